@@ -1,0 +1,1 @@
+"""The engine: it knows changes, rows and stores, and no entity."""

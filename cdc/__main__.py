@@ -1,0 +1,80 @@
+"""The command line: python -m cdc migrate | setup | check."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from cdc.errors import CdcError, SettingsError
+from cdc.runtime import Runtime
+from cdc.settings import Settings
+from mappers import MAPPERS
+
+
+def main() -> int:
+    """Run one command; a failure is one sentence on standard error and exit code 1."""
+    arguments = _parser().parse_args()
+    run: Callable[[Runtime], int] = arguments.run
+    try:
+        runtime = Runtime(Settings.read(_environment()), MAPPERS)
+        try:
+            return run(runtime)
+        finally:
+            runtime.close()
+    except CdcError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m cdc",
+        description="Prepare and check the stores. Settings come from the environment and from local.settings.json.",
+    )
+    commands = parser.add_subparsers(required=True)
+    for run, help_ in (
+        (_migrate, "apply the missing migrations to PostgreSQL"),
+        (_setup, "create the lease container and apply the migrations"),
+        (_check, "check settings, connections, migrations and the mapped tables, a line each"),
+    ):
+        command = commands.add_parser(run.__name__.strip("_"), help=help_, description=help_)
+        command.set_defaults(run=run)
+    return parser
+
+
+def _environment() -> Mapping[str, str]:
+    """Return the environment over the Values of local.settings.json, as the Core Tools do."""
+    path = Path("local.settings.json")
+    if not path.exists():
+        return os.environ
+    try:
+        values = json.loads(path.read_text(encoding="utf-8")).get("Values", {})
+    except (ValueError, AttributeError) as error:
+        raise SettingsError("local.settings.json must be a JSON object with an object Values.") from error
+    return {**values, **os.environ}
+
+
+def _migrate(runtime: Runtime) -> int:
+    applied = runtime.migrate()
+    print("\n".join(f"applied {name}" for name in applied) or "nothing to apply: the database is up to date")
+    return 0
+
+
+def _setup(runtime: Runtime) -> int:
+    runtime.create_lease_container()
+    print(f"lease container {runtime.settings.lease_database}/{runtime.settings.lease_container} is there")
+    return _migrate(runtime)
+
+
+def _check(runtime: Runtime) -> int:
+    checks = runtime.check()
+    print("ok    settings")
+    for check in checks:
+        print(f"ok    {check.name}" if check.problem is None else f"FAIL  {check.name}: {check.problem}")
+    return int(any(check.problem is not None for check in checks))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+"""Reduce a batch to the newest change of each document."""
+
+from collections.abc import Iterable
+
+from cdc.model import Change
+from cdc.version import Verdict, compare
+
+Heads = tuple[Change, ...]
+
+
+def collapse(changes: Iterable[Change]) -> dict[bytes, Heads]:
+    """Keep, for each document, the changes that no other change of the batch is known to supersede.
+
+    That is one change, or several that cannot be ordered. The result is in key order, the lock order of all writers.
+    """
+    heads: dict[bytes, Heads] = {}
+    for change in changes:
+        heads[change.key] = _advance(heads.get(change.key, ()), change)
+    return dict(sorted(heads.items()))
+
+
+def _advance(heads: Heads, change: Change) -> Heads:
+    verdicts = [compare(change.version, head.version) for head in heads]
+    if Verdict.STALE in verdicts or Verdict.SAME in verdicts:
+        return heads
+    kept = (head for head, verdict in zip(heads, verdicts, strict=True) if verdict is not Verdict.NEWER)
+    return (*kept, change)

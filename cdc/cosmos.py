@@ -1,0 +1,95 @@
+"""Cosmos DB, as far as the engine asks it anything itself."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from threading import Lock
+
+from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
+from azure.cosmos import ContainerProxy, CosmosClient, PartitionKey
+from azure.cosmos.exceptions import CosmosHttpResponseError, CosmosResourceNotFoundError
+
+from cdc.errors import CdcError, FatalError, TransientError
+
+_TRANSIENT_STATUSES = (408, 410, 429, 449, 500, 502, 503, 504)
+
+
+class Cosmos:
+    """The source account; connects on first use and remembers what cannot change."""
+
+    def __init__(self, connection: str, database: str) -> None:
+        self._connection = connection
+        self._database = database
+        self._paths: dict[str, tuple[str, ...]] = {}
+        self._lock = Lock()
+
+    @cached_property
+    def _client(self) -> CosmosClient:
+        return CosmosClient.from_connection_string(self._connection, connection_timeout=5)
+
+    def partition_key_paths(self, container: str) -> tuple[str, ...]:
+        """Return the paths of a container's partition key, as the container itself says."""
+        with self._lock:
+            if container not in self._paths:
+                self._paths[container] = self._read_paths(self._database, container)
+            return self._paths[container]
+
+    def check_account(self) -> None:
+        """Raise FatalError when the account cannot be replicated from."""
+        with translated_errors("the account of COSMOS_CONNECTION"):
+            account = self._client.get_database_account()
+        if len(account.WritableLocations) > 1:
+            raise FatalError(
+                "The Cosmos account has several write regions, whose versions cannot be ordered: use one write region."
+            )
+
+    def check_lease_container(self, database: str, container: str) -> None:
+        """Raise FatalError when the lease container is missing or has another partition key than the trigger needs."""
+        try:
+            paths = self._read_paths(database, container)
+        except FatalError as error:
+            raise FatalError(f"{error} Run python -m cdc setup.") from error
+        if paths != ("/id",):
+            raise FatalError(f"The lease container {container} must have the partition key /id: name another one.")
+
+    def create_lease_container(self, database: str, container: str) -> None:
+        """Create the lease container, and its database, where they are missing."""
+        with translated_errors(f"the lease container {container} in database {database}"):
+            leases = self._client.create_database_if_not_exists(database)
+            leases.create_container_if_not_exists(container, PartitionKey("/id"))
+        self.check_lease_container(database, container)
+
+    def close(self) -> None:
+        """Close the connections, if any were made."""
+        if "_client" in self.__dict__:
+            self._client.close()
+
+    def _read_paths(self, database: str, container: str) -> tuple[str, ...]:
+        with translated_errors(f"the container {container} in database {database}"):
+            proxy: ContainerProxy = self._client.get_database_client(database).get_container_client(container)
+            return tuple(proxy.read()["partitionKey"]["paths"])
+
+
+@contextmanager
+def translated_errors(what: str) -> Iterator[None]:
+    """Raise what the SDK raises as what is to be done about it."""
+    try:
+        yield
+    except CosmosResourceNotFoundError as error:
+        raise FatalError(f"Cosmos does not have {what}: create it, or correct the setting that names it.") from error
+    except CosmosHttpResponseError as error:
+        raise _translate(error, what) from error
+    except (ServiceRequestError, ServiceResponseError) as error:
+        raise TransientError(f"Cosmos did not answer for {what}: check COSMOS_CONNECTION and the network.") from error
+    except AzureError as error:
+        raise FatalError(f"The Cosmos SDK refuses the request for {what}: {type(error).__name__}.") from error
+
+
+def _translate(error: CosmosHttpResponseError, what: str) -> CdcError:
+    if error.status_code == 401:
+        return FatalError("Cosmos refuses the key: correct AccountKey in COSMOS_CONNECTION.")
+    if error.status_code == 403:
+        return FatalError(f"Cosmos forbids access to {what}: grant the identity or the key its rights.")
+    if error.status_code in _TRANSIENT_STATUSES:
+        return TransientError(f"Cosmos answered {error.status_code} for {what}.")
+    return FatalError(f"Cosmos answered {error.status_code} for {what}.")

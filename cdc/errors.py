@@ -1,0 +1,57 @@
+"""Errors, grouped by what to do next.
+
+CdcError
+├── TransientError    the whole batch is tried again
+├── DocumentError     one document's content; it is parked, the others go on
+└── FatalError        nothing goes on until somebody mends what the sentence names
+    └── SettingsError
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class CdcError(Exception):
+    """Anything that the engine raises on purpose."""
+
+
+class TransientError(CdcError):
+    """A failure that time mends: connection lost, deadlock, throttling."""
+
+
+class FatalError(CdcError):
+    """A failure that only a person mends; the message is one sentence that says how."""
+
+
+class SettingsError(FatalError):
+    """Settings that are missing or wrong, all of them in one message."""
+
+
+class ProblemKind(StrEnum):
+    """Why a document must be read again."""
+
+    MAPPING = "mapping"
+    DATA = "data"
+    CONFLICT = "conflict"
+    MISSING_PARENT = "missing_parent"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a document, in words that quote none of its values.
+
+    `path` is a JSON path into the document, or the name of the database constraint that refused it.
+    """
+
+    kind: ProblemKind
+    path: str
+    message: str
+
+
+class DocumentError(CdcError):
+    """A failure that one document's content causes."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(f"{problem.kind}: {problem.path}: {problem.message}")
+        self.problem = problem

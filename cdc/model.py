@@ -1,0 +1,190 @@
+"""The values that the whole engine shares: changes, versions, rows, mappers."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+from sqlalchemy import Table
+
+from cdc.errors import Problem, ProblemKind
+
+JsonObject = dict[str, Any]
+Row = Mapping[str, Any]
+Document = TypeVar("Document", bound=BaseModel)
+
+# Cosmos keeps numbers as IEEE doubles: beyond this a whole number has no exact neighbour.
+_LARGEST_EXACT_INTEGER = 2**53
+
+
+def canonical_json(value: object) -> str:
+    """Write `value` as the one ASCII text that stands for it; 1.0 is 1, as in a Cosmos key."""
+    return json.dumps(_canonical(value), ensure_ascii=True, separators=(",", ":"), sort_keys=True)
+
+
+def _canonical(value: object) -> object:
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        number = float(value)
+        exact = number.is_integer() and abs(number) <= _LARGEST_EXACT_INTEGER
+        return int(number) if exact else number
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which document: its container, partition key and id.
+
+    Partition key and id are canonical JSON texts, so that every identity Cosmos accepts can be stored and compared.
+    """
+
+    container: str
+    partition_key: str
+    id: str
+
+    @classmethod
+    def of(cls, container: str, partition_key: object, id_: str) -> "Identity":
+        """Build the identity from raw JSON values; a missing partition key is `{}`, a hierarchical one a list."""
+        return cls(container, canonical_json(partition_key), canonical_json(id_))
+
+    @property
+    def key(self) -> bytes:
+        """Return the SHA-256 of the identity: the ledger's primary key and the lock order of all writers."""
+        text = f"[{canonical_json(self.container)},{self.partition_key},{self.id}]"
+        return hashlib.sha256(text.encode("ascii")).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """Which state of a document: `ts` in whole seconds, `lsn` where the change feed told it, `etag`."""
+
+    ts: int
+    lsn: int | None
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One delivered version of a document; a delete has no body."""
+
+    identity: Identity
+    version: Version
+    body: JsonObject | None
+    key: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", self.identity.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of one document: at most one root row, and child rows by table name."""
+
+    root: Row | None = None
+    children: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+
+
+NO_ROWS = Rows()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mapper(Generic[Document]):
+    """Says how the documents of one container become rows.
+
+    `tables` begins with the root; a child table's primary key begins with the root's. `rows` is pure.
+    """
+
+    container: str
+    document: type[Document]
+    tables: tuple[Table, ...]
+    rows: Callable[[Document], Rows]
+
+    def map(self, body: JsonObject) -> Rows:
+        """Validate a document and return its rows."""
+        return self.rows(self.document.model_validate(body))
+
+
+class State(StrEnum):
+    """What the ledger says of a document."""
+
+    APPLIED = "applied"
+    PARKED = "parked"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What a transaction is to do with one change: write its rows, or note its problem."""
+
+    change: Change
+    rows: Rows = NO_ROWS
+    problem: Problem | None = None
+
+    @classmethod
+    def read_again(cls, change: Change) -> "Write":
+        """Plan to read a document again, because its versions cannot be ordered."""
+        return cls(change, problem=Problem(ProblemKind.UNDECIDED, "_ts", "versions that cannot be ordered"))
+
+    @property
+    def undecided(self) -> bool:
+        """Tell whether the ledger stays as it is until the document has been read again."""
+        return self.problem is not None and self.problem.kind is ProblemKind.UNDECIDED
+
+    @property
+    def state(self) -> State:
+        """Return the state that the ledger will hold."""
+        if self.problem is not None:
+            return State.PARKED
+        return State.DELETED if self.change.body is None else State.APPLIED
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a batch, in documents: every one that came in is counted exactly once.
+
+    `stale` are those that were older than what is held, or applied already; `problems` is why the others were parked.
+    """
+
+    applied: int = 0
+    deleted: int = 0
+    stale: int = 0
+    undecided: int = 0
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def parked(self) -> int:
+        """Count the documents that were parked."""
+        return len(self.problems)
+
+    def __add__(self, other: "Outcome") -> "Outcome":
+        return Outcome(
+            applied=self.applied + other.applied,
+            deleted=self.deleted + other.deleted,
+            stale=self.stale + other.stale,
+            undecided=self.undecided + other.undecided,
+            problems=self.problems + other.problems,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentCount:
+    """How many documents of a container the ledger holds in one state, and the newest `_ts` of them."""
+
+    container: str
+    state: str
+    documents: int
+    newest_ts: int
+
+
+@dataclass(frozen=True, slots=True)
+class LetterCount:
+    """How many dead letters of a container there are of one kind and state."""
+
+    container: str
+    kind: str
+    state: str
+    documents: int

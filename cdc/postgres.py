@@ -1,0 +1,123 @@
+"""PostgreSQL: the pool, the transaction, and what its errors mean."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+
+from cdc.errors import CdcError, DocumentError, FatalError, Problem, ProblemKind, TransientError
+
+Connection = psycopg.Connection[TupleRow]
+
+_UNREACHABLE = (
+    "PostgreSQL cannot be reached: check that the server of POSTGRES_CONNECTION runs and lets this host and role in"
+)
+_POOL_SIZE = 4
+_POOL_TIMEOUT_SECONDS = 10.0
+
+# SQLSTATE classes, or whole codes where one of a class stands out. What is not listed is fatal: no document is blamed.
+_TRANSIENT = ("08", "40", "53", "55", "57", "58", "25006")
+_DATA = ("22", "23502", "23514", "54000")
+_CONFLICT = ("23505", "23P01")
+_MISSING_PARENT = ("23503",)
+
+
+class Database:
+    """A bounded pool of connections that opens itself on first use and outlives an outage."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            conninfo,
+            connection_class=psycopg.Connection[TupleRow],
+            min_size=0,
+            max_size=_POOL_SIZE,
+            timeout=_POOL_TIMEOUT_SECONDS,
+            open=False,
+            check=ConnectionPool.check_connection,
+            kwargs={"autocommit": True, "options": "-c TimeZone=UTC", "connect_timeout": 10},
+        )
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Lend a connection in autocommit mode; raise errors as what is to be done about them."""
+        with translated_errors():
+            self._pool.open()
+            with self._pool.connection() as connection:
+                yield connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Lend a connection inside one READ COMMITTED transaction."""
+        with self.connection() as connection, connection.transaction():
+            yield connection
+
+    def check(self) -> None:
+        """Raise when the server cannot be reached, or its database or role refuses us."""
+        with translated_errors(), psycopg.connect(self._conninfo, connect_timeout=5):
+            pass
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close()
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Raise what psycopg raises as what is to be done about it; DETAIL, which quotes rows, is left behind."""
+    try:
+        yield
+    except (PoolTimeout, PoolClosed) as error:
+        raise TransientError(f"{_UNREACHABLE}.") from error
+    except UnicodeEncodeError as error:
+        raise DocumentError(Problem(ProblemKind.DATA, "$", "text that is not valid Unicode")) from error
+    except psycopg.Error as error:
+        raise translate(error) from error
+
+
+def translate(error: psycopg.Error) -> CdcError:
+    """Say what is to be done about a psycopg error, by its SQLSTATE."""
+    state = error.sqlstate
+    if state is None:
+        return _translate_client_error(error)
+    name = type(error).__name__
+    if state.startswith(_TRANSIENT):
+        return TransientError(f"PostgreSQL: {name} ({state}).")
+    for kind, states in (
+        (ProblemKind.DATA, _DATA),
+        (ProblemKind.CONFLICT, _CONFLICT),
+        (ProblemKind.MISSING_PARENT, _MISSING_PARENT),
+    ):
+        if state.startswith(states):
+            where = error.diag.constraint_name or error.diag.column_name or "$"
+            return DocumentError(Problem(kind, where, f"PostgreSQL refuses it: {name} ({state})"))
+    return FatalError(f"PostgreSQL refuses the statement: {_fatal_reason(error)} ({state}).")
+
+
+def _translate_client_error(error: psycopg.Error) -> CdcError:
+    if isinstance(error, psycopg.DataError):
+        return DocumentError(Problem(ProblemKind.DATA, "$", "a value that PostgreSQL has no form for"))
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return TransientError(f"{_UNREACHABLE} ({_last_line(error)}).")
+    return FatalError(f"psycopg refuses the statement: {type(error).__name__}.")
+
+
+def _last_line(error: psycopg.Error) -> str:
+    # libpq's words about a connection name host, port, database and role, never the password.
+    lines = str(error).strip().splitlines()
+    return lines[-1].strip() if lines else type(error).__name__
+
+
+def _fatal_reason(error: psycopg.Error) -> str:
+    # Class 42 messages name tables, columns and roles; they hold no row contents.
+    hints: dict[str, str] = {
+        "42P01": "run python -m cdc migrate",
+        "42703": "run python -m cdc check",
+        "42501": "grant the role of POSTGRES_CONNECTION its rights on schema cdc and on the mapped tables",
+    }
+    hint = hints.get(error.sqlstate or "")
+    reason: Any = error.diag.message_primary if (error.sqlstate or "").startswith(("42", "28", "3D", "3F")) else None
+    return "; ".join(text for text in (reason or type(error).__name__, hint) if text)

@@ -1,0 +1,97 @@
+"""The composition root: builds the stores once for each worker process and gives them to the use cases."""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from cdc import api, catalog, migrate
+from cdc.cosmos import Cosmos
+from cdc.errors import FatalError
+from cdc.feed import read_change
+from cdc.model import JsonObject, Mapper, Outcome
+from cdc.postgres import Database
+from cdc.replicate import replicate
+from cdc.settings import Settings
+from cdc.sink import PostgresSink
+from cdc.status import Check, read_status, run_checks
+
+NamedCheck = tuple[str, Callable[[], Sequence[str] | None]]
+
+logger = logging.getLogger(__name__)
+
+
+class Runtime:
+    """The app's use cases, bound to its stores; opens no connection before the first use."""
+
+    def __init__(self, settings: Settings, mappers: Sequence[Mapper[Any]]) -> None:
+        self.settings = settings
+        self.mappers = mappers
+        self._cosmos = Cosmos(settings.cosmos_connection.get_secret_value(), settings.cosmos_database)
+        self._database = Database(settings.postgres_connection.get_secret_value())
+        self._sink = PostgresSink(self._database)
+
+    def replicate(self, mapper: Mapper[Any], documents: Iterable[JsonObject]) -> Outcome:
+        """Apply one batch of a change feed; raise only when the whole batch must be delivered again."""
+        paths = self._cosmos.partition_key_paths(mapper.container)
+        changes = [read_change(mapper.container, paths, document) for document in documents]
+        outcome = replicate(mapper, changes, self._sink)
+        _log(mapper.container, outcome)
+        return outcome
+
+    def status(self) -> api.Answer:
+        """Answer with the state of the replication."""
+        containers = [mapper.container for mapper in self.mappers]
+        return api.answer(lambda: read_status(self.settings.migration_phase.name.lower(), containers, self._sink))
+
+    def ready(self) -> api.Answer:
+        """Answer whether changes can be applied now."""
+        return api.answer_checks(self.check())
+
+    def check(self) -> list[Check]:
+        """Check everything that must be so before changes can be applied."""
+        return run_checks(self._postgres_checks()) + run_checks(self._cosmos_checks())
+
+    def migrate(self) -> list[str]:
+        """Apply the missing migrations and return their names."""
+        return [migration.name for migration in migrate.migrate(self._database, migrate.read_migrations())]
+
+    def create_lease_container(self) -> None:
+        """Create the lease container where it is missing."""
+        self._cosmos.create_lease_container(self.settings.lease_database, self.settings.lease_container)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._database.close()
+        self._cosmos.close()
+
+    def _postgres_checks(self) -> Iterable[NamedCheck]:
+        yield "postgres", self._database.check
+        yield "migrations", self._check_migrations
+        for mapper in self.mappers:
+            yield f"tables of {mapper.container}", partial(catalog.check_tables, self._database, mapper)
+
+    def _cosmos_checks(self) -> Iterable[NamedCheck]:
+        yield "cosmos", self._cosmos.check_account
+        for mapper in self.mappers:
+            yield f"container {mapper.container}", partial(self._check_container, mapper.container)
+        settings = self.settings
+        yield "leases", partial(self._cosmos.check_lease_container, settings.lease_database, settings.lease_container)
+
+    def _check_migrations(self) -> None:
+        missing = migrate.find_missing(self._database, migrate.read_migrations())
+        if missing:
+            names = ", ".join(migration.name for migration in missing)
+            raise FatalError(f"The database lacks {names}: run python -m cdc migrate.")
+
+    def _check_container(self, container: str) -> None:
+        self._cosmos.partition_key_paths(container)
+
+
+def _log(container: str, outcome: Outcome) -> None:
+    logger.info(
+        "applied a batch of %s: %d applied, %d deleted, %d stale, %d undecided, %d parked",
+        container, outcome.applied, outcome.deleted, outcome.stale, outcome.undecided, outcome.parked,
+    )  # fmt: skip
+    for problem in outcome.problems:
+        logger.warning("parked a document of %s: %s at %s: %s", container, problem.kind, problem.path, problem.message)

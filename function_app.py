@@ -1,0 +1,78 @@
+"""The app's bindings; what they call is in cdc.runtime."""
+
+import os
+import re
+from typing import Any
+
+import azure.functions as func
+
+from cdc import api
+from cdc.model import Mapper
+from cdc.runtime import Runtime
+from cdc.settings import Settings
+from mappers import MAPPERS
+
+settings = Settings.read(os.environ)
+runtime = Runtime(settings, MAPPERS)
+app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+
+_START = (
+    {"start_from_beginning": True}
+    if settings.change_feed_start == "beginning"
+    else {"start_from_time": settings.change_feed_start.isoformat().replace("+00:00", "Z")}
+)
+
+
+def _respond(answer: api.Answer) -> func.HttpResponse:
+    return func.HttpResponse(answer.body, status_code=answer.status, mimetype=answer.content_type)
+
+
+def _register_change_feed(mapper: Mapper[Any]) -> None:
+    # Without the retry policy the host checkpoints a failed batch, and its changes are gone.
+    @app.function_name(f"change_feed_{re.sub('(?<!^)(?=[A-Z])', '_', mapper.container).lower()}")
+    @app.cosmos_db_trigger(
+        arg_name="documents",
+        connection="COSMOS_CONNECTION",
+        database_name="%COSMOS_DATABASE%",
+        container_name=mapper.container,
+        lease_database_name="%LEASE_DATABASE%",
+        lease_container_name="%LEASE_CONTAINER%",
+        lease_container_prefix=f"{settings.lease_prefix}-latest-version-",
+        feed_poll_delay=settings.feed_poll_delay_ms,
+        lease_acquire_interval=settings.lease_acquire_interval_ms,
+        lease_expiration_interval=settings.lease_expiration_interval_ms,
+        lease_renew_interval=settings.lease_renew_interval_ms,
+        max_items_per_invocation=settings.max_items_per_invocation,
+        **_START,
+    )
+    @app.retry(
+        strategy="exponential_backoff",
+        max_retry_count="-1",
+        minimum_interval=settings.retry_minimum_interval,
+        maximum_interval=settings.retry_maximum_interval,
+    )
+    def change_feed(documents: func.DocumentList) -> None:
+        runtime.replicate(mapper, [document.to_dict() for document in documents])
+
+
+if settings.replicates:
+    for mapper in MAPPERS:
+        _register_change_feed(mapper)
+
+
+@app.route("status", methods=["GET"])
+def status(req: func.HttpRequest) -> func.HttpResponse:
+    """Report the state of the replication in numbers."""
+    return _respond(runtime.status())
+
+
+@app.route("health/live", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def health_live(req: func.HttpRequest) -> func.HttpResponse:
+    """Tell that the worker runs."""
+    return _respond(api.answer(lambda: {"status": "live"}))
+
+
+@app.route("health/ready", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def health_ready(req: func.HttpRequest) -> func.HttpResponse:
+    """Tell whether changes can be applied now, and if not, why."""
+    return _respond(runtime.ready())

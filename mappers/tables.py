@@ -1,0 +1,68 @@
+"""The tables that the mappers write, as the migrations in sql/ make them."""
+
+from sqlalchemy import Boolean, Column, Date, DateTime, Double, MetaData, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
+
+_METADATA = MetaData(schema="public")
+_INSTANT = DateTime(timezone=True)
+
+accounts = Table(
+    "accounts",
+    _METADATA,
+    Column("id", Text, primary_key=True),
+    Column("external_user_id", Text),
+    Column("email", Text, nullable=False),
+    Column("display_name", Text),
+    Column("role", Text),
+    Column("user_profile_ids", JSONB),
+    Column("completed_scenario_ids", JSONB),
+    Column("subscription", JSONB),
+    Column("settings", JSONB),
+    Column("created_at", _INSTANT),
+    Column("last_login_at", _INSTANT),
+)
+
+completed_scenarios = Table(
+    "completed_scenarios",
+    _METADATA,
+    Column("account_id", Text, primary_key=True),
+    Column("scenario_id", Text, primary_key=True),
+)
+
+user_profiles = Table(
+    "user_profiles",
+    _METADATA,
+    Column("id", Text, primary_key=True),
+    Column("account_id", Text),
+    Column("name", Text, nullable=False),
+    Column("age_group", Text),
+    Column("date_of_birth", Date),
+    Column("is_guest", Boolean, nullable=False),
+    Column("is_npc", Boolean, nullable=False),
+    Column("pronouns", Text),
+    Column("bio", Text),
+    Column("avatar_media_id", Text),
+    Column("selected_avatar_media_id", Text),
+    Column("preferred_themes", JSONB, nullable=False),
+    Column("has_completed_onboarding", Boolean, nullable=False),
+    Column("created_at", _INSTANT),
+    Column("updated_at", _INSTANT),
+)
+
+user_badges = Table(
+    "user_badges",
+    _METADATA,
+    Column("user_profile_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("badge_configuration_id", Text, nullable=False),
+    Column("badge_id", Text),
+    Column("badge_name", Text),
+    Column("badge_message", Text),
+    Column("axis", Text),
+    Column("trigger_value", Double),
+    Column("threshold", Double),
+    Column("earned_at", _INSTANT),
+    Column("game_session_id", Text),
+    Column("scenario_id", Text),
+    Column("image_id", Text),
+)

@@ -1,0 +1,91 @@
+"""User profiles: one row a profile, one child row an earned badge."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from cdc.model import Mapper, Row, Rows
+from mappers import tables
+from mappers.fields import CommaList, Day, DocumentModel, Instant, Text
+
+
+class Badge(DocumentModel):
+    """A badge that a profile has earned."""
+
+    id: Text
+    badge_configuration_id: Text
+    badge_id: Text | None = None
+    badge_name: Text | None = None
+    badge_message: Text | None = None
+    axis: Text | None = None
+    trigger_value: float | None = None
+    threshold: float | None = None
+    earned_at: Instant | None = None
+    game_session_id: Text | None = None
+    scenario_id: Text | None = None
+    image_id: Text | None = None
+
+
+class UserProfile(DocumentModel):
+    """A document of the container UserProfiles."""
+
+    id: Text = Field(alias="id")
+    type_name: Literal["UserProfile"] = Field(alias="$type")
+    account_id: Text | None = None
+    name: Text
+    age_group_name: Text | None = None
+    date_of_birth: Day | None = None
+    is_guest: bool = False
+    is_npc: bool = False
+    pronouns: Text | None = None
+    bio: Text | None = None
+    avatar_media_id: Text | None = None
+    selected_avatar_media_id: Text | None = None
+    preferred_fantasy_themes: CommaList = []
+    has_completed_onboarding: bool = False
+    created_at: Instant | None = None
+    updated_at: Instant | None = None
+    earned_badges: list[Badge] = []
+
+    @model_validator(mode="after")
+    def _refuse_repeated_badges(self) -> Self:
+        # Which of two badges with one id is meant cannot be known here.
+        if len({badge.id for badge in self.earned_badges}) < len(self.earned_badges):
+            raise ValueError("EarnedBadges must not hold two badges with one Id")
+        return self
+
+
+def map_user_profile(profile: UserProfile) -> Rows:
+    """Return a profile's rows."""
+    return Rows(
+        root={
+            "id": profile.id,
+            "account_id": profile.account_id,
+            "name": profile.name,
+            "age_group": profile.age_group_name,
+            "date_of_birth": profile.date_of_birth,
+            "is_guest": profile.is_guest,
+            "is_npc": profile.is_npc,
+            "pronouns": profile.pronouns,
+            "bio": profile.bio,
+            "avatar_media_id": profile.avatar_media_id,
+            "selected_avatar_media_id": profile.selected_avatar_media_id,
+            "preferred_themes": profile.preferred_fantasy_themes,
+            "has_completed_onboarding": profile.has_completed_onboarding,
+            "created_at": profile.created_at,
+            "updated_at": profile.updated_at,
+        },
+        children={"user_badges": [_badge_row(profile.id, badge) for badge in profile.earned_badges]},
+    )
+
+
+def _badge_row(profile_id: str, badge: Badge) -> Row:
+    return {"user_profile_id": profile_id, **badge.model_dump()}
+
+
+USER_PROFILES = Mapper(
+    container="UserProfiles",
+    document=UserProfile,
+    tables=(tables.user_profiles, tables.user_badges),
+    rows=map_user_profile,
+)

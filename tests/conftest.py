@@ -1,0 +1,58 @@
+"""Real servers for the tests: PostgreSQL once a session, a database of its own for each test."""
+
+import uuid
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from cdc.migrate import migrate, read_migrations
+from cdc.postgres import Database
+from local.postgres import Postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """A PostgreSQL server that lives as long as the session, with a migrated template database."""
+    with Postgres() as server:
+        with psycopg.connect(server.dsn(), autocommit=True) as connection:
+            connection.execute("create database migrated")
+        database = Database(server.dsn("migrated"))
+        migrate(database, read_migrations())
+        database.close()
+        yield server
+
+
+@pytest.fixture
+def empty_dsn(postgres_server: Postgres) -> Iterator[str]:
+    """The address of an empty database of the test's own."""
+    yield from _create_database(postgres_server, "template1")
+
+
+@pytest.fixture
+def dsn(postgres_server: Postgres) -> Iterator[str]:
+    """The address of a migrated database of the test's own."""
+    yield from _create_database(postgres_server, "migrated")
+
+
+def _create_database(server: Postgres, template: str) -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        connection.execute(f'create database "{name}" template "{template}"')
+        yield server.dsn(name)
+        connection.execute(f'drop database "{name}" with (force)')
+
+
+@pytest.fixture
+def database(dsn: str) -> Iterator[Database]:
+    """A pool on the test's migrated database."""
+    database = Database(dsn)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def connection(dsn: str) -> Iterator[psycopg.Connection]:
+    """A plain connection to the test's migrated database."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        yield connection
