@@ -62,7 +62,7 @@ def _problem(error: Exception) -> Problem:
     if isinstance(error, ValidationError):
         # pydantic's messages name what was expected; the input, which may be personal, is left out.
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        return Problem(ProblemKind.MAPPING, _json_path(first["loc"]), first["msg"])
+        return Problem(ProblemKind.MAPPING, _json_path(first["loc"]), first["msg"].removeprefix("Value error, "))
     return Problem(ProblemKind.MAPPING, "$", f"the mapper raised {type(error).__name__}")
 
 

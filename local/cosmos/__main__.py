@@ -1,0 +1,62 @@
+"""Serve an account from the command line until SIGTERM or SIGINT."""
+
+import argparse
+import ctypes
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+
+from local.cosmos import CosmosServer, auth
+
+PR_SET_PDEATHSIG = 1
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until a signal and return the exit code."""
+    options = _parse(arguments)
+    stopped = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopped.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    if options.with_parent:
+        _end_with_parent(stopped)
+    try:
+        server = CosmosServer(port=options.port, physical_partitions=options.physical_partitions, key=options.key)
+        server.start()
+    except (OSError, OverflowError, ValueError) as error:
+        print(f"cosmos: cannot serve on port {options.port}: {error}", file=sys.stderr)
+        return 1
+    which = "the emulator's published one" if options.key == auth.EMULATOR_KEY else "as given"
+    print(f"cosmos: {server.endpoint} (key: {which})", flush=True)
+    while not stopped.wait(1):  # a wait without end could not be interrupted everywhere
+        pass
+    server.stop()
+    return 0
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m local.cosmos", description=__doc__)
+    parser.add_argument("--port", type=int, default=8081, help="0 picks a free one (default: %(default)s)")
+    parser.add_argument("--physical-partitions", type=int, default=1, help="of containers created without a throughput")
+    parser.add_argument("--key", default=auth.EMULATOR_KEY, help="base64 (default: the emulator's published one)")
+    parser.add_argument("--with-parent", action="store_true", help="end when the parent process ends (Linux)")
+    return parser.parse_args(arguments)
+
+
+def _end_with_parent(stopped: threading.Event) -> None:
+    # The kernel watches the parent's thread that started this process, not the whole parent.
+    if not sys.platform.startswith("linux"):
+        return
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it ended before the kernel was asked
+        stopped.set()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""Answer change-feed requests: the newest version of each document, in LSN order."""
+
+from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+
+from local.cosmos import errors, scope, wire
+from local.cosmos.container import Container
+from local.cosmos.partition import Document
+from local.cosmos.scope import Scope
+from local.cosmos.wire import Answer, Call, Page
+
+LATEST_VERSION = "incremental feed"
+
+
+def read(container: Container, call: Call) -> Answer:
+    """Read the page that follows the request's position."""
+    if call.headers.get("A-IM", "").lower() != LATEST_VERSION:
+        raise errors.unsupported(f"The change feed {call.headers.get('A-IM')!r}")
+    chosen = scope.of_range(container, call) or scope.of_key(container, call) or _only_partition(container)
+    since = _since(call)
+    position = call.header("If-None-Match")
+    if position is None and since is not None:
+        # The service names the position first; the SDK asks again at once with this etag.
+        return _nothing_new(container, chosen, _before(chosen, since))
+    return _page(container, chosen, _position(chosen, position), since, Page(call.page_size()))
+
+
+def _page(container: Container, chosen: Scope, after: int, since: float | None, page: Page[bytes]) -> Answer:
+    last = chosen.partition.lsn
+    for document in _changes(chosen, after, since):
+        if page.full:
+            break
+        text = document.feed_text()
+        page.add(text, len(text))
+        last = document.lsn
+    if not page.items:
+        return _nothing_new(container, chosen, chosen.partition.lsn)
+    headers = {"etag": f'"{last}"', "x-ms-item-count": str(len(page.items))}
+    body = wire.envelope(container.rid, page.items, count=len(page.items))
+    return Answer(200, body, {**wire.partition_headers(container, chosen.partition), **headers})
+
+
+def _nothing_new(container: Container, chosen: Scope, lsn: int) -> Answer:
+    return Answer(304, headers={**wire.partition_headers(container, chosen.partition), "etag": f'"{lsn}"'})
+
+
+def _changes(chosen: Scope, after: int, since: float | None) -> Iterator[Document]:
+    for document in chosen.partition.by_lsn.after(after):
+        if chosen.holds(document) and (since is None or document.ts >= since):
+            yield document
+
+
+def _before(chosen: Scope, since: float) -> int:
+    first = next(_changes(chosen, 0, since), None)
+    return chosen.partition.lsn if first is None else first.lsn - 1
+
+
+def _position(chosen: Scope, etag: str | None) -> int:
+    if etag is None:
+        return 0
+    if etag == "*":
+        return chosen.partition.lsn
+    text = etag.strip('"')
+    if not text.isdecimal() or int(text) > chosen.partition.lsn:
+        raise errors.bad_request(
+            f"If-None-Match {etag} is no position in this feed range, which is at {chosen.partition.lsn}."
+        )
+    return int(text)
+
+
+def _since(call: Call) -> float | None:
+    text = call.header("If-Modified-Since")
+    if text is None:
+        return None
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except ValueError as error:
+        raise errors.bad_request(f"If-Modified-Since {text!r} is not a date.") from error
+
+
+def _only_partition(container: Container) -> Scope:
+    if len(container.partitions) > 1:
+        raise errors.bad_request(
+            "A change feed over several physical partitions needs x-ms-documentdb-partitionkeyrangeid."
+        )
+    return Scope(container.partitions[0])

@@ -1,0 +1,162 @@
+"""Start every part of the system on this machine: PostgreSQL, the Cosmos server, the Functions host."""
+
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from local.compare import Comparison, compare
+from local.cosmos.auth import EMULATOR_KEY
+from local.postgres import Postgres
+from local.sample import DATABASE, Source
+
+ROOT = Path(__file__).parent.parent
+_PATIENCE_SECONDS = 60
+
+
+class StackError(Exception):
+    """A part of the stack did not start; the message is what the part said."""
+
+
+class Part:
+    """A part of the stack in a process of its own, which ends with this one; `url` is where it listens."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: IO[bytes] | None = None) -> None:
+        self._command = [sys.executable, "-m", *command, "--port", "0", "--with-parent"]
+        self._environment = {**os.environ, **environment}
+        self._log = log
+        self.start()
+
+    def start(self) -> None:
+        """Start it, again after it was stopped or killed, and wait until it listens."""
+        self._process = subprocess.Popen(
+            self._command,
+            cwd=ROOT,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            start_new_session=True,  # Ctrl-C is for this process: it ends the parts in order
+        )
+        self.url = self._read_url(self._process)
+
+    def kill(self) -> None:
+        """End it with SIGKILL, as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Ask it to end, and wait."""
+        self._end(signal.SIGTERM)
+
+    def _read_url(self, process: subprocess.Popen[bytes]) -> str:
+        overdue = threading.Timer(_PATIENCE_SECONDS, process.kill)
+        overdue.start()
+        try:
+            for line in process.stdout or ():
+                if match := re.search(r"http://\S+", line.decode()):
+                    return match[0]
+        finally:
+            overdue.cancel()
+        self._end(signal.SIGKILL)
+        raise StackError(f"{self._command[2]} did not start: what it said stands above, or in its log.")
+
+    def _end(self, how: signal.Signals) -> None:
+        self._process.send_signal(how)
+        try:
+            self._process.wait(_PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The running parts, and the settings that the app runs with."""
+
+    settings: Mapping[str, str]
+    cosmos: Part
+    functions: Part
+    functions_key: str
+    psql: str
+
+    def describe(self) -> dict[str, dict[str, str]]:
+        """Return the addresses and keys, in the shape that `python -m local up --json` prints."""
+        database = self.settings["COSMOS_DATABASE"]
+        return {
+            "cosmos": {"endpoint": self.cosmos.url, "key": EMULATOR_KEY, "database": database},
+            "functions": {"url": self.functions.url, "key": self.functions_key},
+            "postgres": {"dsn": self.settings["POSTGRES_CONNECTION"]},
+        }
+
+    def open_source(self) -> Source:
+        """Connect to the source database."""
+        return Source.open(self.settings["COSMOS_CONNECTION"], self.settings["COSMOS_DATABASE"])
+
+    def compare(self) -> Comparison:
+        """Compare both sides."""
+        names = ("COSMOS_CONNECTION", "COSMOS_DATABASE", "POSTGRES_CONNECTION")
+        return compare(*(self.settings[name] for name in names))
+
+
+@contextmanager
+def running(*, physical_partitions: int = 2, log: IO[bytes] | None = None) -> Iterator[Stack]:
+    """Run everything until the block ends.
+
+    POSTGRES_CONNECTION, where it is set, names the server to use; else one is started and removed afterwards.
+    Must be entered from a thread that outlives the block, because the parts end with it.
+    """
+    with ExitStack() as ends:
+        dsn, psql = _start_postgres(ends)
+        cosmos = Part(["local.cosmos", "--physical-partitions", str(physical_partitions)], {}, log)
+        ends.callback(cosmos.stop)
+        settings = make_settings(f"AccountEndpoint={cosmos.url};AccountKey={EMULATOR_KEY};", dsn)
+        prepare(settings, log)
+        key = secrets.token_urlsafe(16)
+        functions = Part(["local.functions", "--key", key], settings, log)
+        ends.callback(functions.stop)
+        yield Stack(settings, cosmos, functions, key, psql)
+
+
+def _start_postgres(ends: ExitStack) -> tuple[str, str]:
+    if connection := os.environ.get("POSTGRES_CONNECTION"):
+        return connection, "psql"
+    server = ends.enter_context(Postgres())
+    return server.dsn(), str(server.bin / "psql")
+
+
+def make_settings(cosmos_connection: str, dsn: str) -> dict[str, str]:
+    """Return the app's settings, with a poll delay that suits somebody who watches."""
+    return {
+        "COSMOS_CONNECTION": cosmos_connection,
+        "COSMOS_DATABASE": DATABASE,
+        "LEASE_DATABASE": "MystiraCdc",
+        "LEASE_CONTAINER": "leases",
+        "LEASE_PREFIX": "local",
+        "POSTGRES_CONNECTION": dsn,
+        "CHANGE_FEED_START": "beginning",
+        "FEED_POLL_DELAY_MS": "200",
+    }
+
+
+def prepare(settings: Mapping[str, str], log: IO[bytes] | None = None) -> None:
+    """Create the source containers, the lease container and the tables."""
+    Source.open(settings["COSMOS_CONNECTION"], settings["COSMOS_DATABASE"]).close()
+    setup = subprocess.run(
+        [sys.executable, "-m", "cdc", "setup"],
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        stdout=subprocess.DEVNULL,
+        stderr=log,
+        check=False,
+    )
+    if setup.returncode != 0:
+        raise StackError("python -m cdc setup failed; what it said stands above or in the log.")

@@ -1,0 +1,67 @@
+"""The whole path with real processes: a Cosmos server, PostgreSQL, and the Functions host with the real app."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+import psycopg
+import pytest
+
+from local.compare import compare
+from local.cosmos import CosmosServer
+from local.sample import Source
+from local.stack import Part, make_settings, prepare
+
+PATIENCE_SECONDS = 60
+
+
+@pytest.fixture
+def cosmos() -> Iterator[CosmosServer]:
+    """A Cosmos server of the test's own, with two physical partitions."""
+    with CosmosServer(port=0, physical_partitions=2) as server:
+        yield server
+
+
+@pytest.fixture
+def settings(cosmos: CosmosServer, dsn: str) -> Mapping[str, str]:
+    """The app's settings for the test's own servers; containers, leases and tables are there."""
+    settings = make_settings(cosmos.connection_string, dsn)
+    prepare(settings)
+    return settings
+
+
+@pytest.fixture
+def source(settings: Mapping[str, str]) -> Iterator[Source]:
+    """The source database."""
+    source = Source.open(settings["COSMOS_CONNECTION"], settings["COSMOS_DATABASE"])
+    yield source
+    source.close()
+
+
+@pytest.fixture
+def host(settings: Mapping[str, str]) -> Iterator[Part]:
+    """The Functions host in a process of its own, with the real function_app.py."""
+    part = Part(["local.functions", "--key", "key"], settings)
+    yield part
+    part.stop()
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for a condition; fail with what was waited for."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain until {what}"
+        time.sleep(0.05)
+
+
+def is_equal(settings: Mapping[str, str]) -> bool:
+    """Tell whether both sides are equal."""
+    names = ("COSMOS_CONNECTION", "COSMOS_DATABASE", "POSTGRES_CONNECTION")
+    return not compare(*(settings[name] for name in names)).differences
+
+
+def count_applied(dsn: str) -> int:
+    """Count the documents that the ledger holds as applied."""
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute("select count(*) from cdc.document where state = 'applied'").fetchone()
+    assert row is not None
+    return int(row[0])

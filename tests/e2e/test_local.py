@@ -1,0 +1,74 @@
+"""The stack as a whole: one command starts it, one line says where it is, one signal ends it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import psycopg
+
+from local import smoke
+from local.sample import Source
+from local.stack import ROOT
+from tests.e2e.conftest import wait_until
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_up_prints_one_line_of_json_and_serves_until_sigterm() -> None:
+    """A document written to the printed Cosmos arrives in the printed PostgreSQL; nothing is left afterwards."""
+    command = [sys.executable, "-m", "local", "up", "--json"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as stack:
+        assert stack.stdout is not None
+        parts = json.loads(stack.stdout.readline())
+        connection = f"AccountEndpoint={parts['cosmos']['endpoint']};AccountKey={parts['cosmos']['key']};"
+        source = Source.open(connection, parts["cosmos"]["database"])
+        source.write("Accounts", {"id": "a", "$type": "Account", "Email": "a@example.com"})
+        source.close()
+
+        with psycopg.connect(parts["postgres"]["dsn"], autocommit=True) as postgres:
+            wait_until(lambda: postgres.execute("select 1 from accounts").fetchone() is not None, "the row is there")
+            server = postgres.execute("select pg_backend_pid()").fetchone()
+        request = urllib.request.Request(
+            f"{parts['functions']['url']}api/status", headers={"x-functions-key": parts["functions"]["key"]}
+        )
+        with urllib.request.urlopen(request) as response:
+            status = json.load(response)
+
+        stack.send_signal(signal.SIGTERM)
+        assert stack.wait(60) == 0
+    assert status["containers"][0]["documents"] == {"applied": 1, "parked": 0, "deleted": 0}
+    assert server is not None
+    assert _is_gone(server[0])
+
+
+def test_smoke_ends_with_its_line_and_exit_code_0() -> None:
+    """What `make smoke` promises."""
+    done = subprocess.run(
+        [sys.executable, "-m", "local", "smoke"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=110
+    )
+
+    last = done.stdout.splitlines()[-1]
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert last.startswith(f"smoke: {smoke.DOCUMENTS + smoke.POISON} documents in 2 containers, ")
+    assert last.endswith(f" rows, {smoke.POISON} parked, 0 differences")
+
+
+def test_sample_writes_the_same_documents_for_the_same_seed() -> None:
+    """Documents and their later changes depend on the seed alone."""
+
+    def write(seed: int) -> list[object]:
+        sample = smoke.Sample(seed)
+        documents = [json.dumps(document) for document in sample.create(50)]
+        return documents + [json.dumps(sample.change()) for _ in range(50)]
+
+    assert write(1) == write(1)
+    assert write(1) != write(2)
