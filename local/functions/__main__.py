@@ -1,0 +1,100 @@
+"""Start a Functions host: python -m local.functions."""
+
+import argparse
+import asyncio
+import ctypes
+import json
+import os
+import secrets
+import signal
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from local.functions import host, log
+from local.functions.errors import HostError
+from local.functions.host import Host, LoadedApp
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the host that the command line describes, and return its exit code."""
+    options = _parse(arguments)
+    log.configure(verbose=options.verbose)
+    if options.with_parent:
+        _end_with_parent()
+    try:
+        loaded = host.load(_enter(options.root))
+        if options.list:
+            _list(loaded, options.port)
+            return 0
+        _serve(loaded, options)
+    except HostError as error:
+        return _refuse(error)
+
+
+def _refuse(error: HostError) -> int:
+    print(f"functions: {error}", file=sys.stderr)
+    return 1
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m local.functions", description="Run function_app.py on this machine.")
+    parser.add_argument("--root", type=Path, default=Path(), help="the folder of function_app.py")
+    parser.add_argument("--port", type=int, default=7071, help="0 picks a free one")
+    parser.add_argument("--key", default=None, help="the function key, by default a random one")
+    parser.add_argument("--verbose", action="store_true", help="log every invocation, and what the app logs as INFO")
+    parser.add_argument("--list", action="store_true", help="print the functions and start nothing")
+    parser.add_argument("--with-parent", action="store_true", help="end when the parent process ends")
+    return parser.parse_args(arguments)
+
+
+def _enter(root: Path) -> Path:
+    if not root.is_dir():
+        raise HostError(f"{root} is not a folder")
+    os.chdir(root)
+    return Path.cwd()
+
+
+def _serve(loaded: LoadedApp, options: argparse.Namespace) -> NoReturn:
+    planned = host.plan(loaded, os.environ)
+    host.warn_about_dates(loaded)
+    threads = int(os.environ.get("PYTHON_THREADPOOL_THREAD_COUNT") or min(32, (os.cpu_count() or 1) + 4))
+    key = options.key or secrets.token_urlsafe(24)
+
+    code = 0
+
+    async def run() -> None:
+        await Host(planned, key=key, threads=threads).run(options.port)
+
+    try:
+        asyncio.run(run())
+    except HostError as error:
+        code = _refuse(error)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The interpreter would wait for the threads of invocations that outlive the grace period.
+    os._exit(code)
+
+
+def _list(loaded: LoadedApp, port: int) -> None:
+    templates = {endpoint.function.name: endpoint.route.template for endpoint in loaded.endpoints}
+    for function in loaded.functions:
+        described: dict[str, object] = {"name": function.name, "bindings": function.bindings}
+        if function.name in templates:
+            described["url"] = f"http://127.0.0.1:{port}/{templates[function.name]}"
+        print(json.dumps(described))
+
+
+def _end_with_parent() -> None:
+    if sys.platform != "linux":
+        return
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

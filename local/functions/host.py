@@ -1,0 +1,167 @@
+"""Run an app: start its triggers, wait for a signal, let running invocations end."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.functions import app, http, log, settings, triggers
+from local.functions.app import Function
+from local.functions.change_feed import ChangeFeed
+from local.functions.errors import HostError
+from local.functions.follower import Subscription
+from local.functions.http import Endpoint, HttpServer
+from local.functions.invoke import Invoker
+from local.functions.settings import HostJson
+from local.functions.timers import Timer
+from local.functions.triggers import CosmosTrigger, TimerTrigger
+
+_log = logging.getLogger(__name__)
+_GRACE_SECONDS = 10.0
+_START_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedApp:
+    """Hold the functions of an app and the host.json beside them."""
+
+    host_json: HostJson
+    functions: list[Function]
+    endpoints: list[Endpoint]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Hold what an app wants to run, with every setting resolved."""
+
+    endpoints: list[Endpoint]
+    timers: list[tuple[Function, TimerTrigger]]
+    change_feeds: list[tuple[Function, CosmosTrigger]]
+
+
+def load(root: Path) -> LoadedApp:
+    """Read an app: its host.json, its local settings and its functions."""
+    host_json = settings.load_host_json(root)
+    for name, value in settings.load_local_settings(root).items():
+        os.environ.setdefault(name, value)
+    functions = app.load(root, default_retry=host_json.retry)
+    endpoints = [http.read_endpoint(found, host_json.route_prefix) for found in _of_type(functions, "httpTrigger")]
+    return LoadedApp(host_json=host_json, functions=functions, endpoints=endpoints)
+
+
+def plan(loaded: LoadedApp, environment: Mapping[str, str]) -> Plan:
+    """Resolve the settings of every trigger, and refuse what cannot run."""
+    timers = _of_type(loaded.functions, "timerTrigger")
+    change_feeds = _of_type(loaded.functions, "cosmosDBTrigger")
+    return Plan(
+        endpoints=loaded.endpoints,
+        timers=[(found, triggers.read_timer(found, environment)) for found in timers],
+        change_feeds=[(found, triggers.read_cosmos(found, environment)) for found in change_feeds],
+    )
+
+
+class Host:
+    """Run the functions of one app until it is told to stop."""
+
+    def __init__(self, planned: Plan, *, key: str, threads: int) -> None:
+        self._stopping = threading.Event()
+        self._stop_requested = asyncio.Event()
+        self._key = key
+        self._count = len(planned.endpoints) + len(planned.timers) + len(planned.change_feeds)
+        self._invoker = Invoker(threads=threads, stopping=self._stopping)
+        self._http = HttpServer(planned.endpoints, key=key, invoker=self._invoker, grace_seconds=_GRACE_SECONDS)
+        self._timers = [Timer(*found, self._invoker, self._stopping) for found in planned.timers]
+        self._change_feeds = [self._subscribe(*found) for found in planned.change_feeds]
+        self._crash: BaseException | None = None
+
+    async def run(self, port: int) -> None:
+        """Serve until a signal, then let what runs end within the grace period."""
+        self._listen_to_signals()
+        threading.excepthook = self._on_crash
+        chosen = await self._http.start(port)
+        try:
+            await self._start_change_feeds()
+            if not self._stopping.is_set():
+                for timer in self._timers:
+                    timer.start()
+                print(f"functions: http://127.0.0.1:{chosen}/ ({self._count} functions, key {self._key})", flush=True)
+            await self._stop_requested.wait()
+        finally:
+            await self._stop()
+        self._raise_failure()
+
+    def _subscribe(self, function: Function, trigger: CosmosTrigger) -> ChangeFeed:
+        return ChangeFeed(
+            Subscription(function=function, trigger=trigger, invoker=self._invoker, stopping=self._stopping)
+        )
+
+    async def _start_change_feeds(self) -> None:
+        for change_feed in self._change_feeds:
+            change_feed.start(self._note_failure)
+        await asyncio.to_thread(self._wait_until_reading)
+        self._raise_failure()
+
+    def _wait_until_reading(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        for change_feed in self._change_feeds:
+            change_feed.wait_until_reading(deadline)
+
+    def _raise_failure(self) -> None:
+        for change_feed in self._change_feeds:
+            if change_feed.failure is not None:
+                raise change_feed.failure
+        if self._crash is not None:
+            raise HostError(f"the host failed: {log.summarize(self._crash)}")
+
+    def _listen_to_signals(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._loop.add_signal_handler(number, self._on_signal, number)
+
+    def _on_signal(self, number: int) -> None:
+        if self._stopping.is_set():
+            os._exit(128 + number)
+        self._request_stop()
+
+    def _on_crash(self, crash: threading.ExceptHookArgs) -> None:
+        self._crash = crash.exc_value
+        self._note_failure()
+
+    def _note_failure(self) -> None:
+        self._loop.call_soon_threadsafe(self._request_stop)
+
+    def _request_stop(self) -> None:
+        self._stopping.set()
+        self._stop_requested.set()
+
+    async def _stop(self) -> None:
+        self._stopping.set()
+        deadline = time.monotonic() + _GRACE_SECONDS
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._http.stop(), _GRACE_SECONDS)
+        await asyncio.to_thread(self._join, deadline)
+        self._invoker.close()
+
+    def _join(self, deadline: float) -> None:
+        running: list[Timer | ChangeFeed] = [*self._timers, *self._change_feeds]
+        for found in running:
+            found.join(deadline)
+
+
+def warn_about_dates(loaded: LoadedApp) -> None:
+    """Say that the real host would rewrite dates, where host.json lets it."""
+    if not loaded.host_json.keeps_date_strings and _of_type(loaded.functions, "cosmosDBTrigger"):
+        _log.warning(
+            "host.json does not set extensions.cosmosDB.serializerSettings.dateParseHandling to None: "
+            "the real host rewrites strings that look like dates, this one does not"
+        )
+
+
+def _of_type(functions: list[Function], trigger_type: str) -> list[Function]:
+    return [function for function in functions if function.trigger["type"] == trigger_type]

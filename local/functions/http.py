@@ -1,0 +1,120 @@
+"""Serve HTTP functions."""
+
+import asyncio
+import errno
+import hmac
+from dataclasses import dataclass
+
+from aiohttp import web
+from azure.functions.meta import Datum
+
+from local.functions import routes
+from local.functions.app import Function
+from local.functions.errors import HostError
+from local.functions.invoke import Invoker
+from local.functions.routes import Route, RouteError
+
+_HOST = "127.0.0.1"
+_LARGEST_BODY = 100 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Hold which requests one function answers."""
+
+    function: Function
+    route: Route
+    methods: frozenset[str]
+    needs_key: bool
+
+
+def read_endpoint(function: Function, route_prefix: str) -> Endpoint:
+    """Read the trigger of an HTTP function."""
+    trigger = function.trigger
+    try:
+        route = routes.parse(route_prefix, trigger.get("route") or function.name)
+    except RouteError as error:
+        raise HostError(f"function {function.name}: {error}") from None
+    return Endpoint(
+        function=function,
+        route=route,
+        methods=frozenset(str(method).upper() for method in trigger.get("methods") or ()),
+        needs_key=str(trigger.get("authLevel") or "function").lower() != "anonymous",
+    )
+
+
+class HttpServer:
+    """Answer requests on one port with the functions that declare their routes."""
+
+    def __init__(self, endpoints: list[Endpoint], *, key: str, invoker: Invoker, grace_seconds: float) -> None:
+        self._endpoints = sorted(endpoints, key=lambda endpoint: endpoint.route.rank)
+        self._key = key
+        self._invoker = invoker
+        application = web.Application(client_max_size=_LARGEST_BODY)
+        application.router.add_route("*", "/{path:.*}", self._answer)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=grace_seconds)
+
+    async def start(self, port: int) -> int:
+        """Listen, and return the port."""
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, _HOST, port).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be opened: {error.strerror}"
+            raise HostError(f"port {port} {reason}") from None
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Accept no more requests, and give those that run the time to end."""
+        await self._runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        for endpoint in self._endpoints:
+            parameters = endpoint.route.match(request.rel_url.raw_path)
+            if parameters is None or (endpoint.methods and request.method not in endpoint.methods):
+                continue
+            if endpoint.needs_key and not self._has_key(request):
+                return web.Response(status=401)
+            return await self._invoke(endpoint.function, request, parameters)
+        return web.Response(status=404)
+
+    def _has_key(self, request: web.Request) -> bool:
+        given = request.headers.get("x-functions-key") or request.query.get("code") or ""
+        return hmac.compare_digest(given.encode(), self._key.encode())
+
+    async def _invoke(self, function: Function, request: web.Request, parameters: dict[str, str]) -> web.Response:
+        future = self._invoker.submit(function, await _read(request, parameters))
+        answer = asyncio.wrap_future(future)
+        await asyncio.wait([answer])
+        if answer.exception() is not None:
+            return web.Response(status=500)
+        return _write(answer.result())
+
+
+async def _read(request: web.Request, parameters: dict[str, str]) -> Datum:
+    query = {name: ",".join(request.query.getall(name)) for name in request.query}
+    content = {
+        "method": Datum(request.method, "string"),
+        "url": Datum(str(request.url), "string"),
+        "headers": {name.lower(): Datum(",".join(request.headers.getall(name)), "string") for name in request.headers},
+        "query": {name: Datum(value, "string") for name, value in query.items() if value},
+        "params": {name: Datum(value, "string") for name, value in parameters.items()},
+        "body": Datum(await request.read(), "bytes"),
+    }
+    return Datum(content, "http")
+
+
+def _write(answer: Datum | None) -> web.Response:
+    if answer is None:
+        return web.Response(status=204)
+    if answer.type == "string":
+        return web.Response(text=answer.value)
+    content = answer.value
+    response = web.Response(status=int(content["status_code"].value), body=content["body"].value)
+    for name, value in content["headers"].items():
+        response.headers[name] = value.value
+    for cookies in content["cookies"] or ():
+        for morsel in cookies.values():
+            response.headers.add("Set-Cookie", morsel.OutputString())
+    return response

@@ -1,0 +1,150 @@
+"""Keep leases as documents, shaped like those of the .NET change feed processor."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.cosmos import ContainerProxy
+from azure.cosmos.exceptions import (
+    CosmosAccessConditionFailedError,
+    CosmosResourceExistsError,
+    CosmosResourceNotFoundError,
+)
+
+from local.functions.signature import JsonObject
+from local.functions.triggers import Mode
+
+_WIRE_MODES: dict[Mode, str] = {"LatestVersion": "Incremental Feed", "AllVersionsAndDeletes": "Full-Fidelity Feed"}
+_EPK_RANGE_LEASE = 1
+
+
+class LeaseLostError(Exception):
+    """Say that another host owns a lease now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Hold one lease document as it was last seen."""
+
+    document: JsonObject
+
+    @property
+    def token(self) -> str:
+        """Return the name of the lease within its container."""
+        return str(self.document["LeaseToken"])
+
+    @property
+    def low(self) -> str:
+        """Return where the feed range begins."""
+        return str(self.document["FeedRange"]["Range"]["min"])
+
+    @property
+    def high(self) -> str:
+        """Return where the feed range ends."""
+        return str(self.document["FeedRange"]["Range"]["max"])
+
+    @property
+    def continuation(self) -> str | None:
+        """Return the etag after the last page that was checkpointed."""
+        continuation: str | None = self.document.get("ContinuationToken")
+        return continuation
+
+    @property
+    def mode(self) -> str:
+        """Return the change-feed mode that the lease was made for."""
+        return str(self.document.get("Mode") or _WIRE_MODES["LatestVersion"])
+
+
+class LeaseStore:
+    """Read and write the leases of one function in one lease container."""
+
+    def __init__(self, container: ContainerProxy, *, prefix: str, owner: str, mode: Mode) -> None:
+        self._container = container
+        self._prefix = prefix
+        self._owner = owner
+        self._mode = _WIRE_MODES[mode]
+
+    def has_other_mode(self, lease: Lease) -> bool:
+        """Tell whether a lease was made for another change-feed mode."""
+        return lease.mode != self._mode
+
+    def load(self) -> list[Lease]:
+        """Return all leases, in the order of their ranges."""
+        documents = self._container.read_all_items()
+        leases = [Lease(dict(found)) for found in documents if found["id"].startswith(f"{self._prefix}..")]
+        return sorted(leases, key=lambda lease: lease.low)
+
+    def is_initialized(self) -> bool:
+        """Tell whether a host has written all leases before."""
+        try:
+            self._container.read_item(f"{self._prefix}.info", f"{self._prefix}.info")
+        except CosmosResourceNotFoundError:
+            return False
+        return True
+
+    def initialize(self, ranges: list[tuple[str, str]]) -> None:
+        """Write a lease for each range that has none, then a note that all are there."""
+        for low, high in ranges:
+            self._create(self._new_document(low, high))
+        self._create({"id": f"{self._prefix}.info"})
+
+    def acquire(self, lease: Lease) -> Lease:
+        """Become the owner of a lease."""
+        return self._replace(lease, {"Owner": self._owner}, keeps=lambda _: True)
+
+    def checkpoint(self, lease: Lease, continuation: str) -> Lease:
+        """Write down how far the range was delivered."""
+        return self._replace(lease, {"ContinuationToken": continuation}, keeps=self._is_mine)
+
+    def release(self, lease: Lease) -> Lease:
+        """Leave a lease to whoever comes next."""
+        return self._replace(lease, {"Owner": None}, keeps=self._is_mine)
+
+    def _is_mine(self, document: JsonObject) -> bool:
+        return bool(document.get("Owner") == self._owner)
+
+    def _replace(self, lease: Lease, changes: JsonObject, *, keeps: Callable[[JsonObject], bool]) -> Lease:
+        current = lease.document
+        while True:
+            body = {**current, **changes, "timestamp": _now()}
+            try:
+                replaced = self._container.replace_item(
+                    current["id"], body, etag=current["_etag"], match_condition=MatchConditions.IfNotModified
+                )
+                return Lease(dict(replaced))
+            except CosmosAccessConditionFailedError:
+                # An answer that got lost leaves our own write behind: only another owner ends the lease.
+                current = self._read(current["id"])
+                if not keeps(current):
+                    raise LeaseLostError(lease.token) from None
+            except CosmosResourceNotFoundError:
+                raise LeaseLostError(lease.token) from None
+
+    def _read(self, lease_id: str) -> JsonObject:
+        return dict(self._container.read_item(lease_id, lease_id))
+
+    def _create(self, document: dict[str, Any]) -> None:
+        try:
+            self._container.create_item(document)
+        except CosmosResourceExistsError:
+            return
+
+    def _new_document(self, low: str, high: str) -> JsonObject:
+        token = f"{low}-{high}"
+        return {
+            "id": f"{self._prefix}..{token}",
+            "version": _EPK_RANGE_LEASE,
+            "LeaseToken": token,
+            "FeedRange": {"Range": {"min": low, "max": high}},
+            "Owner": None,
+            "ContinuationToken": None,
+            "properties": {},
+            "timestamp": _now(),
+            "Mode": self._mode,
+        }
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

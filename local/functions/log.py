@@ -1,0 +1,53 @@
+"""Write one line per event to stderr."""
+
+import logging
+import sys
+import time
+import traceback
+from contextvars import ContextVar
+from pathlib import Path
+
+# The function whose invocation runs in this context: lines of user code carry its name.
+current_function: ContextVar[str | None] = ContextVar("current_function", default=None)
+
+_LONGEST_MESSAGE = 500
+_FOREIGN = ("site-packages", "<frozen", "importlib", "concurrent/futures")
+_CHATTY = ("azure", "aiohttp", "asyncio", "urllib3")
+
+
+class _LineFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
+        source = getattr(record, "function", None) or current_function.get() or _short(record.name)
+        message = " ".join(record.getMessage().splitlines())
+        if record.exc_info and record.exc_info[1]:
+            message += f": {summarize(record.exc_info[1])}"
+        return f"{moment} {record.levelname.lower()} {source}: {message}"
+
+
+def configure(*, verbose: bool) -> None:
+    """Send the log of the host and of the app to stderr: warnings, and with verbose also information."""
+    output = logging.StreamHandler(sys.stderr)
+    output.setFormatter(_LineFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [output]
+    root.setLevel(logging.INFO if verbose else logging.WARNING)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def summarize(error: BaseException) -> str:
+    """Return type, first line and place of an exception: further lines may quote a document."""
+    first = (str(error).splitlines() or [""])[0][:_LONGEST_MESSAGE]
+    return f"{type(error).__name__}: {first}{find_place(error)}"
+
+
+def find_place(error: BaseException) -> str:
+    """Return where an exception came from, as the last file and line outside installed packages."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not any(part in frame.filename for part in _FOREIGN)]
+    return f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+
+
+def _short(name: str) -> str:
+    return "host" if name.startswith("local.functions") else name

@@ -1,0 +1,54 @@
+"""Wait out a Cosmos account that cannot be reached."""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from azure.core.exceptions import AzureError
+
+_log = logging.getLogger(__name__)
+_SHORTEST = 0.25
+_LONGEST = 10.0
+# The SDK answers some lasting failures with a bare KeyError, or with a RecursionError while a range is gone.
+UNAVAILABLE = (AzureError, KeyError, RecursionError)
+
+T = TypeVar("T")
+
+
+class Outage:
+    """Repeat calls until they succeed or the host stops; log the first failure and the recovery only."""
+
+    def __init__(self, function: str, stopping: threading.Event) -> None:
+        self._extra = {"function": function}
+        self._stopping = stopping
+        self._delay = 0.0
+
+    def outlast(self, call: Callable[[], T], *, on_failure: Callable[[], None] = lambda: None) -> T | None:
+        """Return what a call returns once it succeeds, or nothing when the host stops first."""
+        while True:
+            try:
+                result = call()
+            except UNAVAILABLE as error:
+                self._note(error)
+                on_failure()
+                if self._stopping.wait(self._delay):
+                    return None
+            else:
+                self._recover()
+                return result
+
+    def _note(self, error: Exception) -> None:
+        if not self._delay:
+            _log.warning("Cosmos is not available, trying again: %s", _describe(error), extra=self._extra)
+        self._delay = min(max(self._delay * 2, _SHORTEST), _LONGEST)
+
+    def _recover(self) -> None:
+        if self._delay:
+            _log.warning("Cosmos is available again", extra=self._extra)
+        self._delay = 0.0
+
+
+def _describe(error: Exception) -> str:
+    status = getattr(error, "status_code", None)
+    return f"{type(error).__name__} {status}" if status else type(error).__name__

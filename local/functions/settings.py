@@ -1,0 +1,100 @@
+"""Read host.json, local.settings.json and the settings that bindings name."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local.functions import retry
+from local.functions.errors import HostError
+from local.functions.retry import RetryPolicy
+
+_REFERENCE = re.compile(r"%([^%]+)%")
+
+
+class UnknownSettingError(LookupError):
+    """Carry the name of a setting that exists nowhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostJson:
+    """Hold what this host reads of host.json."""
+
+    route_prefix: str
+    retry: RetryPolicy | None
+    keeps_date_strings: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Hold how a Cosmos account is reached: by connection string, or by endpoint and Entra identity."""
+
+    connection_string: str | None
+    endpoint: str | None
+
+    def __repr__(self) -> str:
+        return "Connection(...)"
+
+
+def load_host_json(root: Path) -> HostJson:
+    """Read host.json, which every app must have."""
+    content = _load(root / "host.json")
+    if content is None:
+        raise HostError(f"{root / 'host.json'} does not exist")
+    if content.get("version") != "2.0":
+        raise HostError('host.json: version must be "2.0"')
+    extensions = content.get("extensions", {})
+    serializer = extensions.get("cosmosDB", {}).get("serializerSettings", {})
+    return HostJson(
+        route_prefix=extensions.get("http", {}).get("routePrefix", "api").strip("/"),
+        retry=retry.from_host_json(content.get("retry")),
+        keeps_date_strings=serializer.get("dateParseHandling") == "None",
+    )
+
+
+def load_local_settings(root: Path) -> dict[str, str]:
+    """Read the Values of local.settings.json, if the file exists."""
+    content = _load(root / "local.settings.json") or {}
+    if content.get("IsEncrypted"):
+        raise HostError("local.settings.json: encrypted settings are not supported")
+    values = content.get("Values", {})
+    for name, value in values.items():
+        if not isinstance(value, str):
+            raise HostError(f"local.settings.json: the value of {name} must be a string")
+    return dict(values)
+
+
+def resolve(text: str, environment: Mapping[str, str]) -> str:
+    """Replace every %NAME% by the setting of that name."""
+    return _REFERENCE.sub(lambda match: find(match[1], environment), text)
+
+
+def find(name: str, environment: Mapping[str, str]) -> str:
+    """Return a setting that must exist."""
+    if name not in environment:
+        raise UnknownSettingError(name)
+    return environment[name]
+
+
+def find_connection(name: str, environment: Mapping[str, str]) -> Connection:
+    """Return the connection of a name, in either of its two forms."""
+    if name in environment:
+        return Connection(connection_string=environment[name], endpoint=None)
+    endpoint = environment.get(f"{name}__accountEndpoint")
+    if endpoint is None:
+        raise UnknownSettingError(name)
+    return Connection(connection_string=None, endpoint=endpoint)
+
+
+def _load(path: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads(path.read_text("utf-8-sig"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise HostError(f"{path.name} is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise HostError(f"{path.name} is not a JSON object")
+    return content

@@ -1,0 +1,88 @@
+"""Refuse functions whose parameters do not fit their bindings, as the Python worker does."""
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import azure.functions as func
+from azure.functions.meta import get_binding_registry
+
+from local.functions.errors import HostError
+
+JsonObject = dict[str, Any]
+
+_RETURN = "$return"
+
+
+def check(name: str, call: Callable[..., Any], bindings: Sequence[JsonObject]) -> None:
+    """Refuse a function whose parameters, annotations or return value its bindings do not admit."""
+    annotations = _annotations(name, call)
+    parameters = set(inspect.signature(call).parameters)
+    bound = {binding["name"]: binding for binding in bindings if binding["name"] != _RETURN}
+    if "context" in parameters and "context" not in bound:
+        _check_context(name, annotations)
+        parameters.remove("context")
+    _check_names(name, parameters, set(bound))
+    for parameter, binding in bound.items():
+        if parameter in annotations:
+            _check_parameter(name, parameter, binding, annotations[parameter])
+    returned = [binding for binding in bindings if binding["name"] == _RETURN]
+    if returned and "return" in annotations:
+        _check_return(name, returned[0], annotations["return"])
+
+
+def takes_context(call: Callable[..., Any], bindings: Sequence[JsonObject]) -> bool:
+    """Tell whether a function asks for its invocation context."""
+    return "context" in inspect.signature(call).parameters and all(b["name"] != "context" for b in bindings)
+
+
+def takes_text(call: Callable[..., Any], parameter: str) -> bool:
+    """Tell whether a function wants a payload as its text."""
+    return typing.get_type_hints(call).get(parameter) in {str, bytes}
+
+
+def _annotations(name: str, call: Callable[..., Any]) -> Mapping[str, Any]:
+    try:
+        return typing.get_type_hints(call)
+    except (NameError, TypeError, SyntaxError) as error:
+        raise HostError(f"function {name}: its annotations cannot be read: {error}") from error
+
+
+def _check_context(name: str, annotations: Mapping[str, Any]) -> None:
+    declared = annotations.get("context", func.Context)
+    if getattr(declared, "__name__", None) != "Context":
+        raise HostError(f"function {name}: the parameter context must be annotated with azure.functions.Context")
+
+
+def _check_names(name: str, parameters: set[str], bound: set[str]) -> None:
+    if unbound := parameters - bound:
+        raise HostError(f"function {name}: parameter without a binding: {', '.join(sorted(unbound))}")
+    if unused := bound - parameters:
+        raise HostError(f"function {name}: binding without a parameter: {', '.join(sorted(unused))}")
+
+
+def _check_parameter(name: str, parameter: str, binding: JsonObject, declared: Any) -> None:
+    converter = get_binding_registry().get(binding["type"])  # type: ignore[no-untyped-call]
+    if converter is None or (declared in {str, bytes} and binding["type"] != "httpTrigger"):
+        return
+    if not _is_plain_type(declared) or not converter.check_input_type_annotation(declared):
+        kind = binding["type"]
+        raise HostError(f"function {name}: the annotation {_show(declared)} of {parameter} does not fit {kind}")
+
+
+def _check_return(name: str, binding: JsonObject, declared: Any) -> None:
+    converter = get_binding_registry().get(binding["type"])  # type: ignore[no-untyped-call]
+    if converter is None or declared is str:
+        return
+    if not _is_plain_type(declared) or not converter.check_output_type_annotation(declared):
+        kind = binding["type"]
+        raise HostError(f"function {name}: the return annotation {_show(declared)} does not fit {kind}")
+
+
+def _is_plain_type(declared: Any) -> bool:
+    return isinstance(declared, type) and typing.get_origin(declared) is None
+
+
+def _show(declared: Any) -> str:
+    return declared.__name__ if _is_plain_type(declared) else str(declared)

@@ -1,0 +1,63 @@
+"""Run timer functions on their schedules."""
+
+import json
+import threading
+import time
+from datetime import UTC, datetime
+
+from azure.functions.meta import Datum
+
+from local.functions.app import Function
+from local.functions.cron import Cron
+from local.functions.invoke import Invoker
+from local.functions.triggers import TimerTrigger
+
+
+class Timer:
+    """Run one function again and again, never two at a time."""
+
+    def __init__(self, function: Function, trigger: TimerTrigger, invoker: Invoker, stopping: threading.Event) -> None:
+        self._function = function
+        self._trigger = trigger
+        self._invoker = invoker
+        self._stopping = stopping
+        self._last: datetime | None = None
+        self._thread = threading.Thread(target=self._run, name=function.name, daemon=True)
+
+    def start(self) -> None:
+        """Begin to wait in the background."""
+        self._thread.start()
+
+    def join(self, deadline: float) -> None:
+        """Wait for a running invocation."""
+        if self._thread.ident is not None:
+            self._thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _run(self) -> None:
+        if self._trigger.run_on_startup:
+            self._fire(datetime.now(UTC))
+        while not self._stopping.is_set():
+            due = self._trigger.schedule.next_after(datetime.now(UTC))
+            if not self._wait_until(due):
+                return
+            self._fire(due)
+
+    def _wait_until(self, due: datetime) -> bool:
+        while (seconds := (due - datetime.now(UTC)).total_seconds()) > 0:
+            if self._stopping.wait(min(seconds, 3600)):
+                return False
+        return not self._stopping.is_set()
+
+    def _fire(self, due: datetime) -> None:
+        self._invoker.run(self._function, self._payload(due))
+        self._last = due
+
+    def _payload(self, due: datetime) -> Datum:
+        last = self._last.isoformat() if self._last else "0001-01-01T00:00:00+00:00"
+        upcoming = self._trigger.schedule.next_after(due).isoformat()
+        content = {
+            "Schedule": {"AdjustForDST": isinstance(self._trigger.schedule, Cron)},
+            "ScheduleStatus": {"Last": last, "Next": upcoming, "LastUpdated": last},
+            "IsPastDue": False,
+        }
+        return Datum(json.dumps(content), "json")

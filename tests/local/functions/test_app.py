@@ -1,0 +1,218 @@
+"""Check what the host loads and what it refuses."""
+
+import json
+
+import pytest
+
+from local.functions.errors import HostError
+
+HTTP = '@app.route(route="{route}")\ndef {name}(req: func.HttpRequest) -> str:\n    return "ok"\n'
+FEED = """
+@app.cosmos_db_trigger(arg_name="documents", connection="COSMOS", database_name="%DB%", container_name="things"{more})
+def feed(documents: func.DocumentList) -> None: pass
+"""
+TIMER = '@app.timer_trigger(arg_name="timer", schedule="{}")\ndef tick(timer: func.TimerRequest) -> None: pass\n'
+SET = {"COSMOS": "AccountEndpoint=http://127.0.0.1:1/;AccountKey=a2V5;", "DB": "db"}
+
+
+def feed(**more):
+    """Write a change-feed function with more trigger properties."""
+    return FEED.replace("{more}", "".join(f", {name}={value!r}" for name, value in more.items()))
+
+
+REFUSALS = {
+    "no app": ("del app\n", "exactly one FunctionApp, it has 0"),
+    "two apps": ("other = func.FunctionApp()\n", "exactly one FunctionApp, it has 2"),
+    "no function": ("", "declares no function"),
+    "import error": ("raise ValueError('A is missing; B is wrong')\n", "ValueError: A is missing; B is wrong"),
+    "syntax error": ("def broken(:\n", "SyntaxError"),
+    "duplicate name": (HTTP.format(route="a", name="one") + HTTP.format(route="b", name="one"), "one .* unique"),
+    "bad name": ('@app.function_name("no good")\n' + HTTP.format(route="a", name="one"), "function no good: a name"),
+    "unbound parameter": (
+        '@app.route(route="a")\ndef one(req: func.HttpRequest, more) -> str: return ""\n',
+        "function one: parameter without a binding: more",
+    ),
+    "unused binding": (
+        '@app.route(route="a", trigger_arg_name="request")\ndef one() -> str: return ""\n',
+        "function one: binding without a parameter: request",
+    ),
+    "context annotation": (
+        '@app.route(route="a")\ndef one(req: func.HttpRequest, context: int) -> str: return ""\n',
+        "function one: the parameter context",
+    ),
+    "return annotation": (
+        '@app.route(route="a")\ndef one(req: func.HttpRequest) -> dict: return {}\n',
+        "function one: the return annotation dict",
+    ),
+    "missing name in annotation": (
+        '@app.route(route="a")\ndef one(req: "Nowhere") -> str: return ""\n',
+        "function one: its annotations cannot be read: name 'Nowhere'",
+    ),
+    "route syntax": (HTTP.format(route="a/{b}c", name="one"), "function one: the segment"),
+    "route constraint": (HTTP.format(route="a/{b:odd}", name="one"), "function one: the route constraint 'odd'"),
+    "trigger type": (
+        '@app.queue_trigger(arg_name="msg", queue_name="q", connection="C")\ndef one(msg: func.QueueMessage): pass\n',
+        "function one: this host does not run the binding queueTrigger",
+    ),
+    "cron": (TIMER.format("61 * * * * *"), "function tick: the schedule '61 .*' is wrong: second 61"),
+    "schedule setting": (TIMER.format("%WHEN%"), "function tick: schedule names the setting WHEN"),
+    "binding setting": (
+        feed(lease_container_name="%LEASES%"),
+        "function feed: leaseContainerName names the setting LEASES",
+    ),
+    "lease connection": (
+        feed(lease_connection="OTHER"),
+        "function feed: leaseConnection names the setting OTHER, but neither OTHER nor OTHER__accountEndpoint",
+    ),
+    "two starts": (
+        feed(start_from_beginning=True, start_from_time="2026-01-01T00:00:00Z"),
+        "function feed: startFromBeginning and startFromTime",
+    ),
+    "all versions from the beginning": (
+        feed(start_from_beginning=True, change_feed_mode="AllVersionsAndDeletes"),
+        "function feed: changeFeedMode AllVersionsAndDeletes",
+    ),
+    "unknown mode": (feed(change_feed_mode="Some"), "function feed: changeFeedMode"),
+    "start time": (feed(start_from_time="soon"), "function feed: startFromTime 'soon'"),
+    "number": (feed(max_items_per_invocation="many"), "function feed: maxItemsPerInvocation 'many'"),
+    "retry interval": (
+        '@app.retry(strategy="exponential_backoff", max_retry_count="3")' + TIMER.format("* * * * * *"),
+        "function tick: retry: the minimum interval",
+    ),
+    "retry count": (
+        '@app.retry(strategy="fixed_delay", max_retry_count="x", delay_interval="00:00:01")\n'
+        + TIMER.format("5 * * * *"),
+        "function tick: retry: the maximum retry count 'x'",
+    ),
+}
+REFUSALS["retry interval"] = (REFUSALS["retry interval"][0].replace(")@app", ")\n@app"), REFUSALS["retry interval"][1])
+for declared in ("list", "dict[str, str]", "list[func.Document]", "func.DocumentList | None", "dict"):
+    REFUSALS[f"annotation {declared}"] = (
+        feed().replace("documents: func.DocumentList", f"documents: {declared}"),
+        "function feed: the annotation .* of documents does not fit cosmosDBTrigger",
+    )
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_an_app_that_the_real_host_would_not_run_is_refused(app, case):
+    """Expect one text that names the function and the reason."""
+    source, reason = REFUSALS[case]
+    app.write(source)
+
+    with pytest.raises(HostError, match=reason):
+        app.load(**SET)
+
+
+def test_a_missing_connection_setting_is_refused(app):
+    """Leave the setting of the connection out."""
+    app.write(feed())
+
+    with pytest.raises(HostError, match="function feed: connection names the setting COSMOS"):
+        app.load(DB="db")
+
+
+def test_a_connection_may_be_an_account_endpoint(app):
+    """Give the identity form of the connection only."""
+    app.write(feed())
+
+    _, plan = app.load(DB="db", COSMOS__accountEndpoint="https://account.example/")
+
+    assert plan.change_feeds[0][1].connection.endpoint == "https://account.example/"
+
+
+def test_settings_are_resolved_and_defaults_are_those_of_the_real_host(app):
+    """Read a trigger that says little."""
+    app.write(feed())
+
+    _, plan = app.load(**SET)
+
+    trigger = plan.change_feeds[0][1]
+    assert (trigger.database, trigger.lease_database, trigger.lease_container) == ("db", "db", "leases")
+    assert (trigger.poll_seconds, trigger.max_items, trigger.start) == (5.0, 100, "Now")
+    assert not trigger.creates_lease_container
+
+
+@pytest.mark.parametrize("declared", ["documents", "documents: str", "documents: func.DocumentList"])
+def test_the_annotations_that_the_worker_admits_are_admitted(app, declared):
+    """Load a function for each of them."""
+    app.write(feed().replace("documents: func.DocumentList", declared))
+
+    loaded, _ = app.load(**SET)
+
+    assert [function.name for function in loaded.functions] == ["feed"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "host.json does not exist"),
+        ({}, "version"),
+        ([], "not a JSON object"),
+        ({"version": "2.0", "retry": {"strategy": "never"}}, "retry.strategy 'never'"),
+    ],
+)
+def test_a_bad_host_json_is_refused(app, content, reason):
+    """Expect a text that names the file."""
+    app.write(HTTP.format(route="a", name="one"), host_json=content)
+
+    with pytest.raises(HostError, match=reason):
+        app.load()
+
+
+def test_host_json_sets_the_retry_policy_of_functions_that_have_none(app):
+    """Read the policy from host.json."""
+    policy = {"strategy": "fixedDelay", "maxRetryCount": 4, "delayInterval": "00:00:03"}
+    app.write(TIMER.format("* * * * * *"), host_json={"version": "2.0", "retry": policy})
+
+    loaded, _ = app.load()
+
+    assert loaded.functions[0].retry.max_retry_count == 4
+    assert loaded.functions[0].retry.delay(0) == 3
+
+
+def test_a_refusal_ends_the_host_with_one_text(app, start):
+    """Expect exit code 1 and no traceback."""
+    app.write("raise ValueError('COSMOS is missing; DB is missing')\n")
+
+    host = start(app)
+
+    assert host.wait() == 1
+    assert "functions: function_app.py cannot be imported: ValueError: COSMOS is missing; DB is missing" in host.errors
+    assert len(host.errors.splitlines()) == 1
+
+
+def test_local_settings_reach_the_app_unless_the_environment_says_otherwise(app, start):
+    """Print two settings at import, one of which the environment has already."""
+    app.write(
+        "raise ValueError(os.environ['FIRST'] + ' ' + os.environ['SECOND'])\n",
+        settings={"IsEncrypted": False, "Values": {"FIRST": "file", "SECOND": "file"}},
+    )
+
+    host = start(app, SECOND="environment")
+
+    assert host.wait() == 1
+    assert "ValueError: file environment" in host.errors
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [({"IsEncrypted": True}, "encrypted"), ({"Values": {"A": 1}}, "A must be a string")]
+)
+def test_bad_local_settings_are_refused(app, content, reason):
+    """Expect a text that names the file."""
+    app.write(HTTP.format(route="a", name="one"), settings=content)
+
+    with pytest.raises(HostError, match=f"local.settings.json: .*{reason}"):
+        app.load()
+
+
+def test_list_prints_every_function_as_declared_and_starts_nothing(app, start):
+    """Read the listing of an app whose settings are missing."""
+    app.write(HTTP.format(route="a/{b}", name="one") + feed())
+
+    host = start(app, "--list", "--port", "7999")
+
+    assert host.wait() == 0
+    one, other = (json.loads(line) for line in host.process.stdout)
+    assert (one["name"], one["url"]) == ("one", "http://127.0.0.1:7999/api/a/{b}")
+    assert "url" not in other
+    assert other["bindings"][0]["databaseName"] == "%DB%"

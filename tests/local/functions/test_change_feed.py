@@ -1,0 +1,388 @@
+"""Check what the change feed delivers, and what survives a stop, a kill and a failure."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from azure.cosmos import PartitionKey
+
+TRIGGER = """
+@app.cosmos_db_trigger(arg_name="documents", connection="COSMOS", database_name="db", container_name="things",
+                       lease_container_name="leases", lease_container_prefix="test-", feed_poll_delay=50,
+                       max_items_per_invocation=5{more})
+"""
+SOURCE = (
+    TRIGGER
+    + """
+def feed(documents: func.DocumentList) -> None:
+    note(ids=[document["id"] for document in documents])
+"""
+)
+RETRIED = (
+    TRIGGER
+    + """{retry}
+def feed(documents: str, context: func.Context) -> None:
+    note(ids=[document["id"] for document in json.loads(documents)], count=context.retry_context.retry_count,
+         limit=context.retry_context.max_retry_count)
+    if not pathlib.Path("mended").exists():
+        raise ValueError("not yet")
+"""
+)
+RETRY_EVER = '@app.retry(strategy="fixed_delay", max_retry_count="-1", delay_interval="00:00:00")'
+RETRY_TWICE = '@app.retry(strategy="fixed_delay", max_retry_count="2", delay_interval="00:00:00")'
+IDS = [f"thing-{number}" for number in range(40)]
+
+
+def declare(source, retry="", **more):
+    """Write a change-feed function that starts at the beginning, unless told otherwise."""
+    options = {"start_from_beginning": True, **more}
+    text = "".join(f", {name}={value!r}" for name, value in options.items())
+    return source.replace("{more}", text).replace("{retry}", retry)
+
+
+def delivered(app):
+    """Return all ids that the function was given, in order."""
+    return [item for note in app.notes() for item in note["ids"]]
+
+
+@pytest.fixture
+def run(app, source, start):
+    """Give a way to start a host whose connection is the Cosmos server."""
+    return lambda *options: start(app, *options, COSMOS=source.server.connection_string)
+
+
+def test_every_document_of_two_physical_partitions_is_delivered_once(app, run, source, eventually):
+    """Write before and after the start."""
+    app.write(declare(SOURCE))
+    source.write(*IDS[:20])
+    host = run().wait_ready()
+
+    source.write(*IDS[20:])
+    eventually(lambda: len(delivered(app)) >= len(IDS))
+
+    assert sorted(delivered(app)) == sorted(IDS)
+    assert all(len(note["ids"]) <= 5 for note in app.notes())
+    assert host.stop() == 0
+    assert host.errors == ""
+
+
+def test_a_restarted_host_goes_on_from_its_leases(app, run, source, eventually):
+    """Stop, write, start again: only what is new arrives."""
+    app.write(declare(SOURCE))
+    source.write(*IDS[:20])
+    host = run().wait_ready()
+    eventually(lambda: len(delivered(app)) == 20)
+    assert host.stop() == 0
+
+    source.write(*IDS[20:])
+    run().wait_ready()
+    eventually(lambda: len(delivered(app)) >= len(IDS))
+
+    assert sorted(delivered(app)) == sorted(IDS)
+
+
+def test_leases_are_shaped_like_those_of_the_real_processor(app, run, source, eventually):
+    """Read the lease container while the host runs and after it stopped."""
+    app.write(declare(SOURCE))
+    source.write(*IDS)
+    host = run().wait_ready()
+    eventually(lambda: len(delivered(app)) == len(IDS))
+
+    database_rid = source.database.read()["_rid"]
+    prefix = f"test-127.0.0.1_{database_rid}_{source.container.read()['_rid']}"
+    ranges = [found["Range"] for found in source.container.read_feed_ranges()]
+    owned = source.leases()
+    assert {lease["id"] for lease in owned} == {f"{prefix}..{found['min']}-{found['max']}" for found in ranges}
+    assert {lease["LeaseToken"] for lease in owned} == {f"{found['min']}-{found['max']}" for found in ranges}
+    assert all(lease["FeedRange"]["Range"].keys() == {"min", "max"} for lease in owned)
+    assert all(lease["version"] == 1 and lease["properties"] == {} and lease["timestamp"] for lease in owned)
+    assert len({lease["Owner"] for lease in owned}) == 1
+    assert owned[0]["Owner"]
+
+    assert host.stop() == 0
+    assert all(lease["Owner"] is None and lease["ContinuationToken"].strip('"').isdigit() for lease in source.leases())
+
+
+def test_without_a_start_only_changes_after_the_start_are_delivered(app, run, source, eventually):
+    """Write one document before the host is ready, and another one after."""
+    app.write(declare(SOURCE, start_from_beginning=False))
+    source.write(*IDS[:10])
+    run().wait_ready()
+
+    source.write(*IDS[10:])
+    eventually(lambda: len(delivered(app)) >= 30)
+
+    assert sorted(delivered(app)) == sorted(IDS[10:])
+
+
+def test_a_start_time_is_kept_to_and_can_be_resumed(app, run, source, eventually):
+    """Start long ago, stop, and start again: the SDK alone cannot resume such a continuation."""
+    app.write(declare(SOURCE, start_from_beginning=False, start_from_time="2020-01-01T00:00:00Z"))
+    source.write(*IDS[:20])
+    host = run().wait_ready()
+    eventually(lambda: len(delivered(app)) == 20)
+    assert host.stop() == 0
+
+    source.write(*IDS[20:])
+    run().wait_ready()
+    eventually(lambda: len(delivered(app)) >= len(IDS))
+
+    assert sorted(delivered(app)) == sorted(IDS)
+
+
+def test_documents_arrive_whole_and_as_compact_json(app, run, source, eventually):
+    """Take the payload as text."""
+    app.write(declare(TRIGGER + "def feed(documents: str): note(ids=[], text=documents)\n"))
+    source.write("one", nested={"when": "2026-01-01T00:00:00.0000000Z", "text": "ä", "number": 1.5, "none": None})
+    run().wait_ready()
+
+    text = eventually(lambda: app.notes() and app.notes()[0]["text"])
+
+    assert text.startswith(
+        '[{"id":"one","nested":{"when":"2026-01-01T00:00:00.0000000Z","text":"ä","number":1.5,"none":null},'
+    )
+    assert all(f'"{name}":' in text for name in ("_rid", "_etag", "_ts", "_lsn"))
+
+
+def test_a_host_killed_before_its_checkpoint_delivers_the_batch_again(app, run, source, eventually):
+    """Kill the process while the server holds its checkpoint, and see that the checkpoint never arrives."""
+    app.write(declare(SOURCE))
+    host = run().wait_ready()
+    with source.server.hold(method="PUT", path=r"/colls/leases/docs/") as hold:
+        source.write(*IDS)
+        assert hold.entered.wait(20)
+        before = eventually(lambda: delivered(app))
+        host.kill()
+        # The held requests carry the etags of the leases as they were.
+        for lease in source.leases():
+            source.lease_container.upsert_item(lease)
+    assert source.checkpointed() == []
+
+    run().wait_ready()
+    eventually(lambda: set(delivered(app)[len(before) :]) >= set(IDS))
+
+    assert set(before) <= set(IDS)
+    assert sorted(delivered(app)[len(before) :]) == sorted(IDS)
+
+
+def test_a_retry_policy_redelivers_the_same_batch_until_it_succeeds(app, run, source, eventually):
+    """Fail until a file appears."""
+    app.write(declare(RETRIED, RETRY_EVER))
+    source.write("one")
+    host = run().wait_ready()
+    eventually(lambda: len(app.notes()) > 3)
+    assert source.checkpointed() == []
+
+    app.root.joinpath("mended").touch()
+    eventually(source.checkpointed)
+
+    assert [note["count"] for note in app.notes()] == list(range(len(app.notes())))
+    assert all((note["ids"], note["limit"]) == (["one"], -1) for note in app.notes())
+    assert host.stop() == 0
+    assert "batch lost" not in host.errors
+
+
+@pytest.mark.parametrize(("retry", "attempts"), [("", 1), (RETRY_TWICE, 3)])
+def test_a_batch_whose_retries_are_spent_is_checkpointed_and_lost(app, run, source, eventually, retry, attempts):
+    """Fail for good, mend the function, and see that the batch does not come again."""
+    app.write(declare(RETRIED, retry))
+    source.write("one")
+    host = run().wait_ready()
+    eventually(source.checkpointed)
+    app.root.joinpath("mended").touch()
+    assert host.stop() == 0
+    assert "error feed: batch lost: no retry is left, 1 document(s)" in host.errors
+    assert len(app.notes()) == attempts
+
+    run().wait_ready()
+    source.write("two")
+    eventually(lambda: "two" in delivered(app))
+
+    assert delivered(app) == ["one"] * attempts + ["two"]
+
+
+def test_a_batch_in_retry_is_not_checkpointed_when_the_host_stops(app, run, source, eventually):
+    """Stop while the function still fails, and find the batch again after the restart."""
+    app.write(declare(RETRIED, RETRY_EVER.replace("00:00:00", "00:10:00")))
+    source.write("one")
+    host = run().wait_ready()
+    eventually(app.notes)
+
+    assert host.stop() == 0
+    assert source.checkpointed() == []
+
+    app.root.joinpath("mended").touch()
+    run().wait_ready()
+    eventually(source.checkpointed)
+    assert delivered(app) == ["one", "one"]
+
+
+def test_an_invocation_that_runs_when_the_host_stops_is_finished_and_checkpointed(app, run, source, eventually):
+    """Let the function wait for a file."""
+    wait = '    note(ids=["begun"])\n    while not pathlib.Path("go").exists(): time.sleep(0.01)\n'
+    app.write(declare(TRIGGER + "def feed(documents: func.DocumentList):\n" + wait))
+    source.write("one")
+    host = run().wait_ready()
+    eventually(app.notes)
+    host.process.terminate()
+
+    with pytest.raises(subprocess.TimeoutExpired):
+        host.wait(0.5)
+    app.root.joinpath("go").touch()
+
+    assert host.wait() == 0
+    assert len(source.checkpointed()) == 1
+
+
+def test_a_second_signal_ends_the_host_at_once(app, run, source, eventually):
+    """Interrupt twice while the function never returns."""
+    app.write(declare(TRIGGER + 'def feed(documents): \n    note(ids=["begun"])\n    time.sleep(60)\n'))
+    source.write("one")
+    host = run().wait_ready()
+    eventually(app.notes)
+    host.process.send_signal(signal.SIGINT)
+
+    with pytest.raises(subprocess.TimeoutExpired):
+        host.wait(0.5)
+    host.process.send_signal(signal.SIGINT)
+
+    assert host.wait(5) == 128 + signal.SIGINT
+    assert source.checkpointed() == []
+
+
+def test_a_missing_lease_container_ends_the_host_unless_it_may_be_created(app, run, source, eventually):
+    """Delete the lease container."""
+    source.database.delete_container("leases")
+    host = app.write(declare(SOURCE)) and run()
+
+    assert host.wait() == 1
+    assert host.errors == "functions: function feed: the container leases of the database db does not exist\n"
+
+    app.write(declare(SOURCE, create_lease_container_if_not_exists=True))
+    source.write("one")
+    run().wait_ready()
+    eventually(lambda: delivered(app) == ["one"])
+
+
+def test_a_lease_container_with_another_partition_key_is_refused(app, run, source):
+    """Create it with the partition key /other."""
+    source.database.delete_container("leases")
+    source.database.create_container("leases", PartitionKey("/other"))
+    app.write(declare(SOURCE))
+
+    host = run()
+
+    assert host.wait() == 1
+    assert "the partition key of the lease container leases must be /id, it is /other" in host.errors
+
+
+def test_leases_of_another_change_feed_mode_are_refused(app, run, source, eventually):
+    """Change the mode and keep the lease prefix."""
+    app.write(declare(SOURCE))
+    assert run().wait_ready().stop() == 0
+    app.write(declare(SOURCE, start_from_beginning=False, change_feed_mode="AllVersionsAndDeletes"))
+
+    host = run()
+
+    assert host.wait() == 1
+    assert "another changeFeedMode" in host.errors
+
+
+def test_a_host_whose_lease_was_taken_stops_reading_it(app, run, source, eventually):
+    """Start a second host beside the first: it takes the leases over."""
+    app.write(declare(SOURCE))
+    first = run().wait_ready()
+    run().wait_ready()
+    eventually(lambda: len({lease["Owner"] for lease in source.leases()}) == 1)
+
+    source.write(*IDS)
+    eventually(lambda: first.errors.count("another host has taken the lease") == 2)
+    eventually(lambda: set(delivered(app)) == set(IDS))
+
+
+def test_an_account_that_goes_away_is_waited_for_and_logged_once(app, source, proxy, start, eventually):
+    """Cut every connection between host and server, write meanwhile, and let them through again."""
+    app.write(declare(SOURCE))
+    account = f"AccountEndpoint=http://127.0.0.1:{proxy.port}/;AccountKey={source.server.key};"
+    host = start(app, COSMOS=account).wait_ready()
+    source.write(*IDS[:20])
+    eventually(lambda: len(delivered(app)) == 20)
+
+    proxy.cut()
+    eventually(lambda: host.errors.count("warning feed: Cosmos is not available") == 2, 40)
+    source.write(*IDS[20:])
+    proxy.is_cut = False
+    eventually(lambda: len(delivered(app)) >= len(IDS), 40)
+
+    assert sorted(delivered(app)) == sorted(IDS)
+    assert host.errors.count("Cosmos is not available") == 2
+    assert host.stop() == 0
+
+
+def test_an_account_that_is_away_at_the_start_is_waited_for(app, source, proxy, start, eventually):
+    """Start the host with every connection cut."""
+    app.write(declare(SOURCE))
+    source.write(*IDS)
+    proxy.cut()
+    account = f"AccountEndpoint=http://127.0.0.1:{proxy.port}/;AccountKey={source.server.key};"
+    host = start(app, COSMOS=account).wait_ready()
+    assert host.errors.count("warning feed: Cosmos is not available") == 1
+
+    proxy.is_cut = False
+    eventually(lambda: len(delivered(app)) >= len(IDS), 40)
+
+    assert sorted(delivered(app)) == sorted(IDS)
+
+
+def test_wrong_credentials_end_the_host(app, source, start):
+    """Give a key that is not the server's."""
+    app.write(declare(SOURCE))
+
+    host = start(app, COSMOS=f"AccountEndpoint={source.server.endpoint};AccountKey=d3Jvbmc=;")
+
+    assert host.wait() == 1
+    assert host.errors == "functions: function feed: Cosmos refuses the credentials of its connection\n"
+
+
+def test_a_host_with_parent_ends_with_its_parent(app, source):
+    """Kill the process that started the host, and wait for the host to close its output."""
+    app.write(declare(SOURCE))
+    code = "import subprocess, sys, time; subprocess.Popen(sys.argv[1:]); time.sleep(600)"
+    command = [sys.executable, "-m", "local.functions", "--with-parent", "--root", str(app.root), "--port", "0"]
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *command],
+        env={**os.environ, "COSMOS": source.server.connection_string},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as parent:
+        assert parent.stdout.readline().startswith("functions: http")
+
+        parent.kill()
+
+        assert parent.stdout.read() == ""
+
+
+def test_dates_that_the_real_host_would_rewrite_are_warned_about(app, run, source):
+    """Leave dateParseHandling out of host.json."""
+    app.write(declare(SOURCE), host_json={"version": "2.0"})
+
+    host = run().wait_ready()
+
+    assert host.stop() == 0
+    assert (
+        "warning host: host.json does not set extensions.cosmosDB.serializerSettings.dateParseHandling" in host.errors
+    )
+
+
+def test_verbose_logs_invocations_and_the_information_of_the_app(app, run, source, eventually):
+    """Log from the function."""
+    app.write(declare(TRIGGER + 'def feed(documents):\n    import logging; logging.info("hello")\n'))
+    source.write("one")
+    host = run("--verbose").wait_ready()
+
+    eventually(lambda: "info feed: succeeded in" in host.errors)
+
+    assert "info feed: hello\n" in host.errors
+    assert host.stop() == 0

@@ -1,0 +1,163 @@
+"""Check routes, keys and answers of HTTP functions."""
+
+import json
+import socket
+import urllib.error
+import urllib.request
+
+import pytest
+
+from local.functions import routes
+
+KEY = "the-key"
+SOURCE = """
+@app.route(route="open/{name?}", auth_level="ANONYMOUS", methods=["GET", "POST"])
+async def open_route(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    return func.HttpResponse(json.dumps({
+        "method": req.method, "url": req.url, "params": dict(req.params), "route": dict(req.route_params),
+        "body": req.get_body().decode(), "agent": req.headers["User-Agent"], "function": context.function_name,
+    }), mimetype="application/json", status_code=202, headers={"X-More": "yes", "Set-Cookie": "a=b"})
+
+@app.route(route="closed")
+def closed(req: func.HttpRequest) -> str:
+    return "text ä"
+
+@app.route(route="broken", auth_level="ANONYMOUS")
+def broken(req: func.HttpRequest) -> str:
+    raise ValueError("nope" + chr(10) + "secret document")
+
+@app.route(route="wrong", auth_level="ANONYMOUS")
+def wrong(req):
+    return {"no": "answer"}
+
+@app.route(route="nothing", auth_level="ANONYMOUS")
+def nothing(req):
+    return None
+"""
+
+
+def ask(url, method="GET", body=None, **headers):
+    """Send a request and return status, headers and body."""
+    request = urllib.request.Request(url, method=method, data=body, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers, error.read()
+
+
+@pytest.fixture
+def host(app, start):
+    """Give a running host with one function of each kind."""
+    return start(app.write(SOURCE)).wait_ready()
+
+
+def test_the_ready_line_names_url_functions_and_key(host):
+    """Compare the one line on stdout."""
+    assert host.ready_line.endswith(f"/ (5 functions, key {KEY})\n")
+    assert host.stop() == 0
+    assert host.errors == ""
+
+
+def test_a_request_reaches_the_function_as_the_worker_would_give_it(host):
+    """Send everything that a request can have and read it back."""
+    status, headers, body = ask(f"{host.url}api/open/a%20b?x=1&x=2&empty=", "POST", b"hello", **{"user-agent": "me"})
+
+    assert (status, headers["Content-Type"], headers["X-More"]) == (202, "application/json", "yes")
+    assert headers["Set-Cookie"] == "a=b"
+    assert json.loads(body) == {
+        "method": "POST",
+        "url": f"{host.url}api/open/a%20b?x=1&x=2&empty=",
+        "params": {"x": "1,2"},
+        "route": {"name": "a b"},
+        "body": "hello",
+        "agent": "me",
+        "function": "open_route",
+    }
+
+
+def test_an_optional_route_parameter_may_be_absent(host):
+    """Leave the last segment out."""
+    status, _, body = ask(f"{host.url}api/open")
+
+    assert (status, json.loads(body)["route"]) == (202, {})
+
+
+def test_a_function_key_is_demanded_by_header_or_query(host):
+    """Ask without a key, with a wrong one, and with the right one in both places."""
+    url = f"{host.url}api/closed"
+
+    assert ask(url)[0] == 401
+    assert ask(url, **{"x-functions-key": "other"})[0] == 401
+    assert ask(url, **{"x-functions-key": KEY})[2].decode() == "text ä"
+    assert ask(f"{url}?code={KEY}")[0] == 200
+
+
+def test_an_unknown_route_or_method_is_not_found(host):
+    """Ask for what no function declares."""
+    assert ask(f"{host.url}api/elsewhere")[0] == 404
+    assert ask(f"{host.url}open")[0] == 404
+    assert ask(f"{host.url}api/open", "DELETE")[0] == 404
+
+
+def test_a_function_that_raises_answers_500_without_a_body(host, eventually):
+    """Read the first line of the exception in the log, and not the second."""
+    status, _, body = ask(f"{host.url}api/broken")
+
+    assert (status, body) == (500, b"")
+    eventually(lambda: "error broken: failed" in host.errors)
+    assert "ValueError: nope (function_app.py:" in host.errors
+    assert "secret" not in host.errors
+
+
+def test_an_answer_of_the_wrong_type_is_a_failure_and_no_answer_is_204(host):
+    """Return a dict, and nothing."""
+    assert ask(f"{host.url}api/wrong")[0] == 500
+    assert ask(f"{host.url}api/nothing")[0] == 204
+
+
+def test_a_port_in_use_ends_the_host_with_one_sentence(app, start):
+    """Take a port first."""
+    app.write(SOURCE)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        host = start(app, "--port", str(port))
+
+        assert host.wait() == 1
+    assert host.errors == f"functions: port {port} is in use\n"
+
+
+@pytest.mark.parametrize(
+    ("template", "path", "expected"),
+    [
+        ("items/{id:int}", "/api/items/12", {"id": "12"}),
+        ("items/{id:int}", "/api/items/x", None),
+        ("items/{id:guid}", "/api/items/01234567-89ab-cdef-0123-456789abcdef", None),
+        ("items/{id}", "/api/Items/a%2Fb", {"id": "a/b"}),
+        ("items/{id}", "/api/items/a/b", None),
+        ("items/{id?}", "/api/items/", {}),
+        ("{*rest}", "/api/a/b", {"rest": "a/b"}),
+        ("a.b", "/api/axb", None),
+    ],
+)
+def test_a_route_matches_the_paths_of_its_template(template, path, expected):
+    """Compare the route parameters."""
+    if template.endswith("guid}"):
+        expected = {"id": "01234567-89ab-cdef-0123-456789abcdef"}
+
+    assert routes.parse("api", template).match(path) == expected
+
+
+def test_literal_segments_win_over_parameters():
+    """Order three routes that one path matches."""
+    templates = ["items/{id}", "{*rest}", "items/all", "items/{id:int}"]
+
+    ordered = sorted((routes.parse("api", template) for template in templates), key=lambda route: route.rank)
+
+    assert [route.template for route in ordered] == [
+        "api/items/all",
+        "api/items/{id:int}",
+        "api/items/{id}",
+        "api/{*rest}",
+    ]

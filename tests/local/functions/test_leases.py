@@ -1,0 +1,77 @@
+"""Check that leases change hands without a checkpoint getting lost or overwritten."""
+
+import pytest
+
+from local.functions.leases import LeaseLostError, LeaseStore
+
+RANGES = [("", "1F"), ("1F", "FF")]
+
+
+@pytest.fixture
+def store(source):
+    """Give a way to open the lease container as one of several hosts."""
+    return lambda owner: LeaseStore(source.lease_container, prefix="p", owner=owner, mode="LatestVersion")
+
+
+def test_leases_are_written_once(store):
+    """Initialize twice, the second time over a checkpoint."""
+    mine = store("me")
+    assert not mine.is_initialized()
+    mine.initialize(RANGES)
+    first, _ = mine.load()
+    mine.checkpoint(mine.acquire(first), '"7"')
+
+    mine.initialize(RANGES)
+
+    assert mine.is_initialized()
+    assert [lease.continuation for lease in mine.load()] == ['"7"', None]
+
+
+def test_a_checkpoint_whose_answer_got_lost_can_be_written_again(store):
+    """Write from the same state twice, as after a connection that broke."""
+    mine = store("me")
+    mine.initialize(RANGES)
+    lease = mine.acquire(mine.load()[0])
+
+    mine.checkpoint(lease, '"7"')
+    again = mine.checkpoint(lease, '"7"')
+
+    assert again.continuation == '"7"'
+
+
+def test_a_host_whose_lease_was_taken_cannot_checkpoint_it(store):
+    """Let another host acquire the lease in between."""
+    mine, other = store("me"), store("other")
+    mine.initialize(RANGES)
+    lease = mine.acquire(mine.load()[0])
+    taken = other.acquire(other.load()[0])
+
+    with pytest.raises(LeaseLostError):
+        mine.checkpoint(lease, '"7"')
+    with pytest.raises(LeaseLostError):
+        mine.release(lease)
+
+    assert other.checkpoint(taken, '"8"').continuation == '"8"'
+    assert other.release(taken).document["Owner"] is None
+
+
+def test_a_deleted_lease_is_lost(store, source):
+    """Delete the document of a lease that is held."""
+    mine = store("me")
+    mine.initialize(RANGES)
+    lease = mine.acquire(mine.load()[0])
+    source.lease_container.delete_item(lease.document["id"], lease.document["id"])
+
+    with pytest.raises(LeaseLostError):
+        mine.checkpoint(lease, '"7"')
+
+
+def test_leases_of_another_prefix_are_not_seen(store, source):
+    """Write leases of two prefixes, one of which begins with the other."""
+    mine = store("me")
+    mine.initialize(RANGES)
+
+    longer = LeaseStore(source.lease_container, prefix="p2", owner="me", mode="LatestVersion")
+    longer.initialize(RANGES[:1])
+
+    assert (len(mine.load()), len(longer.load())) == (2, 1)

@@ -1,0 +1,38 @@
+"""Check that timers fire, one at a time, and are retried."""
+
+SOURCE = """
+@app.timer_trigger(arg_name="timer", schedule="%WHEN%")
+def tick(timer: func.TimerRequest) -> None:
+    note(past_due=timer.past_due, schedule=timer.schedule, status=timer.schedule_status)
+"""
+STARTUP = """
+@app.timer_trigger(arg_name="timer", schedule="0 0 0 1 1 *", run_on_startup=True)
+@app.retry(strategy="fixed_delay", max_retry_count="2", delay_interval="00:00:00")
+def tick(timer: func.TimerRequest, context: func.Context) -> None:
+    note(count=context.retry_context.retry_count, limit=context.retry_context.max_retry_count)
+    if context.retry_context.retry_count < 2:
+        raise ValueError("again")
+"""
+
+
+def test_a_timer_fires_on_its_schedule_with_the_payload_of_the_real_host(app, start, eventually):
+    """Wait for two firings of a timer that fires every second."""
+    host = start(app.write(SOURCE), WHEN="* * * * * *").wait_ready()
+
+    first, second = eventually(lambda: app.notes()[:2] if len(app.notes()) > 1 else None)
+
+    assert (first["past_due"], first["schedule"]) == (False, {"AdjustForDST": True})
+    assert second["status"]["Last"] == second["status"]["LastUpdated"] != first["status"]["Last"]
+    assert first["status"]["Next"] > second["status"]["Last"] > first["status"]["Last"]
+    assert host.stop() == 0
+
+
+def test_a_timer_that_runs_on_startup_fires_at_once_and_is_retried_by_its_policy(app, start, eventually):
+    """Fail twice and succeed."""
+    host = start(app.write(STARTUP)).wait_ready()
+
+    eventually(lambda: len(app.notes()) == 3)
+
+    assert app.notes() == [{"count": count, "limit": 2} for count in range(3)]
+    assert host.stop() == 0
+    assert host.errors.count("ValueError: again") == 2
