@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo smoke test check lint types imports
+.PHONY: help venv demo smoke test coverage check lint types imports
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ smoke: $(READY) ## Run the whole system once and compare both sides
 
 test: $(READY) ## Run every test
 	@$(BIN)/python -m pytest
+
+coverage: $(READY) ## Run every test and show the lines that none of them reaches
+	@$(BIN)/python -m pytest --cov
 
 check: lint types imports test ## Everything that CI runs
 

@@ -24,8 +24,12 @@ def main() -> int:
         finally:
             runtime.close()
     except CdcError as error:
-        print(error, file=sys.stderr)
+        print(_sentence(str(error), getattr(error, "detail", "")), file=sys.stderr)
         return 1
+
+
+def _sentence(message: str, detail: str) -> str:
+    return f"{message} ({detail})" if detail else message
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,10 +54,10 @@ def _environment() -> Mapping[str, str]:
     if not path.exists():
         return os.environ
     try:
-        values = json.loads(path.read_text(encoding="utf-8")).get("Values", {})
-    except (ValueError, AttributeError) as error:
-        raise SettingsError("local.settings.json must be a JSON object with an object Values.") from error
-    return {**values, **os.environ}
+        values = json.loads(path.read_text(encoding="utf-8-sig"))["Values"]
+        return {**{str(name): str(value) for name, value in values.items()}, **os.environ}
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise SettingsError("local.settings.json must be a JSON object that holds an object Values.") from None
 
 
 def _migrate(runtime: Runtime) -> int:
@@ -72,7 +76,8 @@ def _check(runtime: Runtime) -> int:
     checks = runtime.check()
     print("ok    settings")
     for check in checks:
-        print(f"ok    {check.name}" if check.problem is None else f"FAIL  {check.name}: {check.problem}")
+        problem = check.problem and _sentence(check.problem, check.detail)
+        print(f"FAIL  {check.name}: {problem}" if problem else f"ok    {check.name}")
     return int(any(check.problem is not None for check in checks))
 
 

@@ -11,8 +11,8 @@ from cdc.postgres import Connection, Database
 from cdc.queries import statement
 from cdc.rows import primary_key, type_name
 
-# Tables that the application made have varchar where ours have text: both hold what a mapper writes.
-_SAME_TYPE = {"character varying": "text", "character": "text"}
+# Tables that the application made have varchar where ours have text: both hold what a mapper writes. char(n) pads it.
+_SAME_TYPE = {"character varying": "text"}
 
 
 @dataclass(frozen=True, slots=True)

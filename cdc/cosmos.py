@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from threading import Lock
 
 from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
@@ -14,6 +13,10 @@ from cdc.errors import CdcError, FatalError, TransientError
 _TRANSIENT_STATUSES = (408, 410, 429, 449, 500, 502, 503, 504)
 
 
+class MissingError(FatalError):
+    """A database or a container that is not there."""
+
+
 class Cosmos:
     """The source account; connects on first use and remembers what cannot change."""
 
@@ -21,23 +24,30 @@ class Cosmos:
         self._connection = connection
         self._database = database
         self._paths: dict[str, tuple[str, ...]] = {}
+        self._connected: CosmosClient | None = None
         self._lock = Lock()
 
-    @cached_property
     def _client(self) -> CosmosClient:
-        return CosmosClient.from_connection_string(self._connection, connection_timeout=5)
+        with self._lock:
+            if self._connected is None:
+                self._connected = CosmosClient.from_connection_string(self._connection, connection_timeout=5)
+            return self._connected
 
     def partition_key_paths(self, container: str) -> tuple[str, ...]:
         """Return the paths of a container's partition key, as the container itself says."""
-        with self._lock:
-            if container not in self._paths:
-                self._paths[container] = self._read_paths(self._database, container)
-            return self._paths[container]
+        if container not in self._paths:
+            self.check_account()
+            self._paths[container] = self.read_partition_key_paths(container)
+        return self._paths[container]
+
+    def read_partition_key_paths(self, container: str) -> tuple[str, ...]:
+        """Ask the container for the paths of its partition key."""
+        return self._read_paths(self._database, container)
 
     def check_account(self) -> None:
         """Raise FatalError when the account cannot be replicated from."""
         with translated_errors("the account of COSMOS_CONNECTION"):
-            account = self._client.get_database_account()
+            account = self._client().get_database_account()
         if len(account.WritableLocations) > 1:
             raise FatalError(
                 "The Cosmos account has several write regions, whose versions cannot be ordered: use one write region."
@@ -47,7 +57,7 @@ class Cosmos:
         """Raise FatalError when the lease container is missing or has another partition key than the trigger needs."""
         try:
             paths = self._read_paths(database, container)
-        except FatalError as error:
+        except MissingError as error:
             raise FatalError(f"{error} Run python -m cdc setup.") from error
         if paths != ("/id",):
             raise FatalError(f"The lease container {container} must have the partition key /id: name another one.")
@@ -55,18 +65,18 @@ class Cosmos:
     def create_lease_container(self, database: str, container: str) -> None:
         """Create the lease container, and its database, where they are missing."""
         with translated_errors(f"the lease container {container} in database {database}"):
-            leases = self._client.create_database_if_not_exists(database)
+            leases = self._client().create_database_if_not_exists(database)
             leases.create_container_if_not_exists(container, PartitionKey("/id"))
         self.check_lease_container(database, container)
 
     def close(self) -> None:
         """Close the connections, if any were made."""
-        if "_client" in self.__dict__:
-            self._client.close()
+        if self._connected is not None:
+            self._connected.close()
 
     def _read_paths(self, database: str, container: str) -> tuple[str, ...]:
         with translated_errors(f"the container {container} in database {database}"):
-            proxy: ContainerProxy = self._client.get_database_client(database).get_container_client(container)
+            proxy: ContainerProxy = self._client().get_database_client(database).get_container_client(container)
             return tuple(proxy.read()["partitionKey"]["paths"])
 
 
@@ -76,7 +86,7 @@ def translated_errors(what: str) -> Iterator[None]:
     try:
         yield
     except CosmosResourceNotFoundError as error:
-        raise FatalError(f"Cosmos does not have {what}: create it, or correct the setting that names it.") from error
+        raise MissingError(f"Cosmos does not have {what}: create it, or correct the setting that names it.") from error
     except CosmosHttpResponseError as error:
         raise _translate(error, what) from error
     except (ServiceRequestError, ServiceResponseError) as error:

@@ -16,7 +16,14 @@ class CdcError(Exception):
 
 
 class TransientError(CdcError):
-    """A failure that time mends: connection lost, deadlock, throttling."""
+    """A failure that time mends: connection lost, deadlock, throttling.
+
+    `detail` may name hosts and roles: it is for the terminal of whoever holds the settings, not for logs and answers.
+    """
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail
 
 
 class FatalError(CdcError):

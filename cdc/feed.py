@@ -12,14 +12,14 @@ _UNDEFINED: JsonObject = {}
 def read_change(container: str, partition_key_paths: Sequence[str], document: JsonObject) -> Change:
     """Read one item of a latest-version feed.
 
-    Raises FatalError for an item without id, `_ts` or `_etag`: no document, so that none can be blamed for it.
+    Raises FatalError for an item without a usable id, `_ts` or `_etag`: no document, so that none can be blamed for it.
     """
     try:
         version = Version(int(document["_ts"]), _lsn(document), str(document["_etag"]))
         identity = Identity.of(container, partition_key(partition_key_paths, document), document["id"])
-    except KeyError as error:
+    except (KeyError, TypeError, ValueError):
         raise FatalError(
-            f"The change feed of {container} delivers items without {error.args[0]}: "
+            f"The change feed of {container} delivers items without a usable id, _ts or _etag: "
             "the trigger must read the latest-version feed of a Cosmos DB for NoSQL container."
         ) from None
     return Change(identity, version, document)

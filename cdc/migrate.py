@@ -87,6 +87,7 @@ def _missing(connection: Connection, migrations: Sequence[Migration]) -> list[Mi
 
 def _apply(connection: Connection, migration: Migration) -> None:
     with connection.transaction():
+        connection.execute("set local statement_timeout = 0")
         connection.execute(migration.statements)
         connection.execute(
             "insert into cdc.migration (number, name, checksum) values (%s, %s, %s)",

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 from sqlalchemy import Table
 
-from cdc.errors import Problem, ProblemKind
+from cdc.errors import DocumentError, Problem, ProblemKind
 
 JsonObject = dict[str, Any]
 Row = Mapping[str, Any]
@@ -104,8 +104,36 @@ class Mapper(Generic[Document]):
     rows: Callable[[Document], Rows]
 
     def map(self, body: JsonObject) -> Rows:
-        """Validate a document and return its rows."""
-        return self.rows(self.document.model_validate(body))
+        """Validate a document and return its rows; refuse rows that do not fit the tables."""
+        rows = self.rows(self.document.model_validate(body))
+        self._check(rows)
+        return rows
+
+    def _check(self, rows: Rows) -> None:
+        root, *children = self.tables
+        known = {table.name: table for table in children}
+        if unknown := rows.children.keys() - known.keys():
+            raise _misfit(min(unknown), "the mapper yields rows of a table that it does not declare")
+        _check_columns(root, [] if rows.root is None else [rows.root])
+        parent = None if rows.root is None else _key(root, rows.root, len(root.primary_key))
+        for name, child_rows in rows.children.items():
+            _check_columns(known[name], child_rows)
+            if any(_key(known[name], row, len(root.primary_key)) != parent for row in child_rows):
+                raise _misfit(name, "the mapper yields a child row of another parent")
+
+
+def _check_columns(table: Table, rows: Sequence[Row]) -> None:
+    names = table.columns.keys()
+    if any(row.keys() != set(names) for row in rows):
+        raise _misfit(table.name, "the mapper yields a row whose columns are not the table's")
+
+
+def _key(table: Table, row: Row, width: int) -> list[object]:
+    return [row[column.name] for column in list(table.primary_key.columns)[:width]]
+
+
+def _misfit(table: str, message: str) -> DocumentError:
+    return DocumentError(Problem(ProblemKind.MAPPING, table, message))
 
 
 class State(StrEnum):

@@ -1,5 +1,6 @@
 """PostgreSQL: the pool, the transaction, and what its errors mean."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,7 +21,8 @@ _POOL_TIMEOUT_SECONDS = 10.0
 
 # SQLSTATE classes, or whole codes where one of a class stands out. What is not listed is fatal: no document is blamed.
 _TRANSIENT = ("08", "40", "53", "55", "57", "58", "25006")
-_DATA = ("22", "23502", "23514", "54000")
+# 21000 is an upsert that meets one row twice: two documents claim it, or one repeats it; bisecting tells which.
+_DATA = ("21000", "22", "23502", "23514", "54000")
 _CONFLICT = ("23505", "23P01")
 _MISSING_PARENT = ("23503",)
 
@@ -38,8 +40,11 @@ class Database:
             timeout=_POOL_TIMEOUT_SECONDS,
             open=False,
             check=ConnectionPool.check_connection,
-            kwargs={"autocommit": True, "options": "-c TimeZone=UTC", "connect_timeout": 10},
+            kwargs={"autocommit": True, "connect_timeout": 10, "tcp_user_timeout": 30_000},
+            configure=_bound_waiting,
         )
+        # Its warnings repeat what libpq says of the address, and every attempt is reported by who asked.
+        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -65,17 +70,26 @@ class Database:
         self._pool.close()
 
 
+def _bound_waiting(connection: Connection) -> None:
+    # A statement that waits for ever would end with the host's function timeout, and take its worker with it.
+    connection.execute("set lock_timeout = '30s'")
+    connection.execute("set statement_timeout = '120s'")
+
+
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Raise what psycopg raises as what is to be done about it; DETAIL, which quotes rows, is left behind."""
+    """Raise what psycopg raises as what is to be done about it.
+
+    psycopg's own error is left behind, also as the cause: its DETAIL quotes rows, and the host logs whole tracebacks.
+    """
     try:
         yield
-    except (PoolTimeout, PoolClosed) as error:
-        raise TransientError(f"{_UNREACHABLE}.") from error
-    except UnicodeEncodeError as error:
-        raise DocumentError(Problem(ProblemKind.DATA, "$", "text that is not valid Unicode")) from error
+    except (PoolTimeout, PoolClosed):
+        raise TransientError(f"{_UNREACHABLE}, and has connections to spare.") from None
+    except UnicodeEncodeError:
+        raise DocumentError(Problem(ProblemKind.DATA, "$", "text that is not valid Unicode")) from None
     except psycopg.Error as error:
-        raise translate(error) from error
+        raise translate(error) from None
 
 
 def translate(error: psycopg.Error) -> CdcError:
@@ -98,17 +112,11 @@ def translate(error: psycopg.Error) -> CdcError:
 
 
 def _translate_client_error(error: psycopg.Error) -> CdcError:
-    if isinstance(error, psycopg.DataError):
+    if isinstance(error, psycopg.DataError | psycopg.ProgrammingError):  # the latter: no dumper for a value's type
         return DocumentError(Problem(ProblemKind.DATA, "$", "a value that PostgreSQL has no form for"))
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        return TransientError(f"{_UNREACHABLE} ({_last_line(error)}).")
+        return TransientError(f"{_UNREACHABLE}.", detail=str(error).partition("\n")[0])
     return FatalError(f"psycopg refuses the statement: {type(error).__name__}.")
-
-
-def _last_line(error: psycopg.Error) -> str:
-    # libpq's words about a connection name host, port, database and role, never the password.
-    lines = str(error).strip().splitlines()
-    return lines[-1].strip() if lines else type(error).__name__
 
 
 def _fatal_reason(error: psycopg.Error) -> str:

@@ -27,18 +27,16 @@ def replicate(mapper: Mapper[Any], changes: Sequence[Change], sink: Sink) -> Out
     """Apply a batch in any order, any number of times; raise only for a failure of the whole batch."""
     candidates = collapse(changes)
     held = sink.read_versions(list(candidates))
-    writes = [write for key, heads in candidates.items() if (write := _plan(mapper, heads, held.get(key))) is not None]
+    writes = [write for key, heads in candidates.items() for write in _plan(mapper, heads, held.get(key))]
     dropped = Outcome(stale=len(changes) - len(writes))
     return dropped + _apply(mapper, writes, sink)
 
 
-def _plan(mapper: Mapper[Any], heads: Heads, held: Version | None) -> Write | None:
+def _plan(mapper: Mapper[Any], heads: Heads, held: Version | None) -> list[Write]:
     left = [(head, verdict) for head in heads if (verdict := _judge(head, held)) is not None]
-    if not left:
-        return None
     if len(left) == 1 and left[0][1] is Verdict.NEWER:
-        return map_change(mapper, left[0][0])
-    return Write.read_again(max((head for head, _ in left), key=lambda head: head.version.ts))
+        return [map_change(mapper, left[0][0])]
+    return [Write.read_again(head) for head, _ in left]
 
 
 def _judge(change: Change, held: Version | None) -> Verdict | None:
@@ -52,6 +50,8 @@ def map_change(mapper: Mapper[Any], change: Change) -> Write:
         return Write(change)
     try:
         return Write(change, rows=mapper.map(change.body))
+    except MemoryError:
+        raise  # the worker's trouble, not the document's
     except Exception as error:  # noqa: BLE001 - any failure of a mapper is its document's: the neighbours go on
         return Write(change, problem=_problem(error))
 

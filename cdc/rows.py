@@ -6,10 +6,10 @@ from functools import cache
 from typing import Any
 
 from psycopg.sql import SQL, Composed, Identifier
-from psycopg.types.json import Jsonb
 from sqlalchemy import Column, Table
 from sqlalchemy.dialects import postgresql
 
+from cdc.errors import DocumentError, Problem, ProblemKind
 from cdc.model import Row
 from cdc.postgres import Connection
 
@@ -63,8 +63,16 @@ def _arrays(table: Table, rows: Sequence[Row]) -> list[list[Any]]:
 def _array(column: Column[Any], rows: Sequence[Row]) -> list[Any]:
     values = [row[column.name] for row in rows]
     if type_name(column) == "jsonb":
-        return [None if value is None else Jsonb(value) for value in values]
+        return [None if value is None else _write_json(column, value) for value in values]
     return values
+
+
+def _write_json(column: Column[Any], value: object) -> str:
+    try:
+        return json.dumps(value, separators=(",", ":"))
+    except (TypeError, ValueError):
+        problem = Problem(ProblemKind.DATA, column.name, "a value that JSON has no form for")
+        raise DocumentError(problem) from None
 
 
 def _unnest(columns: Sequence[Column[Any]], alias: str, names: Sequence[str]) -> Composed:

@@ -42,7 +42,7 @@ class Runtime:
     def status(self) -> api.Answer:
         """Answer with the state of the replication."""
         containers = [mapper.container for mapper in self.mappers]
-        return api.answer(lambda: read_status(self.settings.migration_phase.name.lower(), containers, self._sink))
+        return api.answer(lambda: read_status(self.settings.phase.name.lower(), containers, self._sink))
 
     def ready(self) -> api.Answer:
         """Answer whether changes can be applied now."""
@@ -54,6 +54,7 @@ class Runtime:
 
     def migrate(self) -> list[str]:
         """Apply the missing migrations and return their names."""
+        self._database.check()  # says why there is no connection, where the pool would only wait for one
         return [migration.name for migration in migrate.migrate(self._database, migrate.read_migrations())]
 
     def create_lease_container(self) -> None:
@@ -85,7 +86,7 @@ class Runtime:
             raise FatalError(f"The database lacks {names}: run python -m cdc migrate.")
 
     def _check_container(self, container: str) -> None:
-        self._cosmos.partition_key_paths(container)
+        self._cosmos.read_partition_key_paths(container)
 
 
 def _log(container: str, outcome: Outcome) -> None:

@@ -1,22 +1,25 @@
 """The settings: read once from a mapping, checked all together."""
 
+import base64
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Annotated, Literal, Self
 
+import certifi
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import (
     AfterValidator,
-    AliasChoices,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
     ValidationError,
-    model_validator,
+    ValidationInfo,
+    field_validator,
 )
 
 from cdc.errors import SettingsError
@@ -42,9 +45,14 @@ def _read_phase(value: object) -> object:
 
 
 def _check_cosmos_connection(secret: SecretStr) -> SecretStr:
-    names = {part.partition("=")[0].strip() for part in secret.get_secret_value().split(";")}
-    if not {"AccountEndpoint", "AccountKey"} <= names:
+    parts = dict(part.strip().partition("=")[::2] for part in secret.get_secret_value().split(";"))
+    endpoint, key = parts.get("AccountEndpoint", ""), parts.get("AccountKey", "")
+    if not key or not re.match(r"https?://[^/\s]", endpoint):
         raise ValueError("must be a connection string: AccountEndpoint=https://...;AccountKey=...;")
+    try:
+        base64.b64decode(key, validate=True)
+    except ValueError:
+        raise ValueError("holds an AccountKey that is not base64: copy the account's key whole") from None
     return secret
 
 
@@ -57,10 +65,21 @@ def _check_postgres_connection(secret: SecretStr) -> SecretStr:
         raise ValueError(
             "must be a libpq URI, postgresql://user:password@host:5432/database, or libpq keywords, host=... dbname=..."
         ) from None
-    host = str(parameters.get("host") or "localhost")
+    if "@" in str(parameters.get("host", "")) or not re.fullmatch(r"[\d,]*", str(parameters.get("port", ""))):
+        raise ValueError("must have its user and password percent-encoded: %40 for @, %2F for /, %3A for :")
+    # Without a host libpq asks its own environment, which may name another machine; a socket ignores sslmode.
+    host = str(parameters.get("hostaddr") or parameters.get("host") or "")
     if host in _LOOPBACK or host.startswith("/") or "sslmode" in parameters:
         return secret
-    return SecretStr(make_conninfo(text, sslmode="verify-full", sslrootcert=parameters.get("sslrootcert", "system")))
+    # "system" would be a folder that only the machine has on which psycopg's wheel was built.
+    authorities = parameters.get("sslrootcert") or certifi.where()
+    return SecretStr(make_conninfo(text, sslmode="verify-full", sslrootcert=authorities))
+
+
+def _check_interval(text: str) -> str:
+    if text == "00:00:00":
+        raise ValueError("must be a second or longer")
+    return text
 
 
 def _read_start(value: object) -> object:
@@ -75,15 +94,16 @@ def _read_start(value: object) -> object:
     return instant.astimezone(UTC)
 
 
-_Name = Annotated[str, Field(pattern=r"^[^/\\#?]+$")]
+_Name = Annotated[str, Field(pattern=r"^[^/\\#?\s][^/\\#?]*$")]
+_Phase = Annotated[Phase, BeforeValidator(_read_phase)]
 _Milliseconds = Annotated[int, Field(ge=1)]
-_Interval = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d:[0-5]\d$")]
+_Interval = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d:[0-5]\d$"), AfterValidator(_check_interval)]
 
 
 class Settings(BaseModel):
     """Every setting of the app, by its environment name in lower case."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=str.upper)
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=str.upper, validate_default=True)
 
     cosmos_connection: Annotated[SecretStr, AfterValidator(_check_cosmos_connection)]
     cosmos_database: _Name
@@ -92,10 +112,9 @@ class Settings(BaseModel):
     lease_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
     postgres_connection: Annotated[SecretStr, AfterValidator(_check_postgres_connection)]
     change_feed_start: Annotated[Literal["beginning"] | datetime, BeforeValidator(_read_start)] = "beginning"
-    migration_phase: Annotated[Phase, BeforeValidator(_read_phase)] = Field(
-        default=Phase.DUAL_WRITE_COSMOS_READ,
-        validation_alias=AliasChoices("MIGRATION_PHASE", "DataMigration__Phase"),
-    )
+    migration_phase: _Phase | None = None
+    # The application's own name for it.
+    application_phase: _Phase | None = Field(default=None, validation_alias="DataMigration__Phase")
     # The Functions extension's own defaults.
     feed_poll_delay_ms: _Milliseconds = 5_000
     max_items_per_invocation: Annotated[int, Field(ge=1, le=10_000)] = 100
@@ -105,13 +124,28 @@ class Settings(BaseModel):
     retry_minimum_interval: _Interval = "00:00:01"
     retry_maximum_interval: _Interval = "00:01:00"
 
-    @model_validator(mode="after")
-    def _check_intervals(self) -> Self:
-        if self.retry_minimum_interval > self.retry_maximum_interval:
-            raise ValueError("RETRY_MINIMUM_INTERVAL must not be longer than RETRY_MAXIMUM_INTERVAL")
-        if self.lease_renew_interval_ms >= self.lease_expiration_interval_ms:
-            raise ValueError("LEASE_RENEW_INTERVAL_MS must be shorter than LEASE_EXPIRATION_INTERVAL_MS")
-        return self
+    # Checked on fields, not on the whole, so that these problems are named together with all others.
+    @field_validator("application_phase")
+    @classmethod
+    def _check_phase(cls, phase: Phase | None, others: ValidationInfo) -> Phase | None:
+        ours = others.data.get("migration_phase")
+        if None not in (phase, ours) and phase is not ours:
+            raise ValueError("is another phase than MIGRATION_PHASE: set one of them")
+        return phase
+
+    @field_validator("retry_maximum_interval")
+    @classmethod
+    def _check_retries(cls, maximum: str, others: ValidationInfo) -> str:
+        if others.data.get("retry_minimum_interval", maximum) > maximum:
+            raise ValueError("must not be shorter than RETRY_MINIMUM_INTERVAL")
+        return maximum
+
+    @field_validator("lease_renew_interval_ms")
+    @classmethod
+    def _check_lease_times(cls, renew: int, others: ValidationInfo) -> int:
+        if renew >= others.data.get("lease_expiration_interval_ms", renew + 1):
+            raise ValueError("must be shorter than LEASE_EXPIRATION_INTERVAL_MS")
+        return renew
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
@@ -119,15 +153,22 @@ class Settings(BaseModel):
 
         Raises SettingsError, which names every setting that is missing or wrong.
         """
+        values = {name: value for name, value in environment.items() if value}
         try:
-            return cls.model_validate({name: value for name, value in environment.items() if value})
+            return cls.model_validate(values)
         except ValidationError as error:
             raise SettingsError(_describe(error)) from None
 
     @property
+    def phase(self) -> Phase:
+        """Return the phase, 1 where none is set."""
+        chosen = self.application_phase if self.migration_phase is None else self.migration_phase
+        return Phase.DUAL_WRITE_COSMOS_READ if chosen is None else chosen
+
+    @property
     def replicates(self) -> bool:
         """Tell whether this phase has change-feed triggers."""
-        return self.migration_phase in (Phase.DUAL_WRITE_COSMOS_READ, Phase.DUAL_WRITE_POSTGRES_READ)
+        return self.phase in (Phase.DUAL_WRITE_COSMOS_READ, Phase.DUAL_WRITE_POSTGRES_READ)
 
 
 def _describe(error: ValidationError) -> str:
@@ -136,4 +177,5 @@ def _describe(error: ValidationError) -> str:
         name = str(problem["loc"][0]) if problem["loc"] else ""
         message = "is missing" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
         lines.append(f"  {name}: {message}" if name else f"  {message}")
-    return "Settings are missing or wrong (docs/deploying.md lists them all):\n" + "\n".join(lines)
+    where = "docs/deploying.md lists them, local.settings.example.json is a start"
+    return "\n".join([f"Settings are missing or wrong ({where}):", *lines])

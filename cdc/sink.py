@@ -50,6 +50,8 @@ def _apply(connection: Connection, mapper: Mapper[Any], writes: Sequence[Write])
     written = [write for write in winners if write.problem is None]
     _replace_rows(connection, mapper, written, [key for key in abandoned.values() if key is not None])
     unsettled = [write for write in writes if write.undecided] + overtaken
+    if unsettled:  # they hold no lock on their ledger rows, which would keep other writers of their letters away
+        deadletters.lock(connection, [write.change for write in [*winners, *unsettled]])
     deadletters.clear(connection, [write.change for write in written])
     deadletters.park(connection, [*winners, *unsettled])
     states = Counter(write.state for write in winners)

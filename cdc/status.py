@@ -22,10 +22,14 @@ class Counts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that must be so before changes can be applied; `problem` says what to do when it is not."""
+    """One thing that must be so before changes can be applied; `problem` says what to do when it is not.
+
+    `detail` is for a terminal only, as that of TransientError.
+    """
 
     name: str
     problem: str | None = None
+    detail: str = ""
 
 
 def read_status(phase: str, containers: Sequence[str], counts: Counts) -> JsonObject:
@@ -57,10 +61,10 @@ def run_checks(checks: Iterable[tuple[str, Callable[[], Sequence[str] | None]]])
     done: list[Check] = []
     for name, check in checks:
         try:
-            problem = "; ".join(check() or ()) or None
+            result = Check(name, "; ".join(check() or ()) or None)
         except CdcError as error:
-            problem = str(error)
-        done.append(Check(name, problem))
-        if problem is not None:
+            result = Check(name, str(error), getattr(error, "detail", ""))
+        done.append(result)
+        if result.problem is not None:
             break
     return done

@@ -6,12 +6,9 @@ It shares no code with the product, so that a mistake there cannot hide here.
 import argparse
 import json
 import os
-import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import Any
 
 import psycopg
 from azure.core.exceptions import AzureError
@@ -19,8 +16,7 @@ from azure.cosmos import CosmosClient
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
-Json = dict[str, Any]
-Expected = Callable[[Json], object]
+from local.expected import CONTAINERS, Container, Expected, Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +34,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What both sides hold, and where they differ."""
+    """What both sides hold, and where they differ; `parked` counts the documents with a dead letter."""
 
     documents: int
     containers: int
@@ -54,126 +50,16 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Child:
-    """A child table: its rows by key, and where a document holds them."""
-
-    table: str
-    parent: str
-    key: str
-    items: Callable[[Json], list[Json]]
-    fields: Mapping[str, Expected]
-
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """A container, its root table, and what each column must hold."""
-
-    name: str
-    table: str
-    fields: Mapping[str, Expected]
-    child: Child
-
-
-@dataclass(frozen=True, slots=True)
 class _Known:
     etag: str
     parked: bool
+    waits: bool
 
 
-def _same(name: str) -> Expected:
-    return lambda document: document.get(name)
-
-
-def _instant(name: str) -> Expected:
-    def read(document: Json) -> datetime | None:
-        text = document.get(name)
-        if text is None:
-            return None
-        # Microseconds are what PostgreSQL keeps; .NET writes a digit more.
-        instant = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
-        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
-
-    return read
-
-
-def _day(name: str) -> Expected:
-    return lambda document: None if document.get(name) is None else date.fromisoformat(document[name][:10])
-
-
-def _commas(name: str) -> Expected:
-    return lambda document: [part for part in (document.get(name) or "").split(",") if part]
-
-
-def _subscription(document: Json) -> Json:
-    subscription = {name: value for name, value in document["Subscription"].items() if name != "PurchaseToken"}
-    return subscription | {"PurchasedScenarios": _commas("PurchasedScenarios")(subscription)}
-
-
-def _completed(document: Json) -> list[Json]:
-    return [{"ScenarioId": id_} for id_ in set(document["CompletedScenarioIds"])]
-
-
-CONTAINERS = (
-    Container(
-        "Accounts",
-        "accounts",
-        {
-            "id": _same("id"),
-            "external_user_id": _same("ExternalUserId"),
-            "email": _same("Email"),
-            "display_name": _same("DisplayName"),
-            "role": _same("Role"),
-            "user_profile_ids": _commas("UserProfileIds"),
-            "completed_scenario_ids": _same("CompletedScenarioIds"),
-            "subscription": _subscription,
-            "settings": _same("Settings"),
-            "created_at": _instant("CreatedAt"),
-            "last_login_at": _instant("LastLoginAt"),
-        },
-        Child("completed_scenarios", "account_id", "scenario_id", _completed, {"scenario_id": _same("ScenarioId")}),
-    ),
-    Container(
-        "UserProfiles",
-        "user_profiles",
-        {
-            "id": _same("id"),
-            "account_id": _same("AccountId"),
-            "name": _same("Name"),
-            "age_group": _same("AgeGroupName"),
-            "date_of_birth": _day("DateOfBirth"),
-            "is_guest": _same("IsGuest"),
-            "is_npc": _same("IsNpc"),
-            "pronouns": _same("Pronouns"),
-            "bio": _same("Bio"),
-            "avatar_media_id": _same("AvatarMediaId"),
-            "selected_avatar_media_id": _same("SelectedAvatarMediaId"),
-            "preferred_themes": _commas("PreferredFantasyThemes"),
-            "has_completed_onboarding": _same("HasCompletedOnboarding"),
-            "created_at": _instant("CreatedAt"),
-            "updated_at": _instant("UpdatedAt"),
-        },
-        Child(
-            "user_badges",
-            "user_profile_id",
-            "id",
-            lambda document: document["EarnedBadges"],
-            {
-                "id": _same("Id"),
-                "badge_configuration_id": _same("BadgeConfigurationId"),
-                "badge_id": _same("BadgeId"),
-                "badge_name": _same("BadgeName"),
-                "badge_message": _same("BadgeMessage"),
-                "axis": _same("Axis"),
-                "trigger_value": _same("TriggerValue"),
-                "threshold": _same("Threshold"),
-                "earned_at": _instant("EarnedAt"),
-                "game_session_id": _same("GameSessionId"),
-                "scenario_id": _same("ScenarioId"),
-                "image_id": _same("ImageId"),
-            },
-        ),
-    ),
-)
+_LEDGER = """
+select d.id, d.etag, d.state, l.key is not null as waits
+from cdc.document d left join cdc.dead_letter l using (key) where d.container = %s
+"""
 
 
 def compare(cosmos_connection: str, cosmos_database: str, postgres_connection: str) -> Comparison:
@@ -209,8 +95,8 @@ def _read_rows(
     child = container.child
     for row in _select(connection, child.table):
         children.setdefault(row[child.parent], {})[row[child.key]] = row
-    ledger = connection.execute("select id, etag, state from cdc.document where container = %s", [container.name])
-    known = {json.loads(row["id"]): _Known(row["etag"], row["state"] == "parked") for row in ledger}
+    ledger = connection.execute(_LEDGER, [container.name])
+    known = {json.loads(row["id"]): _Known(row["etag"], row["state"] == "parked", row["waits"]) for row in ledger}
     return rows, children, known
 
 
@@ -238,7 +124,11 @@ def _compare_container(
         for id_ in ids.keys() - documents.keys()
     ]
     return Comparison(
-        len(documents), 1, len(rows) + sum(map(len, children.values())), len(parked & documents.keys()), differences
+        documents=len(documents),
+        containers=1,
+        rows=len(rows) + sum(map(len, children.values())),
+        parked=sum(entry.waits for entry in known.values()),
+        differences=differences,
     )
 
 
@@ -270,12 +160,12 @@ def _unequal(fields: Mapping[str, Expected], document: Json, row: Json) -> Itera
 def main() -> int:
     """Compare what COSMOS_CONNECTION, COSMOS_DATABASE and POSTGRES_CONNECTION name; exit 1 on any difference."""
     argparse.ArgumentParser(prog="python -m local.compare", description=main.__doc__).parse_args()
-    try:
-        names = ("COSMOS_CONNECTION", "COSMOS_DATABASE", "POSTGRES_CONNECTION")
-        comparison = compare(*(os.environ[name] for name in names))
-    except KeyError as error:
-        print(f"{error.args[0]} is not set: it says where to compare.", file=sys.stderr)
+    names = ("COSMOS_CONNECTION", "COSMOS_DATABASE", "POSTGRES_CONNECTION")
+    if missing := [name for name in names if not os.environ.get(name)]:
+        print(f"{', '.join(missing)} must be set: they say where to compare.", file=sys.stderr)
         return 2
+    try:
+        comparison = compare(*(os.environ[name] for name in names))
     except (AzureError, psycopg.Error, ValueError) as error:
         print(f"The two sides cannot be read: {type(error).__name__}.", file=sys.stderr)
         return 2

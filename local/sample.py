@@ -215,15 +215,25 @@ def write_changes(sample: Sample, source: Source, *, per_second: float, seconds:
         yield number + 1
 
 
+def _count(text: str) -> int:
+    return int(_positive(text))
+
+
+def _positive(text: str) -> float:
+    if not 0 <= float(text) < float("inf"):
+        raise argparse.ArgumentTypeError("must be 0 or more")
+    return float(text)
+
+
 def main() -> int:
     """Write documents, then changes, into the database that COSMOS_CONNECTION and COSMOS_DATABASE name."""
     parser = argparse.ArgumentParser(prog="python -m local.sample", description=main.__doc__)
-    parser.add_argument("--documents", type=int, required=True, metavar="N", help="how many documents to write")
+    parser.add_argument("--documents", type=_count, required=True, metavar="N", help="how many documents to write")
     parser.add_argument("--seed", type=int, required=True, metavar="S", help="the same seed writes the same documents")
     parser.add_argument(
-        "--changes-per-second", type=float, default=0.0, metavar="R", help="then change them at this pace"
+        "--changes-per-second", type=_positive, default=0.0, metavar="R", help="then change them at this pace"
     )
-    parser.add_argument("--seconds", type=float, default=10.0, metavar="T", help="for this long (default: 10)")
+    parser.add_argument("--seconds", type=_positive, default=10.0, metavar="T", help="for this long (default: 10)")
     arguments = parser.parse_args()
     try:
         source = Source.open(os.environ.get("COSMOS_CONNECTION", EMULATOR), os.environ.get("COSMOS_DATABASE", DATABASE))

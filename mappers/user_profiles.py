@@ -1,12 +1,12 @@
 """User profiles: one row a profile, one child row an earned badge."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from cdc.model import Mapper, Row, Rows
 from mappers import tables
-from mappers.fields import CommaList, Day, DocumentModel, Instant, Text
+from mappers.fields import CommaList, Day, DocumentModel, Instant, NoneAsEmpty, Text
 
 
 class Badge(DocumentModel):
@@ -45,7 +45,7 @@ class UserProfile(DocumentModel):
     has_completed_onboarding: bool = False
     created_at: Instant | None = None
     updated_at: Instant | None = None
-    earned_badges: list[Badge] = []
+    earned_badges: Annotated[list[Badge], NoneAsEmpty] = []
 
     @model_validator(mode="after")
     def _refuse_repeated_badges(self) -> Self:

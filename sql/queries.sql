@@ -28,9 +28,14 @@ where (excluded.ts > held.ts and coalesce(excluded.lsn >= held.lsn, true))
    or (excluded.ts = held.ts and excluded.etag <> held.etag and excluded.lsn > held.lsn)
 returning key, abandoned_row_key;
 
+-- name: lock_letters
+-- The letters that a transaction will clear or replace, in the lock order of all writers.
+select from cdc.dead_letter where key = any(%(keys)b) order by key for update;
+
 -- name: park
 -- One letter for each document. An undecided letter stays until a newer version replaces it: it alone knows
--- that the ledger's version may not be the newest.
+-- that the ledger's version may not be the newest. Of several it keeps the greatest ts and lsn, so that only a version
+-- that is surely newer than all of them answers it.
 insert into cdc.dead_letter as held
     (key, container, partition_key, id, ts, lsn, etag, kind, path, message, next_attempt_at)
 values (
@@ -41,16 +46,18 @@ values (
     end
 )
 on conflict (key) do update set
-    ts = excluded.ts, lsn = excluded.lsn, etag = excluded.etag, kind = excluded.kind, path = excluded.path,
-    message = excluded.message, state = 'waiting', attempts = 0, next_attempt_at = excluded.next_attempt_at,
-    parked_at = now()
-where held.kind <> 'undecided' or excluded.kind = 'undecided' or excluded.ts > held.ts;
+    ts = greatest(excluded.ts, case excluded.kind when 'undecided' then held.ts end),
+    lsn = greatest(excluded.lsn, case excluded.kind when 'undecided' then held.lsn end),
+    etag = excluded.etag, kind = excluded.kind, path = excluded.path, message = excluded.message, state = 'waiting',
+    attempts = 0, next_attempt_at = excluded.next_attempt_at, parked_at = now()
+where held.kind <> 'undecided' or excluded.kind = 'undecided'
+   or (excluded.ts > held.ts and coalesce(excluded.lsn >= held.lsn, true));
 
 -- name: clear_letters
--- A version that applied answers the letters of the versions before it.
+-- A version that applied answers the letters of the versions before it; an undecided one must be surely before it.
 delete from cdc.dead_letter l
-using unnest(%(keys)b::bytea[], %(ts)b::bigint[]) as s (key, ts)
-where l.key = s.key and (l.kind <> 'undecided' or l.ts < s.ts);
+using unnest(%(keys)b::bytea[], %(ts)b::bigint[], %(lsns)b::bigint[]) as s (key, ts, lsn)
+where l.key = s.key and (l.kind <> 'undecided' or (s.ts > l.ts and coalesce(s.lsn >= l.lsn, true)));
 
 -- name: count_documents
 -- What the ledger holds, by container and state.

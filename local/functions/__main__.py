@@ -25,11 +25,13 @@ def main(arguments: list[str] | None = None) -> int:
     if options.with_parent:
         _end_with_parent()
     try:
-        loaded = host.load(_enter(options.root))
+        root = _enter(options.root)
         if options.list:
-            _list(loaded, options.port)
+            # Nothing is started, so that the example's settings will do where there are no others.
+            files = ("local.settings.json", "local.settings.example.json")
+            _list(host.load(root, settings_files=files), options.port)
             return 0
-        _serve(loaded, options)
+        _serve(host.load(root), options)
     except HostError as error:
         return _refuse(error)
 

@@ -68,7 +68,10 @@ class ChangeFeed:
         except CosmosHttpResponseError as error:
             if error.status_code not in _REFUSALS:
                 raise
-            raise HostError(f"function {self._name}: Cosmos refuses the credentials of its connection") from None
+            name = self._subscription.function.trigger["connection"]
+            raise HostError(
+                f"function {self._name}: Cosmos refuses the key or token of the connection {name}"
+            ) from None
         if not leases.is_initialized():
             ranges = [found["Range"] for found in container.read_feed_ranges(force_refresh=True)]
             leases.initialize([(found["min"], found["max"]) for found in ranges])

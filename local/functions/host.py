@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,11 +45,12 @@ class Plan:
     change_feeds: list[tuple[Function, CosmosTrigger]]
 
 
-def load(root: Path) -> LoadedApp:
-    """Read an app: its host.json, its local settings and its functions."""
+def load(root: Path, *, settings_files: Sequence[str] = ("local.settings.json",)) -> LoadedApp:
+    """Read an app: its host.json, its local settings and its functions; earlier settings files win."""
     host_json = settings.load_host_json(root)
-    for name, value in settings.load_local_settings(root).items():
-        os.environ.setdefault(name, value)
+    for file in settings_files:
+        for name, value in settings.load_local_settings(root, file).items():
+            os.environ.setdefault(name, value)
     functions = app.load(root, default_retry=host_json.retry)
     endpoints = [http.read_endpoint(found, host_json.route_prefix) for found in _of_type(functions, "httpTrigger")]
     return LoadedApp(host_json=host_json, functions=functions, endpoints=endpoints)

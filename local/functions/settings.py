@@ -54,15 +54,15 @@ def load_host_json(root: Path) -> HostJson:
     )
 
 
-def load_local_settings(root: Path) -> dict[str, str]:
-    """Read the Values of local.settings.json, if the file exists."""
-    content = _load(root / "local.settings.json") or {}
+def load_local_settings(root: Path, file: str = "local.settings.json") -> dict[str, str]:
+    """Read the Values of a settings file, if it exists."""
+    content = _load(root / file) or {}
     if content.get("IsEncrypted"):
-        raise HostError("local.settings.json: encrypted settings are not supported")
+        raise HostError(f"{file}: encrypted settings are not supported")
     values = content.get("Values", {})
     for name, value in values.items():
         if not isinstance(value, str):
-            raise HostError(f"local.settings.json: the value of {name} must be a string")
+            raise HostError(f"{file}: the value of {name} must be a string")
     return dict(values)
 
 

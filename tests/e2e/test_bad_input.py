@@ -148,3 +148,13 @@ def test_status_needs_the_function_key(host: Part, key: str | None) -> None:
 
     with refusal.value as response:
         assert response.code == 401
+
+
+def test_the_functions_are_listed_on_a_clone_without_settings() -> None:
+    """`--list` needs no settings but the example's, and starts nothing."""
+    listed = _run("local.functions", "--list", settings={})
+
+    assert listed.returncode == 0
+    functions = {function["name"]: function for function in map(json.loads, listed.stdout.splitlines())}
+    assert functions["change_feed_accounts"]["bindings"][0]["leaseContainerName"] == "%LEASE_CONTAINER%"
+    assert functions["status"]["url"].endswith("/api/status")

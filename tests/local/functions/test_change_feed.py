@@ -343,7 +343,7 @@ def test_wrong_credentials_end_the_host(app, source, start):
     host = start(app, COSMOS=f"AccountEndpoint={source.server.endpoint};AccountKey=d3Jvbmc=;")
 
     assert host.wait() == 1
-    assert host.errors == "functions: function feed: Cosmos refuses the credentials of its connection\n"
+    assert host.errors == "functions: function feed: Cosmos refuses the key or token of the connection COSMOS\n"
 
 
 def test_a_host_with_parent_ends_with_its_parent(app, source):

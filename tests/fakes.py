@@ -1,0 +1,40 @@
+"""A sink in memory that refuses the documents it is told to refuse."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from cdc.errors import DocumentError, Problem, ProblemKind
+from cdc.model import Mapper, Outcome, State, Version, Write
+
+REFUSAL = Problem(ProblemKind.DATA, "accounts_check", "PostgreSQL refuses it")
+
+
+class FakeSink:
+    """Hold versions and bodies; a transaction with a refused document in it writes nothing."""
+
+    def __init__(self, refuses: Callable[[Write], bool] = lambda _: False) -> None:
+        self._refuses = refuses
+        self.versions: dict[bytes, Version] = {}
+        self.states: dict[bytes, State] = {}
+        self.writes: list[Write] = []
+        self.transactions = 0
+
+    def read_versions(self, keys: Sequence[bytes]) -> Mapping[bytes, Version]:
+        """Return the versions held."""
+        return {key: self.versions[key] for key in keys if key in self.versions}
+
+    def apply(self, _: Mapper[Any], writes: Sequence[Write]) -> Outcome:
+        """Write everything, or raise DocumentError."""
+        self.transactions += 1
+        if any(write.problem is None and self._refuses(write) for write in writes):
+            raise DocumentError(REFUSAL)
+        decided = [write for write in writes if not write.undecided]
+        self.writes.extend(writes)
+        self.versions |= {write.change.key: write.change.version for write in decided}
+        self.states |= {write.change.key: write.state for write in decided}
+        return Outcome(
+            applied=sum(write.state is State.APPLIED for write in decided),
+            deleted=sum(write.state is State.DELETED for write in decided),
+            undecided=len(writes) - len(decided),
+            problems=tuple(write.problem for write in decided if write.problem is not None),
+        )

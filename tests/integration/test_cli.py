@@ -1,0 +1,118 @@
+"""The command line says in one sentence what is wrong, and exits with 1."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from cdc.migrate import read_migrations
+
+ROOT = Path(__file__).parents[2]
+COSMOS = {
+    "COSMOS_CONNECTION": "AccountEndpoint=http://127.0.0.1:9/;AccountKey=c2VjcmV0;",
+    "COSMOS_DATABASE": "MystiraAppDb",
+    "LEASE_DATABASE": "MystiraCdc",
+    "LEASE_CONTAINER": "leases",
+    "LEASE_PREFIX": "test",
+}
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run a command with these settings alone, in a folder of its own."""
+
+    def run_command(command, **values):
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | values
+        return subprocess.run(
+            [sys.executable, "-m", "cdc", command],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run_command
+
+
+def assert_failed(done, *words):
+    """Assert that a run said these words in one sentence and no traceback."""
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert all(word in done.stdout + done.stderr for word in words)
+
+
+def test_migrate_names_every_missing_setting(run):
+    """Without settings every required one is named, and nothing else is tried."""
+    done = run("migrate")
+
+    assert_failed(done, "POSTGRES_CONNECTION: is missing", *(f"{name}: is missing" for name in COSMOS))
+    assert done.stdout == ""
+
+
+def test_settings_file_that_is_no_json_is_named(run, tmp_path):
+    """A broken local.settings.json is one sentence, too."""
+    (tmp_path / "local.settings.json").write_text("{", encoding="utf-8")
+
+    assert_failed(run("migrate"), "local.settings.json must be a JSON object")
+
+
+def test_migrate_says_what_it_applied(run, empty_dsn, tmp_path):
+    """The first run names each migration, the second says that there is nothing to do; settings may be in the file."""
+    values = COSMOS | {"POSTGRES_CONNECTION": empty_dsn}
+    (tmp_path / "local.settings.json").write_text(json.dumps({"Values": values}), encoding="utf-8")
+
+    first, second = run("migrate"), run("migrate")
+
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert first.stdout.splitlines() == [f"applied {migration.name}" for migration in read_migrations()]
+    assert second.stdout == "nothing to apply: the database is up to date\n"
+
+
+@pytest.mark.parametrize("command", ["migrate", "check"])
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("postgresql://app:s3cret@127.0.0.1:9/app", "PostgreSQL cannot be reached"),
+        ("{server}/nowhere", 'database "nowhere" does not exist'),
+    ],
+    ids=["no server", "no database"],
+)
+def test_unreachable_postgres_is_one_sentence(run, empty_dsn, command, target, words):
+    """A server that is not there, or a database that it does not have, is said with the setting to correct."""
+    server = empty_dsn.rpartition("/")[0]
+
+    done = run(command, **COSMOS, POSTGRES_CONNECTION=target.format(server=server))
+
+    assert_failed(done, words, "POSTGRES_CONNECTION")
+    assert "s3cret" not in done.stdout + done.stderr
+
+
+def test_check_names_missing_migrations(run, empty_dsn):
+    """A database without migrations: each missing one is named, and the command that applies them."""
+    done = run("check", **COSMOS, POSTGRES_CONNECTION=empty_dsn)
+
+    assert_failed(done, "ok    settings", "ok    postgres", "FAIL  migrations", "run python -m cdc migrate")
+    assert all(migration.name in done.stdout for migration in read_migrations())
+
+
+def test_check_names_a_missing_column(run, dsn):
+    """A table that lacks a column: table and column are named."""
+    with psycopg.connect(dsn) as connection:
+        connection.execute("alter table accounts drop column role")
+
+    done = run("check", **COSMOS, POSTGRES_CONNECTION=dsn)
+
+    assert_failed(done, "ok    migrations", "FAIL  tables of Accounts: table public.accounts has no column role")
+
+
+def test_check_passes_what_is_right(run, dsn):
+    """With PostgreSQL in order only Cosmos is left to mend, in one line."""
+    done = run("check", **COSMOS, POSTGRES_CONNECTION=dsn)
+
+    assert_failed(done, "ok    tables of Accounts", "ok    tables of UserProfiles", "FAIL  cosmos: ")
+    assert sum("FAIL" in line for line in done.stdout.splitlines()) == 1

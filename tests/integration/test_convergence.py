@@ -1,0 +1,139 @@
+"""The promise: any mix of deliveries, in any order, any number of times, ends in the same rows, and nothing is lost."""
+
+from itertools import pairwise
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cdc.model import Version
+from cdc.replicate import replicate
+from cdc.version import Verdict, compare
+from mappers.accounts import ACCOUNTS
+from tests.builders import TS, a_change, a_version, an_account
+
+REAL_DATABASE = settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+GOOD, DELETED, UNMAPPABLE, REFUSED = "good", None, "unmappable", "refused"
+HISTORIES = st.lists(
+    st.lists(st.sampled_from([GOOD, GOOD, DELETED, UNMAPPABLE, REFUSED]), min_size=1, max_size=5),
+    min_size=1,
+    max_size=6,
+)
+
+
+def a_body(id_, order, kind):
+    """Build the body of a document's version number `order`, or none for a delete."""
+    if kind is DELETED:
+        return None
+    overrides = {UNMAPPABLE: {"Email": None}, REFUSED: {"DisplayName": "longer than the column"}}.get(kind, {})
+    scenarios = [f"scenario-{number}" for number in range(order % 3)]
+    return an_account(id_, **{"DisplayName": f"name {order}", "CompletedScenarioIds": scenarios} | overrides)
+
+
+def a_history(number, kinds):
+    """Build all versions of one document; some documents' versions share seconds, some have no lsn."""
+    with_lsn = number % 3 > 0
+    return [
+        a_change(
+            f"document-{number}",
+            partition_key=float(number),
+            version=a_version(order // 2, 100 + order) if with_lsn else a_version(order),
+            body=a_body(f"document-{number}", order, kind),
+        )
+        for order, kind in enumerate(kinds)
+    ]
+
+
+def cut(deliveries, randomness):
+    """Cut deliveries into batches at random places."""
+    places = sorted(randomness.sample(range(len(deliveries) + 1), randomness.randint(0, len(deliveries))))
+    return [deliveries[start:end] for start, end in pairwise([0, *places, len(deliveries)])]
+
+
+def a_state(observer, parked):
+    """Return the rows and ledger, without the rows of documents whose newest version is parked."""
+    rows = {
+        "accounts": [row for row in observer.rows("accounts") if row["id"] not in parked],
+        "completed_scenarios": [row for row in observer.rows("completed_scenarios") if row["account_id"] not in parked],
+    }
+    ledger = {id_: held[:4] if id_ in parked else held for id_, held in observer.ledger().items()}
+    return rows, ledger, observer.letters()
+
+
+@REAL_DATABASE
+@given(histories=HISTORIES, randomness=st.randoms(use_true_random=False))
+def test_any_delivery_ends_in_the_rows_of_the_newest_versions(sink, observer, histories, randomness):
+    """Versions shuffled, repeated and cut into batches end as if only the newest of each had been delivered."""
+    observer.connection.execute("alter table accounts alter display_name type varchar(10)")
+    versions = [a_history(number, kinds) for number, kinds in enumerate(histories)]
+    every = [change for history in versions for change in history]
+    deliveries = every + randomness.choices(every, k=randomness.randint(0, len(every)))
+    randomness.shuffle(deliveries)
+    parked = {f"document-{number}" for number, kinds in enumerate(histories) if kinds[-1] in (UNMAPPABLE, REFUSED)}
+
+    observer.empty()
+    replicate(ACCOUNTS, [history[-1] for history in versions], sink)
+    expected = a_state(observer, parked)
+    observer.empty()
+    for batch in cut(deliveries, randomness):
+        replicate(ACCOUNTS, batch, sink)
+
+    assert a_state(observer, parked) == expected
+    assert {id_ for id_, state in observer.states().items() if state == "parked"} == parked == set(observer.letters())
+
+
+@REAL_DATABASE
+@given(histories=HISTORIES, randomness=st.randoms(use_true_random=False))
+def test_a_replay_of_a_whole_history_changes_nothing(sink, observer, histories, randomness):
+    """After all versions were delivered, delivering them again in another order writes nothing at all."""
+    observer.connection.execute("alter table accounts alter display_name type varchar(10)")
+    deliveries = [change for number, kinds in enumerate(histories) for change in a_history(number, kinds)]
+    observer.empty()
+    replicate(ACCOUNTS, deliveries, sink)
+    before = observer.tuples()
+
+    randomness.shuffle(deliveries)
+    for batch in cut(deliveries, randomness):
+        replicate(ACCOUNTS, batch, sink)
+
+    assert observer.tuples() == before
+
+
+UNORDERED = st.lists(
+    st.builds(Version, st.integers(TS, TS + 3), st.none() | st.integers(0, 3), st.sampled_from(["x", "y", "z"])),
+    min_size=1,
+    max_size=6,
+    unique=True,
+)
+
+
+@REAL_DATABASE
+@given(
+    versions=UNORDERED,
+    kinds=st.lists(st.sampled_from([GOOD, DELETED, UNMAPPABLE]), min_size=6),
+    cuts=st.sets(st.integers(0, 6)),
+)
+def test_no_version_is_lost_whatever_the_clocks_say(sink, observer, versions, kinds, cuts):
+    """Each delivered version is superseded, by a chain of known supersessions, by the held one; or a letter waits."""
+    changes = [
+        a_change(version=version, body=a_body("a", order, kind))
+        for order, (version, kind) in enumerate(zip(versions, kinds, strict=False))
+    ]
+    places = [0, *sorted(cuts), len(changes)]
+
+    observer.empty()
+    for start, end in pairwise(places):
+        replicate(ACCOUNTS, changes[start:end], sink)
+
+    if any(kind == "undecided" for kind, _, _ in observer.letters().values()):
+        return
+    (ts, lsn, etag, *_) = observer.ledger()["a"]
+    covered = [Version(ts, lsn, etag)]
+    for version in covered:
+        covered.extend(
+            other
+            for other in versions
+            if other not in covered and compare(other, version) in (Verdict.STALE, Verdict.SAME)
+        )
+    assert set(versions) <= set(covered)

@@ -1,0 +1,168 @@
+"""Migrations are applied once, in order, and never half."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Barrier
+
+import psycopg
+import pytest
+
+from cdc.catalog import check_tables
+from cdc.errors import FatalError
+from cdc.migrate import Migration, find_missing, migrate, read_migrations
+from cdc.postgres import Database
+from mappers.accounts import ACCOUNTS
+
+MIGRATIONS = read_migrations()
+NAMES = [migration.name for migration in MIGRATIONS]
+
+
+@pytest.fixture
+def empty(empty_dsn):
+    """A pool on an empty database of the test's own."""
+    database = Database(empty_dsn)
+    yield database
+    database.close()
+
+
+def applied(dsn):
+    """Return the names of the migrations that a database holds."""
+    with psycopg.connect(dsn) as connection:
+        return [name for (name,) in connection.execute("select name from cdc.migration order by number")]
+
+
+def exists(dsn, table):
+    """Tell whether a table is there."""
+    with psycopg.connect(dsn) as connection:
+        return connection.execute("select to_regclass(%s) is not null", [table]).fetchone() == (True,)
+
+
+def test_an_empty_database_gets_every_migration(empty, empty_dsn):
+    """From nothing, all are applied in order, and none is missing afterwards."""
+    assert [migration.name for migration in find_missing(empty, MIGRATIONS)] == NAMES
+
+    assert [migration.name for migration in migrate(empty, MIGRATIONS)] == NAMES
+
+    assert applied(empty_dsn) == NAMES
+    assert find_missing(empty, MIGRATIONS) == []
+
+
+def test_a_second_run_applies_nothing(empty):
+    """A migrated database stays as it is."""
+    migrate(empty, MIGRATIONS)
+
+    assert migrate(empty, MIGRATIONS) == []
+
+
+def test_a_new_migration_is_applied_alone(empty, empty_dsn):
+    """Only what is missing is applied."""
+    migrate(empty, MIGRATIONS[:2])
+
+    assert [migration.name for migration in migrate(empty, MIGRATIONS)] == NAMES[2:]
+    assert applied(empty_dsn) == NAMES
+
+
+def test_two_that_run_at_once_take_turns(empty_dsn):
+    """Two instances that start together both succeed, and each migration is applied by one of them."""
+    start = Barrier(2)
+
+    def run():
+        database = Database(empty_dsn)
+        start.wait()
+        try:
+            return migrate(database, MIGRATIONS)
+        finally:
+            database.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        results = [future.result() for future in [pool.submit(run), pool.submit(run)]]
+
+    assert sorted(results, key=len) == [[], MIGRATIONS]
+
+
+def test_an_edited_migration_is_refused(empty):
+    """A file that differs from what was applied stops everything with one sentence that names it."""
+    migrate(empty, MIGRATIONS)
+    edited = replace(MIGRATIONS[1], statements=f"{MIGRATIONS[1].statements}\n-- edited")
+    new = Migration(99, "0099_new", "create table public.new (id text)")
+
+    for run in (migrate, find_missing):
+        with pytest.raises(FatalError) as caught:
+            run(empty, [MIGRATIONS[0], edited, *MIGRATIONS[2:], new])
+        assert NAMES[1] in str(caught.value)
+        assert "\n" not in str(caught.value)
+    assert [migration.name for migration in find_missing(empty, [*MIGRATIONS, new])] == ["0099_new"]
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        pytest.param("create table public.half (id text); create table nowhere.other (id text)", id="in the middle"),
+        pytest.param("create table public.half (id text); drop table cdc.migration", id="when it is recorded"),
+    ],
+)
+def test_a_failed_migration_leaves_nothing_of_itself(empty, empty_dsn, statements):
+    """A migration that fails, even at its very end, is rolled back whole; those before it stay."""
+    broken = Migration(99, "0099_broken", statements)
+
+    with pytest.raises(FatalError):
+        migrate(empty, [*MIGRATIONS, broken])
+
+    assert applied(empty_dsn) == NAMES
+    assert not exists(empty_dsn, "public.half")
+    assert migrate(empty, MIGRATIONS) == []
+
+
+def test_a_failed_migration_frees_the_lock(empty, empty_dsn):
+    """Whoever mends the migration can run it at once."""
+    with pytest.raises(FatalError):
+        migrate(empty, [Migration(1, "0001_broken", "select from nowhere")])
+
+    database = Database(empty_dsn)
+    assert migrate(database, MIGRATIONS) == MIGRATIONS
+    database.close()
+
+
+def test_tables_of_the_application_are_adopted(empty, empty_dsn):
+    """A table that the application made keeps its columns and its rows."""
+    with psycopg.connect(empty_dsn) as connection:
+        connection.execute(
+            "create table accounts (id varchar(36) primary key, external_user_id text, created_at timestamptz)"
+        )
+        connection.execute("insert into accounts (id) values ('kept')")
+
+    migrate(empty, MIGRATIONS)
+
+    with psycopg.connect(empty_dsn) as connection:
+        assert connection.execute("select id from accounts").fetchall() == [("kept",)]
+
+
+def test_dropping_our_schema_leaves_the_tables_of_the_application(empty, empty_dsn):
+    """All of our own state is in one schema: without it the application's tables are whole."""
+    migrate(empty, MIGRATIONS)
+
+    with psycopg.connect(empty_dsn) as connection:
+        connection.execute("drop schema cdc cascade")
+        ours = connection.execute(
+            "select table_name, column_name from information_schema.columns"
+            " where table_schema = 'public' and column_name ~ '^_|cdc|lsn|etag'"
+        )
+        assert ours.fetchall() == []
+    assert exists(empty_dsn, "public.accounts")
+
+
+def test_a_table_of_the_application_is_adopted_and_not_altered(empty_dsn):
+    """Neither a column nor an index is added to a table that is there already; `check` says what it lacks."""
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        connection.execute("create table accounts (id varchar(36) primary key, email varchar(256) not null)")
+    database = Database(empty_dsn)
+
+    migrate(database, read_migrations())
+
+    problems = check_tables(database, ACCOUNTS)
+    database.close()
+    with psycopg.connect(empty_dsn) as connection:
+        indexes = connection.execute("select indexname from pg_indexes where tablename = 'accounts'").fetchall()
+    assert indexes == [("accounts_pkey",)]
+    assert len(problems) == 9
+    assert all("has no column" in problem for problem in problems)

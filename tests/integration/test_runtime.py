@@ -1,0 +1,119 @@
+"""The use cases on a real database, with Cosmos told what to answer."""
+
+import json
+import logging
+
+import pytest
+
+from cdc.cosmos import Cosmos
+from cdc.errors import TransientError
+from cdc.runtime import Runtime
+from cdc.settings import Settings
+from mappers import MAPPERS
+from mappers.accounts import ACCOUNTS
+from tests.builders import TS, an_account
+
+SETTINGS = {
+    "COSMOS_CONNECTION": "AccountEndpoint=http://127.0.0.1:9/;AccountKey=c2VjcmV0;",
+    "COSMOS_DATABASE": "MystiraAppDb",
+    "LEASE_DATABASE": "MystiraCdc",
+    "LEASE_CONTAINER": "leases",
+    "LEASE_PREFIX": "test",
+}
+
+
+@pytest.fixture
+def start(monkeypatch):
+    """Start a runtime on a database; its containers have the partition key /id."""
+    monkeypatch.setattr(Cosmos, "partition_key_paths", lambda *_: ("/id",))
+    monkeypatch.setattr(Cosmos, "read_partition_key_paths", lambda *_: ("/id",))
+    monkeypatch.setattr(Cosmos, "check_account", lambda *_: None)
+    monkeypatch.setattr(Cosmos, "check_lease_container", lambda *_: None)
+    started = []
+
+    def start_runtime(dsn):
+        started.append(Runtime(Settings.read(SETTINGS | {"POSTGRES_CONNECTION": dsn}), MAPPERS))
+        return started[-1]
+
+    yield start_runtime
+    for runtime in started:
+        runtime.close()
+
+
+def a_document(id_, **overrides):
+    """Build an item of the change feed."""
+    return an_account(id_, _ts=TS, _lsn=1, _etag="x", **overrides)
+
+
+def test_logs_hold_no_document(start, dsn, caplog):
+    """What is logged of a batch is numbers, paths and reasons: no id, no e-mail, no name."""
+    documents = [
+        a_document("lerato-1"),
+        a_document("lerato-2", Email=["lerato"]),
+        a_document("lerato-3", DisplayName="lerato\0"),
+        a_document("lerato-4", DisplayName="lerato\ud83e"),
+    ]
+
+    with caplog.at_level(logging.DEBUG):
+        outcome = start(dsn).replicate(ACCOUNTS, documents)
+
+    assert (outcome.applied, outcome.parked) == (1, 3)
+    assert "1 applied, 0 deleted, 0 stale, 0 undecided, 3 parked" in caplog.text
+    assert "$.Email" in caplog.text
+    assert "lerato" not in caplog.text
+    assert "thandi" not in caplog.text.lower()
+
+
+def test_status_is_numbers(start, dsn):
+    """The status answers with counts, and with nothing that identifies a document."""
+    runtime = start(dsn)
+    runtime.replicate(ACCOUNTS, [a_document("lerato-1"), a_document("lerato-2", Email=None)])
+
+    answer = runtime.status()
+
+    assert answer.status == 200
+    assert json.loads(answer.body)["phase"] == "dual_write_cosmos_read"
+    assert json.loads(answer.body)["containers"][0]["documents"] == {"applied": 1, "parked": 1, "deleted": 0}
+    assert "lerato" not in answer.body
+
+
+def test_a_migrated_database_is_ready(start, dsn):
+    """With every check passed the app can apply changes."""
+    answer = start(dsn).ready()
+
+    assert answer.status == 200
+    assert json.loads(answer.body)["checks"][:2] == ["postgres", "migrations"]
+
+
+def test_an_unmigrated_database_is_not_ready(start, empty_dsn):
+    """The answer is 503 and says which command is missing; the trigger raises, so that nothing is checkpointed."""
+    runtime = start(empty_dsn)
+
+    answer = runtime.ready()
+
+    assert (answer.status, answer.content_type) == (503, "application/problem+json")
+    assert json.loads(answer.body)["errors"][0]["field"] == "migrations"
+    assert "python -m cdc migrate" in json.loads(answer.body)["errors"][0]["message"]
+    assert runtime.status().status == 503
+    with pytest.raises(Exception, match="python -m cdc migrate"):
+        runtime.replicate(ACCOUNTS, [a_document("a")])
+
+
+def test_an_unreachable_database_is_not_ready(start):
+    """The answer is 503 with the setting to correct, and without the password."""
+    runtime = start("postgresql://app:s3cret@127.0.0.1:9/app")
+
+    answer = runtime.ready()
+
+    assert answer.status == 503
+    assert "POSTGRES_CONNECTION" in answer.body
+    assert "s3cret" not in answer.body
+    assert "127.0.0.1" not in answer.body
+
+
+def test_an_outage_raises_for_the_whole_batch(start, monkeypatch):
+    """While PostgreSQL is away the trigger raises TransientError, and the host tries the batch again."""
+    monkeypatch.setattr("cdc.postgres._POOL_TIMEOUT_SECONDS", 0.1)
+
+    with pytest.raises(TransientError, match="PostgreSQL cannot be reached"):
+        start("postgresql://app@127.0.0.1:9/app").replicate(ACCOUNTS, [a_document("a")])

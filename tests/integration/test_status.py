@@ -1,0 +1,30 @@
+"""The status counts what the database holds."""
+
+from cdc.replicate import replicate
+from cdc.status import read_status
+from mappers.accounts import ACCOUNTS
+from mappers.user_profiles import USER_PROFILES
+from tests.builders import TS, a_change, a_profile, a_version, an_account
+
+
+def test_status_counts_documents_and_letters(sink):
+    """Documents by state, the newest ts, and letters by kind, for each container."""
+    batch = [
+        a_change("a"),
+        a_change("b", version=a_version(9)),
+        a_change("c", version=a_version(5, lsn=1)),
+        a_change("d", body=an_account(Email=None)),
+        a_change("e", body=None),
+    ]
+    replicate(ACCOUNTS, batch, sink)
+    replicate(ACCOUNTS, [a_change("c", version=a_version(5))], sink)
+    replicate(USER_PROFILES, [a_change("p", container="UserProfiles", body=a_profile())], sink)
+
+    accounts, profiles = read_status("dual_write_cosmos_read", ["Accounts", "UserProfiles"], sink)["containers"]
+
+    assert accounts["documents"] == {"applied": 3, "parked": 1, "deleted": 1}
+    assert accounts["newest_ts"] == TS + 9
+    assert sorted(letter["kind"] for letter in accounts["dead_letters"]) == ["mapping", "undecided"]
+    assert all(letter["documents"] == 1 and letter["state"] == "waiting" for letter in accounts["dead_letters"])
+    assert profiles["documents"] == {"applied": 1, "parked": 0, "deleted": 0}
+    assert profiles["dead_letters"] == []

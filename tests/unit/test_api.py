@@ -1,0 +1,63 @@
+"""HTTP answers are JSON, and problems are problem details."""
+
+import json
+from http import HTTPStatus
+
+import pytest
+
+from cdc import api
+from cdc.errors import FatalError, TransientError
+from cdc.status import Check
+
+
+def test_an_answer_is_json():
+    """What was read is the body."""
+    answer = api.answer(lambda: {"name": "é"})
+
+    assert (answer.status, answer.content_type) == (200, "application/json")
+    assert json.loads(answer.body) == {"name": "é"}
+
+
+@pytest.mark.parametrize("error", [TransientError("PostgreSQL cannot be reached."), FatalError("A table is missing.")])
+def test_an_error_is_problem_details(error):
+    """The sentence of the error is the detail, and the status is 503."""
+
+    def fail():
+        raise error
+
+    answer = api.answer(fail)
+
+    assert (answer.status, answer.content_type) == (503, "application/problem+json")
+    assert json.loads(answer.body) == {
+        "type": "about:blank",
+        "title": "Service Unavailable",
+        "status": 503,
+        "detail": str(error),
+        "errors": [],
+    }
+
+
+def test_passed_checks_are_ready():
+    """With every check passed the answer names them."""
+    answer = api.answer_checks([Check("postgres"), Check("cosmos")])
+
+    assert (answer.status, answer.content_type) == (200, "application/json")
+    assert json.loads(answer.body) == {"status": "ready", "checks": ["postgres", "cosmos"]}
+
+
+def test_failed_checks_are_named():
+    """With a failed check the answer says which, and what to do about it."""
+    answer = api.answer_checks([Check("postgres"), Check("migrations", "run python -m cdc migrate")])
+    body = json.loads(answer.body)
+
+    assert (answer.status, answer.content_type) == (503, "application/problem+json")
+    assert body["detail"] == "Not ready: migrations."
+    assert body["errors"] == [{"field": "migrations", "message": "run python -m cdc migrate"}]
+
+
+def test_a_problem_has_the_members_of_the_standard():
+    """Type, title, status, detail and errors are always there."""
+    answer = api.problem(HTTPStatus.NOT_FOUND, "There is no such backfill.")
+
+    assert answer.status == 404
+    assert json.loads(answer.body).keys() == {"type", "title", "status", "detail", "errors"}

@@ -1,0 +1,169 @@
+"""The bindings are what the Functions host needs to lose nothing."""
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from cdc.errors import SettingsError
+from cdc.settings import Settings
+from mappers import MAPPERS
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = json.loads((ROOT / "local.settings.example.json").read_text(encoding="utf-8"))["Values"]
+ALWAYS = {"status", "health_live", "health_ready"}
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """Import function_app.py anew with the example's settings and these, and return its functions by name."""
+
+    def load_with(**values):
+        for name, value in (EXAMPLE | values).items():
+            monkeypatch.setenv(name, value)
+        spec = importlib.util.spec_from_file_location("function_app_under_test", ROOT / "function_app.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return {function.get_function_name(): function for function in module.app.get_functions()}
+
+    monkeypatch.delenv("DataMigration__Phase", raising=False)
+    return load_with
+
+
+def trigger(function):
+    """Return the JSON of a function's trigger."""
+    return json.loads(function.get_function_json())["bindings"][0]
+
+
+def test_every_container_has_a_change_feed_trigger(load):
+    """The functions are one trigger for each container, status and health."""
+    functions = load()
+
+    assert functions.keys() == {"change_feed_accounts", "change_feed_user_profiles"} | ALWAYS
+    containers = {trigger(function).get("containerName") for function in functions.values()} - {None}
+    assert containers == {mapper.container for mapper in MAPPERS}
+
+
+def test_the_change_feed_binding(load):
+    """The trigger reads its container under leases of this environment and mode, as the settings say."""
+    function = load(
+        LEASE_PREFIX="staging",
+        FEED_POLL_DELAY_MS="50",
+        MAX_ITEMS_PER_INVOCATION="7",
+        LEASE_ACQUIRE_INTERVAL_MS="100",
+        LEASE_RENEW_INTERVAL_MS="200",
+        LEASE_EXPIRATION_INTERVAL_MS="300",
+    )["change_feed_user_profiles"]
+
+    assert trigger(function) == {
+        "type": "cosmosDBTrigger",
+        "direction": "IN",
+        "name": "documents",
+        "connection": "COSMOS_CONNECTION",
+        "databaseName": "%COSMOS_DATABASE%",
+        "containerName": "UserProfiles",
+        "leaseDatabaseName": "%LEASE_DATABASE%",
+        "leaseContainerName": "%LEASE_CONTAINER%",
+        "leaseContainerPrefix": "staging-latest-version-",
+        "feedPollDelay": 50,
+        "maxItemsPerInvocation": 7,
+        "leaseAcquireInterval": 100,
+        "leaseRenewInterval": 200,
+        "leaseExpirationInterval": 300,
+        "startFromBeginning": True,
+    }
+
+
+def test_a_failed_batch_is_retried_without_limit(load):
+    """Without this policy the host checkpoints a failed batch, and its changes are gone."""
+    functions = load(RETRY_MINIMUM_INTERVAL="00:00:02", RETRY_MAXIMUM_INTERVAL="00:03:00")
+
+    for name in functions.keys() - ALWAYS:
+        assert functions[name].get_settings_dict("retry_policy") == {
+            "setting_name": "retry_policy",
+            "strategy": "exponential_backoff",
+            "max_retry_count": "-1",
+            "minimum_interval": "00:00:02",
+            "maximum_interval": "00:03:00",
+        }
+
+
+def test_a_start_time_replaces_the_beginning(load):
+    """The host refuses both at once; the time is in UTC as the extension parses it."""
+    binding = trigger(load(CHANGE_FEED_START="2026-01-31T14:00:00+02:00")["change_feed_accounts"])
+
+    assert binding["startFromTime"] == "2026-01-31T12:00:00Z"
+    assert "startFromBeginning" not in binding
+
+
+def test_referenced_settings_must_exist(load):
+    """Every %NAME% and every connection is a setting without default, and the example has it."""
+    bindings = "".join(function.get_function_json() for function in load().values())
+    names = set(re.findall(r"%(\w+)%", bindings)) | set(re.findall(r'"connection": "(\w+)"', bindings))
+
+    assert names == {"COSMOS_CONNECTION", "COSMOS_DATABASE", "LEASE_DATABASE", "LEASE_CONTAINER"}
+    for name in names:
+        assert Settings.model_fields[name.lower()].is_required()
+        assert EXAMPLE[name]
+
+
+@pytest.mark.parametrize("phase", ["0", "3", "cosmos_only", "postgres_only"])
+def test_outside_the_migration_no_trigger_is_registered(load, phase):
+    """In phases 0 and 3 a trigger that runs and drops changes would lose them: there is none."""
+    assert load(MIGRATION_PHASE=phase).keys() == ALWAYS
+
+
+@pytest.mark.parametrize("phase", ["1", "2"])
+def test_during_the_migration_every_trigger_is_registered(load, phase):
+    """In phases 1 and 2 every container is replicated."""
+    assert len(load(MIGRATION_PHASE=phase)) == len(MAPPERS) + len(ALWAYS)
+
+
+def test_invalid_settings_fail_the_import(load):
+    """The host shows one error that names all problems."""
+    with pytest.raises(SettingsError) as caught:
+        load(COSMOS_DATABASE="", LEASE_PREFIX="", POSTGRES_CONNECTION="nonsense", MIGRATION_PHASE="9")
+
+    for name in ("COSMOS_DATABASE", "LEASE_PREFIX", "POSTGRES_CONNECTION", "MIGRATION_PHASE"):
+        assert name in str(caught.value)
+
+
+def test_only_health_is_open(load):
+    """Everything but the health probes needs a function key, and every route has one method."""
+    routes = {trigger(function)["route"]: trigger(function) for name, function in load().items() if name in ALWAYS}
+
+    assert {route: binding["authLevel"] for route, binding in routes.items()} == {
+        "status": "FUNCTION",
+        "health/live": "ANONYMOUS",
+        "health/ready": "ANONYMOUS",
+    }
+    assert all(binding["methods"] == ["GET"] for binding in routes.values())
+
+
+def test_the_import_opens_no_connection(load, monkeypatch):
+    """A host without network can still index the functions."""
+    monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("connected"))
+    monkeypatch.setattr("psycopg.Connection.connect", lambda *_, **__: pytest.fail("connected"))
+
+    assert load()
+
+
+def test_the_host_leaves_dates_alone():
+    """The host would otherwise rewrite text that looks like a date before we see it."""
+    host = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))
+
+    assert host["extensions"]["cosmosDB"]["serializerSettings"]["dateParseHandling"] == "None"
+    assert host["extensions"]["http"]["routePrefix"] == "api"
+    assert host["extensionBundle"]["version"] == "[4.*, 5.0.0)"
+
+
+def test_only_the_product_is_deployed():
+    """What develops, tests and documents the app stays at home; what it runs on does not."""
+    ignored = (ROOT / ".funcignore").read_text(encoding="utf-8").split()
+
+    for name in ("tests", "local", "bench", "docs", "infra", "local.settings.json", ".venv"):
+        assert name in ignored
+    for name in ("cdc", "mappers", "sql", "function_app.py", "host.json", "requirements.txt"):
+        assert name not in ignored

@@ -1,0 +1,267 @@
+"""Settings are checked all together, and keep their secrets."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import certifi
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from cdc.errors import SettingsError
+from cdc.settings import Phase, Settings
+
+EXAMPLE = Path(__file__).parents[2] / "local.settings.example.json"
+SECRET = "s3cret/Key=="
+VALID = {
+    "COSMOS_CONNECTION": f"AccountEndpoint=https://localhost:8081/;AccountKey={SECRET};",
+    "COSMOS_DATABASE": "MystiraAppDb",
+    "LEASE_DATABASE": "MystiraCdc",
+    "LEASE_CONTAINER": "leases",
+    "LEASE_PREFIX": "test",
+    "POSTGRES_CONNECTION": "postgresql://app:s3cret@localhost:5432/app",
+}
+REQUIRED = list(VALID)
+
+
+def read_error(**values):
+    """Return the message about these settings."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.read(VALID | values)
+    return str(caught.value)
+
+
+def read_postgres(text):
+    """Return the connection parameters that a POSTGRES_CONNECTION leads to."""
+    settings = Settings.read(VALID | {"POSTGRES_CONNECTION": text})
+    return conninfo_to_dict(settings.postgres_connection.get_secret_value())
+
+
+def test_defaults_suit_a_first_start():
+    """With only the required settings the app replicates from the beginning in phase 1."""
+    settings = Settings.read(VALID)
+
+    assert settings.phase is Phase.DUAL_WRITE_COSMOS_READ
+    assert settings.change_feed_start == "beginning"
+    assert settings.replicates
+
+
+def test_every_missing_setting_is_named_at_once():
+    """An empty environment leads to one message with every required name."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.read({})
+
+    assert [name for name in REQUIRED if f"  {name}: is missing" in str(caught.value)] == REQUIRED
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_an_empty_setting_counts_as_missing(name):
+    """Azure's portal keeps emptied settings: they are no values."""
+    assert f"{name}: is missing" in read_error(**{name: ""})
+
+
+def test_every_problem_is_named_at_once():
+    """Wrong values, missing ones and contradictions come in one message."""
+    message = read_error(
+        COSMOS_DATABASE="",
+        CHANGE_FEED_START="yesterday",
+        MIGRATION_PHASE="4",
+        MAX_ITEMS_PER_INVOCATION="many",
+        RETRY_MINIMUM_INTERVAL="00:02:00",
+        LEASE_RENEW_INTERVAL_MS="70000",
+    )
+
+    for name in (
+        "COSMOS_DATABASE",
+        "CHANGE_FEED_START",
+        "MIGRATION_PHASE",
+        "MAX_ITEMS_PER_INVOCATION",
+        "RETRY_MINIMUM_INTERVAL",
+        "LEASE_RENEW_INTERVAL_MS",
+    ):
+        assert name in message
+
+
+def test_secrets_are_not_in_the_repr():
+    """Neither the settings nor a message about them shows a key or a password."""
+    settings = Settings.read(VALID)
+    message = read_error(
+        COSMOS_CONNECTION=f"AccountKey={SECRET}", POSTGRES_CONNECTION="postgresql://app:s3cret@host:5432/app?oops=1"
+    )
+
+    for text in (repr(settings), str(settings), message):
+        assert "s3cret" not in text
+    assert "COSMOS_CONNECTION" in message
+    assert "POSTGRES_CONNECTION" in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("postgresql://app:p%40ss@db.example.com:5432/app", id="URI"),
+        pytest.param("host=db.example.com user=app password='p@ss' dbname=app", id="keywords"),
+        pytest.param("postgresql://app:p%40ss@localhost,db.example.com/app", id="several hosts"),
+        pytest.param("postgresql://app:p%40ss@localhost.example.com/app", id="a name that begins like localhost"),
+        pytest.param("hostaddr=10.0.0.5 user=app password='p@ss' dbname=app", id="address without a name"),
+        pytest.param("user=app password='p@ss' dbname=app", id="no host, so that libpq's environment may name one"),
+        pytest.param("host=localhost hostaddr=10.0.0.5 user=app password='p@ss' dbname=app", id="address wins"),
+    ],
+)
+def test_a_remote_server_is_verified(text):
+    """The certificate of a server elsewhere is checked, and so is its name; nothing else changes."""
+    parameters = read_postgres(text)
+
+    assert (parameters["sslmode"], parameters["sslrootcert"]) == ("verify-full", certifi.where())
+    assert (parameters["user"], parameters["password"], parameters["dbname"]) == ("app", "p@ss", "app")
+
+
+def test_a_certificate_of_ones_own_is_kept():
+    """A named root certificate is not replaced by the system's."""
+    assert read_postgres("postgresql://app@db.example.com/app?sslrootcert=/ca.pem")["sslrootcert"] == "/ca.pem"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://app@localhost/app",
+        "postgresql://app@127.0.0.1:5432/app",
+        "postgresql://app@[::1]/app",
+        "postgresql:///app?host=/tmp",
+        "postgresql://app@db.example.com/app?sslmode=require",
+    ],
+)
+def test_other_servers_stay_as_they_are(text):
+    """This machine needs no certificate, and a mode that is written down is meant."""
+    assert read_postgres(text) == conninfo_to_dict(text)
+
+
+@pytest.mark.parametrize("value", ["not a connection", "postgresql://host/app?nonsense=1", "host"])
+def test_unreadable_postgres_connections_are_refused(value):
+    """The message shows the forms that are understood."""
+    assert "POSTGRES_CONNECTION: must be a libpq URI" in read_error(POSTGRES_CONNECTION=value)
+
+
+@pytest.mark.parametrize(
+    ("value", "phase"),
+    [
+        ("0", Phase.COSMOS_ONLY),
+        ("1", Phase.DUAL_WRITE_COSMOS_READ),
+        ("2", Phase.DUAL_WRITE_POSTGRES_READ),
+        ("3", Phase.POSTGRES_ONLY),
+        ("cosmos_only", Phase.COSMOS_ONLY),
+        ("DualWriteCosmosRead", Phase.DUAL_WRITE_COSMOS_READ),
+        ("DUAL_WRITE_POSTGRES_READ", Phase.DUAL_WRITE_POSTGRES_READ),
+        ("postgres_only", Phase.POSTGRES_ONLY),
+    ],
+)
+@pytest.mark.parametrize("name", ["MIGRATION_PHASE", "DataMigration__Phase"])
+def test_phases_have_names_and_numbers(name, value, phase):
+    """A phase is set as the application sets it, or as we do."""
+    settings = Settings.read(VALID | {name: value})
+
+    assert settings.phase is phase
+    assert settings.replicates == (phase in (1, 2))
+
+
+@pytest.mark.parametrize("name", ["MIGRATION_PHASE", "DataMigration__Phase"])
+@pytest.mark.parametrize("value", ["4", "-1", "1.0", "dual", "true"])
+def test_unknown_phases_are_refused(name, value):
+    """The message lists the phases."""
+    message = read_error(**{name: value})
+
+    assert "PHASE" in message.upper()
+    assert "must be a number from 0 to 3, or one of cosmos_only" in message
+
+
+@pytest.mark.parametrize(
+    ("value", "instant"),
+    [
+        ("2026-01-31T12:00:00Z", datetime(2026, 1, 31, 12, tzinfo=UTC)),
+        ("2026-01-31T14:00:00+02:00", datetime(2026, 1, 31, 12, tzinfo=UTC)),
+        ("2026-01-31T12:00:00.5Z", datetime(2026, 1, 31, 12, 0, 0, 500_000, tzinfo=UTC)),
+    ],
+)
+def test_the_feed_starts_at_an_instant(value, instant):
+    """A time with any zone is one instant in UTC."""
+    assert Settings.read(VALID | {"CHANGE_FEED_START": value}).change_feed_start == instant
+
+
+@pytest.mark.parametrize("value", ["now", "2026-01-31T12:00:00", "2026-01-31", "1767225600", "Beginning"])
+def test_ambiguous_starts_are_refused(value):
+    """A time without zone would mean another instant on another machine."""
+    assert "CHANGE_FEED_START: must be `beginning` or an ISO time with its zone" in read_error(CHANGE_FEED_START=value)
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ({"RETRY_MINIMUM_INTERVAL": "1s"}, "RETRY_MINIMUM_INTERVAL"),
+        ({"RETRY_MAXIMUM_INTERVAL": "24:00:00"}, "RETRY_MAXIMUM_INTERVAL"),
+        ({"RETRY_MAXIMUM_INTERVAL": "00:60:00"}, "RETRY_MAXIMUM_INTERVAL"),
+        ({"RETRY_MAXIMUM_INTERVAL": "00:01"}, "RETRY_MAXIMUM_INTERVAL"),
+        ({"RETRY_MINIMUM_INTERVAL": "00:02:00"}, "RETRY_MINIMUM_INTERVAL"),
+        ({"FEED_POLL_DELAY_MS": "0"}, "FEED_POLL_DELAY_MS"),
+        ({"FEED_POLL_DELAY_MS": "1.5"}, "FEED_POLL_DELAY_MS"),
+        ({"LEASE_RENEW_INTERVAL_MS": "60000"}, "LEASE_RENEW_INTERVAL_MS"),
+        ({"LEASE_EXPIRATION_INTERVAL_MS": "1000"}, "LEASE_EXPIRATION_INTERVAL_MS"),
+        ({"MAX_ITEMS_PER_INVOCATION": "0"}, "MAX_ITEMS_PER_INVOCATION"),
+        ({"LEASE_PREFIX": "a/b"}, "LEASE_PREFIX"),
+        ({"LEASE_CONTAINER": "a#b"}, "LEASE_CONTAINER"),
+    ],
+)
+def test_bad_values_are_refused_by_name(values, name):
+    """The host would refuse them too, but only after it has started."""
+    assert name in read_error(**values)
+
+
+def test_settings_are_frozen():
+    """Nobody changes a setting while the app runs."""
+    settings = Settings.read(VALID)
+
+    with pytest.raises(ValueError, match="frozen"):
+        settings.lease_prefix = "other"
+
+
+def test_the_example_is_valid_and_complete():
+    """The example settings are accepted, and name every setting there is."""
+    values = json.loads(EXAMPLE.read_text(encoding="utf-8"))["Values"]
+    names = set()
+    for name, field in Settings.model_fields.items():
+        if field.validation_alias is None or field.validation_alias == name.upper():
+            names.add(name.upper())
+
+    Settings.read(values)
+
+    assert names == values.keys() - {"FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsStorage"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["AccountEndpoint=https://host/;", f"AccountKey={SECRET};", "AccountEndpoint=https://host/;AccountKey=s3cret!;"],
+)
+def test_incomplete_cosmos_connections_are_refused(value):
+    """A connection string without endpoint, or with a key that was not copied whole, is refused without quoting it."""
+    message = read_error(COSMOS_CONNECTION=value)
+
+    assert "  COSMOS_CONNECTION: " in message
+    assert "s3cret" not in message
+
+
+@pytest.mark.parametrize(
+    "text", ["postgresql://app:Secret@Pass1@db.example.com/app", "postgresql://app:Sec/ret@db.example.com/app"]
+)
+def test_a_password_that_is_not_percent_encoded_is_refused_and_not_quoted(text):
+    """Else a part of it would be taken for the host, and named as such in messages."""
+    with pytest.raises(SettingsError) as refusal:
+        Settings.read(VALID | {"POSTGRES_CONNECTION": text})
+
+    assert "percent-encoded" in str(refusal.value)
+    assert "Pass1" not in str(refusal.value)
+    assert "ret@" not in str(refusal.value)
+
+
+def test_two_names_of_the_phase_must_agree():
+    """The application's setting and ours cannot name two phases."""
+    assert Settings.read(VALID | {"MIGRATION_PHASE": "2", "DataMigration__Phase": "2"}).phase == 2
+    with pytest.raises(SettingsError, match="another phase than MIGRATION_PHASE"):
+        Settings.read(VALID | {"MIGRATION_PHASE": "1", "DataMigration__Phase": "3"})

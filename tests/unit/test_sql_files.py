@@ -1,0 +1,63 @@
+"""The SQL files are what the code expects them to be."""
+
+import re
+
+import pytest
+
+from cdc.migrate import read_migrations
+from cdc.queries import SQL, statement
+from mappers import MAPPERS
+
+MIGRATIONS = read_migrations()
+
+
+def test_migrations_are_numbered_from_one_without_gaps():
+    """Two branches that add the same number are found before they are merged."""
+    assert [migration.number for migration in MIGRATIONS] == list(range(1, len(MIGRATIONS) + 1))
+
+
+def test_every_file_is_a_migration():
+    """A file that the runner would not find, or would find under another number, is a mistake."""
+    for path in (SQL / "migrations").iterdir():
+        assert re.fullmatch(r"\d{4}_[a-z0-9_]+\.sql", path.name)
+
+
+@pytest.mark.parametrize("migration", MIGRATIONS, ids=lambda migration: migration.name)
+def test_migrations_can_be_rolled_back(migration):
+    """A migration is one transaction: nothing in it ends that, or refuses to run inside."""
+    text = re.sub(r"--.*", "", migration.statements).lower()
+
+    assert text.strip()
+    assert not re.search(r"\b(commit|rollback|concurrently|vacuum)\b", text)
+
+
+@pytest.mark.parametrize("mapper", MAPPERS, ids=lambda mapper: mapper.container)
+def test_tables_are_created_by_a_migration(mapper):
+    """Every mapped table stands in a migration, which adopts what is there already."""
+    text = "".join(migration.statements for migration in MIGRATIONS)
+
+    for table in mapper.tables:
+        assert f"if to_regclass('{table}') is null then" in text
+        assert f"create table {table} (" in text
+
+
+@pytest.mark.parametrize("mapper", MAPPERS, ids=lambda mapper: mapper.container)
+def test_child_keys_begin_with_the_root_key(mapper):
+    """The rows of a document are found by its root key alone."""
+    root, *children = mapper.tables
+    width = len(root.primary_key.columns)
+
+    for table in children:
+        assert len(table.primary_key.columns) > width
+        columns = zip(root.primary_key.columns, table.primary_key.columns, strict=False)
+        assert all(str(ours.type) == str(theirs.type) for ours, theirs in columns)
+
+
+def test_named_statements_are_used_and_described():
+    """Every statement has a comment that says what it is for, and code that runs it."""
+    text = (SQL / "queries.sql").read_text(encoding="utf-8")
+    code = "".join(path.read_text(encoding="utf-8") for path in (SQL.parent / "cdc").glob("*.py"))
+
+    for name in re.findall(r"^-- name: (\w+)$", text, re.MULTILINE):
+        assert statement(name).startswith("--")
+        assert f'statement("{name}")' in code

@@ -1,0 +1,68 @@
+"""Which of two versions wins."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cdc.model import Version
+from cdc.version import Verdict, compare
+
+versions = st.builds(
+    Version, ts=st.integers(0, 3), lsn=st.none() | st.integers(0, 3), etag=st.sampled_from(["x", "y", "z"])
+)
+OPPOSITES = {
+    Verdict.NEWER: Verdict.STALE,
+    Verdict.STALE: Verdict.NEWER,
+    Verdict.SAME: Verdict.SAME,
+    Verdict.UNDECIDED: Verdict.UNDECIDED,
+}
+
+
+@pytest.mark.parametrize(
+    ("incoming", "held", "verdict"),
+    [
+        pytest.param((2, 7, "b"), (1, 6, "a"), Verdict.NEWER, id="ts newer, lsn greater"),
+        pytest.param((2, 6, "b"), (1, 6, "a"), Verdict.NEWER, id="ts newer, lsn equal"),
+        pytest.param((2, None, "b"), (1, 6, "a"), Verdict.NEWER, id="ts newer, incoming lsn unknown"),
+        pytest.param((2, 6, "b"), (1, None, "a"), Verdict.NEWER, id="ts newer, held lsn unknown"),
+        pytest.param((2, 5, "b"), (1, 6, "a"), Verdict.UNDECIDED, id="ts newer, lsn smaller"),
+        pytest.param((1, 5, "b"), (2, 6, "a"), Verdict.STALE, id="ts older, lsn smaller"),
+        pytest.param((1, 6, "b"), (2, 6, "a"), Verdict.STALE, id="ts older, lsn equal"),
+        pytest.param((1, None, "b"), (2, 6, "a"), Verdict.STALE, id="ts older, lsn unknown"),
+        pytest.param((1, 7, "b"), (2, 6, "a"), Verdict.UNDECIDED, id="ts older, lsn greater"),
+        pytest.param((1, 7, "b"), (1, 6, "a"), Verdict.NEWER, id="same second, lsn greater"),
+        pytest.param((1, 5, "b"), (1, 6, "a"), Verdict.STALE, id="same second, lsn smaller"),
+        pytest.param((1, 6, "b"), (1, 6, "a"), Verdict.UNDECIDED, id="same second, same lsn, another etag"),
+        pytest.param((1, None, "b"), (1, 6, "a"), Verdict.UNDECIDED, id="same second, incoming lsn unknown"),
+        pytest.param((1, 6, "b"), (1, None, "a"), Verdict.UNDECIDED, id="same second, held lsn unknown"),
+        pytest.param((1, None, "b"), (1, None, "a"), Verdict.UNDECIDED, id="same second, no lsn"),
+        pytest.param((1, 6, "a"), (1, 6, "a"), Verdict.SAME, id="the same"),
+        pytest.param((1, None, "a"), (1, 6, "a"), Verdict.SAME, id="the same, incoming lsn unknown"),
+        pytest.param((1, 6, "a"), (1, None, "a"), Verdict.SAME, id="the same, held lsn unknown"),
+    ],
+)
+def test_verdict(incoming, held, verdict):
+    """A delivered version is judged by ts, then lsn, then etag; what contradicts itself is undecided."""
+    assert compare(Version(*incoming), Version(*held)) is verdict
+
+
+@given(versions, versions)
+def test_the_opposite_comparison_gives_the_opposite_verdict(one, other):
+    """Whichever of two versions is held, they agree on which is newer."""
+    assert compare(other, one) is OPPOSITES[compare(one, other)]
+
+
+@given(versions)
+def test_a_version_is_the_same_as_itself(version):
+    """A redelivery is recognised as applied already."""
+    assert compare(version, version) is Verdict.SAME
+
+
+@given(st.lists(versions, min_size=3, max_size=3))
+def test_no_three_versions_are_newer_in_a_circle(three):
+    """Deliveries cannot overwrite each other for ever."""
+    a, b, c = three
+
+    verdicts = {compare(a, b), compare(b, c), compare(c, a)}
+
+    assert verdicts != {Verdict.NEWER}
