@@ -74,10 +74,15 @@ def _setup(runtime: Runtime) -> int:
 
 def _check(runtime: Runtime) -> int:
     checks = runtime.check()
-    print("ok    settings")
+    settings = runtime.settings
+    print(
+        f"ok    settings, phase {settings.phase.name.lower()}{'' if settings.replicates else ': nothing is replicated'}"
+    )
     for check in checks:
-        problem = check.problem and _sentence(check.problem, check.detail)
-        print(f"FAIL  {check.name}: {problem}" if problem else f"ok    {check.name}")
+        if check.problem is not None:
+            print(f"FAIL  {check.name}: {_sentence(check.problem, check.detail)}")
+        else:
+            print(f"{'skip' if check.skipped else 'ok  '}  {check.name}")
     return int(any(check.problem is not None for check in checks))
 
 

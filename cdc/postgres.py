@@ -13,9 +13,8 @@ from cdc.errors import CdcError, DocumentError, FatalError, Problem, ProblemKind
 
 Connection = psycopg.Connection[TupleRow]
 
-_UNREACHABLE = (
-    "PostgreSQL cannot be reached: check that the server of POSTGRES_CONNECTION runs and lets this host and role in"
-)
+_UNREACHABLE = "PostgreSQL cannot be reached: check that the server of POSTGRES_CONNECTION runs and lets this host in"
+_REFUSED = "PostgreSQL refuses the connection: check user, password and database in POSTGRES_CONNECTION"
 _POOL_SIZE = 4
 _POOL_TIMEOUT_SECONDS = 10.0
 
@@ -115,7 +114,9 @@ def _translate_client_error(error: psycopg.Error) -> CdcError:
     if isinstance(error, psycopg.DataError | psycopg.ProgrammingError):  # the latter: no dumper for a value's type
         return DocumentError(Problem(ProblemKind.DATA, "$", "a value that PostgreSQL has no form for"))
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        return TransientError(f"{_UNREACHABLE}.", detail=str(error).partition("\n")[0])
+        # A refusal at the door has no SQLSTATE in libpq's answer, only the server's word for it.
+        refused = "FATAL:" in str(error)
+        return TransientError(f"{_REFUSED if refused else _UNREACHABLE}.", detail=str(error).partition("\n")[0])
     return FatalError(f"psycopg refuses the statement: {type(error).__name__}.")
 
 

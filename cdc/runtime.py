@@ -1,7 +1,7 @@
 """The composition root: builds the stores once for each worker process and gives them to the use cases."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,8 +15,6 @@ from cdc.replicate import replicate
 from cdc.settings import Settings
 from cdc.sink import PostgresSink
 from cdc.status import Check, read_status, run_checks
-
-NamedCheck = tuple[str, Callable[[], Sequence[str] | None]]
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +48,16 @@ class Runtime:
 
     def check(self) -> list[Check]:
         """Check everything that must be so before changes can be applied."""
-        return run_checks(self._postgres_checks()) + run_checks(self._cosmos_checks())
+        return run_checks(
+            [("postgres", self._database.check), ("migrations", self._check_migrations)],
+            [(f"tables of {m.container}", partial(catalog.check_tables, self._database, m)) for m in self.mappers],
+        ) + run_checks(
+            [("cosmos", self._cosmos.check_account)],
+            [
+                *((f"container {m.container}", partial(self._check_container, m.container)) for m in self.mappers),
+                ("leases", self._check_leases),
+            ],
+        )
 
     def migrate(self) -> list[str]:
         """Apply the missing migrations and return their names."""
@@ -66,24 +73,14 @@ class Runtime:
         self._database.close()
         self._cosmos.close()
 
-    def _postgres_checks(self) -> Iterable[NamedCheck]:
-        yield "postgres", self._database.check
-        yield "migrations", self._check_migrations
-        for mapper in self.mappers:
-            yield f"tables of {mapper.container}", partial(catalog.check_tables, self._database, mapper)
-
-    def _cosmos_checks(self) -> Iterable[NamedCheck]:
-        yield "cosmos", self._cosmos.check_account
-        for mapper in self.mappers:
-            yield f"container {mapper.container}", partial(self._check_container, mapper.container)
-        settings = self.settings
-        yield "leases", partial(self._cosmos.check_lease_container, settings.lease_database, settings.lease_container)
-
     def _check_migrations(self) -> None:
         missing = migrate.find_missing(self._database, migrate.read_migrations())
         if missing:
             names = ", ".join(migration.name for migration in missing)
             raise FatalError(f"The database lacks {names}: run python -m cdc migrate.")
+
+    def _check_leases(self) -> None:
+        self._cosmos.check_lease_container(self.settings.lease_database, self.settings.lease_container)
 
     def _check_container(self, container: str) -> None:
         self._cosmos.read_partition_key_paths(container)

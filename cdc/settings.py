@@ -76,10 +76,13 @@ def _check_postgres_connection(secret: SecretStr) -> SecretStr:
     return SecretStr(make_conninfo(text, sslmode="verify-full", sslrootcert=authorities))
 
 
-def _check_interval(text: str) -> str:
-    if text == "00:00:00":
-        raise ValueError("must be a second or longer")
-    return text
+def _matching(pattern: str, expectation: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(expectation)
+        return text
+
+    return AfterValidator(check)
 
 
 def _read_start(value: object) -> object:
@@ -94,10 +97,12 @@ def _read_start(value: object) -> object:
     return instant.astimezone(UTC)
 
 
-_Name = Annotated[str, Field(pattern=r"^[^/\\#?\s][^/\\#?]*$")]
+_Name = Annotated[str, _matching(r"[^/\\#?\s][^/\\#?]*", "must be a name without / \\ # and ?")]
 _Phase = Annotated[Phase, BeforeValidator(_read_phase)]
 _Milliseconds = Annotated[int, Field(ge=1)]
-_Interval = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d:[0-5]\d$"), AfterValidator(_check_interval)]
+_Interval = Annotated[
+    str, _matching(r"(?!00:00:00)([01]\d|2[0-3]):[0-5]\d:[0-5]\d", "must be HH:MM:SS, from 00:00:01 to 23:59:59")
+]
 
 
 class Settings(BaseModel):
@@ -109,7 +114,7 @@ class Settings(BaseModel):
     cosmos_database: _Name
     lease_database: _Name
     lease_container: _Name
-    lease_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+    lease_prefix: Annotated[str, _matching(r"[A-Za-z0-9_-]{1,100}", "must be 1 to 100 letters, digits, - and _")]
     postgres_connection: Annotated[SecretStr, AfterValidator(_check_postgres_connection)]
     change_feed_start: Annotated[Literal["beginning"] | datetime, BeforeValidator(_read_start)] = "beginning"
     migration_phase: _Phase | None = None
@@ -171,11 +176,14 @@ class Settings(BaseModel):
         return self.phase in (Phase.DUAL_WRITE_COSMOS_READ, Phase.DUAL_WRITE_POSTGRES_READ)
 
 
+_MESSAGES = {"missing": "is missing or empty", "int_parsing": "must be a whole number"}
+
+
 def _describe(error: ValidationError) -> str:
     lines = []
     for problem in error.errors(include_url=False, include_input=False):
         name = str(problem["loc"][0]) if problem["loc"] else ""
-        message = "is missing" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
+        message = _MESSAGES.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
         lines.append(f"  {name}: {message}" if name else f"  {message}")
     where = "docs/deploying.md lists them, local.settings.example.json is a start"
     return "\n".join([f"Settings are missing or wrong ({where}):", *lines])

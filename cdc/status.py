@@ -30,6 +30,11 @@ class Check:
     name: str
     problem: str | None = None
     detail: str = ""
+    skipped: bool = False
+
+
+# What a check returns or raises is its problem.
+NamedCheck = tuple[str, Callable[[], Sequence[str] | None]]
 
 
 def read_status(phase: str, containers: Sequence[str], counts: Counts) -> JsonObject:
@@ -56,15 +61,21 @@ def _container(name: str, documents: Iterable[DocumentCount], letters: Iterable[
     }
 
 
-def run_checks(checks: Iterable[tuple[str, Callable[[], Sequence[str] | None]]]) -> list[Check]:
-    """Run checks, of which each needs those before it, up to the first that fails; what it raises is its problem."""
-    done: list[Check] = []
-    for name, check in checks:
-        try:
-            result = Check(name, "; ".join(check() or ()) or None)
-        except CdcError as error:
-            result = Check(name, str(error), getattr(error, "detail", ""))
-        done.append(result)
-        if result.problem is not None:
-            break
-    return done
+def run_checks(gates: Iterable[NamedCheck], others: Iterable[NamedCheck]) -> list[Check]:
+    """Run the gates up to the first that fails; run the others only when all gates pass."""
+    checks: list[Check] = []
+    for name, check in gates:
+        checks.append(_run(name, check) if _all_pass(checks) else Check(name, skipped=True))
+    open_ = _all_pass(checks)
+    return checks + [_run(name, check) if open_ else Check(name, skipped=True) for name, check in others]
+
+
+def _run(name: str, check: Callable[[], Sequence[str] | None]) -> Check:
+    try:
+        return Check(name, "; ".join(check() or ()) or None)
+    except CdcError as error:
+        return Check(name, str(error), getattr(error, "detail", ""))
+
+
+def _all_pass(checks: Iterable[Check]) -> bool:
+    return all(check.problem is None and not check.skipped for check in checks)

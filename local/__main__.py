@@ -17,12 +17,17 @@ def main() -> int:
     try:
         if arguments.command == "up":
             return _up(as_json=arguments.json)
+        signal.signal(signal.SIGTERM, _interrupt)  # as Ctrl-C: every part is stopped, and its data are removed
         return demo.main() if arguments.command == "demo" else smoke.main()
     except (StackError, PostgresError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:

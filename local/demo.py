@@ -6,12 +6,15 @@ import os
 import tempfile
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg
+from azure.core.exceptions import AzureError
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -25,16 +28,15 @@ CHANGES_PER_SECOND = 20
 _REFRESH_SECONDS = 0.5
 _PLAIN_REFRESH_SECONDS = 5.0
 
-_HINTS = """
-An application writes to Cosmos; the change feed triggers function_app.py, which maps each document
-to rows and upserts them into PostgreSQL. While this runs, try in another terminal:
-
-  {psql} -c "table accounts limit 5"
-  {psql} -c "select container, kind, path, message from cdc.dead_letter"
-  curl -H "x-functions-key: {key}" {url}api/status
-
-The Functions host writes its warnings to {log}. Ctrl-C compares both sides and ends everything.
+_WHAT = """
+An application writes to Cosmos; the change feed triggers function_app.py, which maps each document to rows and upserts
+them into PostgreSQL. While this runs, try in another terminal, in this folder:
 """
+_TRY = (
+    '{psql} -P pager=off -c "select id, email, last_login_at from accounts order by 3 desc limit 5"',
+    '{psql} -P pager=off -c "select container, id, kind, path, message from cdc.dead_letter"',
+    'curl -H "x-functions-key: {key}" {url}api/status',
+)
 
 _console = Console()
 
@@ -76,7 +78,7 @@ def main() -> int:
     """Run until Ctrl-C, then stop every part."""
     _console.print("Starting PostgreSQL, the Cosmos server and the Functions host (a few seconds) ...")
     with tempfile.NamedTemporaryFile(prefix="mystira-cdc-demo-", suffix=".log") as log, running(log=log.file) as stack:
-        _console.print(_describe(stack, log.name), soft_wrap=True, highlight=False, markup=False)
+        _describe(stack, log.name)
         writer = _Writer(stack)
         thread = threading.Thread(target=writer.run)
         thread.start()
@@ -92,37 +94,49 @@ def main() -> int:
 def _watch(stack: Stack, writer: _Writer) -> None:
     if not _console.is_terminal:
         while True:
-            _console.print(_line(_read_status(stack), writer), soft_wrap=True)
+            _console.print(_line(stack, writer), soft_wrap=True)
             time.sleep(_PLAIN_REFRESH_SECONDS)
     with Live(console=_console, auto_refresh=False) as live:
         while True:
-            live.update(_table(_read_status(stack), writer), refresh=True)
+            live.update(_table(stack, writer), refresh=True)
             time.sleep(_REFRESH_SECONDS)
 
 
 def _read_status(stack: Stack) -> dict[str, Any]:
+    """Ask the app; raise OSError with the reason when it has no answer."""
     request = urllib.request.Request(f"{stack.functions.url}api/status")  # noqa: S310 - our own address
     request.add_header("x-functions-key", stack.functions_key)
-    with urllib.request.urlopen(request) as response:  # noqa: S310 - our own address
-        containers = json.load(response)["containers"]
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - our own address
+            containers = json.load(response)["containers"]
+    except urllib.error.HTTPError as error:
+        with error:
+            raise OSError(json.load(error)["detail"]) from None
     return {container["container"]: container for container in containers}
 
 
-def _line(status: dict[str, Any], writer: _Writer) -> str:
+def _line(stack: Stack, writer: _Writer) -> str:
+    try:
+        counters = list(_counters(_read_status(stack), writer))
+    except OSError as error:
+        return f"no status: {error}"
     parts = [
         f"{name}: {in_cosmos} in Cosmos, {applied} in PostgreSQL, {parked} parked, {lag} s behind"
-        for name, in_cosmos, applied, parked, lag in _counters(status, writer)
+        for name, in_cosmos, applied, parked, lag in counters
     ]
     return "; ".join([*parts, f"{writer.writes} writes so far"])
 
 
-def _table(status: dict[str, Any], writer: _Writer) -> Table:
+def _table(stack: Stack, writer: _Writer) -> Table:
     table = Table(caption=f"{writer.writes} writes so far; {writer.doing}", min_width=72)
-    table.add_column("container")
+    table.add_column("container", no_wrap=True)
     for heading in ("in Cosmos", "in PostgreSQL", "parked", "seconds behind"):
         table.add_column(heading, justify="right")
-    for row in _counters(status, writer):
-        table.add_row(*map(str, row))
+    try:
+        for row in _counters(_read_status(stack), writer):
+            table.add_row(*map(str, row))
+    except OSError as error:
+        table.caption = f"no status: {error}"
     return table
 
 
@@ -133,14 +147,25 @@ def _counters(status: dict[str, Any], writer: _Writer) -> Iterator[tuple[str, in
         yield name, writer.documents[name], documents["applied"], documents["parked"], max(0, lag)
 
 
-def _describe(stack: Stack, log: str) -> str:
+def _describe(stack: Stack, log: str) -> None:
     psql = f'{min(stack.psql, os.path.relpath(stack.psql), key=len)} "{stack.settings["POSTGRES_CONNECTION"]}"'
-    return _HINTS.format(psql=psql, key=stack.functions_key, url=stack.functions.url, log=log)
+    _console.print(_WHAT)
+    for command in _TRY:
+        text = command.format(psql=psql, key=stack.functions_key, url=stack.functions.url)
+        _console.print(f"  {text}\n", soft_wrap=True, highlight=False, markup=False)
+    _console.print(f"The Functions host writes its warnings to {log}.", soft_wrap=True, highlight=False)
+    _console.print("Ctrl-C compares both sides and ends everything.\n", highlight=False)
 
 
 def _end(stack: Stack) -> int:
     _console.print("Comparing both sides ...")
-    comparison = _settle(stack)
+    try:
+        comparison = _settle(stack)
+    except (psycopg.Error, AzureError) as error:
+        _console.print(f"demo: the two sides cannot be compared: {type(error).__name__}")
+        return 1
+    for difference in comparison.differences[:10]:
+        _console.print(str(difference), soft_wrap=True, highlight=False, markup=False)
     _console.print(f"demo: {comparison}")
     return int(bool(comparison.differences))
 

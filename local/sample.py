@@ -1,6 +1,7 @@
 """Write realistic documents, and later changes of them, into the source containers; the same for the same seed."""
 
 import argparse
+import json
 import os
 import random
 import sys
@@ -9,6 +10,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from azure.core.exceptions import AzureError
@@ -215,6 +217,12 @@ def write_changes(sample: Sample, source: Source, *, per_second: float, seconds:
         yield number + 1
 
 
+def _setting(name: str, default: str) -> str:
+    path = Path("local.settings.json")
+    values = json.loads(path.read_text(encoding="utf-8-sig"))["Values"] if path.exists() else {}
+    return str(os.environ.get(name) or values.get(name) or default)
+
+
 def _count(text: str) -> int:
     return int(_positive(text))
 
@@ -226,7 +234,10 @@ def _positive(text: str) -> float:
 
 
 def main() -> int:
-    """Write documents, then changes, into the database that COSMOS_CONNECTION and COSMOS_DATABASE name."""
+    """Write documents, then changes, into the database that COSMOS_CONNECTION and COSMOS_DATABASE name.
+
+    They come from the environment or from local.settings.json; by default it is the local Cosmos server on port 8081.
+    """
     parser = argparse.ArgumentParser(prog="python -m local.sample", description=main.__doc__)
     parser.add_argument("--documents", type=_count, required=True, metavar="N", help="how many documents to write")
     parser.add_argument("--seed", type=int, required=True, metavar="S", help="the same seed writes the same documents")
@@ -236,9 +247,10 @@ def main() -> int:
     parser.add_argument("--seconds", type=_positive, default=10.0, metavar="T", help="for this long (default: 10)")
     arguments = parser.parse_args()
     try:
-        source = Source.open(os.environ.get("COSMOS_CONNECTION", EMULATOR), os.environ.get("COSMOS_DATABASE", DATABASE))
+        source = Source.open(_setting("COSMOS_CONNECTION", EMULATOR), _setting("COSMOS_DATABASE", DATABASE))
     except (AzureError, ValueError) as error:
-        print(f"Cosmos cannot be used: {type(error).__name__}: check COSMOS_CONNECTION.", file=sys.stderr)
+        where = f"COSMOS_CONNECTION, by default {EMULATOR.partition(';')[0]}"
+        print(f"Cosmos cannot be used ({type(error).__name__}): check {where}.", file=sys.stderr)
         return 1
     sample = Sample(arguments.seed)
     for document in sample.create(arguments.documents):

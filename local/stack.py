@@ -1,5 +1,6 @@
 """Start every part of the system on this machine: PostgreSQL, the Cosmos server, the Functions host."""
 
+import json
 import os
 import re
 import secrets
@@ -12,6 +13,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
 
 from local.compare import Comparison, compare
 from local.cosmos.auth import EMULATOR_KEY
@@ -65,7 +70,7 @@ class Part:
         finally:
             overdue.cancel()
         self._end(signal.SIGKILL)
-        raise StackError(f"{self._command[2]} did not start: what it said stands above, or in its log.")
+        raise StackError(f"{self._command[2]} did not start.{_tail(self._log)}")
 
     def _end(self, how: signal.Signals) -> None:
         self._process.send_signal(how)
@@ -111,7 +116,8 @@ class Stack:
 def running(*, physical_partitions: int = 2, log: IO[bytes] | None = None) -> Iterator[Stack]:
     """Run everything until the block ends.
 
-    POSTGRES_CONNECTION, where it is set, names the server to use; else one is started and removed afterwards.
+    POSTGRES_CONNECTION, where it is set, names the server to use, in a database of its own that is dropped afterwards;
+    else a server is started and removed.
     Must be entered from a thread that outlives the block, because the parts end with it.
     """
     with ExitStack() as ends:
@@ -121,21 +127,45 @@ def running(*, physical_partitions: int = 2, log: IO[bytes] | None = None) -> It
         settings = make_settings(f"AccountEndpoint={cosmos.url};AccountKey={EMULATOR_KEY};", dsn)
         prepare(settings, log)
         key = secrets.token_urlsafe(16)
-        functions = Part(["local.functions", "--key", key], settings, log)
+        functions = Part(["local.functions", f"--key={key}"], settings, log)
         ends.callback(functions.stop)
         yield Stack(settings, cosmos, functions, key, psql)
 
 
 def _start_postgres(ends: ExitStack) -> tuple[str, str]:
     if connection := os.environ.get("POSTGRES_CONNECTION"):
-        return connection, "psql"
+        return ends.enter_context(_own_database(connection)), "psql"
     server = ends.enter_context(Postgres())
     return server.dsn(), str(server.bin / "psql")
 
 
+@contextmanager
+def _own_database(connection: str) -> Iterator[str]:
+    name = f"mystira_cdc_{secrets.token_hex(4)}"
+    try:
+        with psycopg.connect(connection, autocommit=True, connect_timeout=10) as server:
+            server.execute(SQL("create database {}").format(Identifier(name)))
+    except psycopg.Error as error:
+        raise StackError(f"The server of POSTGRES_CONNECTION gives us no database: {str(error).strip()}") from None
+    print(
+        f"using the PostgreSQL server of POSTGRES_CONNECTION, in {name}, which is dropped at the end", file=sys.stderr
+    )
+    try:
+        yield make_conninfo(connection, dbname=name)
+    finally:
+        with psycopg.connect(connection, autocommit=True, connect_timeout=10) as server:
+            server.execute(SQL("drop database {} with (force)").format(Identifier(name)))
+
+
 def make_settings(cosmos_connection: str, dsn: str) -> dict[str, str]:
-    """Return the app's settings, with a poll delay that suits somebody who watches."""
+    """Return the app's settings, with a poll delay that suits somebody who watches.
+
+    Every setting there is: none is left to the environment or to a local.settings.json.
+    """
+    example = json.loads((ROOT / "local.settings.example.json").read_text(encoding="utf-8"))["Values"]
     return {
+        **example,
+        "DataMigration__Phase": example["MIGRATION_PHASE"],
         "COSMOS_CONNECTION": cosmos_connection,
         "COSMOS_DATABASE": DATABASE,
         "LEASE_DATABASE": "MystiraCdc",
@@ -159,4 +189,11 @@ def prepare(settings: Mapping[str, str], log: IO[bytes] | None = None) -> None:
         check=False,
     )
     if setup.returncode != 0:
-        raise StackError("python -m cdc setup failed; what it said stands above or in the log.")
+        raise StackError(f"python -m cdc setup failed.{_tail(log)}")
+
+
+def _tail(log: IO[bytes] | None) -> str:
+    if log is None:
+        return " What it said stands above."
+    log.seek(0)
+    return "".join(f"\n  {line}" for line in log.read().decode(errors="replace").splitlines()[-10:])

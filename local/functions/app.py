@@ -66,7 +66,7 @@ def _import(root: Path) -> ModuleType:
     try:
         return importlib.import_module(_MODULE)
     except Exception as error:
-        place = log.find_place(error)
+        place = "" if "\n" in str(error) else log.find_place(error)
         raise HostError(f"{_MODULE}.py cannot be imported: {type(error).__name__}: {error}{place}") from error
 
 

@@ -10,6 +10,7 @@ import urllib.request
 import psycopg
 
 from local import smoke
+from local.postgres import Postgres
 from local.sample import Source
 from local.stack import ROOT
 from tests.e2e.conftest import wait_until
@@ -72,3 +73,28 @@ def test_sample_writes_the_same_documents_for_the_same_seed() -> None:
 
     assert write(1) == write(1)
     assert write(1) != write(2)
+
+
+def test_a_server_that_is_there_already_is_used_in_a_database_of_its_own(postgres_server: Postgres) -> None:
+    """POSTGRES_CONNECTION names a server: nothing is written to its database, and nothing is left on it."""
+
+    def databases() -> set[str]:
+        with psycopg.connect(postgres_server.dsn()) as connection:
+            return {name for (name,) in connection.execute("select datname from pg_database").fetchall()}
+
+    before = databases()
+    command = [sys.executable, "-m", "local", "up", "--json"]
+    environment = {**os.environ, "POSTGRES_CONNECTION": postgres_server.dsn()}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as stack:
+        assert stack.stdout is not None
+        lines = iter(stack.stdout.readline, "")
+        parts = next(json.loads(line) for line in lines if line.startswith("{"))
+        during = databases()
+        stack.send_signal(signal.SIGTERM)
+        assert stack.wait(60) == 0
+
+    (own,) = during - before
+    assert f"dbname={own}" in parts["postgres"]["dsn"]
+    assert databases() == before
+    with psycopg.connect(postgres_server.dsn()) as connection:
+        assert connection.execute("select to_regclass('cdc.document')").fetchone() == (None,)
