@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo smoke test coverage check lint types imports
+.PHONY: help venv demo smoke test coverage conformance check lint types imports
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.txt requirements-dev.txt constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "Python 3.11, 3.12 or 3.13 is needed, this is %d.%d: make PYTHON=/path/to/python3.11" % v)'
@@ -30,6 +30,9 @@ test: $(READY) ## Run every test
 
 coverage: $(READY) ## Run every test and show the lines that none of them reaches
 	@$(BIN)/python -m pytest --cov
+
+conformance: $(READY) ## Run the Cosmos SDK's own tests against local.cosmos on port 8081 (about a quarter of an hour)
+	@$(BIN)/python -m local.cosmos.conformance
 
 check: lint types imports test ## Everything that CI runs
 

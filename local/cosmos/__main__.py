@@ -26,7 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
     if options.with_parent:
         _end_with_parent(stopped)
     try:
-        server = CosmosServer(port=options.port, physical_partitions=options.physical_partitions, key=options.key)
+        server = CosmosServer(
+            port=options.port, tls=options.tls, physical_partitions=options.physical_partitions, key=options.key
+        )
         server.start()
     except (OSError, OverflowError, ValueError) as error:
         print(f"cosmos: cannot serve on port {options.port}: {error}", file=sys.stderr)
@@ -42,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.cosmos", description=__doc__)
     parser.add_argument("--port", type=int, default=8081, help="0 picks a free one (default: %(default)s)")
+    parser.add_argument("--tls", action="store_true", help="https, with a certificate made now for localhost")
     parser.add_argument("--physical-partitions", type=int, default=1, help="of containers created without a throughput")
     parser.add_argument("--key", default=auth.EMULATOR_KEY, help="base64 (default: the emulator's published one)")
     parser.add_argument("--with-parent", action="store_true", help="end when the parent process ends (Linux)")

@@ -50,6 +50,8 @@ def signed_text(method: str, segments: Sequence[str], date: str) -> str:
 def _signed_resource(segments: Sequence[str]) -> tuple[str, str]:
     if not segments:
         return "", ""
+    if segments[4:5] == ("operations",):  # carried out on the container
+        segments = segments[:4]
     feed = len(segments) % 2 == 1
     resource_type = segments[-1] if feed else segments[-2]
     owner = segments[:-1] if feed else segments

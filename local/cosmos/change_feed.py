@@ -1,38 +1,46 @@
-"""Answer change-feed requests: the newest version of each document, in LSN order."""
+"""Answer change-feed requests in LSN order; a page never ends within a transaction."""
 
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 
-from local.cosmos import errors, scope, wire
+from local.cosmos import all_versions, errors, scope, wire
 from local.cosmos.container import Container
 from local.cosmos.partition import Document
 from local.cosmos.scope import Scope
 from local.cosmos.wire import Answer, Call, Page
 
 LATEST_VERSION = "incremental feed"
+ALL_VERSIONS = "full-fidelity feed"
+
+Entry = tuple[int, bytes]
 
 
 def read(container: Container, call: Call) -> Answer:
     """Read the page that follows the request's position."""
-    if call.headers.get("A-IM", "").lower() != LATEST_VERSION:
-        raise errors.unsupported(f"The change feed {call.headers.get('A-IM')!r}")
+    mode = call.headers.get("A-IM", "").lower()
+    if mode not in (LATEST_VERSION, ALL_VERSIONS):
+        raise errors.bad_request(f"The change feed {call.headers.get('A-IM')!r} does not exist.")
     chosen = scope.of_range(container, call) or scope.of_key(container, call) or _only_partition(container)
-    since = _since(call)
-    position = call.header("If-None-Match")
+    since, position = _since(call), call.header("If-None-Match")
+    if mode == ALL_VERSIONS:
+        all_versions.check(container, since, position)
+        after = _position(chosen, position)
+        return _page(container, chosen, all_versions.entries(container, chosen, after), Page(call.page_size()))
     if position is None and since is not None:
         # The service names the position first; the SDK asks again at once with this etag.
         return _nothing_new(container, chosen, _before(chosen, since))
-    return _page(container, chosen, _position(chosen, position), since, Page(call.page_size()))
+    found = _versions(chosen, _position(chosen, position), since)
+    entries = ((document.lsn, document.feed_text()) for document in found)
+    return _page(container, chosen, entries, Page(call.page_size()))
 
 
-def _page(container: Container, chosen: Scope, after: int, since: float | None, page: Page[bytes]) -> Answer:
+def _page(container: Container, chosen: Scope, entries: Iterator[Entry], page: Page[bytes]) -> Answer:
     last = chosen.partition.lsn
-    for document in _changes(chosen, after, since):
-        if page.full:
+    for lsn, text in entries:
+        if page.full and lsn != last:
             break
-        text = document.feed_text()
         page.add(text, len(text))
-        last = document.lsn
+        last = lsn
     if not page.items:
         return _nothing_new(container, chosen, chosen.partition.lsn)
     headers = {"etag": f'"{last}"', "x-ms-item-count": str(len(page.items))}
@@ -44,14 +52,14 @@ def _nothing_new(container: Container, chosen: Scope, lsn: int) -> Answer:
     return Answer(304, headers={**wire.partition_headers(container, chosen.partition), "etag": f'"{lsn}"'})
 
 
-def _changes(chosen: Scope, after: int, since: float | None) -> Iterator[Document]:
-    for document in chosen.partition.by_lsn.after(after):
+def _versions(chosen: Scope, after: int, since: float | None) -> Iterator[Document]:
+    for document in chosen.partition.versions_after(after):
         if chosen.holds(document) and (since is None or document.ts >= since):
             yield document
 
 
 def _before(chosen: Scope, since: float) -> int:
-    first = next(_changes(chosen, 0, since), None)
+    first = next(_versions(chosen, 0, since), None)
     return chosen.partition.lsn if first is None else first.lsn - 1
 
 

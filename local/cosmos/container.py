@@ -1,32 +1,43 @@
-"""Write and find the documents of one container."""
+"""Keep one container: its properties, its physical partitions and, through them, its documents."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-from local.cosmos import epk, errors, partition_key, rid, values
-from local.cosmos.partition import Document, PhysicalPartition
-from local.cosmos.partition_key import PartitionKey
+from local.cosmos import errors, rid
+from local.cosmos.clock import Clock
+from local.cosmos.expiry import Expiries
+from local.cosmos.partition import Change, Document, PhysicalPartition
+from local.cosmos.partition_key import Definition, PartitionKey
 from local.cosmos.values import JsonObject
-
-LONGEST_ID = 1023
-SYSTEM_PROPERTIES = frozenset({"_rid", "_self", "_etag", "_attachments", "_ts", "_lsn"})
-
-Clock = Callable[[], float]
 
 
 class Container:
-    """Hold a container's properties, its physical partitions and, through them, its documents."""
+    """Hold a container's properties and its physical partitions in the order of their ranges."""
 
     def __init__(self, properties: JsonObject, *, partitions: int, clock: Clock) -> None:
         self.properties = properties
         self.rid: str = properties["_rid"]
-        self.path = partition_key.split_path(properties["partitionKey"]["paths"][0])
+        self.definition = Definition(properties["partitionKey"])
         self.partitions = [
-            PhysicalPartition(str(index), low, high) for index, (low, high) in enumerate(epk.boundaries(partitions))
+            PhysicalPartition(str(index), low, high)
+            for index, (low, high) in enumerate(self.definition.boundaries(partitions))
         ]
-        self._clock = clock
+        self.clock = clock
+        self.splits = 0
         self._numbers = 0
+        self._ranges = partitions
+        self._expiries = Expiries(properties.get("defaultTtl"))
+
+    @property
+    def retention(self) -> int | None:
+        """Tell for how many minutes all versions and deletes are kept, None when they are not."""
+        policy: Any = self.properties.get("changeFeedPolicy") or {}
+        return policy.get("retentionDuration") or None
+
+    def documents(self) -> Iterable[Document]:
+        """Walk all documents."""
+        return (document for partition in self.partitions for document in partition.by_number.after(0))
 
     def partition_of(self, effective_key: str) -> PhysicalPartition:
         """Find the physical partition that owns an effective partition key."""
@@ -47,91 +58,62 @@ class Container:
             raise errors.not_found("The document was not found.")
         return document
 
-    def create(self, key: PartitionKey, value: JsonObject) -> Document:
-        """Store a document that must not exist."""
-        self._check(key, value)
-        if self.partition_of(key.epk).find(key, value["id"]):
-            raise errors.conflict("The document's id is taken in its logical partition.")
-        return self._write(key, value, before=None)
+    def with_rid(self, document_rid: str) -> Document:
+        """Find a document by its resource id."""
+        number = rid.document_number(document_rid)
+        for partition in self.partitions:
+            document = partition.by_number.get(number)
+            if document is not None and document.rid == document_rid:
+                return document
+        raise errors.not_found("The document was not found.")
 
-    def upsert(self, key: PartitionKey, value: JsonObject, *, if_match: str | None) -> tuple[Document, bool]:
-        """Store a document whether it exists or not, and tell whether it is new."""
-        self._check(key, value)
-        before = self.partition_of(key.epk).find(key, value["id"])
-        if before is not None:
-            _check_etag(before, if_match)
-        return self._write(key, value, before=before), before is None
-
-    def replace(self, key: PartitionKey, document_id: str, value: JsonObject, *, if_match: str | None) -> Document:
-        """Store a new version of a document that must exist."""
-        before = self.read(key, document_id)
-        _check_etag(before, if_match)
-        self._check(key, value)
-        if value["id"] != document_id:
-            raise errors.bad_request("The id of a document cannot be changed.")
-        return self._write(key, value, before=before)
-
-    def delete(self, key: PartitionKey, document_id: str, *, if_match: str | None) -> PhysicalPartition:
-        """Delete a document that must exist."""
-        document = self.read(key, document_id)
-        _check_etag(document, if_match)
-        partition = self.partition_of(key.epk)
-        partition.remove(document)
-        return partition
-
-    def _check(self, key: PartitionKey, value: JsonObject) -> None:
-        _check_id(value.get("id"))
-        if partition_key.from_document(value, self.path) != key:
-            raise errors.bad_request(
-                "PartitionKey extracted from document doesn't match the one specified in the header.",
-                substatus=errors.PARTITION_KEY_MISMATCH,
-            )
-
-    def _write(self, key: PartitionKey, value: JsonObject, *, before: Document | None) -> Document:
-        partition = self.partition_of(key.epk)
-        number = before.number if before else self._next_number()
-        document_rid = before.rid if before else rid.of_document(self.rid, number)
-        seconds = int(self._clock())
-        stored = {
-            **_without_system_properties(value),
-            "_rid": document_rid,
-            "_self": f"{self.properties['_self']}docs/{document_rid}/",
-            "_etag": rid.new_etag(seconds),
-            "_attachments": "attachments/",
-            "_ts": seconds,
-        }
-        document = Document(
-            number=number,
-            id=stored["id"],
-            rid=document_rid,
-            key=key,
-            etag=stored["_etag"],
-            ts=seconds,
-            lsn=partition.next_lsn(),
-            value=stored,
-            open_text=values.render(stored)[:-1],
-        )
-        partition.put(document)
-        return document
-
-    def _next_number(self) -> int:
+    def next_number(self) -> int:
+        """Count a document that is created."""
         self._numbers += 1
         return self._numbers
 
+    def store(self, partition: PhysicalPartition, changes: list[Change]) -> None:
+        """Make a transaction's changes visible."""
+        partition.apply(changes, keep=self.retention is not None)
+        self._expiries.add(change.after for change in changes if change.after is not None)
 
-def _without_system_properties(value: Mapping[str, Any]) -> JsonObject:
-    return {name: item for name, item in value.items() if name not in SYSTEM_PROPERTIES}
+    def expired(self) -> Iterable[Document]:
+        """Walk the documents whose time to live has run out, each once."""
+        return self._expiries.due(self.clock(), self._is_current)
 
+    def replace(self, properties: JsonObject) -> None:
+        """Take new properties; what is kept and what expires follows them."""
+        retained = self.retention
+        self.properties = properties
+        self._expiries = Expiries(properties.get("defaultTtl"))
+        self._expiries.add(self.documents())
+        if retained is None:
+            for partition in self.partitions:
+                partition.forget_history()
 
-def _check_etag(document: Document, if_match: str | None) -> None:
-    if if_match not in (None, "*", document.etag):
-        raise errors.precondition_failed()
+    def split(self, range_id: str, pieces: int = 2) -> list[PhysicalPartition]:
+        """Divide a physical partition's range equally among children that take its place."""
+        parent = self.partition_named(range_id)
+        ranges = self.definition.cut(parent.low, parent.high, pieces)
+        self.splits += 1
+        children = parent.split(ranges, self._ranges, self.splits)
+        self._ranges += pieces
+        place = self.partitions.index(parent)
+        self.partitions = [*self.partitions[:place], *children, *self.partitions[place + 1 :]]
+        return children
 
+    def grow(self, count: int) -> bool:
+        """Split until there are `count` physical partitions; tell whether there were fewer."""
+        present = [partition.id for partition in self.partitions]
+        if count <= len(present):
+            return False
+        share, more = divmod(count, len(present))
+        for index, range_id in enumerate(present):
+            pieces = share + (index < more)
+            if pieces > 1:
+                self.split(range_id, pieces)
+        return True
 
-def _check_id(document_id: Any) -> None:
-    if document_id is None:
-        raise errors.bad_request("The input content is invalid because the required properties - 'id; ' - are missing.")
-    if not isinstance(document_id, str) or not document_id:
-        raise errors.bad_request("The id of a document must be a string that is not empty.")
-    if len(document_id.encode("utf-8", "surrogatepass")) > LONGEST_ID or any(sign in document_id for sign in "/\\?#"):
-        raise errors.bad_request("The id of a document has at most 1023 bytes and none of the characters / \\ ? #.")
+    def _is_current(self, document: Document) -> bool:
+        stored = self.partition_of(document.key.epk).find(document.key, document.id)
+        return stored is not None and stored.etag == document.etag

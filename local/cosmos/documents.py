@@ -1,19 +1,16 @@
 """Answer requests about documents."""
 
-from local.cosmos import change_feed, errors, partition_key, query, values, wire
+from local.cosmos import batch, change_feed, charges, errors, query, values, wire
+from local.cosmos.conditions import Condition
 from local.cosmos.container import Container
-from local.cosmos.partition import Document
+from local.cosmos.partition import Document, PhysicalPartition
 from local.cosmos.partition_key import PartitionKey
 from local.cosmos.store import Account
+from local.cosmos.transaction import Transaction
 from local.cosmos.wire import Answer, Call
 
-LARGEST_DOCUMENT = 2 * 1024 * 1024
 # What would change the outcome of a write and is not imitated.
-REFUSED_HEADERS = (
-    "x-ms-documentdb-pre-trigger-include",
-    "x-ms-documentdb-post-trigger-include",
-    "x-ms-cosmos-is-batch-request",
-)
+REFUSED_HEADERS = ("x-ms-documentdb-pre-trigger-include", "x-ms-documentdb-post-trigger-include")
 
 
 def read_feed(account: Account, call: Call) -> Answer:
@@ -25,43 +22,74 @@ def read_feed(account: Account, call: Call) -> Answer:
 
 
 def post(account: Account, call: Call) -> Answer:
-    """Run a query, or create or upsert a document."""
+    """Run a query or a batch, or create or upsert a document."""
     container = _container(account, call)
     if call.flag("x-ms-cosmos-is-query-plan-request"):
-        raise errors.unsupported("A query plan (cross-partition ORDER BY, TOP, DISTINCT, aggregate)")
+        return query.plan(call)
     if call.flag("x-ms-documentdb-isquery"):
         return query.run(container, call)
+    if call.flag("x-ms-cosmos-is-batch-request"):
+        return batch.run(container, call, _key(container, call))
     value = _body(call)
-    key = _key(call)
+    transaction = Transaction(container, _key(container, call))
     if call.flag("x-ms-documentdb-is-upsert"):
-        document, new = container.upsert(key, value, if_match=call.header("If-Match"))
-        return _written(container, call, document, 201 if new else 200)
-    return _written(container, call, container.create(key, value), 201)
+        document, new = transaction.upsert(value, _condition(call))
+    else:
+        document, new = transaction.create(value), True
+    transaction.commit()
+    return _written(container, call, document, 201 if new else 200)
 
 
 def read(account: Account, call: Call) -> Answer:
     """Read a document, or nothing when the client holds this version."""
     container = _container(account, call)
-    document = container.read(_key(call), call.segments[5])
-    headers = _headers(container, document)
+    document = container.read(_key(container, call), call.segments[5])
+    headers = _headers(container, document.key, document)
     if call.header("If-None-Match") in (document.etag, "*"):
         return Answer(304, headers=headers)
-    return Answer(200, document.text(), headers)
+    return Answer(200, document.text(), {**headers, **charges.read(document)})
 
 
 def replace(account: Account, call: Call) -> Answer:
     """Replace a document."""
     container = _container(account, call)
-    value = _body(call)
-    document = container.replace(_key(call), call.segments[5], value, if_match=call.header("If-Match"))
+    transaction = Transaction(container, _key(container, call))
+    document = transaction.replace(call.segments[5], _body(call), _condition(call))
+    transaction.commit()
+    return _written(container, call, document, 200)
+
+
+def patch(account: Account, call: Call) -> Answer:
+    """Update a document in part."""
+    container = _container(account, call)
+    transaction = Transaction(container, _key(container, call))
+    document = transaction.patch(call.segments[5], _body(call), _condition(call))
+    transaction.commit()
     return _written(container, call, document, 200)
 
 
 def delete(account: Account, call: Call) -> Answer:
     """Delete a document."""
     container = _container(account, call)
-    partition = container.delete(_key(call), call.segments[5], if_match=call.header("If-Match"))
-    return Answer(204, headers=wire.partition_headers(container, partition))
+    key = _key(container, call)
+    _refuse_triggers(call)
+    transaction = Transaction(container, key)
+    document = transaction.delete(call.segments[5], _condition(call))
+    transaction.commit()
+    return Answer(204, headers={**_headers(container, key), **charges.write(document)})
+
+
+def delete_logical_partition(account: Account, call: Call) -> Answer:
+    """Delete every document of one partition key."""
+    container = _container(account, call)
+    if call.segments[5] != "partitionkeydelete":
+        raise errors.unsupported(f"The operation {call.segments[5]!r} on a container")
+    key = _key(container, call)
+    for document in container.partition_of(key.epk).logical(key):
+        transaction = Transaction(container, key)
+        transaction.delete(document.id)
+        transaction.commit()
+    return Answer(200, headers=_headers(container, key))
 
 
 def _container(account: Account, call: Call) -> Container:
@@ -75,30 +103,36 @@ def _container(account: Account, call: Call) -> Container:
     return container
 
 
-def _key(call: Call) -> PartitionKey:
+def _key(container: Container, call: Call) -> PartitionKey:
     header = call.header("x-ms-documentdb-partitionkey")
     if header is None:
         raise errors.bad_request("PartitionKey value must be supplied for this operation.")
-    return partition_key.from_header(header)
+    return container.definition.from_header(header)
 
 
 def _body(call: Call) -> values.JsonObject:
+    _refuse_triggers(call)
+    wire.check_size(call)
+    return values.parse_object(call.body)
+
+
+def _refuse_triggers(call: Call) -> None:
     for name in REFUSED_HEADERS:
         if call.header(name):
             raise errors.unsupported(f"The header {name}")
-    if call.header("If-None-Match"):
-        raise errors.unsupported("A write with If-None-Match")
-    if len(call.body) > LARGEST_DOCUMENT:
-        raise errors.CosmosError(413, "Request size is too large: a document has at most 2 MB.")
-    return values.parse_object(call.body)
+
+
+def _condition(call: Call) -> Condition:
+    return Condition(call.header("If-Match"), call.header("If-None-Match"))
 
 
 def _written(container: Container, call: Call, document: Document, status: int) -> Answer:
     minimal = (call.header("Prefer") or "").lower() == "return=minimal"
-    headers = {**_headers(container, document), "x-ms-request-charge": "6.29"}
+    headers = {**_headers(container, document.key, document), **charges.write(document)}
     return Answer(status, b"" if minimal else document.text(), headers)
 
 
-def _headers(container: Container, document: Document) -> dict[str, str]:
-    partition = container.partition_of(document.key.epk)
-    return {**wire.partition_headers(container, partition), **wire.document_headers(document)}
+def _headers(container: Container, key: PartitionKey, document: Document | None = None) -> dict[str, str]:
+    partition: PhysicalPartition = container.partition_of(key.epk)
+    headers = wire.partition_headers(container, partition)
+    return {**headers, **wire.document_headers(document)} if document else headers

@@ -1,6 +1,7 @@
 """Say in Cosmos' own words why a request is refused."""
 
 import json
+from collections.abc import Mapping
 
 CODES = {
     400: "BadRequest",
@@ -10,8 +11,14 @@ CODES = {
     409: "Conflict",
     410: "Gone",
     412: "PreconditionFailed",
+    403: "Forbidden",
+    408: "RequestTimeout",
     413: "RequestEntityTooLarge",
+    429: "TooManyRequests",
+    449: "RetryWith",
+    500: "InternalServerError",
     501: "NotImplemented",
+    503: "ServiceUnavailable",
 }
 
 PARTITION_KEY_MISMATCH = 1001
@@ -24,15 +31,18 @@ COLLECTION_RID_MISMATCH = 1024
 class CosmosError(Exception):
     """Refuse a request with a status, a sub-status and one sentence."""
 
-    def __init__(self, status: int, message: str, *, substatus: int = 0) -> None:
+    def __init__(
+        self, status: int, message: str, *, substatus: int = 0, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.substatus = substatus
+        self.headers = headers or {}
 
     def body(self) -> bytes:
         """Write the error body that the service would send."""
-        return json.dumps({"code": CODES[self.status], "message": self.message}).encode()
+        return json.dumps({"code": CODES.get(self.status, str(self.status)), "message": self.message}).encode()
 
 
 def bad_request(message: str, *, substatus: int = 0) -> CosmosError:

@@ -1,18 +1,18 @@
 """Hold requests before they are executed, so that tests can decide what happens meanwhile."""
 
 import asyncio
-import re
 import threading
 from types import TracebackType
 
+from local.cosmos.matching import Match, Request
+
 
 class Hold:
-    """Hold the requests that match a method and a path until they are released."""
+    """Hold the requests that match until they are released."""
 
-    def __init__(self, method: str, path: str, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, match: Match, loop: asyncio.AbstractEventLoop) -> None:
         self.entered = threading.Event()
-        self._method = method.upper()
-        self._path = re.compile(path)
+        self._match = match
         self._loop = loop
         self._released = threading.Event()
         self._wake = asyncio.Event()
@@ -30,9 +30,9 @@ class Hold:
         """Tell whether nothing is held any more."""
         return self._released.is_set()
 
-    def matches(self, method: str, path: str) -> bool:
+    def matches(self, request: Request) -> bool:
         """Tell whether a request is to be held."""
-        return not self.released and method == self._method and self._path.search(path) is not None
+        return not self.released and self._match(request)
 
     def release(self) -> None:
         """Let the held requests go on and hold no more."""

@@ -25,6 +25,11 @@ class Log(Generic[Item]):
         self._numbers.append(number)
         self._items.append(item)
 
+    def get(self, number: int) -> Item | None:
+        """Find the item with this number."""
+        index = bisect_left(self._numbers, number)
+        return self._items[index] if index < len(self._numbers) and self._numbers[index] == number else None
+
     def replace(self, number: int, item: Item) -> None:
         """Put another item in the place of the one with this number."""
         self._items[bisect_left(self._numbers, number)] = item

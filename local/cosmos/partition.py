@@ -1,10 +1,14 @@
 """Keep the documents of one physical partition in the orders in which they are read."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from local.cosmos.log import Log
 from local.cosmos.partition_key import PartitionKey
 from local.cosmos.values import JsonObject
+
+# A transaction writes all its documents under one LSN; its steps tell them apart.
+STEPS = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +24,12 @@ class Document:
     lsn: int
     value: JsonObject
     open_text: bytes  # without the closing brace, so that the change feed can add the LSN
+    step: int = 0
+
+    @property
+    def place(self) -> int:
+        """Tell where the version stands in the order of all writes."""
+        return self.lsn * STEPS + self.step
 
     def text(self) -> bytes:
         """Write the document as a read or a query returns it."""
@@ -30,16 +40,51 @@ class Document:
         return b'%b,"_lsn":%d}' % (self.open_text, self.lsn)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Hold what one write did: from nothing, to nothing, or from one version to the next."""
+
+    before: Document | None
+    after: Document | None
+    lsn: int
+    seconds: int
+    expired: bool = False
+    step: int = 0
+
+    @property
+    def place(self) -> int:
+        """Tell where the change stands in the order of all writes."""
+        return self.lsn * STEPS + self.step
+
+    @property
+    def key(self) -> PartitionKey:
+        """Tell the logical partition."""
+        return self.document.key
+
+    @property
+    def document(self) -> Document:
+        """Tell the document that was written, or deleted."""
+        document = self.after or self.before
+        assert document is not None  # noqa: S101  a change has at least one of them
+        return document
+
+
 class PhysicalPartition:
     """Store the documents whose effective partition keys lie in one range, and count its writes."""
 
-    def __init__(self, range_id: str, low: str, high: str) -> None:
+    def __init__(
+        self, range_id: str, low: str, high: str, *, parents: tuple[str, ...] = (), lsn: int = 0, born: int = 0
+    ) -> None:
         self.id = range_id
         self.low = low
         self.high = high
-        self.lsn = 0
+        self.parents = parents
+        self.born = born
+        self.lsn = lsn
         self.by_lsn: Log[Document] = Log()
         self.by_number: Log[Document] = Log()
+        self.history: Log[Change] = Log()
+        self.history_begins = lsn
         self._logical: dict[str, dict[str, Document]] = {}
 
     def find(self, key: PartitionKey, document_id: str) -> Document | None:
@@ -48,31 +93,73 @@ class PhysicalPartition:
 
     def logical(self, key: PartitionKey) -> list[Document]:
         """List a logical partition's documents, first created first."""
-        return list(self._logical.get(key.text, {}).values())
+        return sorted(self._logical.get(key.text, {}).values(), key=lambda document: document.number)
 
-    def next_lsn(self) -> int:
-        """Count a write."""
-        self.lsn += 1
-        return self.lsn
+    def versions_after(self, lsn: int) -> Iterator[Document]:
+        """Walk the newest versions that were written after an LSN."""
+        return self.by_lsn.after(lsn * STEPS + STEPS - 1)
 
-    def put(self, document: Document) -> None:
-        """Store a document's new version in the place of the one before."""
-        documents = self._logical.setdefault(document.key.text, {})
-        before = documents.get(document.id)
+    def changes_after(self, lsn: int) -> Iterator[Change]:
+        """Walk the changes after an LSN, as far as they are kept."""
+        return self.history.after(lsn * STEPS + STEPS - 1)
+
+    def apply(self, changes: list[Change], *, keep: bool) -> None:
+        """Store what a transaction changed; `keep` its intermediate versions and deletes too."""
+        for step, change in enumerate(changes):
+            self.lsn = change.lsn
+            if change.after is None:
+                self._remove(change.document)
+            else:
+                self._put(replace(change.after, step=step))
+            if keep:
+                self.history.append(change.lsn * STEPS + step, replace(change, step=step))
+
+    def forget_history(self) -> None:
+        """Begin to keep changes now."""
+        self.history = Log()
+        self.history_begins = self.lsn
+
+    def split(self, ranges: list[tuple[str, str]], first_id: int, born: int) -> list["PhysicalPartition"]:
+        """Divide the documents among children, which go on where this one stands and keep its LSNs."""
+        children = [
+            PhysicalPartition(
+                str(first_id + index), low, high, parents=(*self.parents, self.id), lsn=self.lsn, born=born
+            )
+            for index, (low, high) in enumerate(ranges)
+        ]
+        for child in children:
+            child._take(self)  # noqa: SLF001  of the same class
+        return children
+
+    def _take(self, parent: "PhysicalPartition") -> None:
+        self.history_begins = parent.history_begins
+        for document in parent.by_number.after(0):
+            if self.low <= document.key.epk < self.high:
+                self.by_number.append(document.number, document)
+                self._logical.setdefault(document.key.text, {})[document.id] = document
+        for document in parent.by_lsn.after(0):
+            if self.low <= document.key.epk < self.high:
+                self.by_lsn.append(document.place, document)
+        for change in parent.history.after(0):
+            if self.low <= change.key.epk < self.high:
+                self.history.append(change.place, change)
+
+    def _put(self, document: Document) -> None:
+        before = self.by_number.get(document.number)
         if before is None:
             self.by_number.append(document.number, document)
         else:
             self.by_number.replace(document.number, document)
-            self.by_lsn.remove(before.lsn)
-        documents[document.id] = document
-        self.by_lsn.append(document.lsn, document)
+            self.by_lsn.remove(before.place)
+            if before.id != document.id:
+                del self._logical[before.key.text][before.id]
+        self._logical.setdefault(document.key.text, {})[document.id] = document
+        self.by_lsn.append(document.place, document)
 
-    def remove(self, document: Document) -> None:
-        """Delete a document; the change feed forgets it."""
-        self.next_lsn()
+    def _remove(self, document: Document) -> None:
         documents = self._logical[document.key.text]
-        del documents[document.id]
+        stored = documents.pop(document.id)
         if not documents:
             del self._logical[document.key.text]
-        self.by_number.remove(document.number)
-        self.by_lsn.remove(document.lsn)
+        self.by_number.remove(stored.number)
+        self.by_lsn.remove(stored.place)

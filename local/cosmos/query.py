@@ -1,165 +1,152 @@
 """Answer queries over a container's documents, page by page."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import heapq
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local.cosmos import errors, query_compiler, query_parser, rid, scope, values, wire
+from local.cosmos import errors, query_parser, query_pins, query_plan, scope, values, wire
 from local.cosmos.container import Container
 from local.cosmos.partition import Document
-from local.cosmos.query_tree import Aggregate, Query
+from local.cosmos.query_metrics import Costs
+from local.cosmos.query_position import Position
+from local.cosmos.query_rows import Place, Statement
 from local.cosmos.scope import Scope
-from local.cosmos.values import UNDEFINED, JsonObject
+from local.cosmos.values import JsonObject
 from local.cosmos.wire import Answer, Call, Page
 
-# Names the last document that was read and not an offset, so that writes between two pages move nothing.
-TOKEN_START = "+RID:~"  # noqa: S105  a position, no secret
-TOKEN_RANGE = "#EPK:"  # noqa: S105
-
-Select = Callable[[Document], bytes | None]
-Evaluate = Callable[[JsonObject], Any]
+EVERYTHING = "SELECT * FROM c"
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """Say after which document a page begins, and in which physical partition that is."""
+class _Stretch:
+    """Hold what one page is read from: a logical partition, or a range that was one physical partition at first.
 
-    low: str = ""
-    number: int = 0
+    Its children are read together in the order of the documents' numbers, as if it had not split.
+    """
+
+    scopes: list[Scope]
+    low: str
+    high: str
+    following: Scope | None = None
+
+    def documents(self, start: Position | None, costs: Costs) -> Iterator[Document]:
+        # The last document is read again: it may have more rows.
+        after = 0 if start is None else start.place.number - 1
+        for document in heapq.merge(*(each.documents(after) for each in self.scopes), key=lambda item: item.number):
+            costs.read += 1
+            costs.read_bytes += len(document.open_text)
+            yield document
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    number: int
+    value: JsonObject
+
+    def text(self) -> bytes:
+        return values.render(self.value)
 
 
 def read_all(container: Container, call: Call) -> Answer:
     """Read a page of all documents."""
-    return _page(container, call, _scopes(container, call), lambda document: document.text())
+    chosen = scope.of_key(container, call) or scope.of_range(container, call)
+    return _page(container, call, Statement(query_parser.parse(EVERYTHING), {}), chosen)
 
 
 def run(container: Container, call: Call) -> Answer:
     """Answer a page of a query."""
-    query, parameters = _read_body(call)
-    scopes = _scopes(container, call)
-    _check_servable(query, call, scopes)
-    where = _where(query, parameters)
-    if isinstance(query.select, Aggregate):
-        documents = (document.value for chosen in scopes for document in chosen.documents(0))
-        figure = query_compiler.aggregate(query.select, filter(where, documents), parameters)
-        rows = [] if figure is UNDEFINED else [values.render(figure)]
-        return Answer(200, wire.envelope(container.rid, rows, count=len(rows)), _headers(container, scopes, len(rows)))
-    return _page(container, call, scopes, _select(query, where, parameters))
-
-
-def run_over(items: Iterable[JsonObject], call: Call) -> list[bytes]:
-    """Answer a query over the properties of databases or containers, in one page."""
-    query, parameters = _read_body(call)
-    found = filter(_where(query, parameters), items)
-    if isinstance(query.select, Aggregate):
-        figures = [query_compiler.aggregate(query.select, found, parameters)]
-    else:
-        figures = list(map(_projection(query, parameters), found))
-    return [values.render(figure) for figure in figures if figure is not UNDEFINED]
-
-
-def _read_body(call: Call) -> tuple[Query, Mapping[str, Any]]:
-    body = values.parse_object(call.body)
-    text, listed = body.get("query"), body.get("parameters") or []
-    if not isinstance(text, str) or not isinstance(listed, list):
-        raise errors.bad_request("A query needs a text and a list of parameters.")
-    if not all(isinstance(item, dict) and isinstance(item.get("name"), str) for item in listed):
-        raise errors.bad_request("A query's parameter needs a name.")
-    return query_parser.parse(text), {item["name"]: item.get("value", UNDEFINED) for item in listed}
-
-
-def _scopes(container: Container, call: Call) -> list[Scope]:
-    chosen = scope.of_key(container, call) or scope.of_range(container, call)
-    return [chosen] if chosen else scope.of_all(container)
-
-
-def _check_servable(query: Query, call: Call, scopes: list[Scope]) -> None:
-    if call.header("x-ms-documentdb-partitionkeyrangeid") or scopes[0].key is not None:
-        return
-    if not call.flag("x-ms-documentdb-query-enablecrosspartition"):
-        raise errors.bad_request(
-            "Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition to "
-            "true, specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception."
-        )
-    if isinstance(query.select, Aggregate):
+    statement = _statement(call)
+    chosen = _chosen(container, call, statement)
+    if chosen is None and query_plan.needed(statement.query):
         raise errors.bad_request(
             "The provided cross partition query can not be directly served by the gateway.",
             substatus=errors.CROSS_PARTITION_QUERY_NOT_SERVABLE,
         )
+    return _page(container, call, statement, chosen)
 
 
-def _where(query: Query, parameters: Mapping[str, Any]) -> Callable[[JsonObject], bool]:
-    if query.where is None:
-        return lambda _value: True
-    condition = query_compiler.compile_expression(query.where, parameters)
-    return lambda value: condition(value) is True
+def plan(call: Call) -> Answer:
+    """Describe how the client executes a query over physical partitions."""
+    return Answer(200, values.render(query_plan.plan(_statement(call))))
 
 
-def _select(query: Query, where: Callable[[JsonObject], bool], parameters: Mapping[str, Any]) -> Select:
-    if query.select is None:
-        return lambda document: document.text() if where(document.value) else None
-    projection = _projection(query, parameters)
-
-    def select(document: Document) -> bytes | None:
-        row = projection(document.value) if where(document.value) else UNDEFINED
-        return None if row is UNDEFINED else values.render(row)
-
-    return select
+def run_over(items: Iterable[JsonObject], call: Call) -> list[bytes]:
+    """Answer a query over the properties of databases or containers, in one page."""
+    listed = (_Listed(number, item) for number, item in enumerate(items, 1))
+    return [row.text for row in _statement(call).rows(listed)]
 
 
-def _projection(query: Query, parameters: Mapping[str, Any]) -> Evaluate:
-    if query.select is None:
-        return lambda value: value
-    if isinstance(query.select, tuple):
-        return query_compiler.compile_columns(query.select, parameters)
-    assert not isinstance(query.select, Aggregate)  # noqa: S101  computed elsewhere, from all rows
-    return query_compiler.compile_expression(query.select, parameters)
+def _statement(call: Call) -> Statement:
+    body = values.parse_object(call.body)
+    text = body.get("query")
+    if not isinstance(text, str):
+        raise errors.bad_request("A query needs a text.")
+    return Statement(query_parser.parse(text), _parameters(body.get("parameters") or []))
 
 
-def _page(container: Container, call: Call, scopes: list[Scope], select: Select) -> Answer:
-    page: Page[bytes] = Page(call.page_size())
-    reached = continuation = None
-    for position, document in _walk(scopes, _position(call)):
-        if page.full:
-            continuation = reached
-            break
-        reached = position
-        row = select(document)
-        if row is not None:
-            page.add(row, len(row))
-    headers = _headers(container, scopes, len(page.items))
-    if continuation is not None:
-        headers["x-ms-continuation"] = _token(container, continuation)
+def _parameters(listed: Any) -> Mapping[str, Any]:
+    named = isinstance(listed, list) and all(
+        isinstance(item, dict) and isinstance(item.get("name"), str) for item in listed
+    )
+    if not named:
+        raise errors.bad_request("A query's parameters must be a list of objects with a name.")
+    return {item["name"]: item.get("value", values.UNDEFINED) for item in listed}
+
+
+def _stretch(container: Container, chosen: Scope | None, start: Position | None) -> _Stretch:
+    if chosen is not None:
+        return _Stretch([chosen], chosen.partition.low, chosen.partition.high)
+    scopes = scope.of_all(container)
+    first = scopes[0].partition
+    low, high = (first.low, first.high) if start is None else (start.low, start.high)
+    within = [each for each in scopes if low <= each.partition.low < high]
+    return _Stretch(within, low, high, next((each for each in scopes if each.partition.low >= high), None))
+
+
+def _chosen(container: Container, call: Call, statement: Statement) -> Scope | None:
+    chosen = scope.of_key(container, call) or scope.of_range(container, call)
+    if chosen is not None or call.flag("x-ms-documentdb-query-enablecrosspartition"):
+        return chosen
+    key = query_pins.pinned(statement.query, statement.parameters, container.definition)
+    if key is None:
+        raise errors.bad_request(
+            "Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition to "
+            "true, specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception."
+        )
+    return Scope(container.partition_of(key.epk), key=key)
+
+
+def _page(container: Container, call: Call, statement: Statement, chosen: Scope | None) -> Answer:
+    page: Page[bytes] = Page(sys.maxsize if statement.query.grouped else call.page_size())
+    token = call.header("x-ms-continuation")
+    start = None if token is None else Position.read(token, container.rid, len(statement.query.order_by))
+    stretch, costs = _stretch(container, chosen, start), Costs()
+    next_start = _fill(page, statement, stretch, start, costs)
+    costs.sent, costs.sent_bytes = len(page.items), page.weight
+    headers = {
+        "x-ms-item-count": str(len(page.items)),
+        **wire.partition_headers(container, stretch.scopes[0].partition),
+        **costs.headers(statement.query, metrics=call.flag("x-ms-documentdb-populatequerymetrics")),
+    }
+    if next_start is not None:
+        headers["x-ms-continuation"] = next_start.write(container.rid)
     return Answer(200, wire.envelope(container.rid, page.items, count=len(page.items)), headers)
 
 
-def _walk(scopes: list[Scope], start: Position) -> Iterator[tuple[Position, Document]]:
-    for chosen in scopes:
-        low = chosen.partition.low
-        if len(scopes) > 1 and chosen.partition.high <= start.low and start.number:
-            continue
-        begun = start.number if len(scopes) == 1 or low <= start.low else 0
-        for document in chosen.documents(begun):
-            yield Position(low, document.number), document
-
-
-def _token(container: Container, position: Position) -> str:
-    return f"{TOKEN_START}{rid.of_document(container.rid, position.number)}{TOKEN_RANGE}{position.low}"
-
-
-def _position(call: Call) -> Position:
-    token = call.header("x-ms-continuation")
-    if token is None:
-        return Position()
-    text, _, low = token.removeprefix(TOKEN_START).partition(TOKEN_RANGE)
-    try:
-        return Position(low, rid.document_number(text))
-    except ValueError as error:
-        raise errors.bad_request(f"The continuation {token!r} is invalid.") from error
-
-
-def _headers(container: Container, scopes: list[Scope], count: int) -> dict[str, str]:
-    common = {"x-ms-item-count": str(count)}
-    if len(scopes) == 1:
-        return {**wire.partition_headers(container, scopes[0].partition), **common}
-    return {**wire.container_headers(container), **common}
+def _fill(
+    page: Page[bytes], statement: Statement, stretch: _Stretch, start: Position | None, costs: Costs
+) -> Position | None:
+    documents = stretch.documents(None if statement.reads_all else start, costs)
+    taken = 0 if start is None else start.taken
+    last = Place()
+    for row in statement.rows(documents, start.place if start else None, taken):
+        if page.full:
+            return Position(last, stretch.low, stretch.high, taken + len(page.items))
+        page.add(row.text, len(row.text))
+        last = row.place
+    if stretch.following is None:
+        return None
+    following = stretch.following.partition
+    return Position(Place(), following.low, following.high, taken + len(page.items))

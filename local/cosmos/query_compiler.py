@@ -1,24 +1,32 @@
-"""Compile a query's tree into functions of one document."""
+"""Compile a query's expressions into functions of one row: a tuple of what FROM and JOIN name."""
 
+import math
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, assert_never
 
-from local.cosmos import query_lexer
+from local.cosmos import query_functions, query_lexer
 from local.cosmos.query_tree import (
     Aggregate,
+    Among,
+    ArrayOf,
     Binary,
-    Column,
+    Conditional,
     Constant,
-    Document,
     Expression,
+    FunctionCall,
+    Logic,
     Member,
-    Not,
+    ObjectOf,
     Parameter,
+    Source,
+    Unary,
 )
-from local.cosmos.values import UNDEFINED, JsonObject
+from local.cosmos.query_values import SCALARS, canonical, equal, kind, number
+from local.cosmos.values import UNDEFINED
 
-Evaluate = Callable[[JsonObject], Any]
+Evaluate = Callable[[Any], Any]
 
 RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
@@ -26,107 +34,127 @@ RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-# Types in the order in which the service sorts them.
-TYPE_ORDER = ("null", "boolean", "number", "string")
+SIGNS: dict[str, Callable[[Any], Any]] = {"NOT": operator.not_, "-": operator.neg, "+": operator.pos}
+ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "%": math.fmod,
+}
 
 
-def compile_expression(expression: Expression, parameters: Mapping[str, Any]) -> Evaluate:
-    """Turn an expression into a function from a document to a value or undefined."""
-    match expression:
-        case Constant(value):
-            return lambda _document: value
-        case Parameter():
-            given = _parameter(expression, parameters)
-            return lambda _document: given
-        case Document():
-            return lambda document: document
-        case Member(owner, name):
-            return _member(compile_expression(owner, parameters), name)
-        case Not(operand):
-            return _not(compile_expression(operand, parameters))
-        case Binary(sign, left, right):
-            return _binary(sign, compile_expression(left, parameters), compile_expression(right, parameters))
-        case _:
-            assert_never(expression)
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """Know where a row holds what the query names; aggregates stand behind the sources, in their order."""
 
+    aliases: tuple[str, ...]
+    parameters: Mapping[str, Any]
+    aggregates: tuple[Aggregate, ...] = ()
 
-def compile_columns(columns: Iterable[Column], parameters: Mapping[str, Any]) -> Evaluate:
-    """Turn a list of columns into a function from a document to an object without undefined properties."""
-    compiled = [(column.name, compile_expression(column.expression, parameters)) for column in columns]
+    def compile(self, expression: Expression) -> Evaluate:
+        """Turn an expression into a function from a row to a value or undefined."""
+        match expression:
+            case Constant(value):
+                return lambda _row: value
+            case Parameter():
+                given = self.parameter(expression)
+                return lambda _row: given
+            case Source(name):
+                return operator.itemgetter(self.aliases.index(name))
+            case Aggregate():
+                return operator.itemgetter(len(self.aliases) + self.aggregates.index(expression))
+            case Member(Source(source), Constant(str(name))):
+                return _property(self.aliases.index(source), name)
+            case Member(owner, key):
+                return _member(self.compile(owner), self.compile(key))
+            case Unary(sign, operand):
+                return _unary(sign, self.compile(operand))
+            case Binary(sign, left, right):
+                return _binary(sign, self.compile(left), self.compile(right))
+            case Logic(word, operands):
+                return _logic(word, self._all(operands))
+            case _:
+                return self._compile_composite(expression)
 
-    def evaluate(document: JsonObject) -> JsonObject:
-        pairs = ((name, expression(document)) for name, expression in compiled)
-        return {name: value for name, value in pairs if value is not UNDEFINED}
+    def _compile_composite(self, expression: Among | Conditional | ArrayOf | ObjectOf | FunctionCall) -> Evaluate:
+        match expression:
+            case Among(operand, options):
+                return self._among(self.compile(operand), options)
+            case Conditional(condition, yes, no):
+                test, first, second = self._all((condition, yes, no))
+                return lambda row: first(row) if test(row) is True else second(row)
+            case ArrayOf(items):
+                compiled = self._all(items)
+                return lambda row: [value for item in compiled if (value := item(row)) is not UNDEFINED]
+            case ObjectOf(pairs):
+                return _object([(name, self.compile(item)) for name, item in pairs])
+            case FunctionCall(name, arguments):
+                function, compiled = query_functions.FUNCTIONS[name], self._all(arguments)
+                return lambda row: function(*[argument(row) for argument in compiled])
+            case _:
+                assert_never(expression)
 
-    return evaluate
-
-
-def aggregate(call: Aggregate, documents: Iterable[JsonObject], parameters: Mapping[str, Any]) -> Any:
-    """Compute one figure; SUM, MIN and MAX of nothing are undefined."""
-    argument = compile_expression(call.argument, parameters)
-    found = [value for value in map(argument, documents) if value is not UNDEFINED]
-    if call.name == "COUNT":
-        return len(found)
-    if not found:
-        return UNDEFINED
-    if call.name == "SUM":
-        return sum(found) if all(kind(value) == "number" for value in found) else UNDEFINED
-    if any(kind(value) not in TYPE_ORDER for value in found):
-        return UNDEFINED
-    return (min if call.name == "MIN" else max)(found, key=_sort_key)
-
-
-def kind(value: Any) -> str:
-    """Name a value's JSON type."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int() | float():
-            return "number"
-        case str():
-            return "string"
-        case list():
-            return "array"
-        case dict():
-            return "object"
-        case _:
-            return "undefined"
-
-
-def _sort_key(value: Any) -> tuple[int, Any]:
-    return TYPE_ORDER.index(kind(value)), 0 if value is None else value
-
-
-def _parameter(parameter: Parameter, parameters: Mapping[str, Any]) -> Any:
-    if parameter.name not in parameters:
+    def parameter(self, parameter: Parameter) -> Any:
+        """Find the value that was given for a parameter."""
         token = parameter.token
-        message = f"The parameter '{parameter.name}' has no value."
-        raise query_lexer.syntax_error(token.text, token.start, token.end, code="SC2001", message=message)
-    return parameters[parameter.name]
+        if token.text not in self.parameters:
+            message = f"The parameter '{token.text}' has no value."
+            raise query_lexer.syntax_error(token.text, token.start, token.end, code="SC2001", message=message)
+        return self.parameters[token.text]
+
+    def _all(self, expressions: tuple[Expression, ...]) -> list[Evaluate]:
+        return list(map(self.compile, expressions))
+
+    def _among(self, operand: Evaluate, options: tuple[Expression, ...]) -> Evaluate:
+        if not all(isinstance(option, Constant | Parameter) for option in options):
+            tests = [_binary("=", operand, option) for option in self._all(options)]
+            return _logic("OR", tests)
+        given = [option(()) for option in self._all(options)]
+        found = {canonical(value) for value in given}
+        kinds = {kind(value) for value in given}
+
+        def evaluate(row: Any) -> Any:
+            value = operand(row)
+            if value is not UNDEFINED and canonical(value) in found:
+                return True
+            return False if kinds == {kind(value)} else UNDEFINED
+
+        return evaluate
 
 
-def _member(owner: Evaluate, name: str | int) -> Evaluate:
-    if isinstance(name, str):
-
-        def read_property(document: JsonObject) -> Any:
-            value = owner(document)
-            return value.get(name, UNDEFINED) if isinstance(value, dict) else UNDEFINED
-
-        return read_property
-
-    def read_element(document: JsonObject) -> Any:
-        value = owner(document)
-        return value[name] if isinstance(value, list) and name < len(value) else UNDEFINED
-
-    return read_element
+def _object(pairs: list[tuple[str, Evaluate]]) -> Evaluate:
+    return lambda row: {name: value for name, item in pairs if (value := item(row)) is not UNDEFINED}
 
 
-def _not(operand: Evaluate) -> Evaluate:
-    def evaluate(document: JsonObject) -> Any:
-        value = operand(document)
-        return not value if isinstance(value, bool) else UNDEFINED
+def _property(source: int, name: str) -> Evaluate:
+    # The usual case, in one call.
+    def read_property(row: Any) -> Any:
+        value = row[source]
+        return value.get(name, UNDEFINED) if isinstance(value, dict) else UNDEFINED
+
+    return read_property
+
+
+def _member(owner: Evaluate, key: Evaluate) -> Evaluate:
+    def read_member(row: Any) -> Any:
+        value, wanted = owner(row), key(row)
+        if isinstance(value, dict) and isinstance(wanted, str):
+            return value.get(wanted, UNDEFINED)
+        if isinstance(value, list) and type(wanted) is int and 0 <= wanted < len(value):
+            return value[wanted]
+        return UNDEFINED
+
+    return read_member
+
+
+def _unary(sign: str, operand: Evaluate) -> Evaluate:
+    wanted = "boolean" if sign == "NOT" else "number"
+    change = SIGNS[sign]
+
+    def evaluate(row: Any) -> Any:
+        value = operand(row)
+        return change(value) if kind(value) == wanted else UNDEFINED
 
     return evaluate
 
@@ -134,58 +162,74 @@ def _not(operand: Evaluate) -> Evaluate:
 def _binary(sign: str, left: Evaluate, right: Evaluate) -> Evaluate:
     if sign in RELATIONS:
         return _relation(RELATIONS[sign], left, right)
-    if sign in ("=", "!="):
-        return _equality(sign, left, right)
-    return _logic(sign, left, right)
+    if sign in ARITHMETIC:
+        return _arithmetic(ARITHMETIC[sign], left, right)
+    match sign:
+        case "=":
+            return lambda row: equal(left(row), right(row))
+        case "!=":
+            return _different(left, right)
+        case "??":
+            return lambda row: value if (value := left(row)) is not UNDEFINED else right(row)
+        case _:
+            return _concatenation(left, right)
 
 
 def _relation(compare: Callable[[Any, Any], bool], left: Evaluate, right: Evaluate) -> Evaluate:
-    def evaluate(document: JsonObject) -> Any:
-        first, second = left(document), right(document)
+    def evaluate(row: Any) -> Any:
+        first, second = left(row), right(row)
         if type(first) is int and type(second) is int:  # the usual case, told apart cheaply
             return compare(first, second)
         common = kind(first)
-        if common != kind(second) or common not in TYPE_ORDER:
+        if common != kind(second) or common not in SCALARS:
             return UNDEFINED
-        return compare(_sort_key(first), _sort_key(second))
+        return compare(0, 0) if first is None else compare(first, second)
 
     return evaluate
 
 
-def _equality(sign: str, left: Evaluate, right: Evaluate) -> Evaluate:
-    negated = sign == "!="
-
-    def evaluate(document: JsonObject) -> Any:
-        first, second = left(document), right(document)
-        common = kind(first)
-        if common != kind(second) or common == "undefined" or (negated and common in ("array", "object")):
+def _arithmetic(compute: Callable[[Any, Any], Any], left: Evaluate, right: Evaluate) -> Evaluate:
+    def evaluate(row: Any) -> Any:
+        first, second = left(row), right(row)
+        if kind(first) != "number" or kind(second) != "number":
             return UNDEFINED
-        return _deep_equal(first, second) is not negated
+        try:
+            return number(compute(first, second))
+        except (ArithmeticError, ValueError):
+            return UNDEFINED
 
     return evaluate
 
 
-def _deep_equal(first: Any, second: Any) -> bool:
-    if kind(first) != kind(second):  # in Python true equals 1
-        return False
-    if isinstance(first, list):
-        return len(first) == len(second) and all(map(_deep_equal, first, second))
-    if isinstance(first, dict):
-        return first.keys() == second.keys() and all(_deep_equal(first[name], second[name]) for name in first)
-    return bool(first == second)
+def _different(left: Evaluate, right: Evaluate) -> Evaluate:
+    def evaluate(row: Any) -> Any:
+        first, second = left(row), right(row)
+        same = equal(first, second)
+        return UNDEFINED if same is UNDEFINED or kind(first) not in SCALARS else not same
+
+    return evaluate
 
 
-def _logic(word: str, left: Evaluate, right: Evaluate) -> Evaluate:
-    # One operand decides alone: false in AND, true in OR; otherwise both must be booleans.
+def _concatenation(left: Evaluate, right: Evaluate) -> Evaluate:
+    def evaluate(row: Any) -> Any:
+        first, second = left(row), right(row)
+        return first + second if isinstance(first, str) and isinstance(second, str) else UNDEFINED
+
+    return evaluate
+
+
+def _logic(word: str, operands: list[Evaluate]) -> Evaluate:
+    # One operand decides alone: false in AND, true in OR; otherwise all must be booleans.
     deciding = word == "OR"
 
-    def evaluate(document: JsonObject) -> Any:
-        first = left(document)
-        if first is deciding:
-            return deciding
-        second = right(document)
-        if second is deciding:
-            return deciding
-        return not deciding if isinstance(first, bool) and isinstance(second, bool) else UNDEFINED
+    def evaluate(row: Any) -> Any:
+        result: Any = not deciding
+        for operand in operands:
+            value = operand(row)
+            if value is deciding:
+                return deciding
+            if value is not (not deciding):
+                result = UNDEFINED
+        return result
 
     return evaluate

@@ -1,222 +1,174 @@
-"""Parse a query by recursive descent into a tree; what is not understood is refused with its position."""
+"""Parse a query's clauses into a tree; what is not understood is refused with its position."""
 
-from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
-from local.cosmos import errors, query_lexer, values
+from local.cosmos import errors, query_lexer
+from local.cosmos.query_cursor import Cursor
+from local.cosmos.query_expressions import ExpressionParser
 from local.cosmos.query_lexer import Token
 from local.cosmos.query_tree import (
     Aggregate,
-    Binary,
     Column,
     Constant,
-    Document,
     Expression,
+    Join,
     Member,
-    Not,
+    OrderKey,
     Parameter,
     Query,
-    Selection,
+    Source,
+    parts,
 )
-from local.cosmos.values import UNDEFINED
-
-RESERVED = frozenset(
-    {
-        "AND",
-        "AS",
-        "ASC",
-        "BETWEEN",
-        "BY",
-        "CASE",
-        "DESC",
-        "DISTINCT",
-        "ESCAPE",
-        "EXISTS",
-        "FALSE",
-        "FROM",
-        "GROUP",
-        "IN",
-    }
-    | {"JOIN", "LIKE", "LIMIT", "NOT", "NULL", "OFFSET", "OR", "ORDER", "SELECT", "TOP", "TRUE", "UNDEFINED", "VALUE"}
-    | {"WHERE"}
-)
-LITERALS = {"TRUE": True, "FALSE": False, "NULL": None, "UNDEFINED": UNDEFINED}
-AGGREGATES = frozenset({"COUNT", "SUM", "MIN", "MAX"})
 
 
 @lru_cache(maxsize=256)
 def parse(text: str) -> Query:
     """Parse a query's text."""
     try:
-        return _Parser(text).query()
+        return _QueryParser(text).query()
     except RecursionError as error:
         raise errors.bad_request("The query is nested too deeply.") from error
 
 
-class _Parser:
+class _QueryParser:
     def __init__(self, text: str) -> None:
-        self._tokens = query_lexer.tokens(text)
-        self._at = 0
-        self._alias = "c"
-        self._roots: list[Token] = []
+        self._cursor = Cursor(text)
+        self._expressions = ExpressionParser(self._cursor)
 
     def query(self) -> Query:
-        self._expect_word("SELECT")
-        select = self._select()
-        self._expect_word("FROM")
-        self._from()
-        where = self._or() if self._take_word("WHERE") else None
-        if self._next.kind != "end":
-            raise self._error()
-        self._check_roots()
-        return Query(select, where)
+        self._cursor.expect_word("SELECT")
+        selection = self._selection()
+        aggregates = tuple(self._expressions.aggregates)
+        query = Query(**selection, **self._source(), **self._filter(), **self._grouping(), aggregates=aggregates)
+        query = replace(query, order_by=self._ordering(), **self._window())
+        if self._cursor.next.kind != "end":
+            raise self._cursor.error()
+        self._check(query)
+        return query
 
-    def _select(self) -> Selection:
-        if self._take_sign("*"):
-            return None
-        if self._take_word("VALUE"):
-            return self._aggregate() if self._next.is_word(*AGGREGATES) else self._or()
+    def _selection(self) -> dict[str, Any]:
+        distinct = self._cursor.take_word("DISTINCT") is not None
+        top = self._count() if self._cursor.take_word("TOP") else None
+        selection = {"distinct": distinct, "top": top}
+        if self._cursor.take_sign("*"):
+            return selection
+        if self._cursor.take_word("VALUE"):
+            return {**selection, "value": self._value()}
         columns = [self._column(1)]
-        while self._take_sign(","):
+        while self._cursor.take_sign(","):
             columns.append(self._column(len(columns) + 1))
-        return tuple(columns)
+        return {**selection, "columns": tuple(columns)}
 
-    def _aggregate(self) -> Aggregate:
-        name = self._take().text.upper()
-        self._expect_sign("(")
-        argument = self._or()
-        self._expect_sign(")")
-        return Aggregate(name, argument)
+    def _value(self) -> Column:
+        first = self._cursor.next
+        expression = self._expressions.expression()
+        return Column("", expression, self._cursor.text_since(first))
 
     def _column(self, position: int) -> Column:
-        expression = self._or()
-        if self._take_word("AS") or (self._next.kind == "name" and not self._next.is_word("FROM")):
-            return Column(self._name(), expression)
-        match expression:
-            case Member(_, str(name)) | Document(name):
-                return Column(name, expression)
+        column = self._value()
+        if self._cursor.take_word("AS") or self._cursor.at_name:
+            return replace(column, name=self._cursor.name().text)
+        match column.expression:
+            case Member(_, Constant(str(name))):
+                return replace(column, name=name)
+            case Source(name):
+                return replace(column, name=name)
             case _:
-                return Column(f"${position}", expression)
+                return replace(column, name=f"${position}")
 
-    def _from(self) -> None:
-        self._alias = self._name()
-        if self._take_word("AS") or (self._next.kind == "name" and self._next.text.upper() not in RESERVED):
-            self._alias = self._name()
-
-    def _check_roots(self) -> None:
-        for token in self._roots:
-            if token.text != self._alias:
-                message = f"Identifier '{token.text}' could not be resolved."
-                raise query_lexer.syntax_error(token.text, token.start, token.end, code="SC2001", message=message)
-
-    def _or(self) -> Expression:
-        return self._chain(self._and, words=("OR",))
-
-    def _and(self) -> Expression:
-        return self._chain(self._equality, words=("AND",))
-
-    def _equality(self) -> Expression:
-        return self._chain(self._relation, signs=("=", "!=", "<>"))
-
-    def _relation(self) -> Expression:
-        return self._chain(self._unary, signs=("<", "<=", ">", ">="))
-
-    def _chain(
-        self, operand: Callable[[], Expression], *, words: tuple[str, ...] = (), signs: tuple[str, ...] = ()
-    ) -> Expression:
-        left = operand()
-        while self._next.is_word(*words) or self._next.is_sign(*signs):
-            operator = self._take().text.upper()
-            left = Binary("!=" if operator == "<>" else operator, left, operand())
-        return left
-
-    def _unary(self) -> Expression:
-        if self._take_word("NOT"):
-            return Not(self._unary())
-        if self._next.is_sign("-") and self._tokens[self._at + 1].kind == "number":
-            self._take()
-            return Constant(-_number(self._take()))
-        return self._members(self._primary())
-
-    def _primary(self) -> Expression:
-        token = self._take()
-        if token.kind == "number":
-            return Constant(_number(token))
-        if token.kind == "string":
-            return Constant(query_lexer.string_value(token))
+    def _count(self) -> Expression:
+        token = self._cursor.take()
         if token.kind == "parameter":
-            return Parameter(token.text, token)
-        if token.is_word(*LITERALS):
-            return Constant(LITERALS[token.text.upper()])
-        if token.is_sign("("):
-            inner = self._or()
-            self._expect_sign(")")
-            return inner
-        if token.kind == "name" and token.text.upper() not in RESERVED and not self._next.is_sign("("):
-            self._roots.append(token)
-            return Document(token.text)
-        self._at -= 1
-        raise self._error()
-
-    def _members(self, owner: Expression) -> Expression:
-        while True:
-            if self._take_sign("."):
-                if self._next.kind != "name":
-                    raise self._error()
-                owner = Member(owner, self._take().text)
-            elif self._take_sign("["):
-                owner = Member(owner, self._index())
-                self._expect_sign("]")
-            else:
-                return owner
-
-    def _index(self) -> str | int:
-        token = self._next
-        if token.kind == "string":
-            return query_lexer.string_value(self._take())
+            return Parameter(token)
         if token.kind == "number" and token.text.isdigit():
-            return int(self._take().text)
-        raise self._error()
+            return Constant(int(token.text))
+        raise query_lexer.syntax_error(token.text, token.start, token.end)
 
-    def _name(self) -> str:
-        if self._next.kind != "name" or self._next.text.upper() in RESERVED:
-            raise self._error()
-        return self._take().text
+    def _source(self) -> dict[str, Any]:
+        self._cursor.expect_word("FROM")
+        first = alias = self._cursor.name()
+        if self._cursor.take_word("AS") or self._cursor.at_name:
+            alias = self._cursor.name()
+        joins: list[Join] = []
+        while self._cursor.take_word("JOIN"):
+            name = self._cursor.name().text
+            self._cursor.expect_word("IN")
+            joins.append(Join(name, self._expressions.members(self._expressions.source())))
+        return {"alias": alias.text, "joins": tuple(joins), "source_text": self._cursor.text_since(first)}
 
-    @property
-    def _next(self) -> Token:
-        return self._tokens[self._at]
+    def _filter(self) -> dict[str, Any]:
+        if not self._cursor.take_word("WHERE"):
+            return {}
+        condition = self._value()
+        return {"where": condition.expression, "where_text": condition.text}
 
-    def _take(self) -> Token:
-        token = self._tokens[self._at]
-        if token.kind == "end":
-            raise self._error()
-        self._at += 1
-        return token
+    def _grouping(self) -> dict[str, Any]:
+        if not self._cursor.take_word("GROUP"):
+            return {}
+        self._cursor.expect_word("BY")
+        keys = [self._expressions.expression()]
+        while self._cursor.take_sign(","):
+            keys.append(self._expressions.expression())
+        return {"group_by": tuple(keys)}
 
-    def _take_word(self, word: str) -> bool:
-        found = self._next.is_word(word)
-        self._at += found
-        return found
+    def _ordering(self) -> tuple[OrderKey, ...]:
+        if not self._cursor.take_word("ORDER"):
+            return ()
+        self._cursor.expect_word("BY")
+        keys = [self._order_key()]
+        while self._cursor.take_sign(","):
+            keys.append(self._order_key())
+        return tuple(keys)
 
-    def _take_sign(self, sign: str) -> bool:
-        found = self._next.is_sign(sign)
-        self._at += found
-        return found
+    def _order_key(self) -> OrderKey:
+        key = self._value()
+        word = self._cursor.take_word("ASC", "DESC")
+        return OrderKey(key.expression, word is not None and word.is_word("DESC"), key.text)
 
-    def _expect_word(self, word: str) -> None:
-        if not self._take_word(word):
-            raise self._error()
+    def _window(self) -> dict[str, Any]:
+        if not self._cursor.take_word("OFFSET"):
+            return {}
+        offset = self._count()
+        self._cursor.expect_word("LIMIT")
+        return {"offset": offset, "limit": self._count()}
 
-    def _expect_sign(self, sign: str) -> None:
-        if not self._take_sign(sign):
-            raise self._error()
+    def _check(self, query: Query) -> None:
+        self._check_names(query)
+        if query.grouped:
+            for column in query.selected:
+                _check_grouped(column.expression, query)
+        if len(self._expressions.aggregates) > len(query.aggregates):
+            token = self._expressions.aggregates[len(query.aggregates)].token
+            raise _refuse(token, "SC2102", "An aggregate is only understood in the SELECT clause.")
+        if query.joins and not query.selected:
+            raise errors.bad_request("'SELECT *' is only valid with a single input set.")
+        if query.group_by and query.order_by:
+            raise errors.bad_request("'ORDER BY' is not supported in presence of GROUP BY.")
+        if query.grouped and not query.selected:
+            raise errors.bad_request("'SELECT *' is not allowed in presence of GROUP BY.")
+        if query.top is not None and query.offset is not None:
+            raise errors.bad_request("'TOP' is not allowed beside OFFSET and LIMIT.")
 
-    def _error(self) -> errors.CosmosError:
-        return query_lexer.syntax_error(self._next.text, self._next.start, self._next.end)
+    def _check_names(self, query: Query) -> None:
+        aliases = [query.alias, *(join.alias for join in query.joins)]
+        if len(set(aliases)) < len(aliases):
+            raise errors.bad_request("Two sources of the query have the same name.")
+        for token in self._expressions.sources:
+            if token.text not in aliases:
+                raise _refuse(token, "SC2001", f"Identifier '{token.text}' could not be resolved.")
 
 
-def _number(token: Token) -> int | float:
-    text = token.text
-    number: int | float = values.parse(text) if text.isdigit() and text == str(int(text)) else float(text)
-    return number
+def _check_grouped(expression: Expression, query: Query) -> None:
+    if expression in query.group_by or isinstance(expression, Aggregate):
+        return
+    if isinstance(expression, Source):
+        message = f"'{expression.name}' is neither in an aggregate nor in the GROUP BY clause."
+        raise _refuse(expression.token, "SC2103", message)
+    for part in parts(expression):
+        _check_grouped(part, query)
+
+
+def _refuse(token: Token, code: str, message: str) -> errors.CosmosError:
+    return query_lexer.syntax_error(token.text, token.start, token.end, code=code, message=message)

@@ -1,18 +1,20 @@
 """Answer requests about the account, its databases, its containers and their ranges."""
 
 from collections.abc import Iterable
-from typing import Any
 
-from local.cosmos import errors, query, values, wire
+from local.cosmos import errors, offers, query, values, wire
 from local.cosmos.container import Container
 from local.cosmos.store import Account, Database
 from local.cosmos.values import JsonObject
 from local.cosmos.wire import Answer, Call
 
+CROSS_PARTITION = "x-ms-documentdb-query-enablecrosspartition"
+PARTITION_KEY = "x-ms-documentdb-partitionkey"
+
 
 def read_account(_account: Account, call: Call) -> Answer:
     """Describe the account: one region, at the address that the client used, with the default of real accounts."""
-    location = {"name": "Local", "databaseAccountEndpoint": f"http://{call.host}/"}
+    location = {"name": "Local", "databaseAccountEndpoint": f"{call.scheme}://{call.host}/"}
     body = {
         "id": "local",
         "_self": "",
@@ -39,7 +41,8 @@ def post_database(account: Account, call: Call) -> Answer:
     """Create a database, or query the databases."""
     if call.flag("x-ms-documentdb-isquery"):
         return list_databases(account, call)
-    return _resource(account.create_database(values.parse_object(call.body)).properties, 201)
+    database = account.create_database(values.parse_object(call.body), offers.requested(call))
+    return _resource(database.properties, 201)
 
 
 def read_database(account: Account, call: Call) -> Answer:
@@ -50,7 +53,7 @@ def read_database(account: Account, call: Call) -> Answer:
 def delete_database(account: Account, call: Call) -> Answer:
     """Delete a database with its containers."""
     _check_condition(account.database(call.segments[1]).properties, call)
-    del account.databases[call.segments[1]]
+    account.delete_database(call.segments[1])
     return Answer(204)
 
 
@@ -66,50 +69,79 @@ def post_container(account: Account, call: Call) -> Answer:
     if call.flag("x-ms-documentdb-isquery"):
         return list_containers(account, call)
     database = _owner(account, call)
-    container = account.create_container(database, values.parse_object(call.body), _throughput(call))
+    container = account.create_container(database, values.parse_object(call.body), offers.requested(call))
     return _resource(container.properties, 201)
 
 
 def read_container(account: Account, call: Call) -> Answer:
-    """Read a container's properties."""
-    return _resource(_owner(account, call).container(call.segments[3]).properties, 200)
+    """Read a container's properties, and how its documents are spread if asked for."""
+    container = _owner(account, call).container(call.segments[3])
+    answer = _resource(container.properties, 200)
+    headers = dict(answer.headers)
+    if call.flag("x-ms-documentdb-populatequotainfo"):
+        headers |= {
+            **wire.container_headers(container),
+            "x-ms-documentdb-collection-index-transformation-progress": "100",
+        }
+    if call.flag("x-ms-documentdb-populatepartitionstatistics"):
+        return Answer(200, values.render({**container.properties, "statistics": _statistics(container)}), headers)
+    return Answer(200, answer.body, headers)
+
+
+def replace_container(account: Account, call: Call) -> Answer:
+    """Replace a container's properties."""
+    container = _owner(account, call).container(call.segments[3])
+    _check_condition(container.properties, call)
+    account.replace_container(container, values.parse_object(call.body))
+    return _resource(container.properties, 200)
 
 
 def delete_container(account: Account, call: Call) -> Answer:
     """Delete a container with its documents."""
     database = _owner(account, call)
     _check_condition(database.container(call.segments[3]).properties, call)
-    del database.containers[call.segments[3]]
+    account.delete_container(database, call.segments[3])
     return Answer(204)
 
 
-def read_ranges(account: Account, call: Call) -> Answer:
-    """List the physical partitions, or say that nothing changed since the client's etag."""
+def query_offers(account: Account, call: Call) -> Answer:
+    """List or query the throughputs of databases and containers."""
+    return _list(account.offers.values(), call, "", "Offers")
+
+
+def read_offer(account: Account, call: Call) -> Answer:
+    """Read one throughput."""
+    if call.segments[1] not in account.offers:
+        raise errors.not_found(f"The offer {call.segments[1]!r} was not found.")
+    return _resource(account.offers[call.segments[1]], 200)
+
+
+def replace_offer(account: Account, call: Call) -> Answer:
+    """Set another throughput."""
+    return _resource(account.replace_offer(call.segments[1], values.parse_object(call.body)), 200)
+
+
+def list_conflicts(account: Account, call: Call) -> Answer:
+    """List the conflicts between regions: there is one region, and so never any."""
     container = account.container(call.segments[1], call.segments[3])
-    etag = '"1"'  # the ranges of a container never change
-    if call.header("If-None-Match") == etag:
-        return Answer(304, headers={"etag": etag})
-    ranges = [values.render(item) for item in _ranges(container)]
-    body = wire.envelope(container.rid, ranges, name="PartitionKeyRanges", count=len(ranges))
-    return Answer(200, body, {"etag": etag, **wire.container_headers(container)})
+    if call.flag("x-ms-documentdb-isquery") and not (call.flag(CROSS_PARTITION) or call.header(PARTITION_KEY)):
+        raise errors.bad_request("Cross partition query is required but disabled.")
+    return _list([], call, container.rid, "Conflicts")
 
 
-def _ranges(container: Container) -> list[JsonObject]:
-    share = 1 / len(container.partitions)
+def read_conflict(account: Account, call: Call) -> Answer:
+    """Say that there is no such conflict."""
+    account.container(call.segments[1], call.segments[3])
+    raise errors.not_found(f"The conflict {call.segments[5]!r} was not found.")
+
+
+def _statistics(container: Container) -> list[JsonObject]:
     return [
         {
-            "_rid": f"{container.rid}{partition.id}",
             "id": partition.id,
-            "_etag": container.properties["_etag"],
-            "_ts": container.properties["_ts"],
-            "_self": f"{container.properties['_self']}pkranges/{partition.id}/",
-            "_lsn": partition.lsn,
-            "minInclusive": partition.low,
-            "maxExclusive": partition.high,
-            "ridPrefix": int(partition.id),
-            "throughputFraction": share,
-            "status": "online",
-            "parents": [],
+            "documentCount": len(partition.by_number),
+            "sizeInKB": sum(len(document.open_text) for document in partition.by_number.after(0)) // 1024,
+            "partitionKeys": [],
         }
         for partition in container.partitions
     ]
@@ -135,13 +167,3 @@ def _list(items: Iterable[JsonObject], call: Call, owner_rid: str, name: str) ->
 def _check_condition(properties: JsonObject, call: Call) -> None:
     if call.header("If-Match") not in (None, "*", properties["_etag"]):
         raise errors.precondition_failed()
-
-
-def _throughput(call: Call) -> int | None:
-    autopilot = call.header("x-ms-cosmos-offer-autopilot-settings")
-    throughput: Any = call.integer("x-ms-offer-throughput")
-    if throughput is None and autopilot is not None:
-        throughput = values.parse_object(autopilot.encode()).get("maxThroughput")
-    if throughput is not None and (not isinstance(throughput, int) or throughput < 1):
-        raise errors.bad_request("A throughput must be a whole number greater than 0.")
-    return throughput

@@ -22,6 +22,11 @@ def new_container(database_rid: str) -> str:
     return _encode(_decode(database_rid) + bytes(own))
 
 
+def new_offer() -> str:
+    """Make an offer's resource id."""
+    return _encode(secrets.token_bytes(3))
+
+
 def of_document(container_rid: str, number: int) -> str:
     """Write a document's number as its resource id."""
     return _encode(_decode(container_rid) + number.to_bytes(8, "big"))

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from local.cosmos import epk, partition_key
+from local.cosmos import epk
 from local.cosmos.container import Container
-from local.cosmos.partition import Document, PhysicalPartition
+from local.cosmos.partition import Change, Document, PhysicalPartition
 from local.cosmos.partition_key import PartitionKey
 from local.cosmos.wire import Call
 
@@ -19,11 +19,11 @@ class Scope:
     high: str = epk.HIGHEST
     key: PartitionKey | None = None
 
-    def holds(self, document: Document) -> bool:
-        """Tell whether a document of the physical partition lies within."""
+    def holds(self, item: Document | Change) -> bool:
+        """Tell whether a document, or a change, of the physical partition lies within."""
         if self.key is not None:
-            return document.key == self.key
-        return self.low <= document.key.epk < self.high
+            return item.key == self.key
+        return self.low <= item.key.epk < self.high
 
     def documents(self, after: int) -> Iterator[Document]:
         """Walk the documents within, in the order of their numbers."""
@@ -49,7 +49,7 @@ def of_key(container: Container, call: Call) -> Scope | None:
     header = call.header("x-ms-documentdb-partitionkey")
     if header is None:
         return None
-    key = partition_key.from_header(header)
+    key = container.definition.from_header(header)
     return Scope(container.partition_of(key.epk), key=key)
 
 

@@ -7,20 +7,27 @@ import contextlib
 import logging
 import threading
 import time
+from http import HTTPStatus
 from types import TracebackType
+from weakref import WeakSet
 
 from aiohttp import web
 
-from local.cosmos import auth, routes, wire
-from local.cosmos.container import Clock
+from local.cosmos import admin, auth, charges, routes, wire
+from local.cosmos import tls as certificate
+from local.cosmos.clock import Clock, SettableClock
+from local.cosmos.controls import Controls
 from local.cosmos.errors import CosmosError
+from local.cosmos.faults import Fault
 from local.cosmos.hold import Hold
+from local.cosmos.matching import Match, Request
 from local.cosmos.store import Account
 from local.cosmos.wire import Answer, Call
 
 logger = logging.getLogger(__name__)
 
 STOP_SECONDS = 5.0
+CLOSE_SECONDS = 0.02
 
 
 class CosmosServer:
@@ -31,6 +38,7 @@ class CosmosServer:
         *,
         port: int = 0,
         host: str = "127.0.0.1",
+        tls: bool = False,
         physical_partitions: int = 1,
         key: str = auth.EMULATOR_KEY,
         clock: Clock = time.time,
@@ -39,12 +47,15 @@ class CosmosServer:
         self.key = key
         self._host = host
         self._port = port
-        self._clock = clock
-        self._account = Account(clock=clock, physical_partitions=physical_partitions)
-        self._holds: list[Hold] = []
+        self._tls = certificate.server_context() if tls else None
+        self._clock = SettableClock(clock)
+        self._account = Account(clock=self._clock, physical_partitions=physical_partitions)
+        self._lock = threading.RLock()
+        self.controls = Controls(self._account, self._clock, self._lock)
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._ready = threading.Event()
+        self._transports: WeakSet[asyncio.Transport] = WeakSet()
         self._failure: OSError | None = None
         self._thread = threading.Thread(target=self._run, name="local.cosmos", daemon=True)
 
@@ -60,7 +71,7 @@ class CosmosServer:
     @property
     def endpoint(self) -> str:
         """Tell the URL that clients connect to."""
-        return f"http://{self._host}:{self._port}/"
+        return f"{self._scheme}://{self._host}:{self._port}/"
 
     @property
     def connection_string(self) -> str:
@@ -77,8 +88,7 @@ class CosmosServer:
 
     def stop(self) -> None:
         """Answer what is under way, held requests too, and end the thread."""
-        for hold in list(self._holds):
-            hold.release()
+        self.controls.clear()
         with contextlib.suppress(RuntimeError):  # the loop is closed: stopped before
             self._loop.call_soon_threadsafe(self._stop.set)
         if self._thread.ident is None:
@@ -86,14 +96,16 @@ class CosmosServer:
         else:
             self._thread.join()
 
-    def hold(self, *, method: str, path: str) -> Hold:
-        """Hold requests of a method whose decoded path matches a pattern, until released.
+    def hold(self, *, method: str | None = None, path: str = "", operation: str | None = None) -> Hold:
+        """Hold requests that match a method, a pattern in the decoded path and an operation, until released.
 
         One whose client is gone by then is not executed.
         """
-        hold = Hold(method, path, self._loop)
-        self._holds = [*(other for other in self._holds if not other.released), hold]
-        return hold
+        return self.controls.hold(self._loop, Match(method=method, path=path, operation=operation))
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self._tls else "http"
 
     def _run(self) -> None:
         try:
@@ -110,37 +122,81 @@ class CosmosServer:
         runner = web.ServerRunner(server, shutdown_timeout=STOP_SECONDS)
         await runner.setup()
         try:
-            await web.TCPSite(runner, self._host, self._port).start()
+            await web.TCPSite(runner, self._host, self._port, ssl_context=self._tls).start()
             self._port = runner.addresses[0][1]
             self._ready.set()
             await self._stop.wait()
         finally:
             await runner.cleanup()
+            await self._close_connections()
+
+    async def _close_connections(self) -> None:
+        # Over TLS closing waits for the client, which may keep its connection for ever.
+        for transport in self._transports:
+            transport.abort()
+        await asyncio.sleep(CLOSE_SECONDS)
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         begun = time.perf_counter()
+        if request.transport is not None:
+            self._transports.add(request.transport)
         body = await request.content.read()
-        call = Call(request.method, wire.split_path(request.raw_path), request.headers, body, request.host)
-        answer = await self._answer(call, request)
+        segments = wire.split_path(request.raw_path)
+        call = Call(request.method, segments, request.headers, body, request.host, self._scheme)
+        try:
+            answer = await self._answer(call, request)
+        except CosmosError as error:
+            logger.debug("refused", extra={"action": "refused", "status": error.status, "reason": error.message})
+            answer = wire.refuse(error)
         answer = wire.complete(answer, call, seconds=self._clock(), duration=time.perf_counter() - begun)
         return web.Response(status=answer.status, body=answer.body or None, headers=answer.headers)
 
-    async def _answer(self, call: Call, request: web.BaseRequest) -> Answer:
-        try:
-            auth.check(self.key, call.method, call.segments, call.headers)
-            await self._wait_while_held(call, request)
-            return routes.answer(self._account, call)
-        except CosmosError as error:
-            logger.debug("refused", extra={"action": "refused", "status": error.status, "reason": error.message})
-            return wire.refuse(error)
+    async def _answer(self, call: Call, transport: web.BaseRequest) -> Answer:
+        if call.segments[:1] == (admin.ROOT,):
+            return admin.answer(self.controls, self.key, call)
+        auth.check(self.key, call.method, call.segments, call.headers)
+        call = routes.named(self._account, call)
+        request = Request(call.method, f"/{'/'.join(call.segments)}/", routes.name(call))
+        answer = wire.price(await self._execute(call, request, transport), call)
+        self.controls.account_for(
+            request,
+            refused=answer.status >= HTTPStatus.BAD_REQUEST,
+            documents=wire.documents(answer, request.operation),
+            charge=float(answer.headers[charges.HEADER]),
+        )
+        return answer
 
-    async def _wait_while_held(self, call: Call, request: web.BaseRequest) -> None:
-        path = f"/{'/'.join(call.segments)}/"
-        for hold in self._holds:
-            if hold.matches(call.method, path):
-                await hold.wait()
-                if request.transport is None or request.transport.is_closing():
-                    raise asyncio.CancelledError  # its client is gone: it never happened
+    async def _execute(self, call: Call, request: Request, transport: web.BaseRequest) -> Answer:
+        for hold in self.controls.holds_of(request):
+            await hold.wait()
+            _check_client(transport)
+        faults = self.controls.faults_of(request)
+        for fault in faults:
+            await asyncio.sleep(fault.seconds)
+            _check_client(transport)
+        _drop(transport, faults, executed=False)
+        try:
+            for error in filter(None, (fault.error() for fault in faults)):
+                raise error
+            self.controls.admit(request)
+            with self._lock:
+                answer = routes.answer(self._account, call)
+        except CosmosError as error:
+            answer = wire.refuse(error)
+        _drop(transport, faults, executed=True)
+        return answer
+
+
+def _check_client(request: web.BaseRequest) -> None:
+    if request.transport is None or request.transport.is_closing():
+        raise asyncio.CancelledError  # its client is gone: it never happened
+
+
+def _drop(request: web.BaseRequest, faults: list[Fault], *, executed: bool) -> None:
+    if any(fault.drop and fault.executed == executed for fault in faults):
+        if request.transport is not None:
+            request.transport.abort()
+        raise asyncio.CancelledError  # nobody is there to answer
 
 
 def _check(physical_partitions: int, key: str) -> None:

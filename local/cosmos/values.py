@@ -53,6 +53,11 @@ def lookup(value: Any, path: Sequence[str]) -> Any:
     return value
 
 
+def is_number(value: Any) -> bool:
+    """Tell a number from everything else, true and false included."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _double(text: str) -> int | float:
     number = float(text)
     if number in (float("inf"), float("-inf")):

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
+from http import HTTPStatus
 from typing import Generic, TypeVar
 from urllib.parse import unquote
 
-from local.cosmos import errors
+from local.cosmos import charges, errors
 from local.cosmos.container import Container
 from local.cosmos.errors import CosmosError
 from local.cosmos.partition import Document, PhysicalPartition
@@ -14,6 +15,7 @@ from local.cosmos.partition import Document, PhysicalPartition
 DEFAULT_PAGE = 100
 LARGEST_PAGE = 1000
 PAGE_BYTES = 4 * 1024 * 1024
+LARGEST_REQUEST = 2 * 1024 * 1024
 NO_BODY = (204, 304)
 
 T = TypeVar("T")
@@ -28,6 +30,7 @@ class Call:
     headers: Mapping[str, str]
     body: bytes
     host: str
+    scheme: str = "http"
 
     def header(self, name: str) -> str | None:
         """Read a header; empty counts as absent."""
@@ -85,6 +88,12 @@ class Page(Generic[T]):
         self.weight += weight
 
 
+def check_size(call: Call) -> None:
+    """Refuse a write of more than 2 MB."""
+    if len(call.body) > LARGEST_REQUEST:
+        raise errors.CosmosError(413, "Request size is too large: a write has at most 2 MB.")
+
+
 def split_path(raw_path: str) -> tuple[str, ...]:
     """Split a request's path, still percent-encoded, into its decoded segments."""
     return tuple(unquote(segment) for segment in raw_path.partition("?")[0].split("/") if segment)
@@ -122,7 +131,26 @@ def document_headers(document: Document) -> dict[str, str]:
 
 def refuse(error: CosmosError) -> Answer:
     """Turn an error into its answer."""
-    return Answer(error.status, error.body(), {"x-ms-substatus": str(error.substatus)} if error.substatus else {})
+    headers = {"x-ms-substatus": str(error.substatus)} if error.substatus else {}
+    return Answer(error.status, error.body(), {**headers, **error.headers})
+
+
+def price(answer: Answer, call: Call) -> Answer:
+    """Say which resource a request was about, and what it cost unless the answer says so."""
+    headers = {
+        "x-ms-alt-content-path": "/".join(call.segments[:4]),
+        charges.HEADER: charges.of_body(len(answer.body)),
+        **answer.headers,
+    }
+    return replace(answer, headers=headers)
+
+
+def documents(answer: Answer, operation: str) -> int:
+    """Count the documents that an answer is about."""
+    count = answer.headers.get("x-ms-item-count")
+    if count is not None:
+        return int(count)
+    return int(operation.endswith("_document") and answer.status < HTTPStatus.BAD_REQUEST)
 
 
 def complete(answer: Answer, call: Call, *, seconds: float, duration: float) -> Answer:
@@ -130,10 +158,8 @@ def complete(answer: Answer, call: Call, *, seconds: float, duration: float) -> 
     headers = {
         "Date": formatdate(seconds, usegmt=True),
         "x-ms-activity-id": call.headers.get("x-ms-activity-id", ""),
-        "x-ms-request-charge": "1",
         "x-ms-request-duration-ms": f"{duration * 1000:.3f}",
         "x-ms-gatewayversion": "version=2.14.0",
-        "x-ms-alt-content-path": "/".join(call.segments[:4]),
         **({} if answer.status in NO_BODY else {"Content-Type": "application/json"}),
         **answer.headers,
     }

@@ -149,7 +149,8 @@ def test_nothing_new_is_304_with_the_position(server: CosmosServer, filled: Cont
         ({"x-ms-documentdb-partitionkeyrangeid": "0", "If-None-Match": '"999999"'}, 400),
         ({"x-ms-documentdb-partitionkeyrangeid": "0", "x-ms-max-item-count": "many"}, 400),
         ({"x-ms-documentdb-partitionkeyrangeid": "0", "If-Modified-Since": "yesterday"}, 400),
-        ({"x-ms-documentdb-partitionkeyrangeid": "0", "A-IM": "Full-Fidelity Feed"}, 501),
+        ({"x-ms-documentdb-partitionkeyrangeid": "0", "A-IM": "Full-Fidelity Feed"}, 400),
+        ({"x-ms-documentdb-partitionkeyrangeid": "0", "A-IM": "Another Feed"}, 400),
         ({"x-ms-documentdb-partitionkeyrangeid": "0", "x-ms-cosmos-intended-collection-rid": "other"}, 400),
     ],
 )
@@ -176,3 +177,14 @@ def test_page_ends_before_it_weighs_too_much(container: ContainerProxy) -> None:
 
     assert max(sizes) == 3
     assert sum(sizes) == 6
+
+
+def test_page_is_never_cut_within_a_transaction(container: ContainerProxy) -> None:
+    """All documents of a batch share one LSN and one page, whatever the page size."""
+    container.execute_item_batch([("create", ({"id": f"id-{number}", "pk": "x"},)) for number in range(5)], "x")
+    container.create_item({"id": "id-5", "pk": "x"})
+
+    found = pages(container, start_time="Beginning", max_item_count=2)
+
+    assert [len(page) for page in found if page] == [5, 1]
+    assert len({change["_lsn"] for change in found[0]}) == 1

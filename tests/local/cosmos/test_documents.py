@@ -247,20 +247,67 @@ def test_minimal_answer_has_no_body(container: ContainerProxy) -> None:
     assert dict(container.create_item({"id": "a", "pk": "x"}, no_response=True)) == {}
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda container, _document: container.patch_item("a", "x", [{"op": "add", "path": "/b", "value": 1}]),
-        lambda container, _document: container.execute_item_batch([("create", ({"id": "b", "pk": "x"},))], "x"),
-        lambda container, document: container.read_item(document, "x"),
-    ],
-    ids=["patch", "batch", "resource id"],
-)
-def test_what_is_not_imitated_says_so(container: ContainerProxy, call: Callable[..., Any]) -> None:
-    """Nothing unknown is answered wrongly: it fails with one sentence."""
+def test_document_is_addressed_by_its_resource_id(container: ContainerProxy) -> None:
+    """The SDK takes the _rid path, with its own signature, when it is given a document in the place of an id."""
     document = container.create_item({"id": "a", "pk": "x"})
 
+    assert container.read_item(document, "x") == document
+    container.replace_item(document, {"id": "a", "pk": "x", "more": True})
+    container.delete_item(document, "x")
+
+    with pytest.raises(CosmosResourceNotFoundError):
+        container.read_item("a", "x")
+
+
+def test_id_is_changed_by_replacing(container: ContainerProxy) -> None:
+    """The document is found by its new id alone and keeps its resource id."""
+    first = container.create_item({"id": "a", "pk": "x"})
+
+    second = container.replace_item("a", {"id": "b", "pk": "x"})
+
+    assert second["_rid"] == first["_rid"]
+    assert [document["id"] for document in container.read_all_items()] == ["b"]
+    with pytest.raises(CosmosResourceNotFoundError):
+        container.read_item("a", "x")
+
+
+def test_write_is_ruled_out_by_an_etag(container: ContainerProxy) -> None:
+    """A version that must not be there refuses the write."""
+    document = container.create_item({"id": "a", "pk": "x"})
+    condition = {"etag": document["_etag"], "match_condition": MatchConditions.IfModified}
+
+    with pytest.raises(CosmosHttpResponseError) as refusal:
+        container.upsert_item({"id": "a", "pk": "x"}, **condition)
+
+    assert refusal.value.status_code == 412
+    container.upsert_item({"id": "b", "pk": "x"}, **condition)
+
+
+def test_partition_key_is_deleted_whole(container: ContainerProxy) -> None:
+    """All documents of one logical partition go, and no other."""
+    for number in range(4):
+        container.create_item({"id": f"id-{number}", "pk": f"pk-{number % 2}"})
+
+    container.delete_all_items_by_partition_key("pk-0")
+
+    assert [document["id"] for document in container.read_all_items()] == ["id-1", "id-3"]
+
+
+def test_larger_work_costs_more(container: ContainerProxy) -> None:
+    """Charges grow with the size of a document, and a write costs more than a read."""
+
+    def charge(size: int, write: bool) -> float:
+        answer = container.upsert_item({"id": "a", "pk": "x", "text": "y" * size})
+        answer = answer if write else container.read_item("a", "x")
+        return float(answer.get_response_headers()["x-ms-request-charge"])
+
+    assert charge(10, False) < charge(10, True) < charge(100_000, True)
+    assert charge(10, False) < charge(100_000, False)
+
+
+def test_what_is_not_imitated_says_so(container: ContainerProxy) -> None:
+    """Nothing unknown is answered wrongly: it fails with one sentence."""
     with pytest.raises(CosmosHttpResponseError, match="is not imitated by this server") as refusal:
-        call(container, document)
+        container.create_item({"id": "a", "pk": "x"}, pre_trigger_include="trigger")
 
     assert refusal.value.status_code == 501

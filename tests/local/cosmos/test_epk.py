@@ -1,5 +1,6 @@
 """Effective partition keys are the service's."""
 
+import json
 from typing import Any
 
 import pytest
@@ -7,7 +8,8 @@ from azure.cosmos.partition_key import PartitionKey, _Undefined
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.cosmos import epk
+from local.cosmos import epk, epk_v1
+from local.cosmos.partition_key import Definition
 from local.cosmos.values import UNDEFINED
 
 COMPONENTS = st.one_of(
@@ -24,6 +26,13 @@ def sdk_key(component: Any) -> str:
 def test_hash_equals_the_sdks(component: Any) -> None:
     """Every kind of value hashes as the SDK's own implementation says."""
     assert epk.effective_key(component) == sdk_key(component)
+
+
+@given(st.one_of(st.booleans(), st.text(), st.floats(allow_nan=False, allow_infinity=False)))
+def test_first_version_of_the_hash_equals_the_sdks(component: Any) -> None:
+    """Containers of version 1 hash as the SDK says."""
+    expected = PartitionKey(path="/pk", version=1)._get_effective_partition_key_string([component])
+    assert epk_v1.effective_key(component) == expected.upper()
 
 
 def test_undefined_hashes_differently_from_null() -> None:
@@ -48,3 +57,20 @@ def test_ranges_tile_the_space(count: int) -> None:
     assert len(ranges) == count
     assert [high for _, high in ranges[:-1]] == [low for low, _ in ranges[1:]]
     assert (ranges[0][0], ranges[-1][1]) == ("", "FF")
+
+
+@given(st.lists(st.text(), min_size=1, max_size=3))
+def test_hierarchical_hash_equals_the_sdks(components: list[str]) -> None:
+    """Each level is hashed by itself, so that a prefix is a range."""
+    paths = [f"/{number}" for number in range(len(components))]
+    definition = {"paths": paths, "kind": "MultiHash", "version": 2}
+
+    found = Definition(definition).from_header(json.dumps(components))
+
+    assert found.epk == PartitionKey(path=paths, kind="MultiHash")._get_effective_partition_key_string(components)
+
+
+def test_range_of_one_key_cannot_be_cut() -> None:
+    """A split always leaves two ranges that can hold something."""
+    with pytest.raises(ValueError, match="too narrow"):
+        epk.cut("05", "05" + "0" * 29 + "1", 2)

@@ -103,16 +103,138 @@ def test_cross_partition_query_must_be_allowed(filled: ContainerProxy) -> None:
         list(filled.query_items("SELECT * FROM c"))
 
 
-def test_cross_partition_aggregate_needs_a_plan_that_is_refused(filled: ContainerProxy) -> None:
-    """The SDK asks for a plan after 1004, and learns that there is none."""
-    with pytest.raises(CosmosHttpResponseError, match="query plan"):
-        list(filled.query_items("SELECT VALUE COUNT(1) FROM c", enable_cross_partition_query=True))
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("SELECT VALUE COUNT(1) FROM c", [40]),
+        ("SELECT VALUE SUM(c.number) FROM c", [780]),
+        ("SELECT VALUE AVG(c.number) FROM c WHERE c.number < 10", [4.5]),
+        ("SELECT VALUE MIN(c.number) FROM c", [0]),
+        ("SELECT TOP 1 VALUE MAX(c.number) FROM c", [39]),
+        ("SELECT VALUE c.number FROM c WHERE c.number < @five ORDER BY c.number DESC", [4, 3, 2, 1, 0]),
+        ("SELECT TOP 3 VALUE c.number FROM c ORDER BY c.pk, c.number", [0, 20, 1]),
+        ("SELECT c.number AS n FROM c ORDER BY c.number OFFSET 2 LIMIT 2", [{"n": 2}, {"n": 3}]),
+        ("SELECT DISTINCT VALUE c.pk FROM c WHERE c.number % 20 < 2 ORDER BY c.pk", ["pk-0", "pk-1"]),
+        ("SELECT DISTINCT c.number % 2 AS odd FROM c ORDER BY c.number OFFSET 1 LIMIT 1", [{"odd": 1}]),
+        ("SELECT VALUE c.absent FROM c ORDER BY c.number", []),
+    ],
+)
+@pytest.mark.parametrize("size", [2, None])
+def test_rows_of_several_physical_partitions_are_put_together(
+    filled: ContainerProxy, text: str, expected: list[Any], size: int | None
+) -> None:
+    """The SDK asks for a plan after 1004 and follows it."""
+    parameters: list[dict[str, Any]] = [{"name": "@five", "value": 5}]
+
+    found = filled.query_items(text, parameters=parameters, enable_cross_partition_query=True, max_item_count=size)
+
+    assert list(found) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("SELECT c.pk, COUNT(1) AS n FROM c GROUP BY c.pk", "GroupBy"),
+        ("SELECT VALUE COUNT(1) + 1 FROM c", "must stand alone after VALUE"),
+        ("SELECT COUNT(1) FROM c", "only supports 'VALUE <AggregateFunc>'"),
+    ],
+)
+def test_what_cannot_be_put_together_is_refused(filled: ContainerProxy, text: str, reason: str) -> None:
+    """Only one physical partition could answer it."""
+    with pytest.raises(CosmosHttpResponseError, match=reason) as refusal:
+        list(filled.query_items(text, enable_cross_partition_query=True))
+
+    assert refusal.value.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("SELECT VALUE c.number FROM c WHERE c.pk = @key", [3, 23]),
+        ("SELECT VALUE c.number FROM c WHERE c.number > 1 AND 'pk-3' = c['pk'] ORDER BY c.number DESC", [23, 3]),
+        ("SELECT VALUE COUNT(1) FROM c WHERE c.pk = 'pk-3' AND (c.number = 3 OR c.number = 4)", [1]),
+    ],
+)
+def test_condition_may_name_the_partition_key(filled: ContainerProxy, text: str, expected: list[int]) -> None:
+    """Such a query is about one logical partition and needs no permission."""
+    assert list(filled.query_items(text, parameters=[{"name": "@key", "value": "pk-3"}])) == expected
+
+
+@pytest.mark.parametrize(
+    "condition", ["c.pk = 'a' OR c.pk = 'b'", "NOT (c.pk = 'a')", "c.pk IN ('a')", "c.other.pk = 'a'"]
+)
+def test_condition_may_name_no_partition_key(filled: ContainerProxy, condition: str) -> None:
+    """What does not fix the partition key is a query over all of them."""
+    with pytest.raises(CosmosHttpResponseError, match="Cross partition query is required but disabled"):
+        list(filled.query_items(f"SELECT * FROM c WHERE {condition}"))
+
+
+def test_groups_within_a_partition_key(filled: ContainerProxy) -> None:
+    """One logical partition is answered by the server alone, on one page."""
+    text = "SELECT c.pk, COUNT(1) AS n FROM c GROUP BY c.pk"
+
+    assert list(filled.query_items(text, partition_key="pk-3", max_item_count=1)) == [{"pk": "pk-3", "n": 2}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT * FROM c",
+        "SELECT * FROM c ORDER BY c.number DESC",
+        "SELECT DISTINCT c.id FROM c",
+        "SELECT TOP 9 * FROM c",
+    ],
+)
+def test_pages_within_a_feed_range(filled: ContainerProxy, text: str) -> None:
+    """Whatever the page size, the rows are the same."""
+    for feed_range in filled.read_feed_ranges():
+        whole = list(filled.query_items(text, feed_range=feed_range))
+        assert list(filled.query_items(text, feed_range=feed_range, max_item_count=2)) == whole
+
+
+def test_many_documents_are_read_at_once(filled: ContainerProxy) -> None:
+    """Documents of several physical partitions come in the order in which they were asked for."""
+    wanted = [(f"id-{number}", f"pk-{number % 20}") for number in (7, 33, 2, 19, 40)]
+
+    found = filled.read_items(wanted)
+
+    assert [document["id"] for document in found] == ["id-7", "id-33", "id-2", "id-19"]
+
+
+def test_query_costs_more_the_more_it_reads(filled: ContainerProxy) -> None:
+    """The charge grows with the work, and metrics come when asked for."""
+
+    def headers_of(text: str, **options: Any) -> dict[str, str]:
+        list(filled.query_items(text, partition_key="pk-3", **options))
+        return dict(filled.client_connection.last_response_headers)
+
+    small = headers_of("SELECT * FROM c WHERE c.number = 3")
+    large = headers_of("SELECT * FROM c", populate_query_metrics=True)
+
+    assert float(small["x-ms-request-charge"]) < float(large["x-ms-request-charge"])
+    assert "x-ms-documentdb-query-metrics" not in small
+    assert "retrievedDocumentCount=2;" in large["x-ms-documentdb-query-metrics"]
+    assert large["x-ms-item-count"] == "2"
+
+
+def test_continuation_survives_splits(filled: ContainerProxy) -> None:
+    """Children go on where their parent stood."""
+    options: dict[str, Any] = {"enable_cross_partition_query": True, "max_item_count": 3}
+    pages = filled.query_items("SELECT * FROM c", **options).by_page()
+    found = [document["id"] for document in next(pages)]
+    token = pages.continuation_token
+
+    filled.replace_throughput(60_000)
+    for page in filled.query_items("SELECT * FROM c", **options).by_page(token):
+        found += [document["id"] for document in page]
+
+    assert sorted(found) == sorted(f"id-{number}" for number in range(40))
 
 
 def test_syntax_error_reaches_the_client(filled: ContainerProxy) -> None:
     """A construct that is not understood is 400 with its position."""
     with pytest.raises(CosmosHttpResponseError, match="SC1001") as refusal:
-        list(filled.query_items("SELECT * FROM c ORDER BY c.id", partition_key="pk-1"))
+        list(filled.query_items("SELECT * FROM c WHERE", partition_key="pk-1"))
 
     assert refusal.value.status_code == 400
 

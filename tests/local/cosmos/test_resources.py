@@ -67,22 +67,44 @@ def test_throughput_decides_the_number_of_physical_partitions(
     assert len(list(container.read_feed_ranges(force_refresh=True))) == ranges
 
 
-def test_hierarchical_partition_key_is_refused(database: DatabaseProxy) -> None:
-    """Two paths are not imitated, and said to be so."""
-    with pytest.raises(CosmosHttpResponseError, match="hierarchical partition key is not imitated"):
-        database.create_container("one", PartitionKey(path=["/a", "/b"], kind="MultiHash"))
-
-
 def test_property_that_changes_behaviour_is_refused(database: DatabaseProxy) -> None:
-    """A time to live would silently keep documents for ever."""
-    with pytest.raises(CosmosHttpResponseError, match="'defaultTtl' is not imitated"):
-        database.create_container("one", PartitionKey(path="/pk"), default_ttl=10)
+    """A unique key would silently be broken."""
+    with pytest.raises(CosmosHttpResponseError, match="'uniqueKeyPolicy' is not imitated"):
+        database.create_container(
+            "one", PartitionKey(path="/pk"), unique_key_policy={"uniqueKeys": [{"paths": ["/email"]}]}
+        )
 
 
-def test_offers_are_refused(container: ContainerProxy) -> None:
-    """Reading a throughput is not imitated, and said to be so."""
-    with pytest.raises(CosmosHttpResponseError, match="POST on /offers is not imitated"):
-        container.get_throughput()
+@pytest.mark.parametrize(
+    "definition",
+    [
+        {"paths": ["/a", "/b"], "kind": "Hash", "version": 2},
+        {"paths": ["/a", "/b", "/c", "/d"], "kind": "MultiHash", "version": 2},
+        {"paths": ["/a"], "kind": "Range"},
+        {"paths": ["/a"], "kind": "Hash", "version": 3},
+    ],
+)
+def test_impossible_partition_key_is_refused(database: DatabaseProxy, definition: dict[str, object]) -> None:
+    """A hash has one path, a hierarchy up to three."""
+    with pytest.raises(CosmosHttpResponseError) as refusal:
+        database.create_container("one", definition)
+
+    assert refusal.value.status_code == 400
+
+
+def test_container_is_replaced(database: DatabaseProxy, container: ContainerProxy) -> None:
+    """Other properties are taken; the documents, the identity and the partition key stay."""
+    container.create_item({"id": "a", "pk": "x"})
+    before = container.read()
+
+    database.replace_container(container, PartitionKey(path="/pk"), default_ttl=100)
+
+    after = container.read()
+    assert (after["defaultTtl"], after["_rid"]) == (100, before["_rid"])
+    assert after["_etag"] != before["_etag"]
+    assert container.read_item("a", "x")["id"] == "a"
+    with pytest.raises(CosmosHttpResponseError, match="partitionKey of a container cannot be changed"):
+        database.replace_container(container, PartitionKey(path="/other"))
 
 
 def _connection(database: DatabaseProxy) -> str:

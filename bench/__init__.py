@@ -1,0 +1,1 @@
+"""Measure the parts of this repository on this machine."""

@@ -1,0 +1,132 @@
+"""Let tests and demos change what happens: splits, faults, throttling, time; and let them count."""
+
+import asyncio
+import threading
+
+from local.cosmos.clock import SettableClock
+from local.cosmos.counters import Counters
+from local.cosmos.faults import TOO_MANY_REQUESTS, Fault, Rate
+from local.cosmos.hold import Hold
+from local.cosmos.matching import Match, Request
+from local.cosmos.store import Account
+
+
+class Controls:
+    """Control one account; every method may be called from any thread.
+
+    Requests are matched by `method`, by `path`, a pattern searched in /dbs/NAME/colls/NAME/docs/ID/, and by
+    `operation`, one of `routes.name`.
+    """
+
+    def __init__(self, account: Account, clock: SettableClock, lock: threading.RLock) -> None:
+        self.clock = clock
+        self.counters = Counters()
+        self._account = account
+        self._lock = lock
+        self._faults: list[Fault] = []
+        self._rates: list[Rate] = []
+        self._holds: list[Hold] = []
+
+    def split(self, database: str, container: str, range_id: str = "0", *, pieces: int = 2) -> list[str]:
+        """Split a physical partition and name its children."""
+        with self._lock:
+            children = self._account.container(database, container).split(range_id, pieces)
+            return [child.id for child in children]
+
+    def fail(
+        self,
+        status: int,
+        *,
+        substatus: int = 0,
+        times: int = 1,
+        method: str | None = None,
+        path: str = "",
+        operation: str | None = None,
+    ) -> Fault:
+        """Refuse the next requests that match, unexecuted."""
+        match = Match(method=method, path=path, operation=operation)
+        return self._add(Fault(match, times, status=status, substatus=substatus))
+
+    def throttle(
+        self, times: int = 1, *, method: str | None = None, path: str = "", operation: str | None = None
+    ) -> Fault:
+        """Answer 429 to the next requests that match."""
+        return self.fail(TOO_MANY_REQUESTS, times=times, method=method, path=path, operation=operation)
+
+    def delay(
+        self,
+        seconds: float,
+        *,
+        times: int = 1,
+        method: str | None = None,
+        path: str = "",
+        operation: str | None = None,
+    ) -> Fault:
+        """Let the next requests that match wait before they are executed."""
+        return self._add(Fault(Match(method=method, path=path, operation=operation), times, seconds=seconds))
+
+    def drop(
+        self,
+        *,
+        times: int = 1,
+        executed: bool = False,
+        method: str | None = None,
+        path: str = "",
+        operation: str | None = None,
+    ) -> Fault:
+        """Close the connection of the next requests that match instead of answering, `executed` or not."""
+        match = Match(method=method, path=path, operation=operation)
+        return self._add(Fault(match, times, drop=True, executed=executed))
+
+    def limit(
+        self,
+        *,
+        requests: float | None = None,
+        request_units: float | None = None,
+        method: str | None = None,
+        path: str = "",
+        operation: str | None = None,
+    ) -> None:
+        """Answer 429 to what exceeds so many requests, or request units, per second."""
+        match = Match(method=method, path=path, operation=operation)
+        self._rates = [*self._rates, Rate(match, requests=requests, request_units=request_units)]
+
+    def hold(self, loop: asyncio.AbstractEventLoop, match: Match) -> Hold:
+        """Hold the requests that match until released."""
+        hold = Hold(match, loop)
+        self._holds = [*(other for other in self._holds if not other.released), hold]
+        return hold
+
+    def clear(self) -> None:
+        """End all faults and limits and release what is held."""
+        self._faults = []
+        self._rates = []
+        for hold in self._holds:
+            hold.release()
+
+    def holds_of(self, request: Request) -> list[Hold]:
+        """List what holds a request."""
+        return [hold for hold in self._holds if hold.matches(request)]
+
+    def faults_of(self, request: Request) -> list[Fault]:
+        """Take the faults that a request meets."""
+        with self._lock:
+            met = [fault for fault in self._faults if fault.meets(request)]
+            self._faults = [fault for fault in self._faults if fault.hits < fault.times]
+        return met
+
+    def admit(self, request: Request) -> None:
+        """Raise 429 when a limit is exceeded."""
+        for rate in self._rates:
+            rate.admit(request)
+
+    def account_for(self, request: Request, *, refused: bool, documents: int, charge: float) -> None:
+        """Count a request that was answered, and charge it to the limits."""
+        self.counters.add(request.operation, refused=refused, documents=documents, charge=charge)
+        for rate in self._rates:
+            rate.spend(request, charge)
+
+    def _add(self, fault: Fault) -> Fault:
+        with self._lock:
+            self._faults.append(fault)
+        return fault

@@ -1,0 +1,81 @@
+"""Make requests go wrong on purpose."""
+
+import time
+from dataclasses import dataclass
+
+from local.cosmos.errors import CosmosError
+from local.cosmos.matching import Match, Request
+
+TOO_MANY_REQUESTS = 429
+THROTTLED = 3200
+RETRY_AFTER_MS = 10
+
+
+@dataclass(slots=True)
+class Fault:
+    """Answer, delay or drop the next requests that match; it counts those that it has met."""
+
+    match: Match
+    times: int
+    status: int | None = None
+    substatus: int = 0
+    seconds: float = 0
+    drop: bool = False
+    executed: bool = False
+    hits: int = 0
+
+    def meets(self, request: Request) -> bool:
+        """Tell whether this request is one of those, and count it."""
+        if self.hits >= self.times or not self.match(request):
+            return False
+        self.hits += 1
+        return True
+
+    def error(self) -> CosmosError | None:
+        """Give the refusal that the request is answered with, if any."""
+        if self.status is None:
+            return None
+        if self.status == TOO_MANY_REQUESTS:
+            return throttled(RETRY_AFTER_MS)
+        return CosmosError(self.status, "This fault was asked for.", substatus=self.substatus)
+
+
+class Rate:
+    """Admit as many requests, or request units, per second as were asked for; a second's worth may come at once."""
+
+    def __init__(self, match: Match, *, requests: float | None, request_units: float | None) -> None:
+        if (requests is None) == (request_units is None) or (requests or request_units or 0) <= 0:
+            raise ValueError("A rate is a number greater than 0: of requests, or of request units.")
+        self._match = match
+        self._by_requests = requests is not None
+        self._per_second = float(requests or request_units or 0)
+        self._left = max(1.0, self._per_second)
+        self._since = time.monotonic()
+
+    def admit(self, request: Request) -> None:
+        """Raise 429 with the time to wait unless there is something left."""
+        if not self._match(request):
+            return
+        now = time.monotonic()
+        self._left = min(max(1.0, self._per_second), self._left + (now - self._since) * self._per_second)
+        self._since = now
+        needed = 1.0 if self._by_requests else 0.0
+        if self._left < needed or self._left <= 0:
+            wait = max(1, round(1000 * (needed - self._left) / self._per_second))
+            raise throttled(wait)
+        self._left -= needed
+
+    def spend(self, request: Request, units: float) -> None:
+        """Take what a request has cost from what is left."""
+        if not self._by_requests and self._match(request):
+            self._left -= units
+
+
+def throttled(milliseconds: int) -> CosmosError:
+    """Refuse a request that comes too fast."""
+    return CosmosError(
+        TOO_MANY_REQUESTS,
+        "Request rate is large. More Request Units may be needed, so no changes were made. Please retry later.",
+        substatus=THROTTLED,
+        headers={"x-ms-retry-after-ms": str(milliseconds)},
+    )
