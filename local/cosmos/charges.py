@@ -1,4 +1,4 @@
-"""Say what a request costs in request units: more for more work, in the proportions of the public documentation."""
+"""Say what a request costs in request units: more for more work, by round figures that no account was asked for."""
 
 from local.cosmos.partition import Document
 

@@ -121,9 +121,9 @@ class Controls:
             rate.admit(request)
 
     def account_for(self, request: Request, *, refused: bool, documents: int, charge: float) -> None:
-        """Count a request that was answered, and charge it to the limits."""
+        """Count a request that was answered, and charge what was executed to the limits."""
         self.counters.add(request.operation, refused=refused, documents=documents, charge=charge)
-        for rate in self._rates:
+        for rate in () if refused else self._rates:
             rate.spend(request, charge)
 
     def _add(self, fault: Fault) -> Fault:

@@ -1,5 +1,6 @@
 """Make requests go wrong on purpose."""
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -59,11 +60,10 @@ class Rate:
         now = time.monotonic()
         self._left = min(max(1.0, self._per_second), self._left + (now - self._since) * self._per_second)
         self._since = now
-        needed = 1.0 if self._by_requests else 0.0
-        if self._left < needed or self._left <= 0:
-            wait = max(1, round(1000 * (needed - self._left) / self._per_second))
-            raise throttled(wait)
-        self._left -= needed
+        if self._left < 1:
+            raise throttled(math.ceil(1000 * (1 - self._left) / self._per_second) + 1)
+        if self._by_requests:
+            self._left -= 1
 
     def spend(self, request: Request, units: float) -> None:
         """Take what a request has cost from what is left."""

@@ -7,9 +7,9 @@ import contextlib
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from http import HTTPStatus
 from types import TracebackType
-from weakref import WeakSet
 
 from aiohttp import web
 
@@ -55,7 +55,6 @@ class CosmosServer:
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._ready = threading.Event()
-        self._transports: WeakSet[asyncio.Transport] = WeakSet()
         self._failure: OSError | None = None
         self._thread = threading.Thread(target=self._run, name="local.cosmos", daemon=True)
 
@@ -127,19 +126,12 @@ class CosmosServer:
             self._ready.set()
             await self._stop.wait()
         finally:
+            transports = [connection.transport for connection in server.connections]
             await runner.cleanup()
-            await self._close_connections()
-
-    async def _close_connections(self) -> None:
-        # Over TLS closing waits for the client, which may keep its connection for ever.
-        for transport in self._transports:
-            transport.abort()
-        await asyncio.sleep(CLOSE_SECONDS)
+            await _abort(transports)
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         begun = time.perf_counter()
-        if request.transport is not None:
-            self._transports.add(request.transport)
         body = await request.content.read()
         segments = wire.split_path(request.raw_path)
         call = Call(request.method, segments, request.headers, body, request.host, self._scheme)
@@ -185,6 +177,13 @@ class CosmosServer:
             answer = wire.refuse(error)
         _drop(transport, faults, executed=True)
         return answer
+
+
+async def _abort(transports: Sequence[asyncio.Transport | None]) -> None:
+    # A polite end waits for the client to read or, over TLS, to agree: it may be gone, or never do either.
+    for transport in filter(None, transports):
+        transport.abort()
+    await asyncio.sleep(CLOSE_SECONDS)
 
 
 def _check_client(request: web.BaseRequest) -> None:
