@@ -183,6 +183,10 @@ async def _abort(transports: Sequence[asyncio.Transport | None]) -> None:
     # A polite end waits for the client to read or, over TLS, to agree: it may be gone, or never do either.
     for transport in filter(None, transports):
         transport.abort()
+    handshakes = asyncio.all_tasks() - {asyncio.current_task()}
+    for handshake in handshakes:
+        handshake.cancel()
+    await asyncio.gather(*handshakes, return_exceptions=True)
     await asyncio.sleep(CLOSE_SECONDS)
 
 

@@ -1,5 +1,8 @@
 """The account is served over https."""
 
+import gc
+import socket
+
 import pytest
 import requests
 from azure.cosmos import CosmosClient, PartitionKey
@@ -24,3 +27,17 @@ def test_http_is_not_answered() -> None:
     """A server with a certificate speaks https alone."""
     with CosmosServer(tls=True) as server, pytest.raises(requests.ConnectionError):
         requests.get(server.endpoint.replace("https", "http"), timeout=10)
+
+
+def test_a_client_that_never_finishes_its_handshake_does_not_outlive_the_server() -> None:
+    """Half a connection is closed with the server, and no socket is left to the collector."""
+    with CosmosServer(tls=True) as server:
+        host, port = server.endpoint.removeprefix("https://").rstrip("/").split(":")
+        with socket.create_connection((host, int(port))) as half, CosmosClient(server.endpoint, server.key) as client:
+            client.create_database("things")
+            server.stop()
+            half.settimeout(5)
+
+            assert half.recv(1) == b""
+
+    gc.collect()
