@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from bench import cosmos
+from bench import cosmos, hosts
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -13,8 +13,20 @@ def main(arguments: list[str] | None = None) -> int:
     options = benchmarks.add_parser("cosmos", help=cosmos.__doc__, description=cosmos.__doc__)
     options.add_argument("--documents", type=int, default=100_000, help="(default: %(default)s)")
     options.add_argument("--rounds", type=int, default=5, help="of both servers in turn (default: %(default)s)")
+    _add_campaigns(benchmarks)
     chosen = parser.parse_args(arguments)
+    if chosen.name == "campaign":
+        return hosts.run(chosen.seed, chosen.rounds)
     return cosmos.run(chosen.documents, chosen.rounds)
+
+
+def _add_campaigns(benchmarks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    described = "Break something at random, again and again, and count what was wrong afterwards."
+    campaign = benchmarks.add_parser("campaign", help=described, description=described)
+    campaigns = campaign.add_subparsers(dest="campaign", required=True)
+    options = campaigns.add_parser("hosts", help=hosts.__doc__, description=hosts.__doc__)
+    options.add_argument("--seed", type=int, required=True, metavar="S", help="the same seed kills at the same moments")
+    options.add_argument("--rounds", type=int, default=20, help="(default: %(default)s)")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -127,7 +128,8 @@ def running(*, physical_partitions: int = 2, log: IO[bytes] | None = None) -> It
         settings = make_settings(f"AccountEndpoint={cosmos.url};AccountKey={EMULATOR_KEY};", dsn)
         prepare(settings, log)
         key = secrets.token_urlsafe(16)
-        functions = Part(["local.functions", f"--key={key}"], settings, log)
+        state = ends.enter_context(tempfile.TemporaryDirectory(prefix="durable-"))
+        functions = Part(["local.functions", f"--key={key}", "--state", state], settings, log)
         ends.callback(functions.stop)
         yield Stack(settings, cosmos, functions, key, psql)
 
@@ -158,7 +160,7 @@ def _own_database(connection: str) -> Iterator[str]:
 
 
 def make_settings(cosmos_connection: str, dsn: str) -> dict[str, str]:
-    """Return the app's settings, with a poll delay that suits somebody who watches.
+    """Return the app's settings, with delays that suit somebody who watches.
 
     Every setting there is: none is left to the environment or to a local.settings.json.
     """
@@ -174,6 +176,9 @@ def make_settings(cosmos_connection: str, dsn: str) -> dict[str, str]:
         "POSTGRES_CONNECTION": dsn,
         "CHANGE_FEED_START": "beginning",
         "FEED_POLL_DELAY_MS": "200",
+        "LEASE_ACQUIRE_INTERVAL_MS": "500",
+        "LEASE_RENEW_INTERVAL_MS": "1000",
+        "LEASE_EXPIRATION_INTERVAL_MS": "4000",
     }
 
 

@@ -13,7 +13,8 @@ from typing import NoReturn
 
 from local.functions import host, log
 from local.functions.errors import HostError
-from local.functions.host import Host, LoadedApp
+from local.functions.host import Host, LoadedApp, RunOptions
+from local.functions.keys import Keys
 
 _PR_SET_PDEATHSIG = 1
 
@@ -21,7 +22,7 @@ _PR_SET_PDEATHSIG = 1
 def main(arguments: list[str] | None = None) -> int:
     """Run the host that the command line describes, and return its exit code."""
     options = _parse(arguments)
-    log.configure(verbose=options.verbose)
+    log.configure(verbose=options.verbose, as_json=options.json_log)
     if options.with_parent:
         _end_with_parent()
     try:
@@ -46,10 +47,24 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--root", type=Path, default=Path(), help="the folder of function_app.py")
     parser.add_argument("--port", type=int, default=7071, help="0 picks a free one")
     parser.add_argument("--key", default=None, help="the function key, by default a random one")
+    parser.add_argument("--admin-key", default=None, help="the key that opens everything, by default a random one")
+    parser.add_argument(
+        "--answer-within",
+        type=float,
+        default=230.0,
+        metavar="SECONDS",
+        help="how long an HTTP request waits: Azure's 230",
+    )
+    parser.add_argument("--state", type=_resolve, default=None, help="the folder for the state of durable functions")
     parser.add_argument("--verbose", action="store_true", help="log every invocation, and what the app logs as INFO")
+    parser.add_argument("--json-log", action="store_true", help="log one JSON object a line")
     parser.add_argument("--list", action="store_true", help="print the functions and start nothing")
     parser.add_argument("--with-parent", action="store_true", help="end when the parent process ends")
     return parser.parse_args(arguments)
+
+
+def _resolve(text: str) -> Path:
+    return Path(text).resolve()
 
 
 def _enter(root: Path) -> Path:
@@ -63,12 +78,18 @@ def _serve(loaded: LoadedApp, options: argparse.Namespace) -> NoReturn:
     planned = host.plan(loaded, os.environ)
     host.warn_about_dates(loaded)
     threads = int(os.environ.get("PYTHON_THREADPOOL_THREAD_COUNT") or min(32, (os.cpu_count() or 1) + 4))
-    key = options.key or secrets.token_urlsafe(24)
-
+    given = RunOptions(
+        keys=Keys(
+            function=options.key or secrets.token_urlsafe(24), admin=options.admin_key or secrets.token_urlsafe(24)
+        ),
+        threads=threads,
+        answer_seconds=options.answer_within,
+        state=options.state,
+    )
     code = 0
 
     async def run() -> None:
-        await Host(planned, key=key, threads=threads).run(options.port)
+        await Host(planned, given).run(options.port)
 
     try:
         asyncio.run(run())

@@ -21,7 +21,8 @@ from local.functions.signature import JsonObject
 
 _MODULE = "function_app"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,127}")
-_SUPPORTED = {"httpTrigger", "http", "timerTrigger", "cosmosDBTrigger"}
+_DURABLE = {"orchestrationTrigger", "activityTrigger"}
+_SUPPORTED = {"httpTrigger", "http", "timerTrigger", "cosmosDBTrigger", "durableClient", *_DURABLE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +40,15 @@ class Function:
 
     @property
     def output(self) -> JsonObject | None:
-        """Return the binding of the return value, if there is one."""
+        """Return the binding of the return value, if there is one; durable triggers are their own."""
+        if self.trigger["type"] in _DURABLE:
+            return self.trigger
         return next((binding for binding in self.bindings if binding["name"] == "$return"), None)
+
+    @property
+    def durable_clients(self) -> list[str]:
+        """Return the parameters that are clients of durable functions."""
+        return [binding["name"] for binding in self.bindings if binding["type"] == "durableClient"]
 
 
 def load(root: Path, *, default_retry: RetryPolicy | None) -> list[Function]:
@@ -71,9 +79,11 @@ def _import(root: Path) -> ModuleType:
 
 
 def _find_app(module: ModuleType) -> FunctionRegister:
-    found = {id(value): value for value in vars(module).values() if isinstance(value, FunctionRegister)}
+    # A second name for the same app counts, as it does for the worker.
+    found = {name: value for name, value in vars(module).items() if isinstance(value, FunctionRegister)}
     if len(found) != 1:
-        raise HostError(f"{_MODULE}.py must have exactly one FunctionApp, it has {len(found)}")
+        names = f": {', '.join(found)}" if found else ""
+        raise HostError(f"{_MODULE}.py must have exactly one FunctionApp, it has {len(found)}{names}")
     return next(iter(found.values()))
 
 
@@ -94,7 +104,8 @@ def _index(declared: Declared, root: Path, default_retry: RetryPolicy | None) ->
         directory=str(root),
         retry=_read_retry(name, declared) or default_retry,
         takes_context=signature.takes_context(call, bindings),
-        takes_text=signature.takes_text(call, trigger["name"]),
+        # An activity's input is JSON, whatever its annotation.
+        takes_text=trigger["type"] != "activityTrigger" and signature.takes_text(call, trigger["name"]),
     )
 
 

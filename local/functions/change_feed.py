@@ -1,22 +1,33 @@
-"""Open a change feed: find its containers, write its leases, follow each of them."""
+"""Open a change feed: find its containers, write its leases, follow a fair share of them."""
 
+import contextlib
 import threading
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from azure.cosmos import ContainerProxy, CosmosClient
 from azure.cosmos.exceptions import CosmosHttpResponseError, CosmosResourceNotFoundError
 
-from local.functions import account
+from local.functions import account, balance
 from local.functions.errors import HostError
 from local.functions.feed import RangeReader
 from local.functions.follower import Follower, Subscription
-from local.functions.leases import Lease, LeaseStore
-from local.functions.outage import Outage
+from local.functions.held import HeldLease
+from local.functions.leases import Lease, LeaseLostError, LeaseStore
+from local.functions.outage import UNAVAILABLE, Outage
 
 _REFUSALS = {401, 403}
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    container: ContainerProxy
+    rid: str
+    leases: LeaseStore
 
 
 class ChangeFeed:
@@ -28,8 +39,9 @@ class ChangeFeed:
         self._trigger = subscription.trigger
         self._owner = str(uuid.uuid4())
         self._opened = threading.Event()
+        self._taking = threading.Lock()
         self._followers: list[Follower] = []
-        self._thread = threading.Thread(target=self._open, name=self._name, daemon=True)
+        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self.failure: HostError | None = None
 
     def start(self, on_failure: Callable[[], None]) -> None:
@@ -38,7 +50,7 @@ class ChangeFeed:
         self._thread.start()
 
     def wait_until_reading(self, deadline: float) -> None:
-        """Return once every range was read for the first time, or cannot be read for now."""
+        """Return once every range that is free was read for the first time, or cannot be read for now."""
         self._opened.wait(max(0.0, deadline - time.monotonic()))
         for follower in self._followers:
             follower.tried.wait(max(0.0, deadline - time.monotonic()))
@@ -50,21 +62,24 @@ class ChangeFeed:
         for follower in self._followers:
             follower.join(deadline)
 
-    def _open(self) -> None:
-        outage = Outage(self._name, self._subscription.stopping)
+    def _run(self) -> None:
+        stopping = self._subscription.stopping
+        outage = Outage(self._name, stopping)
         try:
-            self._followers = outage.outlast(self._find_followers, on_failure=self._opened.set) or []
-            for follower in self._followers:
-                follower.start()
+            source = outage.outlast(self._open, on_failure=self._opened.set)
+            while source is not None and not stopping.is_set():
+                self._look_for_leases(source, outage)
+                self._opened.set()
+                stopping.wait(self._trigger.acquire_seconds)
         except HostError as error:
             self.failure = error
             self._on_failure()
         finally:
             self._opened.set()
 
-    def _find_followers(self) -> list[Follower]:
+    def _open(self) -> _Source:
         try:
-            container, rid, leases = self._open_containers()
+            source = self._open_containers()
         except CosmosHttpResponseError as error:
             if error.status_code not in _REFUSALS:
                 raise
@@ -72,29 +87,60 @@ class ChangeFeed:
             raise HostError(
                 f"function {self._name}: Cosmos refuses the key or token of the connection {name}"
             ) from None
-        if not leases.is_initialized():
-            ranges = [found["Range"] for found in container.read_feed_ranges(force_refresh=True)]
-            leases.initialize([(found["min"], found["max"]) for found in ranges])
-        return [self._follow(container, rid, leases, lease) for lease in leases.load()]
-
-    def _follow(self, container: ContainerProxy, rid: str, leases: LeaseStore, lease: Lease) -> Follower:
-        if leases.has_other_mode(lease):
+        if not source.leases.is_initialized():
+            ranges = [found["Range"] for found in source.container.read_feed_ranges(force_refresh=True)]
+            source.leases.initialize([(found["min"], found["max"]) for found in ranges])
+        if any(source.leases.has_other_mode(lease) for lease in source.leases.load()):
             raise HostError(
                 f"function {self._name}: its leases were made for another changeFeedMode; use another lease prefix"
             )
-        return Follower(self._subscription, RangeReader(container, rid, self._trigger, lease), leases, lease)
+        return source
 
-    def _open_containers(self) -> tuple[ContainerProxy, str, LeaseStore]:
+    def _look_for_leases(self, source: _Source, outage: Outage) -> None:
+        if not self._followers:
+            outage.outlast(lambda: self._take_leases(source), on_failure=self._opened.set)
+            return
+        with contextlib.suppress(*UNAVAILABLE):  # the followers say so
+            self._take_leases(source)
+
+    def _take_leases(self, source: _Source) -> None:
+        with self._taking:
+            self._followers = [follower for follower in self._followers if follower.is_running]
+            chosen = balance.choose(
+                source.leases.load(),
+                owner=self._owner,
+                now=datetime.now(UTC),
+                expiration=timedelta(seconds=self._trigger.expiration_seconds),
+            )
+            for lease in chosen:
+                if not self._subscription.stopping.is_set():
+                    self._take(source, lease)
+
+    def _take(self, source: _Source, lease: Lease) -> None:
+        try:
+            acquired = source.leases.acquire(lease)
+        except LeaseLostError:
+            return
+        for follower in self._followers:
+            if follower.token == lease.token:
+                follower.lose()
+        held = HeldLease(source.leases, acquired, renew_seconds=self._trigger.renew_seconds)
+        reader = RangeReader(source.container, source.rid, self._trigger, acquired)
+        follower = Follower(self._subscription, reader, held, on_split=lambda: self._take_leases(source))
+        self._followers.append(follower)
+        follower.start()
+
+    def _open_containers(self) -> _Source:
         trigger = self._trigger
         client = account.connect(trigger.connection)
-        same = trigger.lease_connection == trigger.connection
-        lease_client = client if same else account.connect(trigger.lease_connection)
+        # A client shares the headers of its last answer, and reading a change feed changes them under other readers.
+        lease_client = account.connect(trigger.lease_connection)
         database, container, properties = self._open_container(client, trigger.database, trigger.container)
         lease_container = self._open_lease_container(lease_client)
         host = account.host_of(trigger.connection)
         prefix = f"{trigger.lease_prefix}{host}_{database['_rid']}_{properties['_rid']}"
         leases = LeaseStore(lease_container, prefix=prefix, owner=self._owner, mode=trigger.mode)
-        return container, properties["_rid"], leases
+        return _Source(container, properties["_rid"], leases)
 
     def _open_lease_container(self, client: CosmosClient) -> ContainerProxy:
         trigger = self._trigger

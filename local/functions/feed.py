@@ -49,6 +49,15 @@ class RangeReader:
         # last_response_headers belong to whichever thread was answered last.
         return Page(documents, _etag_of(answers[-1]["etag"]))
 
+    def read_parts(self) -> list[tuple[str, str]]:
+        """Return the physical partitions that a split left in the feed range."""
+        found = [each["Range"] for each in self._container.read_feed_ranges(force_refresh=True)]
+        return [
+            (each["min"], each["max"])
+            for each in found
+            if each["min"] >= self._range["min"] and each["max"] <= self._range["max"]
+        ]
+
     def _position(self, continuation: str | None) -> dict[str, Any]:
         if continuation is not None:
             return {"continuation": self._token(continuation)}

@@ -11,8 +11,9 @@ from azure.functions.meta import Datum
 
 from local.functions.app import Function
 from local.functions.feed import Page, RangeReader, RangeSplitError
+from local.functions.held import HeldLease
 from local.functions.invoke import Invoker, Outcome
-from local.functions.leases import Lease, LeaseLostError, LeaseStore
+from local.functions.leases import LeaseLostError
 from local.functions.outage import Outage
 from local.functions.triggers import CosmosTrigger
 
@@ -32,20 +33,37 @@ class Subscription:
 class Follower:
     """Deliver the pages of one lease in a thread of its own."""
 
-    def __init__(self, subscription: Subscription, reader: RangeReader, leases: LeaseStore, lease: Lease) -> None:
+    def __init__(
+        self, subscription: Subscription, reader: RangeReader, held: HeldLease, on_split: Callable[[], None]
+    ) -> None:
         self._subscription = subscription
         self._reader = reader
-        self._leases = leases
-        self._lease = lease
+        self._held = held
+        self._continuation = held.lease.continuation
+        self._on_split = on_split
         self._extra = {"function": subscription.function.name}
         self._stopping = subscription.stopping
         self._outage = Outage(subscription.function.name, subscription.stopping)
-        self._thread = threading.Thread(target=self._run, name=f"lease {lease.token}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"lease {self.token}", daemon=True)
         self.tried = threading.Event()
+
+    @property
+    def token(self) -> str:
+        """Return the name of the lease."""
+        return self._held.lease.token
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether the range is read, or a last invocation runs."""
+        return self._thread.is_alive()
 
     def start(self) -> None:
         """Begin to read in the background; tried is set after the first attempt."""
         self._thread.start()
+
+    def lose(self) -> None:
+        """Checkpoint nothing any more, because the lease has another holder."""
+        self._held.lose()
 
     def join(self, deadline: float) -> None:
         """Wait for a running invocation and its checkpoint."""
@@ -58,45 +76,48 @@ class Follower:
         except LeaseLostError as lost:
             _log.warning("another host has taken the lease %s", lost, extra=self._extra)
         except RangeSplitError:
-            _log.error(
-                "the range of lease %s was split: its changes are read no more", self._lease.token, extra=self._extra
-            )
+            self._split()
         finally:
             self.tried.set()
 
     def _deliver(self) -> None:
-        acquired = self._persist(lambda: self._leases.acquire(self._lease))
-        continuation = self._lease.continuation
-        while acquired and not self._stopping.is_set():
-            page = self._read(continuation)
+        while not self._held.is_ended and not self._stopping.is_set():
+            page = self._read()
             if page is None:
                 break
             if page.documents and not self._deliver_page(page):
                 break
-            continuation = page.continuation
+            self._continuation = page.continuation
             if not page.documents:
                 self._stopping.wait(self._subscription.trigger.poll_seconds)
-        self._persist(lambda: self._leases.release(self._lease))
+        self._write(self._held.release)
 
-    def _read(self, continuation: str | None) -> Page | None:
-        page = self._outage.outlast(lambda: self._reader.read(continuation), on_failure=self.tried.set)
+    def _read(self) -> Page | None:
+        page = self._outage.outlast(lambda: self._reader.read(self._continuation), on_failure=self.tried.set)
         self.tried.set()
         return page
 
     def _deliver_page(self, page: Page) -> bool:
         count = len(page.documents)
-        outcome = self._subscription.invoker.run(self._subscription.function, _payload(page))
+        subscription = self._subscription
+        outcome = subscription.invoker.run(subscription.function, _payload(page), is_lost=lambda: self._held.is_ended)
         if outcome is Outcome.ABANDONED:
             return False
         if outcome is Outcome.FAILED:
             _log.error("batch lost: no retry is left, %d document(s) are checkpointed", count, extra=self._extra)
-        return self._persist(lambda: self._leases.checkpoint(self._lease, page.continuation))
+        return self._write(lambda: self._held.checkpoint(page.continuation))
 
-    def _persist(self, write: Callable[[], Lease]) -> bool:
-        lease = self._outage.outlast(write, on_failure=self.tried.set)
-        if lease is not None:
-            self._lease = lease
-        return lease is not None
+    def _split(self) -> None:
+        if self._write(lambda: self._held.split(self._reader.read_parts(), self._continuation)):
+            _log.warning("the range of lease %s was split", self.token, extra=self._extra)
+            self._outage.outlast(self._on_split)
+
+    def _write(self, write: Callable[[], None]) -> bool:
+        def written() -> bool:
+            write()
+            return True
+
+        return self._outage.outlast(written, on_failure=self.tried.set) is not None
 
 
 def _payload(page: Page) -> Datum:

@@ -11,13 +11,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from aiohttp import web
+
 from local.functions import app, http, log, settings, triggers
+from local.functions.admin import Admin
 from local.functions.app import Function
 from local.functions.change_feed import ChangeFeed
+from local.functions.durable import declared, hub, options, session
+from local.functions.durable.hub import HubPlan, TaskHub
 from local.functions.errors import HostError
 from local.functions.follower import Subscription
 from local.functions.http import Endpoint, HttpServer
 from local.functions.invoke import Invoker
+from local.functions.keys import Keys
 from local.functions.settings import HostJson
 from local.functions.timers import Timer
 from local.functions.triggers import CosmosTrigger, TimerTrigger
@@ -40,9 +46,12 @@ class LoadedApp:
 class Plan:
     """Hold what an app wants to run, with every setting resolved."""
 
+    functions: list[Function]
+    function_timeout: float | None
     endpoints: list[Endpoint]
     timers: list[tuple[Function, TimerTrigger]]
     change_feeds: list[tuple[Function, CosmosTrigger]]
+    task_hub: HubPlan | None
 
 
 def load(root: Path, *, settings_files: Sequence[str] = ("local.settings.json",)) -> LoadedApp:
@@ -61,23 +70,50 @@ def plan(loaded: LoadedApp, environment: Mapping[str, str]) -> Plan:
     timers = _of_type(loaded.functions, "timerTrigger")
     change_feeds = _of_type(loaded.functions, "cosmosDBTrigger")
     return Plan(
+        functions=loaded.functions,
+        function_timeout=loaded.host_json.function_timeout,
         endpoints=loaded.endpoints,
         timers=[(found, triggers.read_timer(found, environment)) for found in timers],
         change_feeds=[(found, triggers.read_cosmos(found, environment)) for found in change_feeds],
+        task_hub=_plan_task_hub(loaded, environment),
     )
+
+
+def _plan_task_hub(loaded: LoadedApp, environment: Mapping[str, str]) -> HubPlan | None:
+    chosen = options.read(loaded.host_json.durable_task, environment)
+    functions = declared.find(loaded.functions, chosen.hub_name)
+    return None if functions is None else HubPlan(options=chosen, functions=functions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """Hold how the host runs whatever app it is given."""
+
+    keys: Keys
+    threads: int
+    answer_seconds: float
+    state: Path | None
 
 
 class Host:
     """Run the functions of one app until it is told to stop."""
 
-    def __init__(self, planned: Plan, *, key: str, threads: int) -> None:
+    def __init__(self, planned: Plan, given: RunOptions) -> None:
         self._stopping = threading.Event()
         self._stop_requested = asyncio.Event()
-        self._key = key
+        self._keys = given.keys
         self._count = len(planned.endpoints) + len(planned.timers) + len(planned.change_feeds)
-        self._invoker = Invoker(threads=threads, stopping=self._stopping)
-        self._http = HttpServer(planned.endpoints, key=key, invoker=self._invoker, grace_seconds=_GRACE_SECONDS)
+        self._invoker = Invoker(threads=given.threads, stopping=self._stopping, timeout=planned.function_timeout)
+        self._task_hub = self._open_task_hub(planned.task_hub, given.state or hub.default_state(Path.cwd()))
         self._timers = [Timer(*found, self._invoker, self._stopping) for found in planned.timers]
+        self._http = HttpServer(
+            planned.endpoints,
+            keys=given.keys,
+            invoker=self._invoker,
+            grace_seconds=_GRACE_SECONDS,
+            answer_seconds=given.answer_seconds,
+            more_routes=[*self._admin_routes(planned), *(self._task_hub.webhooks if self._task_hub else ())],
+        )
         self._change_feeds = [self._subscribe(*found) for found in planned.change_feeds]
         self._crash: BaseException | None = None
 
@@ -87,15 +123,34 @@ class Host:
         threading.excepthook = self._on_crash
         chosen = await self._http.start(port)
         try:
+            if self._task_hub:
+                await self._task_hub.start(chosen)
             await self._start_change_feeds()
             if not self._stopping.is_set():
                 for timer in self._timers:
                     timer.start()
-                print(f"functions: http://127.0.0.1:{chosen}/ ({self._count} functions, key {self._key})", flush=True)
+                self._report_ready(chosen)
             await self._stop_requested.wait()
         finally:
             await self._stop()
         self._raise_failure()
+
+    def _report_ready(self, port: int) -> None:
+        keys = f"key {self._keys.function}, admin key {self._keys.admin}"
+        print(f"functions: http://127.0.0.1:{port}/ ({self._count} functions, {keys})", flush=True)
+
+    def _admin_routes(self, planned: Plan) -> list[web.RouteDef]:
+        timers = {timer.name: timer for timer in self._timers}
+        return Admin(planned.functions, timers, self._keys).routes
+
+    def _open_task_hub(self, planned: HubPlan | None, state: Path) -> TaskHub | None:
+        if planned is None:
+            return None
+        task_hub = TaskHub(planned, state=state, invoker=self._invoker, keys=self._keys)
+        self._invoker.make_client_input = task_hub.client_input
+        self._invoker.on_new_worker = session.renew
+        self._count += planned.functions.count
+        return task_hub
 
     def _subscribe(self, function: Function, trigger: CosmosTrigger) -> ChangeFeed:
         return ChangeFeed(
@@ -144,13 +199,17 @@ class Host:
     async def _stop(self) -> None:
         self._stopping.set()
         deadline = time.monotonic() + _GRACE_SECONDS
+        if self._task_hub:
+            self._task_hub.stop()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._http.stop(), _GRACE_SECONDS)
         await asyncio.to_thread(self._join, deadline)
         self._invoker.close()
 
     def _join(self, deadline: float) -> None:
-        running: list[Timer | ChangeFeed] = [*self._timers, *self._change_feeds]
+        running: list[Timer | ChangeFeed | TaskHub] = [*self._timers, *self._change_feeds]
+        if self._task_hub:
+            running.append(self._task_hub)
         for found in running:
             found.join(deadline)
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import errno
-import hmac
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -12,8 +13,10 @@ from local.functions import routes
 from local.functions.app import Function
 from local.functions.errors import HostError
 from local.functions.invoke import Invoker
+from local.functions.keys import Keys
 from local.functions.routes import Route, RouteError
 
+_log = logging.getLogger(__name__)
 _HOST = "127.0.0.1"
 _LARGEST_BODY = 100 * 1024 * 1024
 
@@ -25,7 +28,7 @@ class Endpoint:
     function: Function
     route: Route
     methods: frozenset[str]
-    needs_key: bool
+    auth_level: str
 
 
 def read_endpoint(function: Function, route_prefix: str) -> Endpoint:
@@ -39,18 +42,29 @@ def read_endpoint(function: Function, route_prefix: str) -> Endpoint:
         function=function,
         route=route,
         methods=frozenset(str(method).upper() for method in trigger.get("methods") or ()),
-        needs_key=str(trigger.get("authLevel") or "function").lower() != "anonymous",
+        auth_level=str(trigger.get("authLevel") or "function").lower(),
     )
 
 
 class HttpServer:
     """Answer requests on one port with the functions that declare their routes."""
 
-    def __init__(self, endpoints: list[Endpoint], *, key: str, invoker: Invoker, grace_seconds: float) -> None:
+    def __init__(
+        self,
+        endpoints: list[Endpoint],
+        *,
+        keys: Keys,
+        invoker: Invoker,
+        grace_seconds: float,
+        answer_seconds: float,
+        more_routes: Sequence[web.RouteDef] = (),
+    ) -> None:
         self._endpoints = sorted(endpoints, key=lambda endpoint: endpoint.route.rank)
-        self._key = key
+        self._keys = keys
         self._invoker = invoker
+        self._answer_seconds = answer_seconds
         application = web.Application(client_max_size=_LARGEST_BODY)
+        application.add_routes(more_routes)
         application.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=grace_seconds)
 
@@ -74,19 +88,24 @@ class HttpServer:
             parameters = endpoint.route.match(request.rel_url.raw_path)
             if parameters is None or (endpoint.methods and request.method not in endpoint.methods):
                 continue
-            if endpoint.needs_key and not self._has_key(request):
+            if not self._admits(endpoint, request):
                 return web.Response(status=401)
             return await self._invoke(endpoint.function, request, parameters)
         return web.Response(status=404)
 
-    def _has_key(self, request: web.Request) -> bool:
-        given = request.headers.get("x-functions-key") or request.query.get("code") or ""
-        return hmac.compare_digest(given.encode(), self._key.encode())
+    def _admits(self, endpoint: Endpoint, request: web.Request) -> bool:
+        if endpoint.auth_level == "anonymous":
+            return True
+        return self._keys.admits(request, only_admin=endpoint.auth_level == "admin")
 
     async def _invoke(self, function: Function, request: web.Request, parameters: dict[str, str]) -> web.Response:
         future = self._invoker.submit(function, await _read(request, parameters))
         answer = asyncio.wrap_future(future)
-        await asyncio.wait([answer])
+        await asyncio.wait([answer], timeout=self._answer_seconds)
+        if not answer.done():
+            # The function goes on, as it does behind the load balancer of Azure.
+            _log.warning("no answer within %g s", self._answer_seconds, extra={"function": function.name})
+            return web.Response(status=504)
         if answer.exception() is not None:
             return web.Response(status=500)
         return _write(answer.result())

@@ -1,13 +1,13 @@
 """Invoke functions: convert payloads, run in the thread pool or on the loop, retry by policy."""
 
-import asyncio
+import functools
 import inspect
 import itertools
 import logging
 import threading
 import time
 import uuid
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any
 
@@ -16,6 +16,7 @@ from azure.functions.meta import Datum, get_binding_registry
 from local.functions.app import Function
 from local.functions.context import Context, RetryContext
 from local.functions.log import current_function
+from local.functions.worker import Answer, Worker, WorkerEndedError
 
 _log = logging.getLogger(__name__)
 
@@ -28,33 +29,43 @@ class Outcome(Enum):
     ABANDONED = auto()
 
 
+class FunctionTimeoutError(Exception):
+    """Say that an invocation took longer than functionTimeout admits."""
+
+
 class Invoker:
-    """Run sync functions in one thread pool and async functions on one event loop, as the worker does."""
+    """Run invocations in a worker, and put a new worker in its place when one of them takes too long."""
 
-    def __init__(self, *, threads: int, stopping: threading.Event) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="invocation")
-        self._loop = asyncio.new_event_loop()
-        self._loop_thread = threading.Thread(target=self._loop.run_forever, name="async invocations", daemon=True)
-        self._loop_thread.start()
+    def __init__(self, *, threads: int, stopping: threading.Event, timeout: float | None = None) -> None:
+        self._threads = threads
         self._stopping = stopping
-        self._running: set[Future[Datum | None]] = set()
+        self._timeout = timeout
+        self._worker = Worker(threads=threads)
+        self._replacing = threading.Lock()
+        self._started: dict[Answer, tuple[Function, float]] = {}
+        self.make_client_input: Callable[[], str] = lambda: ""
+        self.on_new_worker: Callable[[], None] = lambda: None
+        if timeout is not None:
+            threading.Thread(target=self._watch, args=(timeout,), name="function timeout", daemon=True).start()
 
-    def submit(self, function: Function, payload: Datum, retry: RetryContext | None = None) -> "Future[Datum | None]":
+    def submit(self, function: Function, payload: Datum, retry: RetryContext | None = None) -> Answer:
         """Start an invocation and return its coming answer."""
         invocation_id = str(uuid.uuid4())
-        arguments = (function, payload, invocation_id, retry or RetryContext())
+        clients = {name: self.make_client_input() for name in function.durable_clients}
+        arguments = (function, payload, invocation_id, retry or RetryContext(), clients)
         started = time.monotonic()
-        if inspect.iscoroutinefunction(function.call):
-            future = asyncio.run_coroutine_threadsafe(_call_async(*arguments), self._loop)
-        else:
-            future = self._pool.submit(_call, *arguments)
-        self._running.add(future)
-        future.add_done_callback(self._running.discard)
-        future.add_done_callback(lambda done: _report(function, done, time.monotonic() - started))
-        return future
+        with self._replacing:
+            if inspect.iscoroutinefunction(function.call):
+                answer = self._worker.run_async(_call_async(*arguments))
+            else:
+                answer = self._worker.run(functools.partial(_call, *arguments))
+            self._started[answer] = function, started
+        answer.add_done_callback(self._started.pop)
+        answer.add_done_callback(lambda done: _report(function, done, time.monotonic() - started))
+        return answer
 
-    def run(self, function: Function, payload: Datum) -> Outcome:
-        """Invoke a function until it returns, its retries are spent, or the host stops."""
+    def run(self, function: Function, payload: Datum, *, is_lost: Callable[[], bool] = lambda: False) -> Outcome:
+        """Invoke a function until it returns, its retries are spent, the host stops, or the payload is another's."""
         policy = function.retry
         error: BaseException | None = None
         for retry_count in itertools.count():
@@ -63,32 +74,60 @@ class Invoker:
             error = self.submit(function, payload, retry).exception()
             if error is None:
                 return Outcome.SUCCEEDED
-            if self._stopping.is_set():
+            if self._stopping.is_set() or is_lost():
                 return Outcome.ABANDONED
             if policy is None or policy.is_spent(retry_count):
                 return Outcome.FAILED
-            if self._stopping.wait(policy.delay(retry_count)):
+            if self._stopping.wait(policy.delay(retry_count)) or is_lost():
                 return Outcome.ABANDONED
         raise AssertionError
 
     def close(self) -> None:
         """Accept no more invocations."""
-        if self._running:
-            _log.warning("%d invocations did not end within the grace period", len(self._running))
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        if running := self._worker.running:
+            _log.warning("%d invocations did not end within the grace period", running)
+        self._worker.close()
+
+    def _watch(self, timeout: float) -> None:
+        while True:
+            time.sleep(min(1.0, timeout / 4))
+            latest = time.monotonic() - timeout
+            overdue = {answer for answer, (_, started) in list(self._started.items()) if started < latest}
+            if overdue:
+                self._replace_worker(overdue, timeout)
+
+    def _replace_worker(self, overdue: set[Answer], timeout: float) -> None:
+        names = ", ".join(sorted({self._started[answer][0].name for answer in overdue if answer in self._started}))
+        _log.error(
+            "%s ran for longer than functionTimeout, %g s: the worker and all that runs in it end", names, timeout
+        )
+
+        def explain(answer: Answer) -> BaseException:
+            if answer in overdue:
+                return FunctionTimeoutError(f"the invocation ran for longer than functionTimeout, {timeout:g} s")
+            return WorkerEndedError(f"the worker was ended, because {names} ran for longer than functionTimeout")
+
+        with self._replacing:
+            ended, self._worker = self._worker, Worker(threads=self._threads)
+            self.on_new_worker()
+        ended.end(explain)
 
 
-def _call(function: Function, payload: Datum, invocation_id: str, retry: RetryContext) -> Datum | None:
+def _call(
+    function: Function, payload: Datum, invocation_id: str, retry: RetryContext, clients: dict[str, str]
+) -> Datum | None:
     token = current_function.set(function.name)
     try:
-        return _encode(function, function.call(**_arguments(function, payload, invocation_id, retry)))
+        return _encode(function, function.call(**clients, **_arguments(function, payload, invocation_id, retry)))
     finally:
         current_function.reset(token)
 
 
-async def _call_async(function: Function, payload: Datum, invocation_id: str, retry: RetryContext) -> Datum | None:
+async def _call_async(
+    function: Function, payload: Datum, invocation_id: str, retry: RetryContext, clients: dict[str, str]
+) -> Datum | None:
     current_function.set(function.name)
-    return _encode(function, await function.call(**_arguments(function, payload, invocation_id, retry)))
+    return _encode(function, await function.call(**clients, **_arguments(function, payload, invocation_id, retry)))
 
 
 def _arguments(function: Function, payload: Datum, invocation_id: str, retry: RetryContext) -> dict[str, Any]:
@@ -125,7 +164,7 @@ def _encode(function: Function, result: Any) -> Datum | None:
     return encoded
 
 
-def _report(function: Function, done: "Future[Datum | None]", seconds: float) -> None:
+def _report(function: Function, done: Answer, seconds: float) -> None:
     error = None if done.cancelled() else done.exception()
     extra = {"function": function.name}
     if error is None:

@@ -1,6 +1,7 @@
 """Keep leases as documents, shaped like those of the .NET change feed processor."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -52,6 +53,17 @@ class Lease:
         return continuation
 
     @property
+    def owner(self) -> str | None:
+        """Return the host that delivers the range, unless the lease is free."""
+        owner: str | None = self.document.get("Owner")
+        return owner
+
+    @property
+    def renewed_at(self) -> datetime:
+        """Return when the owner last said that it is alive."""
+        return datetime.fromisoformat(str(self.document["timestamp"]))
+
+    @property
     def mode(self) -> str:
         """Return the change-feed mode that the lease was made for."""
         return str(self.document.get("Mode") or _WIRE_MODES["LatestVersion"])
@@ -84,28 +96,39 @@ class LeaseStore:
             return False
         return True
 
-    def initialize(self, ranges: list[tuple[str, str]]) -> None:
+    def initialize(self, ranges: Iterable[tuple[str, str]]) -> None:
         """Write a lease for each range that has none, then a note that all are there."""
         for low, high in ranges:
             self._create(self._new_document(low, high))
         self._create({"id": f"{self._prefix}.info"})
 
+    def split(self, lease: Lease, ranges: Iterable[tuple[str, str]], continuation: str | None) -> None:
+        """Write a lease for each part of a split range, each to go on from where the whole was, and remove the whole.
+
+        A host that dies in between leaves the old lease behind, and whoever takes it splits it again.
+        """
+        for low, high in ranges:
+            self._create({**self._new_document(low, high), "ContinuationToken": continuation})
+        with contextlib.suppress(CosmosResourceNotFoundError):
+            self._container.delete_item(lease.document["id"], lease.document["id"])
+
     def acquire(self, lease: Lease) -> Lease:
-        """Become the owner of a lease."""
-        return self._replace(lease, {"Owner": self._owner}, keeps=lambda _: True)
+        """Become the owner of a lease, unless somebody wrote it since it was read."""
+        return self._replace(lease, {"Owner": self._owner})
+
+    def renew(self, lease: Lease) -> Lease:
+        """Say that the owner is alive."""
+        return self._replace(lease, {})
 
     def checkpoint(self, lease: Lease, continuation: str) -> Lease:
         """Write down how far the range was delivered."""
-        return self._replace(lease, {"ContinuationToken": continuation}, keeps=self._is_mine)
+        return self._replace(lease, {"ContinuationToken": continuation})
 
     def release(self, lease: Lease) -> Lease:
         """Leave a lease to whoever comes next."""
-        return self._replace(lease, {"Owner": None}, keeps=self._is_mine)
+        return self._replace(lease, {"Owner": None})
 
-    def _is_mine(self, document: JsonObject) -> bool:
-        return bool(document.get("Owner") == self._owner)
-
-    def _replace(self, lease: Lease, changes: JsonObject, *, keeps: Callable[[JsonObject], bool]) -> Lease:
+    def _replace(self, lease: Lease, changes: JsonObject) -> Lease:
         current = lease.document
         while True:
             body = {**current, **changes, "timestamp": _now()}
@@ -116,14 +139,19 @@ class LeaseStore:
                 return Lease(dict(replaced))
             except CosmosAccessConditionFailedError:
                 # An answer that got lost leaves our own write behind: only another owner ends the lease.
-                current = self._read(current["id"])
-                if not keeps(current):
-                    raise LeaseLostError(lease.token) from None
+                current = self._read_mine(lease)
             except CosmosResourceNotFoundError:
                 raise LeaseLostError(lease.token) from None
 
-    def _read(self, lease_id: str) -> JsonObject:
-        return dict(self._container.read_item(lease_id, lease_id))
+    def _read_mine(self, lease: Lease) -> JsonObject:
+        lease_id = lease.document["id"]
+        try:
+            found = dict(self._container.read_item(lease_id, lease_id))
+        except CosmosResourceNotFoundError:
+            raise LeaseLostError(lease.token) from None
+        if found.get("Owner") != self._owner:
+            raise LeaseLostError(lease.token)
+        return found
 
     def _create(self, document: dict[str, Any]) -> None:
         try:

@@ -1,5 +1,6 @@
 """Write one line per event to stderr."""
 
+import json
 import logging
 import sys
 import time
@@ -17,18 +18,20 @@ _CHATTY = ("azure", "aiohttp", "asyncio", "urllib3")
 
 class _LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
-        source = getattr(record, "function", None) or current_function.get() or _short(record.name)
-        message = " ".join(record.getMessage().splitlines())
-        if record.exc_info and record.exc_info[1]:
-            message += f": {summarize(record.exc_info[1])}"
-        return f"{moment} {record.levelname.lower()} {source}: {message}"
+        event = _describe(record)
+        error = f": {event['error']}" if "error" in event else ""
+        return f"{event['time']} {event['level']} {event['source']}: {event['message']}{error}"
 
 
-def configure(*, verbose: bool) -> None:
+class _JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps(_describe(record), ensure_ascii=False)
+
+
+def configure(*, verbose: bool, as_json: bool = False) -> None:
     """Send the log of the host and of the app to stderr: warnings, and with verbose also information."""
     output = logging.StreamHandler(sys.stderr)
-    output.setFormatter(_LineFormatter())
+    output.setFormatter(_JsonFormatter() if as_json else _LineFormatter())
     root = logging.getLogger()
     root.handlers[:] = [output]
     root.setLevel(logging.INFO if verbose else logging.WARNING)
@@ -47,6 +50,18 @@ def find_place(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not any(part in frame.filename for part in _FOREIGN)]
     return f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+
+
+def _describe(record: logging.LogRecord) -> dict[str, str]:
+    event = {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
+        "level": record.levelname.lower(),
+        "source": getattr(record, "function", None) or current_function.get() or _short(record.name),
+        "message": " ".join(record.getMessage().splitlines()),
+    }
+    if record.exc_info and record.exc_info[1]:
+        event["error"] = summarize(record.exc_info[1])
+    return event
 
 
 def _short(name: str) -> str:

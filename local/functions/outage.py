@@ -10,8 +10,9 @@ from azure.core.exceptions import AzureError
 _log = logging.getLogger(__name__)
 _SHORTEST = 0.25
 _LONGEST = 10.0
-# The SDK answers some lasting failures with a bare KeyError, or with a RecursionError while a range is gone.
-UNAVAILABLE = (AzureError, KeyError, RecursionError)
+# The SDK answers some lasting failures with a bare KeyError, with a RecursionError while a range is gone, and with a
+# RuntimeError when one thread changes the headers of the last answer while another one copies them.
+UNAVAILABLE = (AzureError, KeyError, RuntimeError)
 
 T = TypeVar("T")
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.functions import retry
+from local.functions import limits, retry
 from local.functions.errors import HostError
 from local.functions.retry import RetryPolicy
 
+# What every plan but Consumption, which has 5 minutes, sets.
+_DEFAULT_TIMEOUT = "00:30:00"
 _REFERENCE = re.compile(r"%([^%]+)%")
 
 
@@ -25,6 +27,8 @@ class HostJson:
     route_prefix: str
     retry: RetryPolicy | None
     keeps_date_strings: bool
+    durable_task: dict[str, Any]
+    function_timeout: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +49,15 @@ def load_host_json(root: Path) -> HostJson:
         raise HostError(f"{root / 'host.json'} does not exist")
     if content.get("version") != "2.0":
         raise HostError('host.json: version must be "2.0"')
+    limits.check(content)
     extensions = content.get("extensions", {})
     serializer = extensions.get("cosmosDB", {}).get("serializerSettings", {})
     return HostJson(
         route_prefix=extensions.get("http", {}).get("routePrefix", "api").strip("/"),
         retry=retry.from_host_json(content.get("retry")),
         keeps_date_strings=serializer.get("dateParseHandling") == "None",
+        durable_task=extensions.get("durableTask") or {},
+        function_timeout=limits.read_time_span(content.get("functionTimeout", _DEFAULT_TIMEOUT)),
     )
 
 

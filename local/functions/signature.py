@@ -27,6 +27,7 @@ def check(name: str, call: Callable[..., Any], bindings: Sequence[JsonObject]) -
     for parameter, binding in bound.items():
         if parameter in annotations:
             _check_parameter(name, parameter, binding, annotations[parameter])
+    _check_client(name, call, bindings)
     returned = [binding for binding in bindings if binding["name"] == _RETURN]
     if returned and "return" in annotations:
         _check_return(name, returned[0], annotations["return"])
@@ -62,11 +63,18 @@ def _check_names(name: str, parameters: set[str], bound: set[str]) -> None:
         raise HostError(f"function {name}: binding without a parameter: {', '.join(sorted(unused))}")
 
 
+def _check_client(name: str, call: Callable[..., Any], bindings: Sequence[JsonObject]) -> None:
+    # The decorator wraps the function in a coroutine: in production a sync one fails when that awaits its answer.
+    declared = inspect.unwrap(call)
+    if any(binding["type"] == "durableClient" for binding in bindings) and not inspect.iscoroutinefunction(declared):
+        raise HostError(f"function {name}: a function with a client of durable functions must be async def")
+
+
 def _check_parameter(name: str, parameter: str, binding: JsonObject, declared: Any) -> None:
     converter = get_binding_registry().get(binding["type"])  # type: ignore[no-untyped-call]
     if converter is None or (declared in {str, bytes} and binding["type"] != "httpTrigger"):
         return
-    if not _is_plain_type(declared) or not converter.check_input_type_annotation(declared):
+    if not _admits(converter.check_input_type_annotation, declared):
         kind = binding["type"]
         raise HostError(f"function {name}: the annotation {_show(declared)} of {parameter} does not fit {kind}")
 
@@ -78,6 +86,20 @@ def _check_return(name: str, binding: JsonObject, declared: Any) -> None:
     if not _is_plain_type(declared) or not converter.check_output_type_annotation(declared):
         kind = binding["type"]
         raise HostError(f"function {name}: the return annotation {_show(declared)} does not fit {kind}")
+
+
+def _admits(check: Callable[[Any], bool], declared: Any) -> bool:
+    # Of generic types the worker takes those of typing (Dict[...]) but not the built-in ones (dict[...]).
+    if not _is_plain_type(declared) and not _is_of_typing(declared):
+        return False
+    try:
+        return check(declared)
+    except TypeError:  # the converter compares classes
+        return False
+
+
+def _is_of_typing(declared: Any) -> bool:
+    return type(declared).__module__ == "typing" and typing.get_origin(declared) not in {None, typing.Union}
 
 
 def _is_plain_type(declared: Any) -> bool:

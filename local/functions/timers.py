@@ -10,11 +10,12 @@ from azure.functions.meta import Datum
 from local.functions.app import Function
 from local.functions.cron import Cron
 from local.functions.invoke import Invoker
+from local.functions.locks import HostLock
 from local.functions.triggers import TimerTrigger
 
 
 class Timer:
-    """Run one function again and again, never two at a time."""
+    """Run one function again and again, never two at a time, in one of the hosts that run the app."""
 
     def __init__(self, function: Function, trigger: TimerTrigger, invoker: Invoker, stopping: threading.Event) -> None:
         self._function = function
@@ -22,25 +23,40 @@ class Timer:
         self._invoker = invoker
         self._stopping = stopping
         self._last: datetime | None = None
+        self._lock = HostLock(function.directory, function.name)
+        self._by_hand: list[threading.Thread] = []
         self._thread = threading.Thread(target=self._run, name=function.name, daemon=True)
+
+    @property
+    def name(self) -> str:
+        """Return the name of the function."""
+        return self._function.name
 
     def start(self) -> None:
         """Begin to wait in the background."""
         self._thread.start()
 
+    def run_by_hand(self) -> None:
+        """Run the function now, whatever its schedule says and whoever else runs it."""
+        payload = self._payload(datetime.now(UTC))
+        self._by_hand.append(threading.Thread(target=self._invoker.run, args=(self._function, payload), daemon=True))
+        self._by_hand[-1].start()
+
     def join(self, deadline: float) -> None:
-        """Wait for a running invocation."""
-        if self._thread.ident is not None:
-            self._thread.join(max(0.0, deadline - time.monotonic()))
+        """Wait for running invocations."""
+        for thread in (self._thread, *self._by_hand):
+            if thread.ident is not None:
+                thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self) -> None:
-        if self._trigger.run_on_startup:
+        if self._trigger.run_on_startup and self._lock.acquire():
             self._fire(datetime.now(UTC))
         while not self._stopping.is_set():
             due = self._trigger.schedule.next_after(datetime.now(UTC))
-            if not self._wait_until(due):
-                return
-            self._fire(due)
+            # Whoever holds the lock runs the timer until it ends; another host asks again when it is due.
+            if self._wait_until(due) and self._lock.acquire():
+                self._fire(due)
+        self._lock.release()
 
     def _wait_until(self, due: datetime) -> bool:
         while (seconds := (due - datetime.now(UTC)).total_seconds()) > 0:

@@ -31,6 +31,9 @@ class CosmosTrigger:
     lease_container: str
     lease_prefix: str
     creates_lease_container: bool
+    acquire_seconds: float
+    renew_seconds: float
+    expiration_seconds: float
     poll_seconds: float
     max_items: int
     start: Start
@@ -75,17 +78,27 @@ def read_cosmos(function: Function, environment: Mapping[str, str]) -> CosmosTri
     declared = resolve(function, environment)
     database = declared["databaseName"]
     mode = _mode(function, declared)
+    lease_connection = _connection(
+        function, "leaseConnection" if declared.get("leaseConnection") else "connection", environment
+    )
+    creates = _flag(declared.get("createLeaseContainerIfNotExists"))
+    if creates and lease_connection.endpoint is not None:
+        raise HostError(
+            f"function {function.name}: createLeaseContainerIfNotExists needs a connection string: "
+            "an Entra identity may not create containers"
+        )
     return CosmosTrigger(
         connection=_connection(function, "connection", environment),
         database=database,
         container=declared["containerName"],
-        lease_connection=_connection(
-            function, "leaseConnection" if declared.get("leaseConnection") else "connection", environment
-        ),
+        lease_connection=lease_connection,
         lease_database=declared.get("leaseDatabaseName") or database,
         lease_container=declared.get("leaseContainerName") or "leases",
         lease_prefix=declared.get("leaseContainerPrefix") or "",
-        creates_lease_container=_flag(declared.get("createLeaseContainerIfNotExists")),
+        creates_lease_container=creates,
+        acquire_seconds=_number(function, declared, "leaseAcquireInterval", 13_000) / 1000,
+        renew_seconds=_number(function, declared, "leaseRenewInterval", 17_000) / 1000,
+        expiration_seconds=_number(function, declared, "leaseExpirationInterval", 60_000) / 1000,
         poll_seconds=_number(function, declared, "feedPollDelay", 5000) / 1000,
         max_items=_number(function, declared, "maxItemsPerInvocation", 100) or 100,
         start=_start(function, declared, mode),

@@ -21,6 +21,7 @@ from local.functions import host
 
 REPOSITORY = Path(__file__).parents[3]
 KEY = "the-key"
+ADMIN_KEY = "the-admin-key"
 HOST_JSON = {
     "version": "2.0",
     "extensions": {"cosmosDB": {"serializerSettings": {"dateParseHandling": "None"}}},
@@ -83,7 +84,18 @@ class HostProcess:
 
     def __init__(self, app: App, *options: str, **environment: str) -> None:
         self.errors_file = app.root / f"stderr-{time.monotonic_ns()}.txt"
-        command = [sys.executable, "-m", "local.functions", "--root", str(app.root), "--key", KEY, *options]
+        command = [
+            sys.executable,
+            "-m",
+            "local.functions",
+            "--root",
+            str(app.root),
+            "--key",
+            KEY,
+            "--admin-key",
+            ADMIN_KEY,
+        ]
+        command += options
         if "--port" not in options:
             command += ["--port", "0"]
         with self.errors_file.open("w") as errors:

@@ -20,89 +20,6 @@ def feed(**more):
     return FEED.replace("{more}", "".join(f", {name}={value!r}" for name, value in more.items()))
 
 
-REFUSALS = {
-    "no app": ("del app\n", "exactly one FunctionApp, it has 0"),
-    "two apps": ("other = func.FunctionApp()\n", "exactly one FunctionApp, it has 2"),
-    "no function": ("", "declares no function"),
-    "import error": ("raise ValueError('A is missing; B is wrong')\n", "ValueError: A is missing; B is wrong"),
-    "syntax error": ("def broken(:\n", "SyntaxError"),
-    "duplicate name": (HTTP.format(route="a", name="one") + HTTP.format(route="b", name="one"), "one .* unique"),
-    "bad name": ('@app.function_name("no good")\n' + HTTP.format(route="a", name="one"), "function no good: a name"),
-    "unbound parameter": (
-        '@app.route(route="a")\ndef one(req: func.HttpRequest, more) -> str: return ""\n',
-        "function one: parameter without a binding: more",
-    ),
-    "unused binding": (
-        '@app.route(route="a", trigger_arg_name="request")\ndef one() -> str: return ""\n',
-        "function one: binding without a parameter: request",
-    ),
-    "context annotation": (
-        '@app.route(route="a")\ndef one(req: func.HttpRequest, context: int) -> str: return ""\n',
-        "function one: the parameter context",
-    ),
-    "return annotation": (
-        '@app.route(route="a")\ndef one(req: func.HttpRequest) -> dict: return {}\n',
-        "function one: the return annotation dict",
-    ),
-    "missing name in annotation": (
-        '@app.route(route="a")\ndef one(req: "Nowhere") -> str: return ""\n',
-        "function one: its annotations cannot be read: name 'Nowhere'",
-    ),
-    "route syntax": (HTTP.format(route="a/{b}c", name="one"), "function one: the segment"),
-    "route constraint": (HTTP.format(route="a/{b:odd}", name="one"), "function one: the route constraint 'odd'"),
-    "trigger type": (
-        '@app.queue_trigger(arg_name="msg", queue_name="q", connection="C")\ndef one(msg: func.QueueMessage): pass\n',
-        "function one: this host does not run the binding queueTrigger",
-    ),
-    "cron": (TIMER.format("61 * * * * *"), "function tick: the schedule '61 .*' is wrong: second 61"),
-    "schedule setting": (TIMER.format("%WHEN%"), "function tick: schedule names the setting WHEN"),
-    "binding setting": (
-        feed(lease_container_name="%LEASES%"),
-        "function feed: leaseContainerName names the setting LEASES",
-    ),
-    "lease connection": (
-        feed(lease_connection="OTHER"),
-        "function feed: leaseConnection names the setting OTHER, but neither OTHER nor OTHER__accountEndpoint",
-    ),
-    "two starts": (
-        feed(start_from_beginning=True, start_from_time="2026-01-01T00:00:00Z"),
-        "function feed: startFromBeginning and startFromTime",
-    ),
-    "all versions from the beginning": (
-        feed(start_from_beginning=True, change_feed_mode="AllVersionsAndDeletes"),
-        "function feed: changeFeedMode AllVersionsAndDeletes",
-    ),
-    "unknown mode": (feed(change_feed_mode="Some"), "function feed: changeFeedMode"),
-    "start time": (feed(start_from_time="soon"), "function feed: startFromTime 'soon'"),
-    "number": (feed(max_items_per_invocation="many"), "function feed: maxItemsPerInvocation 'many'"),
-    "retry interval": (
-        '@app.retry(strategy="exponential_backoff", max_retry_count="3")' + TIMER.format("* * * * * *"),
-        "function tick: retry: the minimum interval",
-    ),
-    "retry count": (
-        '@app.retry(strategy="fixed_delay", max_retry_count="x", delay_interval="00:00:01")\n'
-        + TIMER.format("5 * * * *"),
-        "function tick: retry: the maximum retry count 'x'",
-    ),
-}
-REFUSALS["retry interval"] = (REFUSALS["retry interval"][0].replace(")@app", ")\n@app"), REFUSALS["retry interval"][1])
-for declared in ("list", "dict[str, str]", "list[func.Document]", "func.DocumentList | None", "dict"):
-    REFUSALS[f"annotation {declared}"] = (
-        feed().replace("documents: func.DocumentList", f"documents: {declared}"),
-        "function feed: the annotation .* of documents does not fit cosmosDBTrigger",
-    )
-
-
-@pytest.mark.parametrize("case", REFUSALS)
-def test_an_app_that_the_real_host_would_not_run_is_refused(app, case):
-    """Expect one text that names the function and the reason."""
-    source, reason = REFUSALS[case]
-    app.write(source)
-
-    with pytest.raises(HostError, match=reason):
-        app.load(**SET)
-
-
 def test_a_missing_connection_setting_is_refused(app):
     """Leave the setting of the connection out."""
     app.write(feed())
@@ -140,23 +57,6 @@ def test_the_annotations_that_the_worker_admits_are_admitted(app, declared):
     loaded, _ = app.load(**SET)
 
     assert [function.name for function in loaded.functions] == ["feed"]
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (None, "host.json does not exist"),
-        ({}, "version"),
-        ([], "not a JSON object"),
-        ({"version": "2.0", "retry": {"strategy": "never"}}, "retry.strategy 'never'"),
-    ],
-)
-def test_a_bad_host_json_is_refused(app, content, reason):
-    """Expect a text that names the file."""
-    app.write(HTTP.format(route="a", name="one"), host_json=content)
-
-    with pytest.raises(HostError, match=reason):
-        app.load()
 
 
 def test_host_json_sets_the_retry_policy_of_functions_that_have_none(app):

@@ -1,5 +1,6 @@
 """Check what the change feed delivers, and what survives a stop, a kill and a failure."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,8 @@ from azure.cosmos import PartitionKey
 TRIGGER = """
 @app.cosmos_db_trigger(arg_name="documents", connection="COSMOS", database_name="db", container_name="things",
                        lease_container_name="leases", lease_container_prefix="test-", feed_poll_delay=50,
-                       max_items_per_invocation=5{more})
+                       max_items_per_invocation=5, lease_acquire_interval=100, lease_renew_interval=200,
+                       lease_expiration_interval=800{more})
 """
 SOURCE = (
     TRIGGER
@@ -278,28 +280,51 @@ def test_a_lease_container_with_another_partition_key_is_refused(app, run, sourc
     assert "the partition key of the lease container leases must be /id, it is /other" in host.errors
 
 
-def test_leases_of_another_change_feed_mode_are_refused(app, run, source, eventually):
+LATEST, ALL = {}, {"start_from_beginning": False, "change_feed_mode": "AllVersionsAndDeletes"}
+
+
+@pytest.mark.parametrize(("before", "after"), [(LATEST, ALL), (ALL, LATEST)], ids=["latest to all", "all to latest"])
+def test_leases_of_another_change_feed_mode_are_refused(app, run, source, versioned, before, after):
     """Change the mode and keep the lease prefix."""
-    app.write(declare(SOURCE))
+    app.write(declare(SOURCE, **before))
     assert run().wait_ready().stop() == 0
-    app.write(declare(SOURCE, start_from_beginning=False, change_feed_mode="AllVersionsAndDeletes"))
+    app.write(declare(SOURCE, **after))
 
     host = run()
 
     assert host.wait() == 1
-    assert "another changeFeedMode" in host.errors
+    assert "function feed: its leases were made for another changeFeedMode; use another lease prefix" in host.errors
 
 
-def test_a_host_whose_lease_was_taken_stops_reading_it(app, run, source, eventually):
-    """Start a second host beside the first: it takes the leases over."""
-    app.write(declare(SOURCE))
-    first = run().wait_ready()
+@pytest.fixture
+def versioned(source):
+    """Make the container anew, so that it keeps all versions."""
+    source.database.delete_container("things")
+    policy = {"retentionDuration": 10}
+    source.container = source.database.create_container("things", PartitionKey("/id"), change_feed_policy=policy)
+
+
+def test_all_versions_and_deletes_are_delivered_from_now_on(app, run, source, versioned, eventually):
+    """Write before the start, change and delete after it, go on after a restart."""
+    function = "def feed(documents: str): note(changes=json.loads(documents))\n"
+    app.write(declare(TRIGGER + function, **ALL))
+    source.write("early")
+    host = run().wait_ready()
+
+    source.write("one", number=1)
+    source.write("one", number=2)
+    source.container.delete_item("one", "one")
+    changes = eventually(lambda: (found := [each for note in app.notes() for each in note["changes"]])[2:] and found)
+    eventually(source.checkpointed)
+    assert host.stop() == 0
+
+    assert [change["metadata"]["operationType"] for change in changes] == ["create", "replace", "delete"]
+    assert [change["current"].get("number") for change in changes] == [1, 2, None]
+    assert {lease["Mode"] for lease in source.leases()} == {"Full-Fidelity Feed"}
+
+    source.write("one", number=3)
     run().wait_ready()
-    eventually(lambda: len({lease["Owner"] for lease in source.leases()}) == 1)
-
-    source.write(*IDS)
-    eventually(lambda: first.errors.count("another host has taken the lease") == 2)
-    eventually(lambda: set(delivered(app)) == set(IDS))
+    eventually(lambda: app.notes()[-1]["changes"][0]["current"].get("number") == 3)
 
 
 def test_an_account_that_goes_away_is_waited_for_and_logged_once(app, source, proxy, start, eventually):
@@ -386,3 +411,18 @@ def test_verbose_logs_invocations_and_the_information_of_the_app(app, run, sourc
 
     assert "info feed: hello\n" in host.errors
     assert host.stop() == 0
+
+
+def test_the_log_can_be_json(app, run, source, eventually):
+    """Raise in the function."""
+    app.write(declare(TRIGGER + 'def feed(documents):\n    raise ValueError("nope")\n'))
+    source.write("one")
+    host = run("--json-log").wait_ready()
+
+    eventually(lambda: "batch lost" in host.errors)
+
+    failed, lost = map(json.loads, host.errors.splitlines())
+    assert failed.keys() == {"time", "level", "source", "message", "error"}
+    assert (failed["level"], failed["source"]) == ("error", "feed")
+    assert failed["error"].startswith("ValueError: nope (function_app.py:")
+    assert lost["message"] == "batch lost: no retry is left, 1 document(s) are checkpointed"

@@ -8,8 +8,8 @@ import urllib.request
 import pytest
 
 from local.functions import routes
+from tests.local.functions.conftest import ADMIN_KEY, KEY
 
-KEY = "the-key"
 SOURCE = """
 @app.route(route="open/{name?}", auth_level="ANONYMOUS", methods=["GET", "POST"])
 async def open_route(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
@@ -29,6 +29,21 @@ def broken(req: func.HttpRequest) -> str:
 @app.route(route="wrong", auth_level="ANONYMOUS")
 def wrong(req):
     return {"no": "answer"}
+
+@app.route(route="secret", auth_level="ADMIN")
+def secret(req: func.HttpRequest) -> str:
+    return "secret"
+
+@app.route(route="slow/{file}", auth_level="ANONYMOUS")
+def slow(req: func.HttpRequest) -> str:
+    while not pathlib.Path(req.route_params["file"]).exists():
+        time.sleep(0.01)
+    note(done=True)
+    return "done"
+
+@app.timer_trigger(arg_name="timer", schedule="0 0 0 1 1 *")
+def tick(timer: func.TimerRequest) -> None:
+    note(past_due=timer.past_due)
 
 @app.route(route="nothing", auth_level="ANONYMOUS")
 def nothing(req):
@@ -55,7 +70,7 @@ def host(app, start):
 
 def test_the_ready_line_names_url_functions_and_key(host):
     """Compare the one line on stdout."""
-    assert host.ready_line.endswith(f"/ (5 functions, key {KEY})\n")
+    assert host.ready_line.endswith(f"/ (8 functions, key {KEY}, admin key {ADMIN_KEY})\n")
     assert host.stop() == 0
     assert host.errors == ""
 
@@ -92,6 +107,57 @@ def test_a_function_key_is_demanded_by_header_or_query(host):
     assert ask(url, **{"x-functions-key": "other"})[0] == 401
     assert ask(url, **{"x-functions-key": KEY})[2].decode() == "text ä"
     assert ask(f"{url}?code={KEY}")[0] == 200
+
+
+def test_the_admin_key_opens_every_function_and_those_of_level_admin_ask_for_it(host):
+    """Ask with both keys."""
+    assert ask(f"{host.url}api/closed", **{"x-functions-key": ADMIN_KEY})[0] == 200
+    assert ask(f"{host.url}api/secret", **{"x-functions-key": ADMIN_KEY})[2] == b"secret"
+    assert ask(f"{host.url}api/secret", **{"x-functions-key": KEY})[0] == 401
+
+
+def test_a_timer_is_run_by_hand_with_the_admin_key(app, host, eventually):
+    """Post to the endpoint of the real host."""
+    url = f"{host.url}admin/functions/tick"
+
+    assert ask(url, "POST", b"{}", **{"x-functions-key": KEY})[0] == 401
+    assert ask(url, "POST", b"{}", **{"x-functions-key": ADMIN_KEY})[0] == 202
+
+    assert eventually(app.notes) == [{"past_due": False}]
+
+
+def test_only_a_timer_that_exists_is_run_by_hand(host):
+    """Name another function, and one that does not exist."""
+    key = {"x-functions-key": ADMIN_KEY}
+
+    assert ask(f"{host.url}admin/functions/closed", "POST", b"{}", **key)[0] == 400
+    assert ask(f"{host.url}admin/functions/elsewhere", "POST", b"{}", **key)[0] == 404
+    assert ask(f"{host.url}admin/functions/elsewhere", **key)[0] == 404
+
+
+def test_the_host_tells_its_status_and_its_functions_to_whoever_has_the_admin_key(host):
+    """Read both, and without the key neither."""
+    assert ask(f"{host.url}admin/host/status")[0] == 401
+
+    status = json.loads(ask(f"{host.url}admin/host/status?code={ADMIN_KEY}")[2])
+    functions = json.loads(ask(f"{host.url}admin/functions?code={ADMIN_KEY}")[2])
+    tick = json.loads(ask(f"{host.url}admin/functions/tick?code={ADMIN_KEY}")[2])
+
+    assert status["state"] == "Running"
+    assert len(functions) == 8
+    assert tick in functions
+    assert tick["config"]["bindings"][0]["schedule"] == "0 0 0 1 1 *"
+
+
+def test_a_request_that_takes_too_long_is_answered_504_and_its_function_goes_on(app, start, eventually):
+    """Give the host half a second instead of Azure's 230."""
+    host = start(app.write(SOURCE), "--answer-within", "0.5").wait_ready()
+
+    assert ask(f"{host.url}api/slow/go")[0] == 504
+    app.root.joinpath("go").touch()
+
+    assert eventually(app.notes) == [{"done": True}]
+    assert "warning slow: no answer within 0.5 s" in host.errors
 
 
 def test_an_unknown_route_or_method_is_not_found(host):

@@ -55,6 +55,35 @@ def test_a_host_whose_lease_was_taken_cannot_checkpoint_it(store):
     assert other.release(taken).document["Owner"] is None
 
 
+def test_a_lease_that_was_written_since_it_was_read_is_not_acquired(store):
+    """Let its owner renew it between the other host's read and its write."""
+    mine, other = store("me"), store("other")
+    mine.initialize(RANGES)
+    held = mine.acquire(mine.load()[0])
+    seen = other.load()[0]
+    renewed = mine.renew(held)
+
+    with pytest.raises(LeaseLostError):
+        other.acquire(seen)
+
+    assert renewed.renewed_at > held.renewed_at
+    assert mine.load()[0].owner == "me"
+
+
+def test_a_split_lease_hands_its_continuation_to_its_parts(store):
+    """Split twice, the second time as a host that does not know of the first."""
+    mine = store("me")
+    mine.initialize(RANGES)
+    lease = mine.checkpoint(mine.acquire(mine.load()[0]), '"7"')
+
+    mine.split(lease, [("", "0F"), ("0F", "1F")], '"7"')
+    first, *_ = mine.load()
+    mine.checkpoint(mine.acquire(first), '"9"')
+    mine.split(lease, [("", "0F"), ("0F", "1F")], '"7"')
+
+    assert [(found.low, found.continuation) for found in mine.load()] == [("", '"9"'), ("0F", '"7"'), ("1F", None)]
+
+
 def test_a_deleted_lease_is_lost(store, source):
     """Delete the document of a lease that is held."""
     mine = store("me")
@@ -64,6 +93,8 @@ def test_a_deleted_lease_is_lost(store, source):
 
     with pytest.raises(LeaseLostError):
         mine.checkpoint(lease, '"7"')
+    with pytest.raises(LeaseLostError):
+        mine.acquire(lease)
 
 
 def test_leases_of_another_prefix_are_not_seen(store, source):

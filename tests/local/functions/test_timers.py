@@ -36,3 +36,18 @@ def test_a_timer_that_runs_on_startup_fires_at_once_and_is_retried_by_its_policy
     assert app.notes() == [{"count": count, "limit": 2} for count in range(3)]
     assert host.stop() == 0
     assert host.errors.count("ValueError: again") == 2
+
+
+def test_of_two_hosts_only_one_runs_a_timer_and_the_other_takes_over_when_it_ends(app, start, eventually):
+    """Note who fires, kill the one, and wait for the other."""
+    app.write(SOURCE.replace("note(", "note(pid=os.getpid(), "))
+    first = start(app, WHEN="* * * * * *").wait_ready()
+    eventually(app.notes)
+    second = start(app, WHEN="* * * * * *").wait_ready()
+    count = len(app.notes())
+    eventually(lambda: len(app.notes()) >= count + 2)
+    assert {note["pid"] for note in app.notes()} == {first.process.pid}
+
+    first.kill()
+
+    eventually(lambda: app.notes()[-1]["pid"] == second.process.pid)

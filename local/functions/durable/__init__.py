@@ -1,0 +1,1 @@
+"""Run durable orchestrations by the out-of-process protocol of the Durable Task extension."""

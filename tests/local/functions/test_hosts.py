@@ -1,0 +1,193 @@
+"""Check that hosts share the leases of a container, take over from each other, and follow splits."""
+
+import time
+from datetime import datetime
+
+import pytest
+
+EXPIRATION_SECONDS = 1.0
+FEED = """
+@app.cosmos_db_trigger(arg_name="documents", connection="COSMOS", database_name="db", container_name="things",
+                       lease_container_name="leases", feed_poll_delay=50, start_from_beginning=True,
+                       lease_acquire_interval=100, lease_renew_interval=200, lease_expiration_interval=1000)
+def feed(documents: func.DocumentList) -> None:
+    note(pid=os.getpid(), ids=[document["id"] for document in documents])
+    while pathlib.Path(f"wait-{os.getpid()}").exists():
+        time.sleep(0.01)
+"""
+IDS = [f"thing-{number}" for number in range(40)]
+
+
+@pytest.fixture
+def run(app, source, start):
+    """Give a way to start hosts of one app."""
+    app.write(FEED)
+    return lambda: start(app, COSMOS=source.server.connection_string).wait_ready()
+
+
+@pytest.fixture
+def delivered(app):
+    """Give a way to list the delivered ids, of one host or of all."""
+    return lambda host=None: [
+        item for note in app.notes() if host is None or note["pid"] == host.process.pid for item in note["ids"]
+    ]
+
+
+@pytest.fixture
+def owners(source):
+    """Give a way to count the leases of each owner."""
+
+    def count():
+        found = [lease["Owner"] for lease in source.leases()]
+        return sorted(found.count(owner) for owner in set(found) - {None})
+
+    return count
+
+
+@pytest.fixture
+def pair(run, owners, eventually):
+    """Give two hosts that know of one lease each."""
+    hosts = run(), run()
+    eventually(lambda: owners() == [1, 1])
+    eventually(lambda: "another host has taken the lease" in hosts[0].errors)
+    return hosts
+
+
+def test_two_hosts_share_the_leases_and_each_change_is_delivered_once(pair, source, delivered, eventually):
+    """Write when both have one lease each."""
+    first, second = pair
+
+    source.write(*IDS)
+    eventually(lambda: len(delivered()) >= len(IDS))
+
+    assert sorted(delivered()) == sorted(IDS)
+    assert delivered(first)
+    assert delivered(second)
+    assert second.errors == ""
+
+
+def test_the_survivor_takes_over_once_the_leases_of_a_killed_host_expire(pair, source, owners, delivered, eventually):
+    """Kill one of two hosts and time the takeover."""
+    first, second = pair
+
+    first.kill()
+    killed = time.monotonic()
+    before = {lease["id"]: lease for lease in source.leases()}
+    source.write(*IDS)
+    eventually(lambda: owners() == [2])
+
+    # One look for leases may come on top, and this machine's hiccups.
+    assert time.monotonic() - killed < EXPIRATION_SECONDS + 0.1 + 2
+    taken = [lease for lease in source.leases() if lease["Owner"] != before[lease["id"]]["Owner"]]
+    assert [age(lease, before[lease["id"]]) > EXPIRATION_SECONDS for lease in taken] == [True]
+    eventually(lambda: sorted(delivered()) == sorted(IDS))
+    assert set(delivered(second)) == set(IDS)
+
+
+def age(lease, before):
+    """Return the seconds between two writes of a lease."""
+    later, earlier = (datetime.fromisoformat(each["timestamp"]) for each in (lease, before))
+    return (later - earlier).total_seconds()
+
+
+def test_a_host_that_stops_leaves_its_leases_to_the_other_at_once(pair, source, owners, delivered, eventually):
+    """Stop one of two hosts."""
+    first, _ = pair
+
+    assert first.stop() == 0
+    stopped = time.monotonic()
+    eventually(lambda: owners() == [2])
+
+    assert time.monotonic() - stopped < EXPIRATION_SECONDS - 0.2
+    source.write(*IDS)
+    eventually(lambda: sorted(delivered()) == sorted(IDS))
+
+
+def test_a_lease_is_renewed_while_an_invocation_runs(app, run, source, owners, delivered, eventually):
+    """Let the function of the only host that can work run for longer than the expiration."""
+    host = run()
+    app.root.joinpath(f"wait-{host.process.pid}").touch()
+    source.write(*IDS)
+    eventually(lambda: len(app.notes()) == 2)
+    began = {lease["id"]: lease["timestamp"] for lease in source.leases()}
+    ended = time.monotonic() + EXPIRATION_SECONDS * 1.5
+
+    eventually(lambda: time.monotonic() > ended)
+
+    assert all(lease["timestamp"] > began[lease["id"]] for lease in source.leases())
+    assert source.checkpointed() == []
+    app.root.joinpath(f"wait-{host.process.pid}").unlink()
+    eventually(lambda: len(source.checkpointed()) == 2)
+    eventually(lambda: sorted(delivered()) == sorted(IDS))
+
+
+def test_a_host_whose_lease_was_taken_does_not_checkpoint_the_batch_it_works_on(
+    app, run, source, owners, delivered, eventually
+):
+    """Start a second host while the first one works on both ranges: it delivers one of the batches again."""
+    first = run()
+    waits = app.root.joinpath(f"wait-{first.process.pid}")
+    waits.touch()
+    source.write(*IDS)
+    eventually(lambda: len(app.notes()) == 2)
+
+    second = run()
+    eventually(lambda: len(source.checkpointed()) == 1)
+    checkpoint = source.checkpointed()[0]
+    waits.unlink()
+    eventually(lambda: len(source.checkpointed()) == 2)
+
+    eventually(lambda: "another host has taken the lease" in first.errors)
+    assert set(delivered(first)) & set(delivered(second))
+    kept = next(lease for lease in source.leases() if lease["id"] == checkpoint["id"])
+    assert (kept["Owner"], kept["ContinuationToken"]) == (checkpoint["Owner"], checkpoint["ContinuationToken"])
+
+
+def test_a_split_is_followed_from_where_the_parent_was(run, source, owners, delivered, eventually):
+    """Split one of two physical partitions between writes; one host follows all its children."""
+    host = run()
+    source.write(*IDS[:20])
+    eventually(lambda: sorted(delivered()) == sorted(IDS[:20]))
+    eventually(lambda: len(source.checkpointed()) == 2)
+    parents = {lease["LeaseToken"]: lease["ContinuationToken"] for lease in source.leases()}
+
+    source.server.controls.split("db", "things", "0")
+    source.write(*IDS[20:])
+    eventually(lambda: owners() == [3])
+    eventually(lambda: len(delivered()) >= len(IDS))
+
+    assert sorted(delivered()) == sorted(IDS)
+    assert len(parents.keys() & {lease["LeaseToken"] for lease in source.leases()}) == 1
+    assert host.errors.count("was split") == 1
+    assert host.stop() == 0
+
+
+def test_the_parts_of_a_split_range_are_shared_out(pair, source, owners, delivered, eventually):
+    """Split both physical partitions under two hosts."""
+    source.write(*IDS[:20])
+    for number in "01":
+        source.server.controls.split("db", "things", number)
+    source.write(*IDS[20:])
+
+    eventually(lambda: owners() == [2, 2])
+    eventually(lambda: set(delivered()) == set(IDS))
+
+
+def test_a_split_that_a_host_began_and_did_not_end_is_ended_by_the_next(run, source, owners, delivered, eventually):
+    """Kill the host while the server holds the removal of the parent's lease."""
+    host = run()
+    source.write(*IDS[:20])
+    eventually(lambda: len(source.checkpointed()) == 2)
+    with source.server.hold(method="DELETE", path="/colls/leases/docs/") as hold:
+        source.server.controls.split("db", "things", "0")
+        assert hold.entered.wait(20)
+        host.kill()
+    assert len(source.leases()) == 4
+
+    source.write(*IDS[20:])
+    run()
+    eventually(lambda: owners() == [3])
+    eventually(lambda: set(delivered()) == set(IDS))
+
+    assert len(source.leases()) == 3
+    assert len(delivered()) == len(IDS)

@@ -1,0 +1,299 @@
+"""Hold everything that the real worker, host or extensions refuse to our message for it."""
+
+import json
+import re
+
+import pytest
+
+from local.functions.errors import HostError
+from tests.local.functions.conftest import REPOSITORY
+
+SET = {"COSMOS": "AccountEndpoint=http://127.0.0.1:1/;AccountKey=a2V5;", "DB": "db"}
+HTTP = '@app.route(route="{route}")\ndef {name}(req: func.HttpRequest) -> str:\n    return "ok"\n'
+TIMER = '@app.timer_trigger(arg_name="timer", schedule="{}")\ndef tick(timer: func.TimerRequest) -> None: pass\n'
+RETRIED = '@app.retry({})\n@app.timer_trigger(arg_name="timer", schedule="5 * * * *")\ndef tick(timer): pass\n'
+FEED = """
+@app.cosmos_db_trigger(arg_name="documents", connection="COSMOS", database_name="%DB%", container_name="things"{more})
+def feed({documents}): pass
+"""
+DURABLE = """
+import azure.durable_functions as df
+app = df.DFApp()
+"""
+
+
+def http(parameters, answer="str"):
+    """Write an HTTP function with these parameters."""
+    return f'@app.route(route="a")\ndef one({parameters}) -> {answer}: return ""\n'
+
+
+def feed(documents="documents: func.DocumentList", **more):
+    """Write a change-feed function with this parameter and more trigger properties."""
+    text = "".join(f", {name}={value!r}" for name, value in more.items())
+    return FEED.replace("{more}", text).replace("{documents}", documents)
+
+
+def activity(annotation):
+    """Write an activity whose input is annotated so."""
+    return (
+        f"{DURABLE}import typing\n@app.activity_trigger(input_name='work')\ndef count(work: {annotation}): return 1\n"
+    )
+
+
+# What the Python worker refuses when it indexes the app.
+WORKER = {
+    "no app": ("del app\n", "exactly one FunctionApp, it has 0"),
+    "two apps": ("other = func.FunctionApp()\n", "exactly one FunctionApp, it has 2: app, other"),
+    "two names of an app": ("application = app\n", "exactly one FunctionApp, it has 2: app, application"),
+    "import error": (
+        "raise ValueError('A is missing')\n",
+        r"cannot be imported: ValueError: A is missing \(function_app.py:\d+\)",
+    ),
+    "missing module": ("import nowhere_to_be_found\n", "ModuleNotFoundError: No module named 'nowhere_to_be_found'"),
+    "syntax error": ("def broken(:\n", "SyntaxError"),
+    "duplicate name": (HTTP.format(route="a", name="one") + HTTP.format(route="b", name="one"), "one .* unique"),
+    "parameter without a binding": (http("req, more"), "function one: parameter without a binding: more"),
+    "binding without a parameter": (http(""), "function one: binding without a parameter: req"),
+    "context annotation": (http("req: func.HttpRequest, context: int"), "function one: the parameter context"),
+    "return annotation": (http("req", "dict"), "function one: the return annotation dict"),
+    "return annotation that is no type": (http("req", "str | None"), "function one: the return annotation str"),
+    "name in an annotation that exists nowhere": (
+        http('req: "Nowhere"'),
+        "function one: its annotations cannot be read: name 'Nowhere'",
+    ),
+    "name that is imported for type checkers only": (
+        "import typing\nif typing.TYPE_CHECKING:\n    from decimal import Decimal\n" + http('req: "Decimal"'),
+        "function one: its annotations cannot be read: name 'Decimal'",
+    ),
+    "exponential retry without intervals": (
+        RETRIED.format('strategy="exponential_backoff", max_retry_count="3"'),
+        "function tick: retry: the minimum interval None is not of the form HH:MM:SS",
+    ),
+    "exponential retry without a maximum": (
+        RETRIED.format('strategy="exponential_backoff", max_retry_count="3", minimum_interval="00:00:01"'),
+        "function tick: retry: the maximum interval None is not of the form HH:MM:SS",
+    ),
+    "fixed retry without a delay": (
+        RETRIED.format('strategy="fixed_delay", max_retry_count="3"'),
+        "function tick: retry: the delay interval None is not of the form HH:MM:SS",
+    ),
+    "retry interval of a day": (
+        RETRIED.format('strategy="fixed_delay", max_retry_count="3", delay_interval="24:00:00"'),
+        "function tick: retry: the delay interval '24:00:00' is not",
+    ),
+    "retry count": (
+        RETRIED.format('strategy="fixed_delay", max_retry_count="x", delay_interval="00:00:01"'),
+        "function tick: retry: the maximum retry count 'x'",
+    ),
+}
+for annotation in (
+    "list",
+    "dict",
+    "dict[str, Any]",
+    "list[func.Document]",
+    "func.DocumentList | None",
+    "Optional[func.DocumentList]",
+    "Sequence[func.Document]",
+    "collections.abc.Sequence[func.Document]",
+):
+    WORKER[f"change-feed input annotated with {annotation}"] = (
+        f"import collections.abc\nfrom typing import Any, Optional, Sequence\n{feed(f'documents: {annotation}')}",
+        "function feed: the annotation .* of documents does not fit cosmosDBTrigger",
+    )
+for annotation in ("dict[str, typing.Any]", "dict | None", "typing.Optional[dict]"):
+    WORKER[f"activity input annotated with {annotation}"] = (
+        activity(annotation),
+        "function count: the annotation .* of work does not fit activityTrigger",
+    )
+
+# What the host and its extensions refuse, and what fails in production at the first call.
+HOST = {
+    "no function": ("", "declares no function"),
+    "name": (
+        '@app.function_name("no good")\n' + HTTP.format(route="a", name="one"),
+        "function no good: a name has letters, digits",
+    ),
+    "route": (HTTP.format(route="a/{b}c", name="one"), "function one: the segment"),
+    "route constraint": (HTTP.format(route="a/{b:odd}", name="one"), "function one: the route constraint 'odd'"),
+    "binding that this host does not run": (
+        '@app.queue_trigger(arg_name="msg", queue_name="q", connection="C")\ndef one(msg: func.QueueMessage): pass\n',
+        "function one: this host does not run the binding queueTrigger",
+    ),
+    "client of durable functions in a sync function": (
+        DURABLE
+        + '@app.route(route="a")\n@app.durable_client_input(client_name="client")\n'
+        + 'def one(req: func.HttpRequest, client): return ""\n',
+        "function one: .*async def",
+    ),
+    "schedule": (TIMER.format("61 * * * * *"), "function tick: the schedule '61 .*' is wrong: second 61"),
+    "schedule of too few fields": (TIMER.format("* *"), "function tick: .* it has 2 fields, not five or six"),
+    "schedule that never comes": (TIMER.format("0 0 0 31 2 *"), "function tick: .* it never fires"),
+    "setting of a schedule": (TIMER.format("%WHEN%"), "function tick: schedule names the setting WHEN, which is not"),
+    "setting of a binding": (
+        feed(lease_container_name="%LEASES%"),
+        "function feed: leaseContainerName names the setting LEASES",
+    ),
+    "connection": (
+        feed().replace('"COSMOS"', '"NOWHERE"'),
+        "function feed: connection names the setting NOWHERE, but neither NOWHERE nor NOWHERE__accountEndpoint is set",
+    ),
+    "lease connection": (
+        feed(lease_connection="OTHER"),
+        "function feed: leaseConnection names the setting OTHER, but neither OTHER nor OTHER__accountEndpoint",
+    ),
+    "lease container created by an identity": (
+        feed(lease_connection="IDENTITY", create_lease_container_if_not_exists=True),
+        "function feed: createLeaseContainerIfNotExists needs a connection string",
+    ),
+    "two starts": (
+        feed(start_from_beginning=True, start_from_time="2026-01-01T00:00:00Z"),
+        "function feed: startFromBeginning and startFromTime",
+    ),
+    "all versions from the beginning": (
+        feed(start_from_beginning=True, change_feed_mode="AllVersionsAndDeletes"),
+        "function feed: changeFeedMode AllVersionsAndDeletes starts now",
+    ),
+    "all versions from a time": (
+        feed(start_from_time="2026-01-01T00:00:00Z", change_feed_mode="AllVersionsAndDeletes"),
+        "function feed: changeFeedMode AllVersionsAndDeletes starts now",
+    ),
+    "change-feed mode": (feed(change_feed_mode="Some"), "function feed: changeFeedMode is LatestVersion or"),
+    "start time": (feed(start_from_time="soon"), "function feed: startFromTime 'soon'"),
+    "number": (feed(max_items_per_invocation="many"), "function feed: maxItemsPerInvocation 'many'"),
+    "negative interval": (feed(lease_renew_interval=-1), "function feed: leaseRenewInterval is negative"),
+}
+
+HOST_JSON = {
+    "missing": (None, "host.json does not exist"),
+    "version": ({"version": "1.0"}, 'version must be "2.0"'),
+    "no object": ([], "not a JSON object"),
+    "section that is no object": ({"extensions": []}, "what holds http is not an object"),
+    "retry strategy": ({"retry": {"strategy": "never"}}, "retry.strategy 'never'"),
+    "retry without a delay": ({"retry": {"strategy": "fixedDelay", "maxRetryCount": 1}}, "the delay interval None"),
+    "retry without intervals": (
+        {"retry": {"strategy": "exponentialBackoff", "maxRetryCount": 1}},
+        "the minimum interval None",
+    ),
+    "retry count": ({"retry": {"strategy": "fixedDelay", "maxRetryCount": -2}}, "retry.maxRetryCount -2 must be"),
+    "functionTimeout": ({"functionTimeout": "10"}, "functionTimeout '10' must be '-1', or a time span"),
+    "functionTimeout of nothing": ({"functionTimeout": "00:00:00"}, "functionTimeout '00:00:00' must be"),
+}
+for section, values in {
+    "http": {"maxOutstandingRequests": 0, "maxConcurrentRequests": -2, "routePrefix": 1},
+    "cosmosDB": {"connectionMode": "Fast"},
+    "durableTask": {
+        "hubName": "no",
+        "maxConcurrentActivityFunctions": 0,
+        "maxConcurrentOrchestratorFunctions": 0.5,
+        "localRpcEndpointEnabled": False,
+    },
+}.items():
+    for name, value in values.items():
+        HOST_JSON[f"{section}.{name}"] = (
+            {"extensions": {section: {name: value}}},
+            re.escape(f"host.json: extensions.{section}.{name} {value!r} must be "),
+        )
+for name, value in {
+    "partitionCount": 17,
+    "controlQueueBatchSize": 33,
+    "controlQueueBufferThreshold": 0,
+    "controlQueueVisibilityTimeout": "00:00:59",
+    "workItemQueueVisibilityTimeout": "01:00:01",
+    "maxQueuePollingInterval": "soon",
+    "type": "Memory",
+}.items():
+    HOST_JSON[f"storageProvider.{name}"] = (
+        {"extensions": {"durableTask": {"storageProvider": {name: value}}}},
+        f"durableTask.storageProvider.{name} {value!r} must be ",
+    )
+
+
+@pytest.mark.parametrize("case", WORKER)
+def test_what_the_worker_refuses_is_refused_at_start(app, case):
+    """Expect one text that names the function and the reason."""
+    source, reason = WORKER[case]
+    app.write(source)
+
+    with pytest.raises(HostError, match=reason):
+        app.load(**SET)
+
+
+@pytest.mark.parametrize("case", HOST)
+def test_what_the_host_refuses_is_refused_at_start(app, case):
+    """Expect one text that names the function and the reason."""
+    source, reason = HOST[case]
+    app.write(source)
+
+    with pytest.raises(HostError, match=reason):
+        app.load(IDENTITY__accountEndpoint="https://account.example/", **SET)
+
+
+@pytest.mark.parametrize("case", HOST_JSON)
+def test_a_host_json_that_the_host_refuses_is_refused_at_start(app, case):
+    """Expect one text that names the property, its value and what it may be."""
+    content, reason = HOST_JSON[case]
+    if isinstance(content, dict):
+        content = {"version": "2.0", **content}
+    app.write(HTTP.format(route="a", name="one"), host_json=content)
+
+    with pytest.raises(HostError, match=reason):
+        app.load()
+
+
+@pytest.mark.parametrize("documents", ["documents", "documents: str", "documents: func.DocumentList"])
+def test_the_change_feed_inputs_that_the_worker_admits_are_admitted(app, documents):
+    """Load a function for each of them."""
+    app.write(feed(documents))
+
+    loaded, _ = app.load(**SET)
+
+    assert [function.name for function in loaded.functions] == ["feed"]
+
+
+@pytest.mark.parametrize("annotation", ["dict", "typing.Any", "typing.Dict[str, int]", "'Work'", "str"])
+def test_the_activity_inputs_that_the_worker_admits_are_admitted(app, annotation):
+    """Load a function for each of them."""
+    app.write("import typing\nclass Work(typing.TypedDict):\n    n: int\n" + activity(annotation))
+
+    loaded, _ = app.load()
+
+    assert [function.name for function in loaded.functions] == ["count"]
+
+
+def test_annotations_may_be_postponed(app):
+    """Import annotations from the future."""
+    app.write(feed())
+    path = app.root / "function_app.py"
+    path.write_text("from __future__ import annotations\n" + path.read_text())
+
+    loaded, _ = app.load(**SET)
+
+    assert [function.name for function in loaded.functions] == ["feed"]
+
+
+def test_a_function_that_returns_a_value_where_none_is_bound_fails_when_it_runs(app, start, source, eventually):
+    """Let a timer, which nothing can answer, return something."""
+    app.write(TIMER.format("* * * * * *").replace("-> None: pass", ": return 1"))
+
+    host = start(app).wait_ready()
+
+    eventually(lambda: "RuntimeError: function tick without a $return binding returned a non-None value" in host.errors)
+
+
+@pytest.mark.parametrize("content", [{"functionTimeout": "-1"}, {"functionTimeout": "1.00:00:00"}])
+def test_a_function_timeout_may_be_days_or_never(app, content):
+    """Load a host.json that sets it."""
+    app.write(HTTP.format(route="a", name="one"), host_json={"version": "2.0", **content})
+
+    loaded, _ = app.load()
+
+    assert loaded.host_json.function_timeout == {"-1": None, "1.00:00:00": 86_400.0}[content["functionTimeout"]]
+
+
+def test_the_repository_s_own_host_json_is_admitted(app):
+    """Load an app with it."""
+    content = json.loads((REPOSITORY / "host.json").read_text())
+
+    app.write(HTTP.format(route="a", name="one"), host_json=content)
+
+    assert app.load()[0].host_json.function_timeout == 600.0
