@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock
+from threading import RLock
 
 from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
 from azure.cosmos import ContainerProxy, CosmosClient, PartitionKey
@@ -25,7 +25,7 @@ class Cosmos:
         self._database = database
         self._paths: dict[str, tuple[str, ...]] = {}
         self._connected: CosmosClient | None = None
-        self._lock = Lock()
+        self._lock = RLock()
 
     def _client(self) -> CosmosClient:
         with self._lock:
@@ -46,7 +46,7 @@ class Cosmos:
 
     def check_account(self) -> None:
         """Raise FatalError when the account cannot be replicated from."""
-        with translated_errors("the account of COSMOS_CONNECTION"):
+        with translated_errors("the account of COSMOS_CONNECTION"), self._lock:
             account = self._client().get_database_account()
         if len(account.WritableLocations) > 1:
             raise FatalError(
@@ -75,7 +75,8 @@ class Cosmos:
             self._connected.close()
 
     def _read_paths(self, database: str, container: str) -> tuple[str, ...]:
-        with translated_errors(f"the container {container} in database {database}"):
+        # One request at a time: the SDK keeps the last response's headers on the client, and reads them unguarded.
+        with translated_errors(f"the container {container} in database {database}"), self._lock:
             proxy: ContainerProxy = self._client().get_database_client(database).get_container_client(container)
             return tuple(proxy.read()["partitionKey"]["paths"])
 
