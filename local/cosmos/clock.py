@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 Clock = Callable[[], float]
+LATEST = 253_402_300_800.0
 
 
 class SettableClock:
@@ -18,8 +19,15 @@ class SettableClock:
 
     def set(self, now: float) -> None:
         """Go on from another time."""
+        _check(now)
         self._offset = now - self._base()
 
     def advance(self, seconds: float) -> None:
         """Go on from a later time."""
+        _check(self() + seconds)
         self._offset += seconds
+
+
+def _check(now: float) -> None:
+    if not 0 <= now < LATEST:
+        raise ValueError("the time must be between 1970 and 9999")

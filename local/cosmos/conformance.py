@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         surprises = 0
         for name, outcome in zip(files, pool.map(lambda name: _run(name, tests, options), files), strict=True):
             outcomes.append(outcome)
-            surprises += _report(name, outcome, _expected(documented, name))
+            surprises += _report(name, outcome, _expected(documented, name), documented["skipped"].get(name, 0))
     if not options.files:
         surprises += _list_left_out(documented["left_out"], tests, set(files))
     print(f"{f'{len(files)} files':{WIDTH}} {_counts(*outcomes)}")
@@ -119,7 +119,7 @@ def _expected(documented: Mapping[str, Any], name: str) -> dict[str, str]:
     return {test: reasons[reason] for reason, tests in documented["run"].get(name, {}).items() for test in tests}
 
 
-def _report(name: str, outcome: Outcome, documented: Mapping[str, str]) -> bool:
+def _report(name: str, outcome: Outcome, documented: Mapping[str, str], skipped: int) -> bool:
     print(f"{name:{WIDTH}} {_counts(outcome)}", flush=True)
     for test in sorted(outcome.failed):
         print(f"    failed: {test}: {documented.get(test, 'NOT DOCUMENTED')}")
@@ -127,7 +127,9 @@ def _report(name: str, outcome: Outcome, documented: Mapping[str, str]) -> bool:
         print(f"    passed, but is documented as failing: {test}")
     # A test that a fast or a slow moment decides is documented as failing, and may pass.
     surprises = {test for test in documented.keys() ^ outcome.failed if not documented.get(test, "").startswith(EITHER)}
-    return bool(surprises or outcome.not_run or not outcome.seen)
+    if len(outcome.skipped) != skipped:
+        print(f"    {skipped} skipped tests are documented")
+    return bool(surprises or outcome.not_run or not outcome.seen or len(outcome.skipped) != skipped)
 
 
 def _counts(*outcomes: Outcome) -> str:

@@ -93,6 +93,8 @@ class Container:
 
     def split(self, range_id: str, pieces: int = 2) -> list[PhysicalPartition]:
         """Divide a physical partition's range equally among children that take its place."""
+        if pieces < 2:
+            raise ValueError("a split makes two pieces or more")
         parent = self.partition_named(range_id)
         ranges = self.definition.cut(parent.low, parent.high, pieces)
         self.splits += 1

@@ -85,11 +85,13 @@ def delete_logical_partition(account: Account, call: Call) -> Answer:
     if call.segments[5] != "partitionkeydelete":
         raise errors.unsupported(f"The operation {call.segments[5]!r} on a container")
     key = _key(container, call)
-    for document in container.partition_of(key.epk).logical(key):
+    documents = container.partition_of(key.epk).logical(key)
+    for document in documents:
         transaction = Transaction(container, key)
         transaction.delete(document.id)
         transaction.commit()
-    return Answer(200, headers=_headers(container, key))
+    units = sum(map(charges.write_units, documents))
+    return Answer(200, headers={**_headers(container, key), **charges.total(max(units, charges.READ_UNITS))})
 
 
 def _container(account: Account, call: Call) -> Container:

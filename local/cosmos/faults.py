@@ -25,6 +25,15 @@ class Fault:
     executed: bool = False
     hits: int = 0
 
+    def __post_init__(self) -> None:
+        """Refuse what would only break the requests that meet it."""
+        if self.times < 1:
+            raise ValueError("times must be 1 or more")
+        if self.status is not None and not 400 <= self.status < 600:
+            raise ValueError("status must be from 400 to 599")
+        if self.seconds < 0:
+            raise ValueError("seconds must be 0 or more")
+
     def meets(self, request: Request) -> bool:
         """Tell whether this request is one of those, and count it."""
         if self.hits >= self.times or not self.match(request):

@@ -19,6 +19,8 @@ class Match:
     """Match requests by method, by a pattern in the path, by operation, or by all of them."""
 
     def __init__(self, *, method: str | None = None, path: str = "", operation: str | None = None) -> None:
+        if not all(isinstance(text, str | None) for text in (method, path, operation)):
+            raise ValueError("method, path and operation are texts")
         self._method = method and method.upper()
         self._path = re.compile(path)
         self._operation = operation

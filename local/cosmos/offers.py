@@ -9,9 +9,8 @@ from local.cosmos.values import JsonObject
 from local.cosmos.wire import Call
 
 UNITS_PER_NEW_PARTITION = 6000
-MOST_UNITS_PER_PARTITION = 10_000
 # A new container gets room to grow; one that is there splits no earlier than it must.
-MOST_UNITS_PER_PARTITION = 10000
+MOST_UNITS_PER_PARTITION = 10_000
 DEFAULT_UNITS = 400
 LEAST_AUTOPILOT_UNITS = 1000
 AUTOPILOT = "offerAutopilotSettings"
@@ -36,11 +35,6 @@ def default() -> JsonObject:
 def partitions(content: JsonObject) -> int:
     """Tell how many physical partitions something new gets for a throughput."""
     return math.ceil(_units(content) / UNITS_PER_NEW_PARTITION)
-
-
-def least_partitions(content: JsonObject) -> int:
-    """Tell how many physical partitions can bear a throughput."""
-    return math.ceil(_units(content) / MOST_UNITS_PER_PARTITION)
 
 
 def needed(content: JsonObject) -> int:

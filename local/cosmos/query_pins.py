@@ -11,7 +11,7 @@ Path = tuple[str, ...]
 
 def pinned(query: Query, parameters: Mapping[str, Any], definition: Definition) -> PartitionKey | None:
     """Read the partition key that every row's document must have, when the condition says it."""
-    found = dict(_equalities(query.where, parameters))
+    found = {path[1:]: value for path, value in _equalities(query.where, parameters) if path[0] == query.alias}
     if not all(path in found for path in definition.paths):
         return None
     document: dict[str, Any] = {}
@@ -43,4 +43,4 @@ def _path(expression: Expression) -> list[Path]:
             return []
         names.insert(0, expression.key.value)
         expression = expression.owner
-    return [tuple(names)] if isinstance(expression, Source) and names else []
+    return [(expression.name, *names)] if isinstance(expression, Source) and names else []

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from local.cosmos import errors, offers, query, values, wire
+from local.cosmos import errors, offers, query, transaction, values, wire
 from local.cosmos.container import Container
 from local.cosmos.store import Account, Database
 from local.cosmos.values import JsonObject
@@ -76,6 +76,7 @@ def post_container(account: Account, call: Call) -> Answer:
 def read_container(account: Account, call: Call) -> Answer:
     """Read a container's properties, and how its documents are spread if asked for."""
     container = _owner(account, call).container(call.segments[3])
+    transaction.expire(container)
     answer = _resource(container.properties, 200)
     headers = dict(answer.headers)
     if call.flag("x-ms-documentdb-populatequotainfo"):
@@ -91,6 +92,7 @@ def read_container(account: Account, call: Call) -> Answer:
 def replace_container(account: Account, call: Call) -> Answer:
     """Replace a container's properties."""
     container = _owner(account, call).container(call.segments[3])
+    transaction.expire(container)
     _check_condition(container.properties, call)
     account.replace_container(container, values.parse_object(call.body))
     return _resource(container.properties, 200)

@@ -7,13 +7,15 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from http import HTTPStatus
 from types import TracebackType
+from typing import Any
+from weakref import WeakSet
 
 from aiohttp import web
 
-from local.cosmos import admin, auth, charges, routes, wire
+from local.cosmos import admin, auth, charges, errors, routes, wire
 from local.cosmos import tls as certificate
 from local.cosmos.clock import Clock, SettableClock
 from local.cosmos.controls import Controls
@@ -117,7 +119,7 @@ class CosmosServer:
 
     async def _serve(self) -> None:
         # A session token names every physical partition and outgrows the usual limit of a header.
-        server = web.Server(self._respond, access_log=None, max_field_size=2**20)
+        server = _Server(self._respond, access_log=None, max_field_size=2**20)
         runner = web.ServerRunner(server, shutdown_timeout=STOP_SECONDS)
         await runner.setup()
         try:
@@ -126,9 +128,8 @@ class CosmosServer:
             self._ready.set()
             await self._stop.wait()
         finally:
-            transports = [connection.transport for connection in server.connections]
             await runner.cleanup()
-            await _abort(transports)
+            await _abort(server.transports)
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         begun = time.perf_counter()
@@ -147,18 +148,8 @@ class CosmosServer:
         if call.segments[:1] == (admin.ROOT,):
             return admin.answer(self.controls, self.key, call)
         auth.check(self.key, call.method, call.segments, call.headers)
-        call = routes.named(self._account, call)
-        request = Request(call.method, f"/{'/'.join(call.segments)}/", routes.name(call))
-        answer = wire.price(await self._execute(call, request, transport), call)
-        self.controls.account_for(
-            request,
-            refused=answer.status >= HTTPStatus.BAD_REQUEST,
-            documents=wire.documents(answer, request.operation),
-            charge=float(answer.headers[charges.HEADER]),
-        )
-        return answer
-
-    async def _execute(self, call: Call, request: Request, transport: web.BaseRequest) -> Answer:
+        named = routes.named(self._account, call)
+        request = Request(call.method, f"/{'/'.join(named.segments)}/", routes.name(named))
         for hold in self.controls.holds_of(request):
             await hold.wait()
             _check_client(transport)
@@ -167,21 +158,44 @@ class CosmosServer:
             await asyncio.sleep(fault.seconds)
             _check_client(transport)
         _drop(transport, faults, executed=False)
+        answer = wire.price(self._execute(call, request, faults), named)
+        self.controls.account_for(
+            request,
+            refused=answer.status >= HTTPStatus.BAD_REQUEST,
+            documents=wire.documents(answer, request.operation),
+            charge=float(answer.headers[charges.HEADER]),
+        )
+        _drop(transport, faults, executed=True)
+        return answer
+
+    def _execute(self, call: Call, request: Request, faults: list[Fault]) -> Answer:
         try:
             for error in filter(None, (fault.error() for fault in faults)):
                 raise error
             self.controls.admit(request)
-            with self._lock:
-                answer = routes.answer(self._account, call)
+            with self._lock:  # also around the names of resource ids, which may move while a request is held
+                return routes.answer(self._account, routes.named(self._account, call))
         except CosmosError as error:
-            answer = wire.refuse(error)
-        _drop(transport, faults, executed=True)
-        return answer
+            return wire.refuse(error)
+        except (RecursionError, ArithmeticError):
+            return wire.refuse(errors.bad_request("The request nests too deeply, or holds a number that is too large."))
 
 
-async def _abort(transports: Sequence[asyncio.Transport | None]) -> None:
+class _Server(web.Server):
+    """Remember every connection, also those that aiohttp has let go but not yet closed."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.transports: WeakSet[asyncio.Transport] = WeakSet()
+
+    def connection_made(self, handler: Any, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        self.transports.add(transport)
+
+
+async def _abort(transports: Iterable[asyncio.Transport]) -> None:
     # A polite end waits for the client to read or, over TLS, to agree: it may be gone, or never do either.
-    for transport in filter(None, transports):
+    for transport in list(transports):
         transport.abort()
     handshakes = asyncio.all_tasks() - {asyncio.current_task()}
     for handshake in handshakes:

@@ -193,3 +193,34 @@ def test_impossible_control_is_refused(
 def test_controls_need_the_key(server: CosmosServer) -> None:
     """Nobody else on this machine, and no page in a browser, can steer the server."""
     assert admin(server, "POST", "clear", key="wrong")[0] == 401
+
+
+def test_a_write_whose_answer_is_lost_is_counted(server: CosmosServer, container: ContainerProxy) -> None:
+    """What was executed costs and counts, whether or not the client heard of it."""
+    server.controls.drop(executed=True, operation="create_document")
+
+    with pytest.raises(ServiceResponseError):
+        container.create_item({"id": "a", "pk": "x"})
+
+    assert server.controls.counters["create_document"].requests == 1
+
+
+@pytest.mark.parametrize(
+    ("control", "arguments"),
+    [
+        ("fail", {"status": "x"}),
+        ("fail", {"status": 99999}),
+        ("throttle", {"times": "x"}),
+        ("delay", {"seconds": -1}),
+        ("drop", {"path": 5}),
+        ("clock", {"now": 1e30}),
+    ],
+)
+def test_a_control_that_makes_no_sense_is_refused(
+    server: CosmosServer, container: ContainerProxy, control: str, arguments: dict[str, Any]
+) -> None:
+    """It is refused itself, and breaks no later request."""
+    status, _ = admin(server, "POST", control, **arguments)
+
+    assert status == 400
+    container.create_item({"id": "a", "pk": "x"})
