@@ -197,6 +197,8 @@ async def _abort(transports: Iterable[asyncio.Transport]) -> None:
     # A polite end waits for the client to read or, over TLS, to agree: it may be gone, or never do either.
     for transport in list(transports):
         transport.abort()
+    # A connection that was just accepted cannot be closed before its handshake has begun.
+    await asyncio.sleep(CLOSE_SECONDS)
     handshakes = asyncio.all_tasks() - {asyncio.current_task()}
     for handshake in handshakes:
         handshake.cancel()
