@@ -1,0 +1,1 @@
+"""Map documents to rows in chunks of several sizes."""
