@@ -11,7 +11,12 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from cdc.errors import CdcError, DocumentError, FatalError, Problem, ProblemKind, TransientError
 
-Connection = psycopg.Connection[TupleRow]
+
+class Connection(psycopg.Connection[TupleRow]):
+    """A connection that tells whether what a session keeps, as temporary tables, outlives a transaction."""
+
+    session_state = True
+
 
 _UNREACHABLE = "PostgreSQL cannot be reached: check that the server of POSTGRES_CONNECTION runs and lets this host in"
 _REFUSED = "PostgreSQL refuses the connection: check user, password and database in POSTGRES_CONNECTION"
@@ -29,11 +34,12 @@ _MISSING_PARENT = ("23503",)
 class Database:
     """A bounded pool of connections that opens itself on first use and outlives an outage."""
 
-    def __init__(self, conninfo: str) -> None:
+    def __init__(self, conninfo: str, *, session_state: bool = True) -> None:
+        self.session_state = session_state  # none behind a pooler that lends servers by the transaction
         self._conninfo = conninfo
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             conninfo,
-            connection_class=psycopg.Connection[TupleRow],
+            connection_class=Connection,
             min_size=0,
             max_size=_POOL_SIZE,
             timeout=_POOL_TIMEOUT_SECONDS,
@@ -51,6 +57,7 @@ class Database:
         with translated_errors():
             self._pool.open()
             with self._pool.connection() as connection:
+                connection.session_state = self.session_state
                 yield connection
 
     @contextmanager
@@ -73,6 +80,9 @@ def _bound_waiting(connection: Connection) -> None:
     # A statement that waits for ever would end with the host's function timeout, and take its worker with it.
     connection.execute("set lock_timeout = '30s'")
     connection.execute("set statement_timeout = '120s'")
+    # Arrays and temporary tables have no statistics: one plan for all, by the indices, is right for every batch.
+    connection.execute("set plan_cache_mode = force_generic_plan")
+    connection.execute("set random_page_cost = 1.1")
 
 
 @contextmanager

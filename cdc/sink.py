@@ -43,7 +43,7 @@ class PostgresSink:
 
 def _apply(connection: Connection, mapper: Mapper[Any], writes: Sequence[Write]) -> Outcome:
     decided = {write.change.key: write for write in writes if not write.undecided}
-    abandoned = ledger.upsert(connection, mapper.container, decided.values(), _row_keys(mapper, decided))
+    abandoned = ledger.upsert(connection, decided.values(), _row_keys(mapper, decided))
     winners = [decided[key] for key in sorted(abandoned)]
     losers = [write for key, write in decided.items() if key not in abandoned]
     overtaken = _undecided_losers(connection, losers)

@@ -6,13 +6,10 @@ select key, ts, lsn, etag from cdc.document where key = any(%(keys)b);
 
 -- name: upsert_documents
 -- The ledger under its version guard, in key order, which is the lock order of all writers. Returns the winners.
--- The guard is the NEWER verdict of cdc/version.py.
+-- The guard is the NEWER verdict of cdc/version.py. The source is what cdc/stage.py has sent.
 insert into cdc.document as held (key, container, partition_key, id, ts, lsn, etag, row_key, state)
-select s.key, %(container)s, s.partition_key, s.id, s.ts, s.lsn, s.etag, s.row_key, s.state
-from unnest(
-    %(keys)b::bytea[], %(partition_keys)b::text[], %(ids)b::text[], %(ts)b::bigint[], %(lsns)b::bigint[],
-    %(etags)b::text[], %(row_keys)b::text[], %(states)b::text[]
-) as s (key, partition_key, id, ts, lsn, etag, row_key, state)
+select s.key, s.container, s.partition_key, s.id, s.ts, s.lsn, s.etag, s.row_key, s.state
+from {source}
 order by s.key
 on conflict (key) do update set
     ts = excluded.ts,
