@@ -70,4 +70,4 @@ def _upsert_statement(staged: bool) -> bytes:
 
 def write_row_key(values: Iterable[object]) -> str:
     """Write the values of a root row's primary key as the text that the ledger holds."""
-    return _encode(list(values))
+    return f"[{','.join(map(_encode, values))}]"

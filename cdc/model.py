@@ -2,9 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
+from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -19,10 +21,13 @@ Document = TypeVar("Document", bound=BaseModel)
 # Cosmos keeps numbers as IEEE doubles: beyond this a whole number has no exact neighbour.
 _LARGEST_EXACT_INTEGER = 2**53
 
+# Made once: json.dumps makes an encoder for every call.
+_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode
+
 
 def canonical_json(value: object) -> str:
     """Write `value` as the one ASCII text that stands for it; 1.0 is 1, as in a Cosmos key."""
-    return json.dumps(_canonical(value), ensure_ascii=True, separators=(",", ":"), sort_keys=True)
+    return _encode(value if isinstance(value, str) else _canonical(value))
 
 
 def _canonical(value: object) -> object:
@@ -54,7 +59,7 @@ class Identity:
     @property
     def key(self) -> bytes:
         """Return the SHA-256 of the identity: the ledger's primary key and the lock order of all writers."""
-        text = f"[{canonical_json(self.container)},{self.partition_key},{self.id}]"
+        text = f"[{_encode(self.container)},{self.partition_key},{self.id}]"
         return hashlib.sha256(text.encode("ascii")).digest()
 
 
@@ -109,27 +114,46 @@ class Mapper(Generic[Document]):
         self._check(rows)
         return rows
 
-    def _check(self, rows: Rows) -> None:
+    @cached_property
+    def _layouts(self) -> dict[str, "_Layout"]:
         root, *children = self.tables
-        known = {table.name: table for table in children}
-        if unknown := rows.children.keys() - known.keys():
+        return {table.name: _Layout.of(root, table) for table in children}
+
+    @cached_property
+    def _root_layout(self) -> "_Layout":
+        return _Layout.of(self.tables[0], self.tables[0])
+
+    def _check(self, rows: Rows) -> None:
+        if unknown := rows.children.keys() - self._layouts.keys():
             raise _misfit(min(unknown), "the mapper yields rows of a table that it does not declare")
-        _check_columns(root, [] if rows.root is None else [rows.root])
-        parent = None if rows.root is None else _key(root, rows.root, len(root.primary_key))
+        parent = None
+        if rows.root is not None:
+            self._root_layout.check_columns(rows.root)
+            parent = self._root_layout.parent(rows.root)
         for name, child_rows in rows.children.items():
-            _check_columns(known[name], child_rows)
-            if any(_key(known[name], row, len(root.primary_key)) != parent for row in child_rows):
-                raise _misfit(name, "the mapper yields a child row of another parent")
+            layout = self._layouts[name]
+            for row in child_rows:
+                layout.check_columns(row)
+                if layout.parent(row) != parent:
+                    raise _misfit(name, "the mapper yields a child row of another parent")
 
 
-def _check_columns(table: Table, rows: Sequence[Row]) -> None:
-    names = table.columns.keys()
-    if any(row.keys() != set(names) for row in rows):
-        raise _misfit(table.name, "the mapper yields a row whose columns are not the table's")
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """What a row of a table must look like; `parent` takes the root row's key from it."""
 
+    table: str
+    columns: Set[str]
+    parent: Callable[[Row], object]
 
-def _key(table: Table, row: Row, width: int) -> list[object]:
-    return [row[column.name] for column in list(table.primary_key.columns)[:width]]
+    @classmethod
+    def of(cls, root: Table, table: Table) -> "_Layout":
+        keys = [column.name for column in table.primary_key.columns]
+        return cls(table.name, frozenset(table.columns.keys()), itemgetter(*keys[: len(root.primary_key)]))
+
+    def check_columns(self, row: Row) -> None:
+        if row.keys() != self.columns:
+            raise _misfit(self.table, "the mapper yields a row whose columns are not the table's")
 
 
 def _misfit(table: str, message: str) -> DocumentError:

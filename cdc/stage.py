@@ -23,7 +23,7 @@ _JSONB = b"\x01"
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What is sent: names and types, which come from declarations and never from input; `name` is the temporary table's."""
+    """What is sent: names and types, which come from declarations, never from input."""
 
     name: str
     columns: tuple[tuple[str, str], ...]
