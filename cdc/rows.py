@@ -127,16 +127,24 @@ def _upsert_statement(table: Table, staged: bool) -> bytes:
 
 @cache
 def _delete_statement(table: Table, width: int) -> bytes:
-    return (SQL("delete from {} t using ").format(_table(table)) + _with_keys(table, width)).as_bytes()
+    names = primary_key(table)[:width]
+    delete = SQL("delete from {} t using {} where {}").format(
+        _table(table),
+        stage.source(_key_shape(table, width), staged=False),
+        _same("t", "s", zip(names, names, strict=True)),
+    )
+    return delete.as_bytes()
 
 
 @cache
 def _select_keys_statement(table: Table, width: int) -> bytes:
-    key = SQL(", ").join(Identifier("t", name) for name in primary_key(table))
-    return (SQL("select {} from {} t, ").format(key, _table(table)) + _with_keys(table, width)).as_bytes()
-
-
-def _with_keys(table: Table, width: int) -> Composed:
-    names = primary_key(table)[:width]
-    keys = stage.source(_key_shape(table, width), staged=False)
-    return SQL("{} where {}").format(keys, _same("t", "s", zip(names, names, strict=True)))
+    """Build a probe of the primary key for each parent; without OFFSET a table that lacks statistics is read whole."""
+    names = primary_key(table)
+    probe = SQL("select {} from {}, lateral (select {} from {} t where {} offset 0) c").format(
+        SQL(", ").join(Identifier("c", name) for name in names),
+        stage.source(_key_shape(table, width), staged=False),
+        SQL(", ").join(Identifier("t", name) for name in names),
+        _table(table),
+        _same("t", "s", zip(names[:width], names[:width], strict=True)),
+    )
+    return probe.as_bytes()

@@ -15,7 +15,7 @@ from cdc.postgres import Connection, translated_errors
 Values = tuple[Any, ...]
 
 # Below this the round trips of a COPY cost more than it saves (docs/performance.md).
-_ENOUGH = 150
+_ENOUGH = 200
 _LENGTH = re.compile(r"\(.*?\)")
 # What binary COPY expects in front of a jsonb value's text: the version of the format.
 _JSONB = b"\x01"
