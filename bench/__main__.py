@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from bench import apply, cosmos, hosts
+from bench import map as mapping
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -14,16 +15,18 @@ def main(arguments: list[str] | None = None) -> int:
     options = benchmarks.add_parser("cosmos", help=cosmos.__doc__, description=cosmos.__doc__)
     options.add_argument("--documents", type=int, default=100_000, help="(default: %(default)s)")
     options.add_argument("--rounds", type=int, default=5, help="of both servers in turn (default: %(default)s)")
-    options = benchmarks.add_parser("apply", help=apply.__doc__, description=apply.__doc__)
-    options.add_argument("--documents", type=int, default=10_000, help="of each container (default: %(default)s)")
-    options.add_argument("--rounds", type=int, default=5, help="of all methods, shuffled (default: %(default)s)")
-    options.add_argument("--json", type=Path, metavar="PATH", help="where to write the figures")
+    for name, benchmark in (("apply", apply), ("map", mapping)):
+        options = benchmarks.add_parser(name, help=benchmark.__doc__, description=benchmark.__doc__)
+        options.add_argument("--documents", type=int, default=10_000, help="of each container (default: %(default)s)")
+        options.add_argument("--rounds", type=int, default=5, help="shuffled (default: %(default)s)")
+        options.add_argument("--json", type=Path, metavar="PATH", help="where to write the figures")
     _add_campaigns(benchmarks)
     chosen = parser.parse_args(arguments)
     if chosen.name == "campaign":
         return hosts.run(chosen.seed, chosen.rounds)
-    if chosen.name == "apply":
-        return apply.run(chosen.documents, chosen.rounds, chosen.json)
+    if chosen.name in ("apply", "map"):
+        run = apply.run if chosen.name == "apply" else mapping.run
+        return run(chosen.documents, chosen.rounds, chosen.json)
     return cosmos.run(chosen.documents, chosen.rounds)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.sql import SQL, Identifier
 from sqlalchemy import Table
 
 from cdc.migrate import migrate, read_migrations
@@ -93,7 +94,7 @@ class Meter:
 
     def copy_out(self, table: Table) -> bytes:
         """Return a table's rows as COPY text, in no order that its indices have."""
-        copy = f"copy (select * from {table} order by random()) to stdout"
+        copy = SQL("copy (select * from {} order by random()) to stdout").format(_name(table))
         with self.eyes.cursor().copy(copy) as lines:
             return b"".join(lines)
 
@@ -101,7 +102,7 @@ class Meter:
         """Load prebuilt COPY text into tables, in one transaction."""
         with self.eyes.transaction():
             for table, text in texts:
-                with self.eyes.cursor().copy(f"copy {table} from stdin") as copy:
+                with self.eyes.cursor().copy(SQL("copy {} from stdin").format(_name(table))) as copy:
                     copy.write(text)
 
     def _backends(self) -> list[int]:
@@ -110,6 +111,10 @@ class Meter:
 
     def _wal(self) -> int:
         return int(self.read("select pg_current_wal_insert_lsn() - '0/0'::pg_lsn"))
+
+
+def _name(table: Table) -> Identifier:
+    return Identifier(table.schema or "public", table.name)
 
 
 def _backend_seconds(pids: Sequence[int]) -> float:
