@@ -1,5 +1,6 @@
 """Apply batches end to end, beside a COPY of prebuilt text (the floor) and the application's own pattern."""
 
+import gc
 import random
 import statistics
 import time
@@ -35,6 +36,8 @@ def run(documents: int, rounds: int, path: Path | None) -> int:
         contests = [Contest(server, mapper, documents) for mapper in (ACCOUNTS, USER_PROFILES)]
         for contest in contests:
             print(f"{documents} documents of {contest.container}, {contest.deliveries.weigh()} bytes each", flush=True)
+        gc.collect()
+        gc.freeze()  # the collector must not walk the benchmark's own documents in the time of whoever it interrupts
         measured = [_measure(contests) for _ in range(rounds)]
         accounts = contests[0]
         writers = [measure_writers(server, accounts.base, accounts.deliveries.created) for _ in range(rounds)]

@@ -48,9 +48,12 @@ def source(shape: Shape, *, staged: bool) -> Composable:
 
 
 def _array(name: str, type_: str, values: Iterable[Any]) -> list[Any]:
-    if type_ == "jsonb":
-        return [None if value is None else _encode(name, value).decode() for value in values]
-    return list(values)
+    if type_ != "jsonb":
+        return list(values)
+    try:
+        return [None if value is None else to_json(value).decode() for value in values]
+    except ValueError:
+        raise DocumentError(Problem(ProblemKind.DATA, name, "a value that JSON has no form for")) from None
 
 
 def _copy(connection: Connection, shape: Shape, rows: Iterable[Values]) -> None:
@@ -64,26 +67,18 @@ def _copy(connection: Connection, shape: Shape, rows: Iterable[Values]) -> None:
         copy.set_types(types)
         try:
             for row in rows:
-                copy.write_row(_with_json(shape, row, json_places) if json_places else row)
+                copy.write_row(_with_json(row, json_places) if json_places else row)
         except (TypeError, ValueError, AttributeError, ArithmeticError, struct.error):  # a value of another type
             # Raised inside the COPY, which tells the server, and its log, what ended it: no value may be in it.
             raise DocumentError(Problem(ProblemKind.DATA, "$", "a value that PostgreSQL has no form for")) from None
 
 
-def _with_json(shape: Shape, row: Values, places: Iterable[int]) -> list[Any]:
+def _with_json(row: Values, places: Iterable[int]) -> list[Any]:
     values = list(row)
     for place in places:
         if values[place] is not None:
-            values[place] = _JSONB + _encode(shape.columns[place][0], values[place])
+            values[place] = _JSONB + to_json(values[place])
     return values
-
-
-def _encode(name: str, value: object) -> bytes:
-    try:
-        return to_json(value)
-    except ValueError:
-        problem = Problem(ProblemKind.DATA, name, "a value that JSON has no form for")
-        raise DocumentError(problem) from None
 
 
 def _type(name: str) -> SQL:
