@@ -93,3 +93,8 @@ def claim(connection: Connection, containers: Sequence[str], limit: int) -> list
 def postpone(connection: Connection, key: bytes, backoff_seconds: float) -> None:
     """Give a claimed letter back, to be taken again later."""
     connection.execute(statement("postpone_letter"), {"key": key, "backoff_seconds": backoff_seconds})
+
+
+def release(connection: Connection, key: bytes) -> None:
+    """Give a claimed letter back at once."""
+    connection.execute(statement("release_letter"), {"key": key})

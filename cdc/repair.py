@@ -49,7 +49,11 @@ class Repairs(Protocol):
         ...
 
     def postpone(self, identity: Identity) -> None:
-        """Give a claimed letter back."""
+        """Give a claimed letter back, to be taken later."""
+        ...
+
+    def release(self, identity: Identity) -> None:
+        """Give a claimed letter back, to be taken at once."""
         ...
 
 
@@ -62,7 +66,10 @@ def retry(mappers: Sequence[Mapper[Any]], source: Source, repairs: Repairs, roun
         due = repairs.claim(list(by_container), _CLAIMED_AT_ONCE)
         for identity in due:
             try:
-                endings[repair_document(by_container[identity.container], identity, source, repairs)] += 1
+                ending = repair_document(by_container[identity.container], identity, source, repairs)
+                if ending is Ending.OVERTAKEN:
+                    repairs.release(identity)
+                endings[ending] += 1
                 failures = 0
             except TransientError:
                 repairs.postpone(identity)

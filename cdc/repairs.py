@@ -65,6 +65,11 @@ class PostgresRepairs:
         with self._database.transaction() as connection:
             deadletters.postpone(connection, identity.key, self._backoff_seconds)
 
+    def release(self, identity: Identity) -> None:
+        """Give a claimed letter back, because somebody else has written its document meanwhile."""
+        with self._database.transaction() as connection:
+            deadletters.release(connection, identity.key)
+
     def _repair(self, connection: Connection, mapper: Mapper[Any], repairs: Sequence[Repair]) -> bool:
         freed = _write_ledger(connection, mapper, repairs)
         written = [repair.write for repair in repairs if repair.write is not None and repair.write.problem is None]

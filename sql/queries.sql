@@ -147,6 +147,10 @@ returning l.container, l.partition_key, l.id;
 update cdc.dead_letter set next_attempt_at = now() + make_interval(secs => %(backoff_seconds)s), claimed_until = null
 where key = %(key)s;
 
+-- name: release_letter
+-- A letter whose document somebody else has written meanwhile: it is due still, if it is there still.
+update cdc.dead_letter set claimed_until = null where key = %(key)s;
+
 -- name: answer_letters
 -- The letters that were there before the source was asked; one that came or changed meanwhile stays.
 delete from cdc.dead_letter l
