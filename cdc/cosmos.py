@@ -1,15 +1,18 @@
 """Cosmos DB, as far as the engine asks it anything itself."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from threading import RLock
 
-from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import AzureError, ClientAuthenticationError, ServiceRequestError, ServiceResponseError
 from azure.cosmos import ContainerProxy, CosmosClient, PartitionKey
 from azure.cosmos.exceptions import CosmosHttpResponseError, CosmosResourceNotFoundError
 
 from cdc.errors import CdcError, FatalError, TransientError
+from cdc.identity import no_token
 
+_IDENTITY = "COSMOS_CONNECTION__accountEndpoint, __credential and __clientId"
 _TRANSIENT_STATUSES = (408, 410, 429, 449, 500, 502, 503, 504)
 
 
@@ -20,9 +23,11 @@ class MissingError(FatalError):
 class Cosmos:
     """The source account; connects on first use and remembers what cannot change."""
 
-    def __init__(self, connection: str, database: str) -> None:
+    def __init__(self, connection: str, database: str, credential: TokenCredential | None = None) -> None:
+        """Take a connection string, or the account's address and an identity's credential."""
         self._connection = connection
         self._database = database
+        self._credential = credential
         self._paths: dict[str, tuple[str, ...]] = {}
         self._connected: CosmosClient | None = None
         self._lock = RLock()
@@ -30,8 +35,13 @@ class Cosmos:
     def _client(self) -> CosmosClient:
         with self._lock:
             if self._connected is None:
-                self._connected = CosmosClient.from_connection_string(self._connection, connection_timeout=5)
+                self._connected = self._connect()
             return self._connected
+
+    def _connect(self) -> CosmosClient:
+        if self._credential is None:
+            return CosmosClient.from_connection_string(self._connection, connection_timeout=5)
+        return CosmosClient(self._connection, self._credential, connection_timeout=5)
 
     def partition_key_paths(self, container: str) -> tuple[str, ...]:
         """Return the paths of a container's partition key, as the container itself says."""
@@ -46,7 +56,7 @@ class Cosmos:
 
     def check_account(self) -> None:
         """Raise FatalError when the account cannot be replicated from."""
-        with translated_errors("the account of COSMOS_CONNECTION"), self._lock:
+        with self._translated_errors("the account of COSMOS_CONNECTION"), self._lock:
             account = self._client().get_database_account()
         if len(account.WritableLocations) > 1:
             raise FatalError(
@@ -64,34 +74,53 @@ class Cosmos:
 
     def create_lease_container(self, database: str, container: str) -> None:
         """Create the lease container, and its database, where they are missing."""
+        if self._credential is not None:
+            self._require_lease_container(database, container)
+            return
         with translated_errors(f"the lease container {container} in database {database}"):
             leases = self._client().create_database_if_not_exists(database)
             leases.create_container_if_not_exists(container, PartitionKey("/id"))
         self.check_lease_container(database, container)
+
+    def _require_lease_container(self, database: str, container: str) -> None:
+        try:
+            self.check_lease_container(database, container)
+        except MissingError:
+            raise FatalError(
+                f"The lease container {container} in database {database} is missing, and no Entra identity may create "
+                "one through the data plane: create it with the partition key /id, by az cosmosdb sql container create."
+            ) from None
 
     def close(self) -> None:
         """Close the connections, if any were made."""
         if self._connected is not None:
             self._connected.close()
 
+    def _translated_errors(self, what: str) -> AbstractContextManager[None]:
+        return translated_errors(what, by_identity=self._credential is not None)
+
     def _read_paths(self, database: str, container: str) -> tuple[str, ...]:
         # One request at a time: the SDK keeps the last response's headers on the client, and reads them unguarded.
-        with translated_errors(f"the container {container} in database {database}"), self._lock:
+        with self._translated_errors(f"the container {container} in database {database}"), self._lock:
             proxy: ContainerProxy = self._client().get_database_client(database).get_container_client(container)
             return tuple(proxy.read()["partitionKey"]["paths"])
 
 
 @contextmanager
-def translated_errors(what: str) -> Iterator[None]:
+def translated_errors(what: str, *, by_identity: bool = False) -> Iterator[None]:
     """Raise what the SDK raises as what is to be done about it."""
     try:
         yield
     except CosmosResourceNotFoundError as error:
         raise MissingError(f"Cosmos does not have {what}: create it, or correct the setting that names it.") from error
     except CosmosHttpResponseError as error:
+        if by_identity and error.status_code == 401:
+            raise FatalError(f"Cosmos refuses the token of its identity: check {_IDENTITY}.") from error
         raise _translate(error, what) from error
     except (ServiceRequestError, ServiceResponseError) as error:
         raise TransientError(f"Cosmos did not answer for {what}: check COSMOS_CONNECTION and the network.") from error
+    except ClientAuthenticationError as error:
+        raise no_token(f"Cosmos: check the identity of {_IDENTITY}", error) from None
     except AzureError as error:
         raise FatalError(f"The Cosmos SDK refuses the request for {what}: {type(error).__name__}.") from error
 

@@ -1,11 +1,11 @@
 """The composition root: builds the stores once for each worker process and gives them to the use cases."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from cdc import api, catalog, migrate
+from cdc import api, catalog, identity, migrate
 from cdc.cosmos import Cosmos
 from cdc.errors import FatalError
 from cdc.feed import read_change
@@ -25,8 +25,8 @@ class Runtime:
     def __init__(self, settings: Settings, mappers: Sequence[Mapper[Any]]) -> None:
         self.settings = settings
         self.mappers = mappers
-        self._cosmos = Cosmos(settings.cosmos_connection.get_secret_value(), settings.cosmos_database)
-        self._database = Database(settings.postgres_connection.get_secret_value())
+        self._cosmos = _open_cosmos(settings)
+        self._database = _open_database(settings)
         self._sink = PostgresSink(self._database)
 
     def replicate(self, mapper: Mapper[Any], documents: Iterable[JsonObject]) -> Outcome:
@@ -84,6 +84,30 @@ class Runtime:
 
     def _check_container(self, container: str) -> None:
         self._cosmos.read_partition_key_paths(container)
+
+
+def _open_cosmos(settings: Settings) -> Cosmos:
+    if settings.cosmos_connection is not None:
+        return Cosmos(settings.cosmos_connection.get_secret_value(), settings.cosmos_database)
+    find = identity.default_identity if settings.cosmos_credential is None else identity.managed_identity
+    return Cosmos(str(settings.cosmos_endpoint), settings.cosmos_database, find(settings.cosmos_client_id))
+
+
+def _open_database(settings: Settings) -> Database:
+    return Database(
+        settings.postgres_connection.get_secret_value(),
+        password=_find_password(settings.postgres_identity),
+        pool_size=settings.postgres_pool_size,
+        session_state=settings.postgres_pooler != "transaction",
+    )
+
+
+def _find_password(name: str | None) -> Callable[[], str] | None:
+    if name is None:
+        return None
+    return identity.token_password(
+        identity.default_identity() if name == "default" else identity.managed_identity(name)
+    )
 
 
 def _log(container: str, outcome: Outcome) -> None:
