@@ -13,6 +13,8 @@ from cdc.errors import CdcError, FatalError, TransientError
 from cdc.identity import no_token
 
 _IDENTITY = "COSMOS_CONNECTION__accountEndpoint, __credential and __clientId"
+_SETUP = "Run python -m cdc setup."
+_NO_SETUP = "No Entra identity may create it: az cosmosdb sql container create does, with the partition key /id."
 _TRANSIENT_STATUSES = (408, 410, 429, 449, 500, 502, 503, 504)
 
 
@@ -68,28 +70,17 @@ class Cosmos:
         try:
             paths = self._read_paths(database, container)
         except MissingError as error:
-            raise FatalError(f"{error} Run python -m cdc setup.") from error
+            raise FatalError(f"{error} {_SETUP if self._credential is None else _NO_SETUP}") from error
         if paths != ("/id",):
             raise FatalError(f"The lease container {container} must have the partition key /id: name another one.")
 
     def create_lease_container(self, database: str, container: str) -> None:
-        """Create the lease container, and its database, where they are missing."""
-        if self._credential is not None:
-            self._require_lease_container(database, container)
-            return
-        with translated_errors(f"the lease container {container} in database {database}"):
-            leases = self._client().create_database_if_not_exists(database)
-            leases.create_container_if_not_exists(container, PartitionKey("/id"))
+        """Create the lease container, and its database, where they are missing; an identity can only check them."""
+        if self._credential is None:
+            with translated_errors(f"the lease container {container} in database {database}"):
+                leases = self._client().create_database_if_not_exists(database)
+                leases.create_container_if_not_exists(container, PartitionKey("/id"))
         self.check_lease_container(database, container)
-
-    def _require_lease_container(self, database: str, container: str) -> None:
-        try:
-            self.check_lease_container(database, container)
-        except MissingError:
-            raise FatalError(
-                f"The lease container {container} in database {database} is missing, and no Entra identity may create "
-                "one through the data plane: create it with the partition key /id, by az cosmosdb sql container create."
-            ) from None
 
     def close(self) -> None:
         """Close the connections, if any were made."""

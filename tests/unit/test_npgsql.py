@@ -26,10 +26,10 @@ def read_value(keyword, value, form='{}="{}"'):
 
 def test_the_connection_of_the_application():
     """What the application's key vault holds, without its one dangerous keyword, is a verified connection."""
-    text = "Host=mys-dev-core-db.example.com;Port=5432;Username=app;Password=s3cret;Database=mystiraapp;SSL Mode=Require;"
+    text = "Host=core-db.example.com;Port=5432;Username=app;Password=s3cret;Database=mystiraapp;SSL Mode=Require;"
 
     assert read(text) == {
-        "host": "mys-dev-core-db.example.com",
+        "host": "core-db.example.com",
         "port": "5432",
         "user": "app",
         "password": "s3cret",
@@ -153,7 +153,7 @@ def test_what_says_no_is_no_reason_to_refuse(pair):
         ("'semi;colon'", "semi;colon"),
         ('"a""b"', 'a"b'),
         ("'a''b'", "a'b"),
-        ("\"it's\"", "it's"),
+        ('"it\'s"', "it's"),
         ("'say \"x\"'", 'say "x"'),
         ('"  kept  "', "  kept  "),
         ('"Host=evil;"', "Host=evil;"),
@@ -180,7 +180,7 @@ def test_several_hosts_have_their_ports():
 
 @pytest.mark.parametrize("mode", ["Allow", "Prefer", "Require", "VerifyFull"])
 def test_a_remote_server_is_verified_whatever_npgsql_would_do(mode):
-    """Versions of Npgsql disagree about what Require verifies: here every mode but Disable and VerifyCA verifies all."""
+    """Versions of Npgsql disagree about what Require verifies: here it verifies all, and so do weaker modes."""
     parameters = read(f"{REMOTE};SSL Mode={mode}")
 
     assert (parameters["sslmode"], parameters["sslrootcert"]) == ("verify-full", certifi.where())
