@@ -1,7 +1,12 @@
 """Both stores are reached with tokens of an identity, which nobody ever sees."""
 
+import json
 import logging
+import os
+import threading
 import traceback
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlsplit
 
 import psycopg
 import pytest
@@ -9,13 +14,17 @@ from azure.core.credentials import AccessToken
 from azure.cosmos import PartitionKey
 from azure.identity import CredentialUnavailableError
 
+from cdc import identity
 from cdc.cosmos import Cosmos
 from cdc.errors import FatalError, TransientError
 from cdc.identity import token_password
 from cdc.postgres import Database
+from cdc.runtime import Runtime
+from cdc.settings import Settings
 from local import cosmos
 from local.cosmos.errors import CosmosError
 from local.postgres import Postgres
+from mappers import MAPPERS
 
 # The SDK does not verify localhost, which no setting of ours can change.
 pytestmark = pytest.mark.filterwarnings("ignore:Unverified HTTPS request is being made to host 'localhost'")
@@ -156,6 +165,59 @@ def test_a_token_is_nowhere_to_be_seen(database, credential, admin, caplog):
     assert "token-" not in other.value.detail
 
 
+CLIENT_ID = "11111111-2222-3333-4444-555555555555"
+
+
+@pytest.fixture
+def identity_endpoint(monkeypatch):
+    """The endpoint that a function app in Azure has for its identities: gives out a token, and notes the questions."""
+    questions = []
+
+    class Endpoint(BaseHTTPRequestHandler):
+        def do_GET(self):
+            question = dict(parse_qsl(urlsplit(self.path).query))
+            questions.append((question.get("resource"), question.get("client_id")))
+            allowed = self.headers["X-IDENTITY-HEADER"] == "header"
+            token = {"access_token": "token-one", "expires_on": "4000000000", "token_type": "Bearer"}
+            self.send_response(200 if allowed else 401)
+            self.end_headers()
+            self.wfile.write(json.dumps(token if allowed else {}).encode())
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
+    threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+    for name in [name for name in os.environ if name.startswith(("AZURE_", "IDENTITY_", "MSI_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("IDENTITY_ENDPOINT", f"http://127.0.0.1:{server.server_port}/msi/token")
+    monkeypatch.setenv("IDENTITY_HEADER", "header")
+    yield questions
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("find", "client_id"),
+    [
+        (identity.default_identity, None),
+        (lambda: identity.default_identity(CLIENT_ID), CLIENT_ID),
+        (lambda: identity.managed_identity(None), None),
+        (lambda: identity.managed_identity(CLIENT_ID), CLIENT_ID),
+    ],
+    ids=["default", "default with a client id", "system-assigned", "user-assigned"],
+)
+def test_the_identities_of_a_function_app(identity_endpoint, guarded_server, admin, find, client_id):
+    """The app's own identity, or the one that is named, is asked for; its token opens PostgreSQL."""
+    rotate(admin, "token-one")
+    database = Database(guarded_server.dsn().replace("postgres@", "app@"), password=token_password(find()))
+
+    database.check()
+    database.close()
+
+    assert set(identity_endpoint) == {("https://ossrdbms-aad.database.windows.net", client_id)}
+
+
 @pytest.fixture
 def account(monkeypatch):
     """A Cosmos account over TLS that takes the token `entra` and no key; and what came as authorization."""
@@ -221,3 +283,53 @@ def test_an_identity_creates_no_lease_container(open_account):
         account.create_lease_container("db", "leases")
 
     account.create_lease_container("db", "Accounts")
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ({"POSTGRES_IDENTITY": "default"}, [("default", None), ("default", None)]),
+        ({"POSTGRES_IDENTITY": CLIENT_ID}, [("default", None), ("managed", CLIENT_ID)]),
+        (
+            {
+                "POSTGRES_IDENTITY": "default",
+                "COSMOS_CONNECTION__credential": "managedidentity",
+                "COSMOS_CONNECTION__clientId": CLIENT_ID,
+            },
+            [("managed", CLIENT_ID), ("default", None)],
+        ),
+    ],
+)
+def test_the_app_runs_without_a_secret(values, found, guarded_server, admin, account, open_account, monkeypatch):
+    """With identities in the settings, setup and every check pass; each store has the identity that is named."""
+    asked = []
+
+    def find(kind, token):
+        return lambda client_id=None: asked.append((kind, client_id)) or Credential(token[len(asked)])
+
+    tokens = {1: "entra", 2: "token-one"}  # Cosmos is opened first
+    monkeypatch.setattr(identity, "default_identity", find("default", tokens))
+    monkeypatch.setattr(identity, "managed_identity", find("managed", tokens))
+    rotate(admin, "token-one")
+    admin.execute("create database secretless owner app")
+    database = open_account(Credential("entra"))._client().get_database_client("db")
+    for container in ("UserProfiles", "leases"):
+        database.create_container(container, PartitionKey("/id"))
+    settings = {
+        "COSMOS_CONNECTION__accountEndpoint": account.endpoint.replace("127.0.0.1", "localhost"),
+        "COSMOS_DATABASE": "db",
+        "LEASE_DATABASE": "db",
+        "LEASE_CONTAINER": "leases",
+        "LEASE_PREFIX": "test",
+        "POSTGRES_CONNECTION": f"Host=127.0.0.1;Port={guarded_server.port};Username=app;Database=secretless",
+    }
+
+    runtime = Runtime(Settings.read(settings | values), MAPPERS)
+    runtime.create_lease_container()
+    runtime.migrate()
+    checks = runtime.check()
+    runtime.close()
+    admin.execute("drop database secretless with (force)")
+
+    assert [check for check in checks if check.problem or check.skipped] == []
+    assert asked == found
