@@ -83,7 +83,11 @@ class Database:
     def _lend(self, *, in_transaction: bool) -> Iterator[Connection]:
         with translated_errors():
             self._pool.open()
-            with self._pool.connection() as connection, connection.transaction() if in_transaction else nullcontext():
+            with (
+                self._pool.connection() as connection,
+                _closed_when_read_only(connection),
+                connection.transaction() if in_transaction else nullcontext(),
+            ):
                 if not self.session_state:
                     connection.execute(_BOUNDS, {"local": True})
                 yield connection
@@ -100,6 +104,15 @@ class Database:
         # A statement that waits for ever would end with the host's function timeout, and take its worker with it.
         if self.session_state:
             connection.execute(_BOUNDS, {"local": False})
+
+
+@contextmanager
+def _closed_when_read_only(connection: Connection) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.errors.ReadOnlySqlTransaction:
+        connection.close()  # after a failover it leads to the replica for as long as it lives
+        raise
 
 
 @contextmanager
