@@ -124,7 +124,7 @@ def translated_errors() -> Iterator[None]:
     try:
         yield
     except (PoolTimeout, PoolClosed):
-        raise TransientError(f"{_UNREACHABLE}, and has connections to spare.") from None
+        raise TransientError(f"{_UNREACHABLE}, and has connections to spare; python -m cdc check says more.") from None
     except UnicodeEncodeError:
         raise DocumentError(Problem(ProblemKind.DATA, "$", "text that is not valid Unicode")) from None
     except psycopg.Error as error:

@@ -42,8 +42,8 @@ class Logins:
         for kind in KINDS:
             names = {"login": Identifier(self.names[kind]), "role": Identifier(f"{self.name}_cdc_{kind}")}
             admin.execute(SQL("create role {login} login in role {role}").format(**names))
-        migrates, owner = self.names["owner"], f"{self.name}_cdc_owner"
-        admin.execute(SQL("alter role {} set role = {}").format(Identifier(migrates), Identifier(owner)))
+        places = map(Identifier, (self.names["owner"], self.name, f"{self.name}_cdc_owner"))
+        admin.execute(SQL("alter role {} in database {} set role = {}").format(*places))
 
     def drop(self, admin):
         """Leave no role on the server."""
