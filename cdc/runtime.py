@@ -2,11 +2,11 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from cdc import api, catalog, migrate, origins
+from cdc import api, catalog, identity, migrate, origins
 from cdc.cosmos import Cosmos
 from cdc.errors import FatalError
 from cdc.feed import read_change
@@ -33,8 +33,8 @@ class Runtime:
     def __init__(self, settings: Settings, mappers: Sequence[Mapper[Any]]) -> None:
         self.settings = settings
         self.mappers = mappers
-        self._cosmos = Cosmos(settings.cosmos_connection.get_secret_value(), settings.cosmos_database)
-        self._database = Database(settings.postgres_connection.get_secret_value())
+        self._cosmos = _open_cosmos(settings)
+        self._database = _open_database(settings)
         self._sink = PostgresSink(self._database, settings.dead_letter_backoff_seconds)
         self._repairs = PostgresRepairs(
             self._database,
@@ -130,6 +130,30 @@ class Runtime:
         if not origin.has(documents):
             raise FatalError(f"The change feed of {container} delivers documents of a container that is gone.")
         return origin
+
+
+def _open_cosmos(settings: Settings) -> Cosmos:
+    if settings.cosmos_connection is not None:
+        return Cosmos(settings.cosmos_connection.get_secret_value(), settings.cosmos_database)
+    find = identity.default_identity if settings.cosmos_credential is None else identity.managed_identity
+    return Cosmos(str(settings.cosmos_endpoint), settings.cosmos_database, find(settings.cosmos_client_id))
+
+
+def _open_database(settings: Settings) -> Database:
+    return Database(
+        settings.postgres_connection.get_secret_value(),
+        password=_find_password(settings.postgres_identity),
+        pool_size=settings.postgres_pool_size,
+        session_state=settings.postgres_pooler != "transaction",
+    )
+
+
+def _find_password(name: str | None) -> Callable[[], str] | None:
+    if name is None:
+        return None
+    return identity.token_password(
+        identity.default_identity() if name == "default" else identity.managed_identity(name)
+    )
 
 
 def _log(container: str, outcome: Outcome) -> None:
