@@ -3,14 +3,18 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from typing import LiteralString
 
 from psycopg.sql import SQL
 
 from cdc import stage
-from cdc.model import Version, Write
+from cdc.model import Held, Identity, State, Version, Write
 from cdc.postgres import Connection
 from cdc.queries import statement
 from cdc.stage import Shape, Values
+
+# The constraint that finds two documents of one container that claim one row.
+ROW_KEY_CONSTRAINT = "document_row_key_unique"
 
 _SHAPE = Shape(
     "stage_cdc_document",
@@ -24,35 +28,67 @@ _SHAPE = Shape(
         ("etag", "text"),
         ("row_key", "text"),
         ("state", "text"),
+        ("absence", "boolean"),
     ),
 )
+_STATES = {state.value: state for state in State}
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 
 
-def read_versions(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, Version]:
-    """Return the versions held of these documents."""
-    rows = connection.execute(statement("read_versions"), {"keys": list(keys)}, binary=True)
-    return {key: Version(ts, lsn, etag) for key, ts, lsn, etag in rows}
+def read_held(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, Held]:
+    """Return what is held of these documents, without locking it."""
+    return _read(connection, statement("read_held"), keys)
 
 
-def upsert(connection: Connection, writes: Iterable[Write], row_keys: Mapping[bytes, str]) -> dict[bytes, str | None]:
+def lock(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, Held]:
+    """Return what is held of these documents, and keep others from changing it until the transaction ends."""
+    return _read(connection, statement("lock_documents"), keys)
+
+
+def _read(connection: Connection, query: LiteralString, keys: Sequence[bytes]) -> dict[bytes, Held]:
+    rows = connection.execute(query, {"keys": list(keys)}, binary=True)
+    return {
+        key: Held(Version(ts, lsn, etag), _STATES[state], absence) for key, ts, lsn, etag, state, absence in rows
+    }  # fmt: skip
+
+
+def upsert(
+    connection: Connection, container: str, writes: Iterable[Write], row_keys: Mapping[bytes, str]
+) -> dict[bytes, str | None]:
     """Record the writes whose version is newer than the held one.
 
     Returns the winners, each with the row key that it abandons, if any.
     """
-    documents = [_values(write, row_keys.get(write.change.key)) for write in writes]
+    return _write(connection, statement("upsert_documents"), container, writes, row_keys)
+
+
+def replace(
+    connection: Connection, container: str, writes: Iterable[Write], row_keys: Mapping[bytes, str]
+) -> dict[bytes, str | None]:
+    """Record writes of documents that are locked, whatever version they have; returns what `upsert` returns."""
+    return _write(connection, statement("replace_documents"), container, writes, row_keys)
+
+
+def _write(
+    connection: Connection,
+    query: LiteralString,
+    container: str,
+    writes: Iterable[Write],
+    row_keys: Mapping[bytes, str],
+) -> dict[bytes, str | None]:
+    documents = [_values(container, write, row_keys.get(write.change.key)) for write in writes]
     if not documents:
         return {}
     staged, parameters = stage.send(connection, _SHAPE, sorted(documents))
-    return dict(connection.execute(_upsert_statement(staged), parameters, binary=True).fetchall())
+    return dict(connection.execute(_from_stage(query, staged), parameters, binary=True).fetchall())
 
 
-def _values(write: Write, row_key: str | None) -> Values:
+def _values(container: str, write: Write, row_key: str | None) -> Values:
     change = write.change
     identity, version = change.identity, change.version
     return (
         change.key,
-        identity.container,
+        container,
         identity.partition_key,
         identity.id,
         version.ts,
@@ -60,12 +96,19 @@ def _values(write: Write, row_key: str | None) -> Values:
         version.etag,
         row_key,
         write.state.value,
+        change.absence,
     )
 
 
 @cache
-def _upsert_statement(staged: bool) -> bytes:
-    return SQL(statement("upsert_documents")).format(source=stage.source(_SHAPE, staged=staged)).as_bytes()
+def _from_stage(query: LiteralString, staged: bool) -> bytes:
+    return SQL(query).format(source=stage.source(_SHAPE, staged=staged)).as_bytes()
+
+
+def read_holder(connection: Connection, container: str, row_key: str) -> Identity | None:
+    """Return the document of a container that holds a row."""
+    found = connection.execute(statement("read_holder"), {"container": container, "row_key": row_key}).fetchone()
+    return None if found is None else Identity(container, *found)
 
 
 def write_row_key(values: Iterable[object]) -> str:

@@ -31,7 +31,8 @@ class Shape:
 
 def send(connection: Connection, shape: Shape, rows: Sequence[Values]) -> tuple[bool, list[list[Any]]]:
     """Return whether the rows are in the temporary table, and the parameters that `source` needs otherwise."""
-    if connection.session_state and len(rows) >= _ENOUGH:
+    # Who may not prepare statements has no session to keep a table in (Database.session_state).
+    if connection.prepare_threshold is not None and len(rows) >= _ENOUGH:
         _copy(connection, shape, rows)
         return True, []
     columns = zip(shape.columns, zip(*rows, strict=True), strict=True)
