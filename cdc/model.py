@@ -2,11 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
-from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -111,6 +109,15 @@ class Mapper(Generic[Document]):
     document: type[Document]
     tables: tuple[Table, ...]
     rows: Callable[[Document], Rows]
+    # By table name: the columns, and the pairs of columns that join a child to the root. SQLAlchemy is slow to ask.
+    _columns: Mapping[str, frozenset[str]] = field(init=False, repr=False, compare=False)
+    _joins: Mapping[str, Sequence[tuple[str, str]]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        root, *children = self.tables
+        joins = {child.name: list(zip(_key(child), _key(root), strict=False)) for child in children}
+        object.__setattr__(self, "_columns", {table.name: frozenset(table.columns.keys()) for table in self.tables})
+        object.__setattr__(self, "_joins", joins)
 
     def map(self, body: JsonObject) -> Rows:
         """Validate a document and return its rows; refuse rows that do not fit the tables."""
@@ -118,46 +125,24 @@ class Mapper(Generic[Document]):
         self._check(rows)
         return rows
 
-    @cached_property
-    def _layouts(self) -> dict[str, "_Layout"]:
-        root, *children = self.tables
-        return {table.name: _Layout.of(root, table) for table in children}
-
-    @cached_property
-    def _root_layout(self) -> "_Layout":
-        return _Layout.of(self.tables[0], self.tables[0])
-
     def _check(self, rows: Rows) -> None:
-        if unknown := rows.children.keys() - self._layouts.keys():
-            raise _misfit(min(unknown), "the mapper yields rows of a table that it does not declare")
-        parent = None
         if rows.root is not None:
-            self._root_layout.check_columns(rows.root)
-            parent = self._root_layout.parent(rows.root)
+            self._check_columns(self.tables[0].name, rows.root)
         for name, child_rows in rows.children.items():
-            layout = self._layouts[name]
+            if name not in self._joins:
+                raise _misfit(name, "the mapper yields rows of a table that it does not declare")
             for row in child_rows:
-                layout.check_columns(row)
-                if layout.parent(row) != parent:
+                self._check_columns(name, row)
+                if rows.root is None or any(row[ours] != rows.root[theirs] for ours, theirs in self._joins[name]):
                     raise _misfit(name, "the mapper yields a child row of another parent")
 
+    def _check_columns(self, table: str, row: Row) -> None:
+        if row.keys() != self._columns[table]:
+            raise _misfit(table, "the mapper yields a row whose columns are not the table's")
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """What a row of a table must look like; `parent` takes the root row's key from it."""
 
-    table: str
-    columns: Set[str]
-    parent: Callable[[Row], object]
-
-    @classmethod
-    def of(cls, root: Table, table: Table) -> "_Layout":
-        keys = [column.name for column in table.primary_key.columns]
-        return cls(table.name, frozenset(table.columns.keys()), itemgetter(*keys[: len(root.primary_key)]))
-
-    def check_columns(self, row: Row) -> None:
-        if row.keys() != self.columns:
-            raise _misfit(self.table, "the mapper yields a row whose columns are not the table's")
+def _key(table: Table) -> list[str]:
+    return [column.name for column in table.primary_key.columns]
 
 
 def _misfit(table: str, message: str) -> DocumentError:

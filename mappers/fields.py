@@ -47,10 +47,8 @@ def _read_time(value: object) -> datetime | None:
 
 def _read_instant(value: object) -> datetime | None:
     time = _read_time(value)
-    if time is None or time.tzinfo is UTC:  # nearly all: to move them to UTC again would cost more than to read them
-        return time
-    if time.tzinfo is None:
-        return time.replace(tzinfo=UTC)
+    if time is None or time.tzinfo is None:
+        return time and time.replace(tzinfo=UTC)
     try:
         return time.astimezone(UTC)
     except OverflowError:
