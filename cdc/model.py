@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -80,12 +81,28 @@ class Change:
         object.__setattr__(self, "key", self.identity.key)
 
 
+class ObservationKind(StrEnum):
+    """What a mapper noticed in a document that it could map all the same."""
+
+    UNKNOWN = "unknown"
+    AMBIGUOUS = "ambiguous"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Something noticed at a JSON path, which has `[]` for any index and names no value."""
+
+    kind: ObservationKind
+    path: str
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of one document: at most one root row, and child rows by table name."""
+    """The rows of one document: at most one root row, child rows by table name, and what was noticed in it."""
 
     root: Row | None = None
     children: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    observations: tuple[Observation, ...] = ()
 
 
 NO_ROWS = Rows()
@@ -115,21 +132,29 @@ class Mapper(Generic[Document]):
         if unknown := rows.children.keys() - known.keys():
             raise _misfit(min(unknown), "the mapper yields rows of a table that it does not declare")
         _check_columns(root, [] if rows.root is None else [rows.root])
-        parent = None if rows.root is None else _key(root, rows.root, len(root.primary_key))
+        parent = None if rows.root is None else [rows.root[name] for name in _key(root)]
         for name, child_rows in rows.children.items():
             _check_columns(known[name], child_rows)
-            if any(_key(known[name], row, len(root.primary_key)) != parent for row in child_rows):
+            parent_key = _key(known[name])[: len(_key(root))]
+            if any([row[name] for name in parent_key] != parent for row in child_rows):
                 raise _misfit(name, "the mapper yields a child row of another parent")
 
 
 def _check_columns(table: Table, rows: Sequence[Row]) -> None:
-    names = table.columns.keys()
-    if any(row.keys() != set(names) for row in rows):
+    names = _columns(table)
+    if any(row.keys() != names for row in rows):
         raise _misfit(table.name, "the mapper yields a row whose columns are not the table's")
 
 
-def _key(table: Table, row: Row, width: int) -> list[object]:
-    return [row[column.name] for column in list(table.primary_key.columns)[:width]]
+# Asking SQLAlchemy takes longer than mapping a document.
+@cache
+def _columns(table: Table) -> frozenset[str]:
+    return frozenset(table.columns.keys())
+
+
+@cache
+def _key(table: Table) -> list[str]:
+    return [column.name for column in table.primary_key.columns]
 
 
 def _misfit(table: str, message: str) -> DocumentError:

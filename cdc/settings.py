@@ -97,6 +97,10 @@ def _read_start(value: object) -> object:
     return instant.astimezone(UTC)
 
 
+def _split_names(value: object) -> object:
+    return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+
 _Name = Annotated[str, _matching(r"[^/\\#?\s][^/\\#?]*", "must be a name without / \\ # and ?")]
 _Phase = Annotated[Phase, BeforeValidator(_read_phase)]
 _Milliseconds = Annotated[int, Field(ge=1)]
@@ -116,6 +120,7 @@ class Settings(BaseModel):
     lease_container: _Name
     lease_prefix: Annotated[str, _matching(r"[A-Za-z0-9_-]{1,100}", "must be 1 to 100 letters, digits, - and _")]
     postgres_connection: Annotated[SecretStr, AfterValidator(_check_postgres_connection)]
+    extra_containers: Annotated[tuple[str, ...], BeforeValidator(_split_names)] = ()
     change_feed_start: Annotated[Literal["beginning"] | datetime, BeforeValidator(_read_start)] = "beginning"
     migration_phase: _Phase | None = None
     # The application's own name for it.
