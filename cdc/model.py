@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -119,6 +118,15 @@ class Mapper(Generic[Document]):
     document: type[Document]
     tables: tuple[Table, ...]
     rows: Callable[[Document], Rows]
+    # By table name: the columns, and the pairs of columns that join a child to the root. SQLAlchemy is slow to ask.
+    _columns: Mapping[str, frozenset[str]] = field(init=False, repr=False, compare=False)
+    _joins: Mapping[str, Sequence[tuple[str, str]]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        root, *children = self.tables
+        joins = {child.name: list(zip(_key(child), _key(root), strict=False)) for child in children}
+        object.__setattr__(self, "_columns", {table.name: frozenset(table.columns.keys()) for table in self.tables})
+        object.__setattr__(self, "_joins", joins)
 
     def map(self, body: JsonObject) -> Rows:
         """Validate a document and return its rows; refuse rows that do not fit the tables."""
@@ -127,32 +135,21 @@ class Mapper(Generic[Document]):
         return rows
 
     def _check(self, rows: Rows) -> None:
-        root, *children = self.tables
-        known = {table.name: table for table in children}
-        if unknown := rows.children.keys() - known.keys():
-            raise _misfit(min(unknown), "the mapper yields rows of a table that it does not declare")
-        _check_columns(root, [] if rows.root is None else [rows.root])
-        parent = None if rows.root is None else [rows.root[name] for name in _key(root)]
+        if rows.root is not None:
+            self._check_columns(self.tables[0].name, rows.root)
         for name, child_rows in rows.children.items():
-            _check_columns(known[name], child_rows)
-            parent_key = _key(known[name])[: len(_key(root))]
-            if any([row[name] for name in parent_key] != parent for row in child_rows):
-                raise _misfit(name, "the mapper yields a child row of another parent")
+            if name not in self._joins:
+                raise _misfit(name, "the mapper yields rows of a table that it does not declare")
+            for row in child_rows:
+                self._check_columns(name, row)
+                if rows.root is None or any(row[ours] != rows.root[theirs] for ours, theirs in self._joins[name]):
+                    raise _misfit(name, "the mapper yields a child row of another parent")
+
+    def _check_columns(self, table: str, row: Row) -> None:
+        if row.keys() != self._columns[table]:
+            raise _misfit(table, "the mapper yields a row whose columns are not the table's")
 
 
-def _check_columns(table: Table, rows: Sequence[Row]) -> None:
-    names = _columns(table)
-    if any(row.keys() != names for row in rows):
-        raise _misfit(table.name, "the mapper yields a row whose columns are not the table's")
-
-
-# Asking SQLAlchemy takes longer than mapping a document.
-@cache
-def _columns(table: Table) -> frozenset[str]:
-    return frozenset(table.columns.keys())
-
-
-@cache
 def _key(table: Table) -> list[str]:
     return [column.name for column in table.primary_key.columns]
 

@@ -1,7 +1,5 @@
 """Accounts: one row an account, one child row a completed scenario."""
 
-from typing import Any
-
 from cdc.model import Rows
 from mappers import tables
 from mappers.documents import DocumentMapper, DocumentModel, RootDocument, renamed
@@ -67,17 +65,13 @@ def map_account(account: Account) -> Rows:
             "role": account.role,
             "user_profile_ids": account.user_profile_ids,
             "completed_scenario_ids": account.completed_scenario_ids,
-            "subscription": _json(account.subscription),
-            "settings": _json(account.settings),
+            "subscription": {} if account.subscription is None else account.subscription.as_json(),
+            "settings": {} if account.settings is None else account.settings.as_json(),
             "created_at": account.created_at,
             "last_login_at": account.last_login_at,
         },
         children={"completed_scenarios": [{"account_id": account.id, "scenario_id": id_} for id_ in completed]},
     )
-
-
-def _json(value: DocumentModel | None) -> dict[str, Any]:
-    return {} if value is None else value.model_dump(by_alias=True)
 
 
 ACCOUNTS = DocumentMapper(

@@ -1,7 +1,7 @@
 """Documents of every generation: their type and key, renamed properties, and properties that nobody has heard of."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, ClassVar, Self, TypeVar, get_args
@@ -69,6 +69,15 @@ class DocumentModel(BaseModel):
 
     model_config = ConfigDict(frozen=True, alias_generator=to_pascal, extra="ignore", strict=True, allow_inf_nan=False)
     unmapped: ClassVar[tuple[str, ...]] = ()
+
+    def as_json(self) -> JsonObject:
+        """Return the fields under the names of their properties, for a JSON column."""
+        return dict(zip(_properties(type(self)), vars(self).values(), strict=True))
+
+
+@cache
+def _properties(model: type[DocumentModel]) -> tuple[str, ...]:
+    return tuple(str(field.alias) for field in model.model_fields.values())
 
 
 class RootDocument(DocumentModel):
@@ -151,36 +160,34 @@ class DocumentMapper(Mapper[Root]):
         return True
 
     def _resolve(self, body: JsonObject, observations: list[Observation]) -> JsonObject:
-        """Leave each renamed property under one name only, because pydantic knows no null or empty names."""
-        set_ = {name: not names.isdisjoint(body) for name, names in _shape(self.document).presences}
+        """Leave each renamed property under one name only, because to pydantic a null or empty one is there."""
         dropped = self._losers(body, observations)
-        key = self._read_key(body.get("id"))
-        own = body.get("Id")
+        replaced: JsonObject = {name: not heard.isdisjoint(body) for name, heard in _shape(self.document).presences}
+        id_, own = body.get("id"), body.get("Id")
+        key = self._read_key(id_)
         if isinstance(own, str) and own:
             if own != key:
                 observations.append(_ambiguous("id"))
-        else:
+        elif "Id" in body:
             if own not in _EMPTY:
                 observations.append(_ambiguous("Id"))
-            dropped.add("Id")
-            set_["id"] = key
-        return {name: value for name, value in body.items() if name not in dropped} | set_
+            dropped.append("Id")
+        if key != id_:
+            replaced["id"] = key
+        if not dropped and not replaced:
+            return body
+        return {name: value for name, value in (body | replaced).items() if name not in dropped}
 
-    def _losers(self, body: JsonObject, observations: list[Observation]) -> set[str]:
-        losers: set[str] = set()
+    def _losers(self, body: JsonObject, observations: list[Observation]) -> list[str]:
+        losers: list[str] = []
         injected = self.document.injected
         if injected is not None and body.get(injected) == self.document.__name__:
-            losers.add(injected)
+            losers.append(injected)
             observations.append(_ambiguous(injected))
         for names in _shape(self.document).renamed:
-            given = [name for name in names if name in body and name not in losers]
+            given = [name for name in names if name in body]
             if len(given) > 1:
-                filled = [name for name in given if body[name] not in _EMPTY] or given
-                winner = body[filled[0]]
-                losers.update(given[: given.index(filled[0])])
-                observations += [
-                    _ambiguous(name) for name in filled[1:] if body[name] not in _EMPTY and body[name] != winner
-                ]
+                losers += _older(body, [name for name in given if name not in losers], observations)
         return losers
 
     def _read_key(self, id_: Any) -> Any:
@@ -189,6 +196,16 @@ class DocumentMapper(Mapper[Root]):
         if isinstance(id_, str) and id_.startswith(prefix):
             return _ESCAPED.sub(r"\1", id_[len(prefix) :])
         return id_
+
+
+def _older(body: JsonObject, given: Sequence[str], observations: list[Observation]) -> Sequence[str]:
+    """Return the names before the one that wins, and note those after it that say something else."""
+    filled = [name for name in given if body[name] not in _EMPTY]
+    if not filled:
+        return ()
+    winner, *others = filled
+    observations += [_ambiguous(name) for name in others if body[name] != body[winner]]
+    return given[: given.index(winner)]
 
 
 def ambiguous_keys(name: str, value: object) -> tuple[Observation, ...]:

@@ -18,6 +18,7 @@ _TIME_EXPECTED = "must be a date and time such as 2026-01-09T15:20:31.8123456Z"
 _NEVER = ("0001-01-01", "9999-12-31T23:59:59")
 _DURATION = re.compile(r"(-?)(?:(\d{1,8})\.)?([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,7}))?")
 _DURATION_EXPECTED = "must be a duration such as 1.02:03:04.5678901"
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False)
 # How JSON writes the NUL character: an even number of backslashes before it stand for themselves.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -141,7 +142,7 @@ def _refuse_constant(_: str) -> None:
 def _check_json(value: object) -> None:
     """Refuse what a jsonb column cannot hold, wherever it stands; writing JSON is the quickest way through it."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = _ENCODER.encode(value)
     except ValueError:
         raise ValueError("numbers must be finite") from None
     except RecursionError:

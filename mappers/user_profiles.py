@@ -87,7 +87,7 @@ def map_user_profile(profile: UserProfile) -> Rows:
 
 
 def _badge_row(profile_id: str, badge: Badge) -> Row:
-    return {"user_profile_id": profile_id, **badge.model_dump()}
+    return {"user_profile_id": profile_id, **vars(badge)}
 
 
 USER_PROFILES = DocumentMapper(
