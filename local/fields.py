@@ -145,8 +145,8 @@ def packed(name: str, default: object) -> Expected:
 
 def owner(document: Json) -> object:
     """Read a session's account; a copying tool has written the type's name beside the true one."""
-    type_names = ("GameSession", type_of(document))
-    true = {name: document.get(name) for name in ("accountId", "AccountId") if document.get(name) not in type_names}
+    type_names = ("GameSession", type_of(document) or "GameSession")
+    true = {name: value for name, value in document.items() if value not in type_names}
     return first("accountId", "AccountId")(true)
 
 
