@@ -60,6 +60,11 @@ if settings.replicates:
     for mapper in mappers:
         _register_change_feed(mapper)
 
+    @app.timer_trigger(arg_name="timer", schedule=settings.dead_letter_schedule)
+    def retry_dead_letters(timer: func.TimerRequest) -> None:
+        """Read again what waits in dead letters and is due."""
+        runtime.retry_dead_letters()
+
 
 @app.route("status", methods=["GET"])
 def status(req: func.HttpRequest) -> func.HttpResponse:

@@ -69,11 +69,15 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One delivered version of a document; a delete has no body."""
+    """One version of a document; a delete has no body.
+
+    `absence` marks a delete that was not delivered: the source answered that the document is gone; `ts` is its time.
+    """
 
     identity: Identity
     version: Version
     body: JsonObject | None
+    absence: bool = False
     key: bytes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -164,6 +168,15 @@ class State(StrEnum):
     APPLIED = "applied"
     PARKED = "parked"
     DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the ledger holds of a document."""
+
+    version: Version
+    state: State
+    absence: bool = False
 
 
 @dataclass(frozen=True, slots=True)

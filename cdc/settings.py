@@ -104,6 +104,10 @@ def _split_names(value: object) -> object:
 _Name = Annotated[str, _matching(r"[^/\\#?\s][^/\\#?]*", "must be a name without / \\ # and ?")]
 _Phase = Annotated[Phase, BeforeValidator(_read_phase)]
 _Milliseconds = Annotated[int, Field(ge=1)]
+_Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+_Schedule = Annotated[
+    str, _matching(r"\S+( \S+){4,5}", "must be an NCRONTAB expression of five or six fields, such as 0 */5 * * * *")
+]
 _Interval = Annotated[
     str, _matching(r"(?!00:00:00)([01]\d|2[0-3]):[0-5]\d:[0-5]\d", "must be HH:MM:SS, from 00:00:01 to 23:59:59")
 ]
@@ -133,6 +137,9 @@ class Settings(BaseModel):
     lease_renew_interval_ms: _Milliseconds = 17_000
     retry_minimum_interval: _Interval = "00:00:01"
     retry_maximum_interval: _Interval = "00:01:00"
+    settle_seconds: _Seconds = 120
+    dead_letter_schedule: _Schedule = "*/10 * * * * *"
+    dead_letter_backoff_seconds: _Seconds = 60
 
     # Checked on fields, not on the whole, so that these problems are named together with all others.
     @field_validator("application_phase")

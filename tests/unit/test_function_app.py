@@ -14,6 +14,7 @@ from mappers import MAPPERS
 ROOT = Path(__file__).parents[2]
 EXAMPLE = json.loads((ROOT / "local.settings.example.json").read_text(encoding="utf-8"))["Values"]
 ALWAYS = {"status", "health_live", "health_ready"}
+TIMERS = {"retry_dead_letters"}
 
 
 @pytest.fixture
@@ -38,10 +39,10 @@ def trigger(function):
 
 
 def test_every_container_has_a_change_feed_trigger(load):
-    """The functions are one trigger for each container, status and health."""
+    """The functions are one trigger for each container, the timers, status and health."""
     functions = load()
 
-    assert functions.keys() - ALWAYS == {
+    assert functions.keys() - TIMERS - ALWAYS == {
         "change_feed_accounts",
         "change_feed_user_profiles",
         "change_feed_game_sessions",
@@ -56,7 +57,7 @@ def test_an_extra_container_has_a_trigger_where_it_is_named(load):
     functions = load(EXTRA_CONTAINERS=" PendingSignups ,")
 
     assert trigger(functions["change_feed_pending_signups"])["containerName"] == "PendingSignups"
-    assert len(functions) == len(MAPPERS) + 1 + len(ALWAYS)
+    assert len(functions) == len(MAPPERS) + 1 + len(TIMERS) + len(ALWAYS)
 
 
 @pytest.mark.parametrize("value", ["Scenarios", "PendingSignups,pendingsignups", "Accounts"])
@@ -102,7 +103,7 @@ def test_a_failed_batch_is_retried_without_limit(load):
     """Without this policy the host checkpoints a failed batch, and its changes are gone."""
     functions = load(RETRY_MINIMUM_INTERVAL="00:00:02", RETRY_MAXIMUM_INTERVAL="00:03:00")
 
-    for name in functions.keys() - ALWAYS:
+    for name in functions.keys() - ALWAYS - TIMERS:
         assert functions[name].get_settings_dict("retry_policy") == {
             "setting_name": "retry_policy",
             "strategy": "exponential_backoff",
@@ -140,7 +141,14 @@ def test_outside_the_migration_no_trigger_is_registered(load, phase):
 @pytest.mark.parametrize("phase", ["1", "2"])
 def test_during_the_migration_every_trigger_is_registered(load, phase):
     """In phases 1 and 2 every container is replicated."""
-    assert len(load(MIGRATION_PHASE=phase)) == len(MAPPERS) + len(ALWAYS)
+    assert len(load(MIGRATION_PHASE=phase)) == len(MAPPERS) + len(TIMERS) + len(ALWAYS)
+
+
+def test_dead_letters_are_retried_on_a_schedule(load):
+    """The timer runs when the setting says."""
+    binding = trigger(load(DEAD_LETTER_SCHEDULE="*/2 * * * * *")["retry_dead_letters"])
+
+    assert (binding["type"], binding["schedule"]) == ("timerTrigger", "*/2 * * * * *")
 
 
 def test_invalid_settings_fail_the_import(load):
