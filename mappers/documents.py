@@ -10,7 +10,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_pascal
 
 from cdc.errors import DocumentError, Problem, ProblemKind
-from cdc.model import JsonObject, Mapper, Observation, ObservationKind, Rows
+from cdc.model import NO_ROWS, JsonObject, Mapper, Observation, ObservationKind, Rows
 from mappers.fields import Text
 
 _EMPTY = (None, "")
@@ -83,8 +83,8 @@ def _properties(model: type[DocumentModel]) -> tuple[str, ...]:
 class RootDocument(DocumentModel):
     """A whole document; its class has the name of the application's own class, which is its type in Cosmos."""
 
-    # A property in which a copying tool may have put the name of the type.
-    injected: ClassVar[str | None] = None
+    # Properties in which a copying tool may have put the name of the type.
+    injected: ClassVar[tuple[str, ...]] = ()
 
     id: Text = renamed(*_KEYS)
     is_deleted: bool | None = None
@@ -111,9 +111,9 @@ def _shape(model: type[DocumentModel], path: str = "$") -> _Shape:
     for field in model.model_fields.values():
         alias = field.validation_alias
         names = tuple(map(str, alias.choices)) if isinstance(alias, AliasChoices) else (str(alias),)
-        marks = [(names[0], mark.names) for mark in field.metadata if isinstance(mark, Presence)]
-        presences += marks
-        known |= frozenset().union(*(heard for _, heard in marks)) if marks else set(names)
+        marks = [mark.names for mark in field.metadata if isinstance(mark, Presence)]
+        presences += [(names[0], mark) for mark in marks]
+        known.update(*(marks or [frozenset(names)]))
         if len(names) > 1 and names != _KEYS:
             groups.append(names)
         nested += [
@@ -135,29 +135,29 @@ class DocumentMapper(Mapper[Root]):
     def map(self, body: JsonObject) -> Rows:
         """Return a document's rows and what was observed in it."""
         observations: list[Observation] = []
-        if not self._is_ours(body, observations):
-            return Rows(observations=tuple(observations))
-        values = self._resolve(body, observations)
-        _find_unknown(_shape(self.document), body, observations)
-        if body.get("IsDeleted") is True:
-            return Rows(observations=tuple(observations))
-        rows = super().map(values)
+        rows = NO_ROWS
+        if self._is_ours(body, observations):
+            values = self._resolve(body, observations)
+            _find_unknown(_shape(self.document), body, observations)
+            # What was deleted must be gone, also when the rest of the document cannot be read.
+            rows = NO_ROWS if body.get("IsDeleted") is True else super().map(values)
         if not observations:
             return rows
         return replace(rows, observations=tuple(dict.fromkeys((*observations, *rows.observations))))
 
     def _is_ours(self, body: JsonObject, observations: list[Observation]) -> bool:
         names = [name for name in _TYPE_NAMES if body.get(name) not in _EMPTY]
-        for name in names:
-            if not isinstance(body[name], str):
-                # A tool that turned scalars into arrays wrote this: it says nothing of the document.
-                raise DocumentError(Problem(ProblemKind.MAPPING, f"$.{name}", "Input should be a valid string"))
-        if len(names) > 1 and body[names[0]] != body[names[1]]:
-            observations.append(_ambiguous(names[1]))
-        if names and body[names[0]] != self.document.__name__:
-            observations.append(Observation(ObservationKind.UNKNOWN, f"$.{names[0]}"))
-            return False
-        return True
+        if not names:
+            return True
+        chosen = body[names[0]]
+        if not isinstance(chosen, str):
+            # A tool that turned scalars into arrays wrote this: it says nothing of the document.
+            raise DocumentError(Problem(ProblemKind.MAPPING, f"$.{names[0]}", "Input should be a valid string"))
+        observations += [_ambiguous(name) for name in names if body[name] != chosen]
+        if chosen == self.document.__name__:
+            return True
+        observations.append(Observation(ObservationKind.UNKNOWN, f"$.{names[0]}"))
+        return False
 
     def _resolve(self, body: JsonObject, observations: list[Observation]) -> JsonObject:
         """Leave each renamed property under one name only, because to pydantic a null or empty one is there."""
@@ -179,11 +179,8 @@ class DocumentMapper(Mapper[Root]):
         return {name: value for name, value in (body | replaced).items() if name not in dropped}
 
     def _losers(self, body: JsonObject, observations: list[Observation]) -> list[str]:
-        losers: list[str] = []
-        injected = self.document.injected
-        if injected is not None and body.get(injected) == self.document.__name__:
-            losers.append(injected)
-            observations.append(_ambiguous(injected))
+        losers = [name for name in self.document.injected if body.get(name) == self.document.__name__]
+        observations += map(_ambiguous, losers)
         for names in _shape(self.document).renamed:
             given = [name for name in names if name in body]
             if len(given) > 1:

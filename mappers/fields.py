@@ -12,11 +12,11 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 # What .NET writes; Python alone would also read week dates and times without separators.
-_TIME = re.compile(r"\d{4}-\d\d-\d\d(T([01]\d|2[0-3]):\d\d:\d\d(\.\d{1,7})?(Z|[+-]\d\d:\d\d)?)?")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d(?:T(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,7})?(?:Z|[+-]\d\d:\d\d)?)?", re.ASCII)
 _TIME_EXPECTED = "must be a date and time such as 2026-01-09T15:20:31.8123456Z"
 # .NET's least and greatest times, in whatever zone: they stand for "never set".
 _NEVER = ("0001-01-01", "9999-12-31T23:59:59")
-_DURATION = re.compile(r"(-?)(?:(\d{1,8})\.)?([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,7}))?")
+_DURATION = re.compile(r"(-?)(?:(\d{1,8})\.)?([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,7}))?", re.ASCII)
 _DURATION_EXPECTED = "must be a duration such as 1.02:03:04.5678901"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False)
 # How JSON writes the NUL character: an even number of backslashes before it stand for themselves.
@@ -52,15 +52,11 @@ def _read_time(value: object) -> datetime | None:
 
 def _read_instant(value: object) -> datetime | None:
     time = _read_time(value)
-    if time is None or time.tzinfo is UTC:
-        instant = time
-    elif time.tzinfo is None:
-        instant = time.replace(tzinfo=UTC)
-    elif str(value).startswith(_NEVER):
+    if time is None or str(value).startswith(_NEVER):
         return None
-    else:
-        instant = _to_utc(time)
-    return None if instant is None or str(value).startswith(_NEVER) else instant
+    if time.tzinfo is None:
+        return time.replace(tzinfo=UTC)
+    return time if time.tzinfo is UTC else _to_utc(time)
 
 
 def _to_utc(time: datetime) -> datetime:

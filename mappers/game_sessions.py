@@ -39,7 +39,7 @@ class AgeGroup(DocumentModel):
 class GameSession(RootDocument):
     """A document of the container GameSessions."""
 
-    injected = "accountId"
+    injected = ("accountId", "AccountId")
     unmapped = (
         *("CurrentSceneIndex", "DmName", "DurationSeconds", "EndReason", "EndingAchieved", "FinalScore"),
         *("GameStateJson", "HostPlayerId", "IsPublic", "JoinCode", "LastActivityAt", "MaxPlayers", "ScenesVisited"),

@@ -123,20 +123,3 @@ def a_score(id_: str = "score", **overrides: object) -> JsonObject:
         "ScenarioId": "scenario-1",
         **overrides,
     }
-
-
-def a_signup(id_: str = "signup", **overrides: object) -> JsonObject:
-    """Build the body of a PendingSignups document of generation C."""
-    return {
-        "id": id_,
-        "$type": "PendingSignup",
-        "email": "thandi@example.com",
-        "Code": "493027",
-        "CreatedAt": "2025-12-14T08:00:02.1Z",
-        "DisplayName": "Thandi M",
-        "ExpiresAt": "2025-12-14T08:15:02.1Z",
-        "FailedAttempts": 0,
-        "IsSignin": False,
-        "IsUsed": True,
-        **overrides,
-    }

@@ -57,7 +57,7 @@ def test_an_extra_container_has_a_trigger_where_it_is_named(load):
     functions = load(EXTRA_CONTAINERS=" PendingSignups ,")
 
     assert trigger(functions["change_feed_pending_signups"])["containerName"] == "PendingSignups"
-    assert len(functions) == len(MAPPERS) + 1 + len(ALWAYS)
+    assert len(functions) == len(MAPPERS) + 1 + len(TIMERS) + len(ALWAYS)
 
 
 @pytest.mark.parametrize("value", ["Scenarios", "PendingSignups,pendingsignups", "Accounts"])

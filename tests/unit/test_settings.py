@@ -234,6 +234,14 @@ def test_bad_values_are_refused_by_name(values, name):
     assert name in read_error(**values)
 
 
+@pytest.mark.parametrize(
+    ("value", "containers"), [("", ()), ("PendingSignups", ("PendingSignups",)), (" A, ,B ", ("A", "B"))]
+)
+def test_extra_containers_are_a_list(value, containers):
+    """Names are separated by commas; spaces and empty names mean nothing."""
+    assert Settings.read(VALID | {"EXTRA_CONTAINERS": value}).extra_containers == containers
+
+
 def test_settings_are_frozen():
     """Nobody changes a setting while the app runs."""
     settings = Settings.read(VALID)

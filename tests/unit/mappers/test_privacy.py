@@ -1,23 +1,15 @@
 """What is wrong with a document, or odd, is said without quoting it."""
 
-import copy
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cdc.replicate import map_change
 from mappers import EXTRA_MAPPERS, MAPPERS
-from tests.builders import a_change, a_profile, a_score, a_session, a_signup, an_account
+from tests.builders import a_change
+from tests.unit.mappers.test_golden import GOLDEN, read
 
 MARKER = "Lerato-4711"
-BODIES = {
-    "Accounts": an_account(),
-    "UserProfiles": a_profile(),
-    "GameSessions": a_session(),
-    "PlayerScenarioScores": a_score(),
-    "PendingSignups": a_signup(),
-}
 wrong_values = st.recursive(
     st.sampled_from(
         [MARKER, f"{MARKER}\0", f"2026-13-45T{MARKER}", f"{MARKER},{MARKER}\0", 4711.5, 10**30, True, None]
@@ -39,7 +31,7 @@ def paths(value, path=()):
 @given(data=st.data())
 def test_a_problem_never_quotes_the_value(mapper, data):
     """Whatever stands anywhere in a document, its problem and what was observed in it do not contain it."""
-    body = copy.deepcopy(BODIES[mapper.container])
+    body = read(GOLDEN / mapper.container / "sample.json")
     *parents, last = data.draw(st.sampled_from(list(paths(body))))
     target = body
     for name in parents:
