@@ -1,7 +1,15 @@
 """Check that leases change hands without a checkpoint getting lost or overwritten."""
 
+import logging
+import threading
+import time
+from types import SimpleNamespace
+
 import pytest
 
+from local.functions.feed import RangeSplitError
+from local.functions.follower import Follower
+from local.functions.held import HeldLease
 from local.functions.leases import LeaseLostError, LeaseStore
 
 RANGES = [("", "1F"), ("1F", "FF")]
@@ -106,3 +114,24 @@ def test_leases_of_another_prefix_are_not_seen(store, source):
     longer.initialize(RANGES[:1])
 
     assert (len(mine.load()), len(longer.load())) == (2, 1)
+
+
+def test_a_split_of_a_range_whose_lease_was_lost_is_left_to_its_holder(store, caplog):
+    """Lose the lease while the page is read that the split refuses: neither lease is written, and no thread crashes."""
+    mine = store("me")
+    mine.initialize(RANGES)
+    held = HeldLease(mine, mine.acquire(mine.load()[0]), renew_seconds=60)
+
+    def read(_):
+        held.lose()
+        raise RangeSplitError
+
+    reader = SimpleNamespace(read=read, read_parts=lambda: [("", "0F"), ("0F", "1F")])
+    subscription = SimpleNamespace(function=SimpleNamespace(name="feed"), stopping=threading.Event())
+    follower = Follower(subscription, reader, held, on_split=lambda: pytest.fail("nothing was split"))
+    with caplog.at_level(logging.WARNING):
+        follower.start()
+        follower.join(time.monotonic() + 20)
+
+    assert "another host has taken the lease" in caplog.text
+    assert [lease.low for lease in mine.load()] == ["", "1F"]
