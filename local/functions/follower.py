@@ -87,7 +87,8 @@ class Follower:
     def _deliver(self) -> None:
         while not self._held.is_ended and not self._stopping.is_set():
             page = self._read()
-            if page is None:
+            # Reading may have outlasted an outage that the lease did not.
+            if page is None or self._held.is_ended:
                 break
             if page.documents and not self._deliver_page(page):
                 break

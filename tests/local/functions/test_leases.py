@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from local.functions.feed import RangeSplitError
+from local.functions.feed import Page, RangeSplitError
 from local.functions.follower import Follower
 from local.functions.held import HeldLease
 from local.functions.leases import LeaseLostError, LeaseStore
@@ -116,22 +116,40 @@ def test_leases_of_another_prefix_are_not_seen(store, source):
     assert (len(mine.load()), len(longer.load())) == (2, 1)
 
 
-def test_a_split_of_a_range_whose_lease_was_lost_is_left_to_its_holder(store, caplog):
-    """Lose the lease while the page is read that the split refuses: neither lease is written, and no thread crashes."""
+class Reader:
+    """Lose the lease while a page is read, as in an outage that is longer than the expiration."""
+
+    def __init__(self, held, answer):
+        self._held = held
+        self._answer = answer
+
+    def read(self, _):
+        self._held.lose()
+        return self._answer()
+
+    def read_parts(self):
+        return [("", "0F"), ("0F", "1F")]
+
+
+def split():
+    """Refuse a page, because its range was split."""
+    raise RangeSplitError
+
+
+@pytest.mark.parametrize("answer", [split, lambda: Page([{"id": "a"}], '"7"')], ids=["split", "page"])
+def test_what_is_read_after_the_lease_was_lost_is_left_to_its_holder(store, caplog, answer):
+    """Lose the lease to nobody: no lease is written, no function is invoked, and no thread crashes."""
     mine = store("me")
     mine.initialize(RANGES)
     held = HeldLease(mine, mine.acquire(mine.load()[0]), renew_seconds=60)
+    invoker = SimpleNamespace(run=lambda *_, **__: pytest.fail("a function was invoked"))
+    function = SimpleNamespace(name="feed")
+    subscription = SimpleNamespace(function=function, invoker=invoker, stopping=threading.Event())
+    follower = Follower(subscription, Reader(held, answer), held, on_split=lambda: pytest.fail("nothing was split"))
 
-    def read(_):
-        held.lose()
-        raise RangeSplitError
-
-    reader = SimpleNamespace(read=read, read_parts=lambda: [("", "0F"), ("0F", "1F")])
-    subscription = SimpleNamespace(function=SimpleNamespace(name="feed"), stopping=threading.Event())
-    follower = Follower(subscription, reader, held, on_split=lambda: pytest.fail("nothing was split"))
     with caplog.at_level(logging.WARNING):
         follower.start()
         follower.join(time.monotonic() + 20)
 
     assert "another host has taken the lease" in caplog.text
-    assert [lease.low for lease in mine.load()] == ["", "1F"]
+    assert [(lease.low, lease.continuation) for lease in mine.load()] == [("", None), ("1F", None)]
