@@ -4,6 +4,7 @@ import os
 import re
 from typing import Any
 
+import azure.durable_functions as df
 import azure.functions as func
 
 from cdc import api
@@ -15,7 +16,7 @@ from mappers import choose_mappers
 settings = Settings.read(os.environ)
 mappers = choose_mappers(settings.extra_containers)
 runtime = Runtime(settings, mappers)
-app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 _START = (
     {"start_from_beginning": True}
@@ -25,7 +26,9 @@ _START = (
 
 
 def _respond(answer: api.Answer) -> func.HttpResponse:
-    return func.HttpResponse(answer.body, status_code=answer.status, mimetype=answer.content_type)
+    return func.HttpResponse(
+        answer.body, status_code=answer.status, mimetype=answer.content_type, headers=dict(answer.headers)
+    )
 
 
 def _register_change_feed(mapper: Mapper[Any]) -> None:

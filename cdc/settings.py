@@ -124,6 +124,10 @@ class Settings(BaseModel):
     postgres_pool_size: Annotated[int, Field(ge=1, le=100)] = 4
     postgres_pooler: Literal["transaction"] | None = None
     extra_containers: Annotated[tuple[str, ...], BeforeValidator(_split_names)] = ()
+    durable_hub: Annotated[
+        str, _matching(r"[A-Za-z][A-Za-z0-9]{2,44}", "must be 3 to 45 letters and digits, a letter first")
+    ]
+    identity_key: Annotated[SecretStr, Field(min_length=16)]
     change_feed_start: Annotated[Literal["beginning"] | datetime, BeforeValidator(_read_start)] = "beginning"
     migration_phase: _Phase | None = None
     # The application's own name for it.

@@ -18,6 +18,8 @@ COSMOS = {
     "LEASE_DATABASE": "MystiraCdc",
     "LEASE_CONTAINER": "leases",
     "LEASE_PREFIX": "test",
+    "DURABLE_HUB": "test",
+    "IDENTITY_KEY": "for the tests only",
 }
 
 

@@ -19,6 +19,8 @@ VALID = {
     "LEASE_DATABASE": "MystiraCdc",
     "LEASE_CONTAINER": "leases",
     "LEASE_PREFIX": "test",
+    "DURABLE_HUB": "test",
+    "IDENTITY_KEY": "for the tests only",
     "POSTGRES_CONNECTION": "postgresql://app:s3cret@localhost:5432/app",
 }
 REQUIRED = list(VALID)
