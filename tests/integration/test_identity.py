@@ -315,8 +315,7 @@ def test_the_app_runs_without_a_secret(values, found, guarded_server, admin, acc
     rotate(admin, "token-one")
     admin.execute("create database secretless owner app")
     database = open_account(Credential("entra"))._client().get_database_client("db")
-    for container in ("UserProfiles", "leases"):
-        database.create_container(container, PartitionKey("/id"))
+    database.create_container("leases", PartitionKey("/id"))
     settings = {
         "COSMOS_CONNECTION__accountEndpoint": account.endpoint.replace("127.0.0.1", "localhost"),
         "COSMOS_DATABASE": "db",
