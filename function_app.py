@@ -4,17 +4,19 @@ import os
 import re
 from typing import Any
 
+import azure.durable_functions as df
 import azure.functions as func
 
 from cdc import api
 from cdc.model import Mapper
 from cdc.runtime import Runtime
 from cdc.settings import Settings
-from mappers import MAPPERS
+from mappers import choose_mappers
 
 settings = Settings.read(os.environ)
-runtime = Runtime(settings, MAPPERS)
-app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+mappers = choose_mappers(settings.extra_containers)
+runtime = Runtime(settings, mappers)
+app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 _START = (
     {"start_from_beginning": True}
@@ -24,7 +26,9 @@ _START = (
 
 
 def _respond(answer: api.Answer) -> func.HttpResponse:
-    return func.HttpResponse(answer.body, status_code=answer.status, mimetype=answer.content_type)
+    return func.HttpResponse(
+        answer.body, status_code=answer.status, mimetype=answer.content_type, headers=dict(answer.headers)
+    )
 
 
 def _register_change_feed(mapper: Mapper[Any]) -> None:
@@ -56,7 +60,7 @@ def _register_change_feed(mapper: Mapper[Any]) -> None:
 
 
 if settings.replicates:
-    for mapper in MAPPERS:
+    for mapper in mappers:
         _register_change_feed(mapper)
 
     @app.timer_trigger(arg_name="timer", schedule=settings.dead_letter_schedule)

@@ -10,7 +10,7 @@ from pathlib import Path
 from cdc.errors import CdcError, SettingsError
 from cdc.runtime import Runtime
 from cdc.settings import Settings
-from mappers import MAPPERS
+from mappers import choose_mappers
 
 
 def main() -> int:
@@ -18,7 +18,8 @@ def main() -> int:
     arguments = _parser().parse_args()
     run: Callable[[Runtime, argparse.Namespace], int] = arguments.run
     try:
-        runtime = Runtime(Settings.read(_environment()), MAPPERS)
+        settings = Settings.read(_environment())
+        runtime = Runtime(settings, choose_mappers(settings.extra_containers))
         try:
             return run(runtime, arguments)
         finally:

@@ -1,13 +1,24 @@
-"""HTTP answers: JSON, and problem details (RFC 9457) when there is nothing better to say."""
+"""HTTP: requests read into models, answers as JSON, and problem details (RFC 9457) for what cannot be granted."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import TypeVar
 
-from cdc.errors import CdcError
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cdc.errors import CdcError, ConflictError, RequestError, UnknownError
 from cdc.model import JsonObject
 from cdc.status import Check
+
+Request = TypeVar("Request", bound="RequestModel")
+
+_STATUSES = {
+    UnknownError: HTTPStatus.NOT_FOUND,
+    ConflictError: HTTPStatus.CONFLICT,
+    RequestError: HTTPStatus.BAD_REQUEST,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +28,64 @@ class Answer:
     status: int
     body: str
     content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def answer(read: Callable[[], JsonObject]) -> Answer:
-    """Answer with what `read` returns, or 503 with the sentence of the error that it raises."""
+class RequestModel(BaseModel):
+    """The body or the query of a request: what it does not know is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def read_body(model: type[Request], body: bytes) -> Request:
+    """Read a JSON body; an empty one counts as `{}`. Raises RequestError, which names every wrong field."""
     try:
-        return Answer(HTTPStatus.OK, json.dumps(read()))
+        return model.model_validate_json(body.strip() or b"{}", strict=True)
+    except ValidationError as error:
+        raise _refuse("The body", error) from None
+
+
+def read_query(model: type[Request], query: Mapping[str, str]) -> Request:
+    """Read the query of a URL. Raises RequestError, which names every wrong field."""
+    try:
+        return model.model_validate(dict(query))
+    except ValidationError as error:
+        raise _refuse("The query", error) from None
+
+
+def _refuse(what: str, error: ValidationError) -> RequestError:
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    fields = [(".".join(map(str, each["loc"])), each["msg"].removeprefix("Value error, ")) for each in problems]
+    if fields == [("", fields[0][1])] and problems[0]["type"] == "json_invalid":
+        return RequestError(f"{what} must be a JSON object.")
+    return RequestError(f"{what} is not as it must be.", fields)
+
+
+def answer(read: Callable[[], JsonObject], status: HTTPStatus = HTTPStatus.OK) -> Answer:
+    """Answer with what `read` returns, or with the problem that it raises."""
+    try:
+        return Answer(status, json.dumps(read()))
     except CdcError as error:
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+        return refuse(error)
+
+
+def accept(start: Callable[[], tuple[str, str]]) -> Answer:
+    """Answer 202 with the id and the address of the work that `start` began, or with the problem that it raises."""
+    try:
+        id_, url = start()
+    except CdcError as error:
+        return refuse(error)
+    body = json.dumps({"id": id_, "status_url": url})
+    return Answer(HTTPStatus.ACCEPTED, body, headers={"Location": url})
+
+
+def refuse(error: CdcError) -> Answer:
+    """Answer with problem details: what was wrong with the request, or 503 when the fault is ours."""
+    for kind, status in _STATUSES.items():
+        if isinstance(error, kind):
+            fields = [{"field": name, "message": message} for name, message in error.fields]
+            return problem(status, str(error), fields)
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
 
 
 def answer_checks(checks: Sequence[Check]) -> Answer:

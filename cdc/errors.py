@@ -3,10 +3,14 @@
 CdcError
 ├── TransientError    the whole batch is tried again
 ├── DocumentError     one document's content; it is parked, the others go on
-└── FatalError        nothing goes on until somebody mends what the sentence names
-    └── SettingsError
+├── FatalError        nothing goes on until somebody mends what the sentence names
+│   └── SettingsError
+└── RequestError      what was asked for cannot be done, and whoever asked is told why
+    ├── UnknownError  it names something that is not there
+    └── ConflictError it stands against what runs already
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -32,6 +36,22 @@ class FatalError(CdcError):
 
 class SettingsError(FatalError):
     """Settings that are missing or wrong, all of them in one message."""
+
+
+class RequestError(CdcError):
+    """A request that cannot be granted; `fields` are its wrong fields, each with what is wrong."""
+
+    def __init__(self, message: str, fields: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.fields = tuple(fields)
+
+
+class UnknownError(RequestError):
+    """A request for something that is not there."""
+
+
+class ConflictError(RequestError):
+    """A request that stands against what runs already."""
 
 
 class ProblemKind(StrEnum):

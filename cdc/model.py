@@ -87,12 +87,28 @@ class Change:
         object.__setattr__(self, "key", self.identity.key)
 
 
+class ObservationKind(StrEnum):
+    """What a mapper noticed in a document that it could map all the same."""
+
+    UNKNOWN = "unknown"
+    AMBIGUOUS = "ambiguous"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Something noticed at a JSON path, which has `[]` for any index and names no value."""
+
+    kind: ObservationKind
+    path: str
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of one document: at most one root row, and child rows by table name."""
+    """The rows of one document: at most one root row, child rows by table name, and what was noticed in it."""
 
     root: Row | None = None
     children: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    observations: tuple[Observation, ...] = ()
 
 
 NO_ROWS = Rows()

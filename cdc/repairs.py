@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from cdc import deadletters, ledger, rows, wanted
+from cdc import deadletters, ledger, observations, rows, wanted
 from cdc.errors import DocumentError, Wanted
 from cdc.model import Change, Held, Identity, Mapper, State, Version
 from cdc.notes import Mark, Note, Repair
@@ -33,7 +33,7 @@ class PostgresRepairs:
         """Write all of them in one transaction; write nothing and return False where the ledger has moved."""
         try:
             with self._database.transaction() as connection:
-                return self._repair(connection, mapper, repairs)
+                self._repair(connection, mapper, repairs)
         except _OvertakenError:
             return False
         except DocumentError as error:
@@ -41,6 +41,9 @@ class PostgresRepairs:
             if write is None or len(repairs) > 1:
                 raise
             raise DocumentError(wanted.explain(self._database, mapper, write, error.problem)) from None
+        writes = [repair.write for repair in repairs if repair.write is not None]
+        observations.count(self._database, mapper.container, writes)
+        return True
 
     def doubt(self, change: Change) -> None:
         """Have a document read again after the settle time, because the source gives an answer that needs a second."""
@@ -70,7 +73,7 @@ class PostgresRepairs:
         with self._database.transaction() as connection:
             deadletters.release(connection, identity.key)
 
-    def _repair(self, connection: Connection, mapper: Mapper[Any], repairs: Sequence[Repair]) -> bool:
+    def _repair(self, connection: Connection, mapper: Mapper[Any], repairs: Sequence[Repair]) -> None:
         freed = _write_ledger(connection, mapper, repairs)
         written = [repair.write for repair in repairs if repair.write is not None and repair.write.problem is None]
         rows.delete_keys(connection, mapper.tables, freed)
@@ -80,7 +83,6 @@ class PostgresRepairs:
         for repair in repairs:
             self._write_letter(connection, repair)
         wake(connection, mapper, freed, written)
-        return True
 
     def _write_letter(self, connection: Connection, repair: Repair) -> None:
         mark = repair.note.letter

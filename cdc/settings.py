@@ -79,6 +79,10 @@ def _read_start(value: object) -> object:
     return instant.astimezone(UTC)
 
 
+def _split_names(value: object) -> object:
+    return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+
 _COSMOS = "COSMOS_CONNECTION"
 _GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _Endpoint = Annotated[
@@ -119,6 +123,11 @@ class Settings(BaseModel):
     postgres_identity: _PostgresIdentity | None = None
     postgres_pool_size: Annotated[int, Field(ge=1, le=100)] = 4
     postgres_pooler: Literal["transaction"] | None = None
+    extra_containers: Annotated[tuple[str, ...], BeforeValidator(_split_names)] = ()
+    durable_hub: Annotated[
+        str, _matching(r"[A-Za-z][A-Za-z0-9]{2,44}", "must be 3 to 45 letters and digits, a letter first")
+    ]
+    identity_key: Annotated[SecretStr, Field(min_length=16)]
     change_feed_start: Annotated[Literal["beginning"] | datetime, BeforeValidator(_read_start)] = "beginning"
     migration_phase: _Phase | None = None
     # The application's own name for it.

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cdc import deadletters, ledger, rows, wanted
+from cdc import deadletters, ledger, observations, rows, wanted
 from cdc.errors import DocumentError
 from cdc.model import DocumentCount, Held, LetterCount, Mapper, Outcome, State, Write
 from cdc.postgres import Connection, Database
@@ -31,11 +31,14 @@ class PostgresSink:
         """Write everything in one transaction; what the ledger has moved past meanwhile is left out."""
         try:
             with self._database.transaction() as connection:
-                return _apply(connection, mapper, writes, self._backoff_seconds)
+                outcome = _apply(connection, mapper, writes, self._backoff_seconds)
         except DocumentError as error:
             if len(writes) > 1:
                 raise
             raise DocumentError(wanted.explain(self._database, mapper, writes[0], error.problem)) from None
+        # Not in the transaction: all writers count the same few paths, and would wait for each other.
+        observations.count(self._database, mapper.container, writes)
+        return outcome
 
     def count_documents(self) -> list[DocumentCount]:
         """Count the ledger by container and state."""

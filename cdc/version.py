@@ -31,10 +31,9 @@ def _judge_against_tombstone(incoming: Change, held: Held) -> Verdict:
     version, tombstone = incoming.version, held.version
     if version.etag and version.etag == tombstone.etag:
         return Verdict.STALE  # the very version that was deleted
-    if incoming.body is None:
-        same = (version.ts, version.lsn) == (tombstone.ts, tombstone.lsn)
-        return Verdict.SAME if same else compare(version, tombstone)
-    if held.absence and abs(version.ts - tombstone.ts) <= ABSENCE_SECONDS:
+    if incoming.body is None and version.lsn is not None and (version.ts, version.lsn) == (tombstone.ts, tombstone.lsn):
+        return Verdict.SAME  # a delete event has no etag of its own to tell it by
+    if incoming.body is not None and held.absence and abs(version.ts - tombstone.ts) <= ABSENCE_SECONDS:
         return Verdict.UNDECIDED
     return compare(version, tombstone)
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from local.functions import host, log
+from local.functions import host, log, settings
 from local.functions.errors import HostError
 from local.functions.host import Host, LoadedApp, RunOptions
 from local.functions.keys import Keys
@@ -77,12 +77,11 @@ def _enter(root: Path) -> Path:
 def _serve(loaded: LoadedApp, options: argparse.Namespace) -> NoReturn:
     planned = host.plan(loaded, os.environ)
     host.warn_about_dates(loaded)
-    threads = int(os.environ.get("PYTHON_THREADPOOL_THREAD_COUNT") or min(32, (os.cpu_count() or 1) + 4))
     given = RunOptions(
         keys=Keys(
             function=options.key or secrets.token_urlsafe(24), admin=options.admin_key or secrets.token_urlsafe(24)
         ),
-        threads=threads,
+        threads=settings.read_threads(os.environ),
         answer_seconds=options.answer_within,
         state=options.state,
     )

@@ -18,6 +18,7 @@ from local.functions.routes import Route, RouteError
 
 _log = logging.getLogger(__name__)
 _HOST = "127.0.0.1"
+_RESERVED = ("admin", "runtime")
 _LARGEST_BODY = 100 * 1024 * 1024
 
 
@@ -44,6 +45,25 @@ def read_endpoint(function: Function, route_prefix: str) -> Endpoint:
         methods=frozenset(str(method).upper() for method in trigger.get("methods") or ()),
         auth_level=str(trigger.get("authLevel") or "function").lower(),
     )
+
+
+def refuse_conflicts(endpoints: Sequence[Endpoint]) -> None:
+    """Refuse routes of the host itself, and two functions that answer the same requests."""
+    for number, endpoint in enumerate(endpoints):
+        name, route = endpoint.function.name, _declared_route(endpoint)
+        if route.startswith(_RESERVED):
+            raise HostError(f"function {name}: the route {route} conflicts with those of the host")
+        for other in endpoints[:number]:
+            if _declared_route(other) == route and _share_method(endpoint, other):
+                raise HostError(f"function {name}: its route conflicts with that of function {other.function.name}")
+
+
+def _declared_route(endpoint: Endpoint) -> str:
+    return str(endpoint.function.trigger.get("route") or endpoint.function.name).strip("/").lower()
+
+
+def _share_method(one: Endpoint, other: Endpoint) -> bool:
+    return not one.methods or not other.methods or bool(one.methods & other.methods)
 
 
 class HttpServer:
@@ -101,6 +121,8 @@ class HttpServer:
     async def _invoke(self, function: Function, request: web.Request, parameters: dict[str, str]) -> web.Response:
         future = self._invoker.submit(function, await _read(request, parameters))
         answer = asyncio.wrap_future(future)
+        # The invoker logs how it ends; asyncio would quote an exception that nobody asks for.
+        answer.add_done_callback(lambda done: done.cancelled() or done.exception())
         await asyncio.wait([answer], timeout=self._answer_seconds)
         if not answer.done():
             # The function goes on, as it does behind the load balancer of Azure.

@@ -18,6 +18,8 @@ COSMOS = {
     "LEASE_DATABASE": "MystiraCdc",
     "LEASE_CONTAINER": "leases",
     "LEASE_PREFIX": "test",
+    "DURABLE_HUB": "test",
+    "IDENTITY_KEY": "for the tests only",
 }
 
 
@@ -59,6 +61,13 @@ def test_settings_file_that_is_no_json_is_named(run, tmp_path):
     (tmp_path / "local.settings.json").write_text("{", encoding="utf-8")
 
     assert_failed(run("migrate"), "local.settings.json must be a JSON object")
+
+
+def test_an_extra_container_without_a_mapper_is_refused(run):
+    """The message names the containers that may be added."""
+    values = COSMOS | {"POSTGRES_CONNECTION": "postgresql://localhost:9/app", "EXTRA_CONTAINERS": "Scenarios"}
+
+    assert_failed(run("check", **values), "EXTRA_CONTAINERS: must name only PendingSignups")
 
 
 def test_migrate_says_what_it_applied(run, empty_dsn, tmp_path):

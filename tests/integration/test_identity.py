@@ -244,7 +244,9 @@ def open_account(account):
         return opened[-1]
 
     client = open_with(Credential("entra"))._client()
-    client.create_database("db").create_container("Accounts", PartitionKey("/id"))
+    database = client.create_database("db")
+    for mapper in MAPPERS:
+        database.create_container(mapper.container, PartitionKey("/id"))
     yield open_with
     for one in opened:
         one.close()
@@ -313,14 +315,15 @@ def test_the_app_runs_without_a_secret(values, found, guarded_server, admin, acc
     rotate(admin, "token-one")
     admin.execute("create database secretless owner app")
     database = open_account(Credential("entra"))._client().get_database_client("db")
-    for container in ("UserProfiles", "leases"):
-        database.create_container(container, PartitionKey("/id"))
+    database.create_container("leases", PartitionKey("/id"))
     settings = {
         "COSMOS_CONNECTION__accountEndpoint": account.endpoint.replace("127.0.0.1", "localhost"),
         "COSMOS_DATABASE": "db",
         "LEASE_DATABASE": "db",
         "LEASE_CONTAINER": "leases",
         "LEASE_PREFIX": "test",
+        "DURABLE_HUB": "test",
+        "IDENTITY_KEY": "for the tests only",
         "POSTGRES_CONNECTION": f"Host=127.0.0.1;Port={guarded_server.port};Username=app;Database=secretless",
     }
 

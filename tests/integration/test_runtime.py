@@ -20,6 +20,8 @@ SETTINGS = {
     "LEASE_DATABASE": "MystiraCdc",
     "LEASE_CONTAINER": "leases",
     "LEASE_PREFIX": "test",
+    "DURABLE_HUB": "test",
+    "IDENTITY_KEY": "for the tests only",
 }
 
 

@@ -422,3 +422,23 @@ def test_a_mapper_that_repeats_a_child_key_parks_its_document(sink, observer):
     assert accounts == Outcome(applied=2)
     assert (profiles.applied, profiles.parked) == (2, 1)
     assert observer.letters()["bad"][0] == "data"
+
+
+def test_observations_are_counted_once_for_each_document(sink, observer):
+    """Unknown properties add up by path; a replay, which writes nothing, adds nothing."""
+    batch = [an_upsert("a", Hat="blue"), an_upsert("b", Hat="red", Cat=1)]
+    for _ in range(2):
+        replicate(ACCOUNTS, batch, sink)
+
+    found = {(row["kind"], row["path"]): row["documents"] for row in observer.rows("cdc.observation")}
+    assert found == {("unknown", "$.Hat"): 2, ("unknown", "$.Cat"): 1}
+
+
+def test_observations_are_bounded(sink, observer):
+    """A container whose documents have a property of their own each fills no disk; what is known is counted still."""
+    replicate(ACCOUNTS, [an_upsert("a", **{f"P{number}": 1 for number in range(500)})], sink)
+    replicate(ACCOUNTS, [an_upsert("b", Q=1, P7=1)], sink)
+
+    found = {row["path"]: row["documents"] for row in observer.rows("cdc.observation")}
+    assert len(found) == 500
+    assert found["$.P7"] == 2

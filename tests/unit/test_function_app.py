@@ -42,9 +42,31 @@ def test_every_container_has_a_change_feed_trigger(load):
     """The functions are one trigger for each container, the timers, status and health."""
     functions = load()
 
-    assert functions.keys() == {"change_feed_accounts", "change_feed_user_profiles"} | TIMERS | ALWAYS
+    assert functions.keys() - TIMERS - ALWAYS == {
+        "change_feed_accounts",
+        "change_feed_user_profiles",
+        "change_feed_game_sessions",
+        "change_feed_player_scenario_scores",
+    }
     containers = {trigger(function).get("containerName") for function in functions.values()} - {None}
     assert containers == {mapper.container for mapper in MAPPERS}
+
+
+def test_an_extra_container_has_a_trigger_where_it_is_named(load):
+    """What is short-lived and secret is replicated only where somebody asks for it."""
+    functions = load(EXTRA_CONTAINERS=" PendingSignups ,")
+
+    assert trigger(functions["change_feed_pending_signups"])["containerName"] == "PendingSignups"
+    assert len(functions) == len(MAPPERS) + 1 + len(TIMERS) + len(ALWAYS)
+
+
+@pytest.mark.parametrize("value", ["Scenarios", "PendingSignups,pendingsignups", "Accounts"])
+def test_an_extra_container_without_a_mapper_fails_the_import(load, value):
+    """The message names the containers that may be added."""
+    with pytest.raises(SettingsError, match=r"EXTRA_CONTAINERS: .*PendingSignups") as caught:
+        load(EXTRA_CONTAINERS=value)
+
+    assert "Scenarios" not in str(caught.value)
 
 
 def test_the_change_feed_binding(load):

@@ -19,6 +19,8 @@ VALID = {
     "LEASE_DATABASE": "MystiraCdc",
     "LEASE_CONTAINER": "leases",
     "LEASE_PREFIX": "test",
+    "DURABLE_HUB": "test",
+    "IDENTITY_KEY": "for the tests only",
     "POSTGRES_CONNECTION": "postgresql://app:s3cret@localhost:5432/app",
 }
 REQUIRED = list(VALID)
@@ -232,6 +234,14 @@ def test_ambiguous_starts_are_refused(value):
 def test_bad_values_are_refused_by_name(values, name):
     """The host would refuse them too, but only after it has started."""
     assert name in read_error(**values)
+
+
+@pytest.mark.parametrize(
+    ("value", "containers"), [("", ()), ("PendingSignups", ("PendingSignups",)), (" A, ,B ", ("A", "B"))]
+)
+def test_extra_containers_are_a_list(value, containers):
+    """Names are separated by commas; spaces and empty names mean nothing."""
+    assert Settings.read(VALID | {"EXTRA_CONTAINERS": value}).extra_containers == containers
 
 
 def test_settings_are_frozen():

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from azure.durable_functions.models.utils import http_utils  # type: ignore[import-untyped]
+from azure.durable_functions.models.utils import http_utils
 
 _left: list[object] = []
 

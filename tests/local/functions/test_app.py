@@ -49,6 +49,18 @@ def test_settings_are_resolved_and_defaults_are_those_of_the_real_host(app):
     assert not trigger.creates_lease_container
 
 
+def test_an_interval_of_nothing_is_the_default(app):
+    """Set every number to 0, as the extension's own attribute has it."""
+    numbers = ("feed_poll_delay", "lease_acquire_interval", "lease_renew_interval", "lease_expiration_interval")
+    app.write(feed(**dict.fromkeys(numbers, 0), max_items_per_invocation=0))
+
+    _, plan = app.load(**SET)
+
+    trigger = plan.change_feeds[0][1]
+    assert (trigger.poll_seconds, trigger.acquire_seconds, trigger.renew_seconds) == (5.0, 13.0, 17.0)
+    assert (trigger.expiration_seconds, trigger.max_items) == (60.0, 100)
+
+
 @pytest.mark.parametrize("declared", ["documents", "documents: str", "documents: func.DocumentList"])
 def test_the_annotations_that_the_worker_admits_are_admitted(app, declared):
     """Load a function for each of them."""
@@ -95,7 +107,12 @@ def test_local_settings_reach_the_app_unless_the_environment_says_otherwise(app,
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"), [({"IsEncrypted": True}, "encrypted"), ({"Values": {"A": 1}}, "A must be a string")]
+    ("content", "reason"),
+    [
+        ({"IsEncrypted": True}, "encrypted"),
+        ({"Values": {"A": 1}}, "A must be a string"),
+        ({"Values": [1]}, "Values is"),
+    ],
 )
 def test_bad_local_settings_are_refused(app, content, reason):
     """Expect a text that names the file."""
