@@ -10,10 +10,10 @@ from cdc.feed import read_change
 from cdc.model import Mapper
 from cdc.replicate import replicate
 from cdc.sink import PostgresSink
-from local.sample import Document, Sample
+from local.sample import PARTITION_KEYS, Sample
+from local.sample.values import Document
 
 TS = 1_770_000_000
-PATHS = ("/id",)
 
 
 class Deliveries:
@@ -21,15 +21,16 @@ class Deliveries:
 
     def __init__(self, mapper: Mapper[Any], count: int, seed: int) -> None:
         self.mapper = mapper
-        sample = Sample(seed)
-        self.created = [_as_delivered(document, 0) for document in _create(sample, mapper.container, count)]
-        self.changed = [_as_delivered(document, 1) for document in self._change(sample)]
+        sample = Sample(seed, containers=(mapper.container,))
+        created = [copy.deepcopy(document) for _, document in sample.create(count)]
+        self.created = [_as_delivered(document, number, 0) for number, document in enumerate(created)]
+        self.changed = [_as_delivered(document, number, 1) for number, document in enumerate(self._change(sample))]
         # The feed has the order of the changes, not that of the creations.
         random.Random(seed).shuffle(self.changed)
 
     def _change(self, sample: Sample) -> Iterator[Document]:
-        for document in self.created:
-            sample.documents = [(self.mapper.container, copy.deepcopy(document))]
+        for created in tuple(sample.documents):
+            sample.documents = [created]
             yield sample.change()[1]
 
     def weigh(self) -> int:
@@ -44,21 +45,12 @@ def texts(documents: Sequence[Document], batch: int) -> list[str]:
 
 def apply(mapper: Mapper[Any], sink: PostgresSink, text: str) -> int:
     """Apply one batch as the trigger's function does; return how many documents were written."""
-    changes = [read_change(mapper.container, PATHS, document) for document in json.loads(text)]
+    paths = [PARTITION_KEYS[mapper.container]]
+    changes = [read_change(mapper.container, paths, document) for document in json.loads(text)]
     return replicate(mapper, changes, sink).applied
 
 
-def _create(sample: Sample, container: str, count: int) -> Iterator[Document]:
-    left = count
-    while left:
-        for name, document in sample.create(4 * left):
-            if name == container and left:
-                left -= 1
-                yield copy.deepcopy(document)
-
-
-def _as_delivered(document: Document, age: int) -> Document:
-    number = int(document["id"][:8], 16)
+def _as_delivered(document: Document, number: int, age: int) -> Document:
     return document | {
         "_rid": f"{number:08x}AAAAAAAAAAA==",
         "_self": f"dbs/aXRzQQ==/colls/aXRzQUFBQUE=/docs/{number:08x}AAAAAAAAAAA==/",

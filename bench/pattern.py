@@ -8,7 +8,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session, registry, relationship
 
 from cdc.model import Mapper, Row
-from mappers import MAPPERS
+from mappers.accounts import ACCOUNTS
+from mappers.user_profiles import USER_PROFILES
 
 SAVE_EVERY = 100
 
@@ -84,4 +85,4 @@ def _map_entities(mapper: Mapper[Any]) -> tuple[type[_Entity], type[_Entity]]:
     return root, child
 
 
-_ENTITIES = {mapper.container: _map_entities(mapper) for mapper in MAPPERS}
+_ENTITIES = {mapper.container: _map_entities(mapper) for mapper in (ACCOUNTS, USER_PROFILES)}

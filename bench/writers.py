@@ -13,7 +13,8 @@ from cdc.model import Change
 from cdc.postgres import Database
 from cdc.replicate import replicate
 from cdc.sink import PostgresSink
-from local.sample import Document
+from local.sample import PARTITION_KEYS
+from local.sample.values import Document
 from mappers.accounts import ACCOUNTS
 
 _BATCH = 1_000
@@ -71,4 +72,4 @@ def _deliver(sink: PostgresSink, documents: list[Document]) -> None:
 
 def _newest(document: Document, now: int) -> Change:
     newer: dict[str, Any] = document | {"_ts": now, "_lsn": now, "DisplayName": str(now)}
-    return read_change(ACCOUNTS.container, ("/id",), newer)
+    return read_change(ACCOUNTS.container, [PARTITION_KEYS[ACCOUNTS.container]], newer)
