@@ -407,4 +407,4 @@ def test_the_repository_s_own_host_json_is_admitted(app):
 
     app.write(HTTP.format(route="a", name="one"), host_json=content)
 
-    assert app.load()[0].host_json.function_timeout == 600.0
+    assert app.load(DURABLE_HUB="hub")[0].host_json.function_timeout == 600.0
