@@ -1,5 +1,7 @@
 """Read host.json, local.settings.json and the settings that bindings name."""
 
+import base64
+import binascii
 import json
 import re
 from collections.abc import Mapping
@@ -46,7 +48,7 @@ def load_host_json(root: Path) -> HostJson:
     """Read host.json, which every app must have."""
     content = _load(root / "host.json")
     if content is None:
-        raise HostError(f"{root / 'host.json'} does not exist")
+        raise HostError(f'{root / "host.json"} does not exist; the smallest one is {{"version": "2.0"}}')
     if content.get("version") != "2.0":
         raise HostError('host.json: version must be "2.0"')
     limits.check(content)
@@ -67,9 +69,11 @@ def load_local_settings(root: Path, file: str = "local.settings.json") -> dict[s
     if content.get("IsEncrypted"):
         raise HostError(f"{file}: encrypted settings are not supported")
     values = content.get("Values", {})
+    if not isinstance(values, dict):
+        raise HostError(f"{file}: Values must be an object of names and strings")
     for name, value in values.items():
         if not isinstance(value, str):
-            raise HostError(f"{file}: the value of {name} must be a string")
+            raise HostError(f"{file}: the value of {name} must be a string, in quotes")
     return dict(values)
 
 
@@ -88,11 +92,29 @@ def find(name: str, environment: Mapping[str, str]) -> str:
 def find_connection(name: str, environment: Mapping[str, str]) -> Connection:
     """Return the connection of a name, in either of its two forms."""
     if name in environment:
+        _check_connection_string(name, environment[name])
         return Connection(connection_string=environment[name], endpoint=None)
     endpoint = environment.get(f"{name}__accountEndpoint")
     if endpoint is None:
         raise UnknownSettingError(name)
+    if not _is_url(endpoint):
+        raise HostError(f"the setting {name}__accountEndpoint must be a URL, https://...")
     return Connection(connection_string=None, endpoint=endpoint)
+
+
+def _check_connection_string(name: str, text: str) -> None:
+    # Nothing of it is quoted: it holds the key of the account.
+    parts = dict(part.partition("=")[::2] for part in text.strip().rstrip(";").split(";"))
+    try:
+        key = base64.b64decode(parts.get("AccountKey", ""), validate=True)
+    except (binascii.Error, ValueError):
+        raise HostError(f"the setting {name}: its AccountKey is not base64, copy it whole") from None
+    if not key or not _is_url(parts.get("AccountEndpoint", "")):
+        raise HostError(f"the setting {name} must be of the form AccountEndpoint=https://...;AccountKey=...;")
+
+
+def _is_url(text: str) -> bool:
+    return text.startswith(("https://", "http://"))
 
 
 def _load(path: Path) -> dict[str, Any] | None:

@@ -95,7 +95,12 @@ def test_local_settings_reach_the_app_unless_the_environment_says_otherwise(app,
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"), [({"IsEncrypted": True}, "encrypted"), ({"Values": {"A": 1}}, "A must be a string")]
+    ("content", "reason"),
+    [
+        ({"IsEncrypted": True}, "encrypted"),
+        ({"Values": {"A": 1}}, "A must be a string"),
+        ({"Values": ["A"]}, "Values must be an object"),
+    ],
 )
 def test_bad_local_settings_are_refused(app, content, reason):
     """Expect a text that names the file."""

@@ -54,6 +54,15 @@ WORKER = {
     "duplicate name": (HTTP.format(route="a", name="one") + HTTP.format(route="b", name="one"), "one .* unique"),
     "parameter without a binding": (http("req, more"), "function one: parameter without a binding: more"),
     "binding without a parameter": (http(""), "function one: binding without a parameter: req"),
+    "parameter of another name than its binding": (
+        http("request"),
+        "function one: parameter without a binding: request; binding without a parameter: req",
+    ),
+    "exit": ("raise SystemExit\n", "cannot be imported: it ends the process"),
+    "input annotation": (
+        http("req: func.HttpResponse"),
+        "function one: the annotation HttpResponse of req does not fit httpTrigger, azure.functions.HttpRequest does",
+    ),
     "context annotation": (http("req: func.HttpRequest, context: int"), "function one: the parameter context"),
     "return annotation": (http("req", "dict"), "function one: the return annotation dict"),
     "return annotation that is no type": (http("req", "str | None"), "function one: the return annotation str"),
@@ -157,9 +166,23 @@ HOST = {
         feed(start_from_time="2026-01-01T00:00:00Z", change_feed_mode="AllVersionsAndDeletes"),
         "function feed: changeFeedMode AllVersionsAndDeletes starts now",
     ),
-    "change-feed mode": (feed(change_feed_mode="Some"), "function feed: changeFeedMode is LatestVersion or"),
+    "change-feed mode": (
+        feed(change_feed_mode="Some"),
+        "function feed: changeFeedMode is LatestVersion or AllVersionsAndDeletes, not some",
+    ),
+    "trigger of extension 3": (
+        (
+            '@app.cosmos_db_trigger_v3(arg_name="documents", connection_string_setting="COSMOS", '
+            'database_name="db", collection_name="things")\ndef feed(documents): pass\n'
+        ),
+        "function feed: cosmos_db_trigger_v3 is not supported, use cosmos_db_trigger",
+    ),
     "start time": (feed(start_from_time="soon"), "function feed: startFromTime 'soon'"),
     "number": (feed(max_items_per_invocation="many"), "function feed: maxItemsPerInvocation 'many'"),
+    "account endpoint that is no URL": (
+        feed().replace('"COSMOS"', '"BARE"'),
+        "function feed: connection: the setting BARE__accountEndpoint must be a URL",
+    ),
     "negative interval": (feed(lease_renew_interval=-1), "function feed: leaseRenewInterval is negative"),
 }
 
@@ -225,7 +248,39 @@ def test_what_the_host_refuses_is_refused_at_start(app, case):
     app.write(source)
 
     with pytest.raises(HostError, match=reason):
-        app.load(IDENTITY__accountEndpoint="https://account.example/", **SET)
+        app.load(IDENTITY__accountEndpoint="https://account.example/", BARE__accountEndpoint="account.example", **SET)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "must be of the form AccountEndpoint=https://...;AccountKey=...;"),
+        ("secret", "must be of the form"),
+        ("AccountKey=c2VjcmV0;", "must be of the form"),
+        ("AccountEndpoint=https://a.example/;", "must be of the form"),
+        ("AccountEndpoint=a.example:443;AccountKey=c2VjcmV0;", "must be of the form"),
+        ("AccountEndpoint=https://a.example/;AccountKey=secret!;", "its AccountKey is not base64"),
+    ],
+)
+def test_a_connection_string_that_cannot_be_one_is_refused_and_not_quoted(app, text, reason):
+    """Expect a text that names the function and the setting."""
+    app.write(feed())
+
+    with pytest.raises(HostError, match="function feed: connection: the setting COSMOS") as refused:
+        app.load(DB="db", COSMOS=text)
+
+    assert reason in str(refused.value)
+    assert not re.search("secret|c2VjcmV0|example", str(refused.value))
+
+
+def test_a_connection_string_in_place_of_a_setting_s_name_is_refused_and_not_quoted(app):
+    """Write the key of an account into the code."""
+    app.write(feed().replace('"COSMOS"', repr(SET["COSMOS"])))
+
+    with pytest.raises(HostError, match="function feed: connection must be the name of a setting") as refused:
+        app.load(**SET)
+
+    assert "a2V5" not in str(refused.value)
 
 
 @pytest.mark.parametrize("case", HOST_JSON)
