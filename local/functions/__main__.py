@@ -17,6 +17,8 @@ from local.functions.host import Host, LoadedApp, RunOptions
 from local.functions.keys import Keys
 
 _PR_SET_PDEATHSIG = 1
+_LAST_PORT = 65_535
+_THREADS = "PYTHON_THREADPOOL_THREAD_COUNT"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,23 +46,51 @@ def _refuse(error: HostError) -> int:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m local.functions", description="Run function_app.py on this machine.")
-    parser.add_argument("--root", type=Path, default=Path(), help="the folder of function_app.py")
-    parser.add_argument("--port", type=int, default=7071, help="0 picks a free one")
+    parser.add_argument(
+        "--root", type=Path, default=Path(), metavar="DIR", help="the folder of function_app.py, by default this one"
+    )
+    parser.add_argument("--port", type=_port, default=7071, help="7071 by default, 0 picks a free one")
     parser.add_argument("--key", default=None, help="the function key, by default a random one")
     parser.add_argument("--admin-key", default=None, help="the key that opens everything, by default a random one")
     parser.add_argument(
         "--answer-within",
-        type=float,
+        type=_seconds,
         default=230.0,
         metavar="SECONDS",
         help="how long an HTTP request waits: Azure's 230",
     )
-    parser.add_argument("--state", type=_resolve, default=None, help="the folder for the state of durable functions")
-    parser.add_argument("--verbose", action="store_true", help="log every invocation, and what the app logs as INFO")
+    parser.add_argument(
+        "--state", type=_resolve, default=None, metavar="DIR", help="the folder for the state of durable functions"
+    )
+    parser.add_argument(
+        "--verbose",
+        action="store_true",
+        help="log every invocation, why a request is refused, and what the app logs as INFO",
+    )
     parser.add_argument("--json-log", action="store_true", help="log one JSON object a line")
-    parser.add_argument("--list", action="store_true", help="print the functions and start nothing")
+    parser.add_argument(
+        "--list",
+        action="store_true",
+        help="print each function with its bindings and URL as a line of JSON, and start nothing",
+    )
     parser.add_argument("--with-parent", action="store_true", help="end when the parent process ends")
     return parser.parse_args(arguments)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text} is no port: a whole number from 0 to {_LAST_PORT}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds above 0")
+    return seconds
 
 
 def _resolve(text: str) -> Path:
@@ -77,12 +107,11 @@ def _enter(root: Path) -> Path:
 def _serve(loaded: LoadedApp, options: argparse.Namespace) -> NoReturn:
     planned = host.plan(loaded, os.environ)
     host.warn_about_dates(loaded)
-    threads = int(os.environ.get("PYTHON_THREADPOOL_THREAD_COUNT") or min(32, (os.cpu_count() or 1) + 4))
     given = RunOptions(
         keys=Keys(
             function=options.key or secrets.token_urlsafe(24), admin=options.admin_key or secrets.token_urlsafe(24)
         ),
-        threads=threads,
+        threads=_count_threads(),
         answer_seconds=options.answer_within,
         state=options.state,
     )
@@ -99,6 +128,15 @@ def _serve(loaded: LoadedApp, options: argparse.Namespace) -> NoReturn:
     sys.stderr.flush()
     # The interpreter would wait for the threads of invocations that outlive the grace period.
     os._exit(code)
+
+
+def _count_threads() -> int:
+    text = os.environ.get(_THREADS)
+    if not text:
+        return min(32, (os.cpu_count() or 1) + 4)
+    if not text.isdecimal() or int(text) < 1:
+        raise HostError(f"the setting {_THREADS} {text!r} must be a whole number of at least 1")
+    return int(text)
 
 
 def _list(loaded: LoadedApp, port: int) -> None:

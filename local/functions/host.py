@@ -173,7 +173,8 @@ class Host:
             if change_feed.failure is not None:
                 raise change_feed.failure
         if self._crash is not None:
-            raise HostError(f"the host failed: {log.summarize(self._crash)}")
+            place = log.find_place_in_host(self._crash)
+            raise HostError(f"the host failed: {log.summarize(self._crash)}{place}")
 
     def _listen_to_signals(self) -> None:
         self._loop = asyncio.get_running_loop()

@@ -123,6 +123,14 @@ HOST = {
         "function no good: a name has letters, digits",
     ),
     "route": (HTTP.format(route="a/{b}c", name="one"), "function one: the segment"),
+    "route of the host's own": (
+        HTTP.format(route="Admin/a", name="one"),
+        "function one: the route 'Admin/a' begins with admin or runtime, which the host keeps",
+    ),
+    "name that is a route of the host's own": (
+        HTTP.format(route="", name="runtimes"),
+        "function one|function runtimes: the route 'runtimes' begins with admin or runtime",
+    ),
     "route constraint": (HTTP.format(route="a/{b:odd}", name="one"), "function one: the route constraint 'odd'"),
     "binding that this host does not run": (
         '@app.queue_trigger(arg_name="msg", queue_name="q", connection="C")\ndef one(msg: func.QueueMessage): pass\n',
@@ -332,7 +340,9 @@ def test_a_function_that_returns_a_value_where_none_is_bound_fails_when_it_runs(
 
     host = start(app).wait_ready()
 
-    eventually(lambda: "RuntimeError: function tick without a $return binding returned a non-None value" in host.errors)
+    eventually(
+        lambda: "RuntimeError: function tick without a $return binding returned a non-None value: let" in host.errors
+    )
 
 
 @pytest.mark.parametrize("content", [{"functionTimeout": "-1"}, {"functionTimeout": "1.00:00:00"}])
