@@ -135,7 +135,8 @@ class ChangeFeed:
         client = account.connect(trigger.connection)
         # A client shares the headers of its last answer, and reading a change feed changes them under other readers.
         lease_client = account.connect(trigger.lease_connection)
-        database, container, properties = self._open_container(client, trigger.database, trigger.container)
+        database = self._read_database(client, trigger.database)
+        container, properties = self._open_container(client, trigger.database, trigger.container)
         lease_container = self._open_lease_container(lease_client)
         host = account.host_of(trigger.connection)
         prefix = f"{trigger.lease_prefix}{host}_{database['_rid']}_{properties['_rid']}"
@@ -144,9 +145,11 @@ class ChangeFeed:
 
     def _open_lease_container(self, client: CosmosClient) -> ContainerProxy:
         trigger = self._trigger
+        self._read_database(client, trigger.lease_database)
         if trigger.creates_lease_container:
             account.create_lease_container(client, trigger.lease_database, trigger.lease_container)
-        _, container, properties = self._open_container(client, trigger.lease_database, trigger.lease_container)
+        advice = ": create it with the partition key /id, or set create_lease_container_if_not_exists"
+        container, properties = self._open_container(client, trigger.lease_database, trigger.lease_container, advice)
         paths = properties["partitionKey"]["paths"]
         if paths != ["/id"]:
             raise HostError(
@@ -155,14 +158,19 @@ class ChangeFeed:
             )
         return container
 
-    def _open_container(
-        self, client: CosmosClient, database_name: str, name: str
-    ) -> tuple[dict[str, Any], ContainerProxy, dict[str, Any]]:
-        database = client.get_database_client(database_name)
-        container = database.get_container_client(name)
+    def _read_database(self, client: CosmosClient, name: str) -> dict[str, Any]:
         try:
-            return dict(database.read()), container, dict(container.read())
+            return dict(client.get_database_client(name).read())
+        except CosmosResourceNotFoundError:
+            raise HostError(f"function {self._name}: the database {name} does not exist") from None
+
+    def _open_container(
+        self, client: CosmosClient, database: str, name: str, advice: str = ""
+    ) -> tuple[ContainerProxy, dict[str, Any]]:
+        container = client.get_database_client(database).get_container_client(name)
+        try:
+            return container, dict(container.read())
         except CosmosResourceNotFoundError:
             raise HostError(
-                f"function {self._name}: the container {name} of the database {database_name} does not exist"
+                f"function {self._name}: the container {name} of the database {database} does not exist{advice}"
             ) from None

@@ -5,7 +5,9 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from azure.core.exceptions import AzureError
+from azure.core.exceptions import AzureError, ServiceRequestError
+
+from local.functions import log
 
 _log = logging.getLogger(__name__)
 _SHORTEST = 0.25
@@ -51,5 +53,8 @@ class Outage:
 
 
 def _describe(error: Exception) -> str:
+    if isinstance(error, ServiceRequestError):
+        # It never left this machine: its text says where to and why not, and quotes no document.
+        return log.summarize(error)
     status = getattr(error, "status_code", None)
     return f"{type(error).__name__} {status}" if status else type(error).__name__

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 
@@ -260,12 +261,33 @@ def test_a_missing_lease_container_ends_the_host_unless_it_may_be_created(app, r
     host = app.write(declare(SOURCE)) and run()
 
     assert host.wait() == 1
-    assert host.errors == "functions: function feed: the container leases of the database db does not exist\n"
+    assert host.errors == (
+        "functions: function feed: the container leases of the database db does not exist: "
+        "create it with the partition key /id, or set create_lease_container_if_not_exists\n"
+    )
 
     app.write(declare(SOURCE, create_lease_container_if_not_exists=True))
     source.write("one")
     run().wait_ready()
     eventually(lambda: delivered(app) == ["one"])
+
+
+@pytest.mark.parametrize(
+    ("written", "meant", "missing"),
+    [
+        ('"thing"', '"things"', "the container thing of the database db"),
+        ('"bd"', '"db"', "the database bd"),
+        ('"leases", lease_database_name="bd"', '"leases"', "the database bd"),
+    ],
+)
+def test_a_database_or_container_that_does_not_exist_ends_the_host(app, run, written, meant, missing):
+    """Misspell a name, also where the lease container may be created."""
+    app.write(declare(SOURCE, create_lease_container_if_not_exists=True).replace(meant, written))
+
+    host = run()
+
+    assert host.wait() == 1
+    assert host.errors == f"functions: function feed: {missing} does not exist\n"
 
 
 def test_a_lease_container_with_another_partition_key_is_refused(app, run, source):
@@ -359,6 +381,18 @@ def test_an_account_that_is_away_at_the_start_is_waited_for(app, source, proxy, 
     eventually(lambda: len(delivered(app)) >= len(IDS), 40)
 
     assert sorted(delivered(app)) == sorted(IDS)
+
+
+def test_an_address_at_which_nobody_listens_is_named(app, start, eventually):
+    """Take a port that was just free."""
+    app.write(declare(SOURCE))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    host = start(app, COSMOS=f"AccountEndpoint=http://127.0.0.1:{port}/;AccountKey=a2V5;")
+
+    eventually(lambda: "Cosmos is not available, trying again: ServiceRequestError" in host.errors)
+    assert f"port={port}" in host.errors
 
 
 def test_wrong_credentials_end_the_host(app, source, start):
