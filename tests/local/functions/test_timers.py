@@ -47,7 +47,10 @@ def test_of_two_hosts_only_one_runs_a_timer_and_the_other_takes_over_when_it_end
     count = len(app.notes())
     eventually(lambda: len(app.notes()) >= count + 2)
     assert {note["pid"] for note in app.notes()} == {first.process.pid}
+    told = "warning tick: another host of this app runs the timer: this one waits"
+    eventually(lambda: told in second.errors)
 
     first.kill()
 
     eventually(lambda: app.notes()[-1]["pid"] == second.process.pid)
+    assert second.errors.count(told) == 1
