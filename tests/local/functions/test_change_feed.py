@@ -8,7 +8,10 @@ import subprocess
 import sys
 
 import pytest
-from azure.cosmos import PartitionKey
+from azure.cosmos import CosmosClient, PartitionKey
+
+from local.cosmos import CosmosServer
+from tests.local.functions.conftest import Source
 
 TRIGGER = """
 @app.cosmos_db_trigger(arg_name="documents", connection="COSMOS", database_name="db", container_name="things",
@@ -421,6 +424,23 @@ def test_a_host_with_parent_ends_with_its_parent(app, source):
         parent.kill()
 
         assert parent.stdout.read() == ""
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_an_account_on_this_machine_may_have_https_and_the_log_stays_quiet(app, start, eventually):
+    """Read from a server with a certificate of its own, as the official emulator has."""
+    app.write(declare(SOURCE))
+    with (
+        CosmosServer(tls=True) as server,
+        CosmosClient.from_connection_string(server.connection_string) as client,
+    ):
+        source = Source(server, client)
+        source.write("one")
+        host = start(app, COSMOS=server.connection_string).wait_ready()
+        eventually(lambda: delivered(app) == ["one"])
+        assert host.stop() == 0
+
+    assert host.errors == ""
 
 
 def test_dates_that_the_real_host_would_rewrite_are_warned_about(app, run, source):
