@@ -10,10 +10,11 @@ from cdc import api
 from cdc.model import Mapper
 from cdc.runtime import Runtime
 from cdc.settings import Settings
-from mappers import MAPPERS
+from mappers import choose_mappers
 
 settings = Settings.read(os.environ)
-runtime = Runtime(settings, MAPPERS)
+mappers = choose_mappers(settings.extra_containers)
+runtime = Runtime(settings, mappers)
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 _START = (
@@ -56,8 +57,13 @@ def _register_change_feed(mapper: Mapper[Any]) -> None:
 
 
 if settings.replicates:
-    for mapper in MAPPERS:
+    for mapper in mappers:
         _register_change_feed(mapper)
+
+    @app.timer_trigger(arg_name="timer", schedule=settings.dead_letter_schedule)
+    def retry_dead_letters(timer: func.TimerRequest) -> None:
+        """Read again what waits in dead letters and is due."""
+        runtime.retry_dead_letters()
 
 
 @app.route("status", methods=["GET"])

@@ -1,4 +1,4 @@
-"""The command line: python -m cdc migrate | setup | check."""
+"""The command line: python -m cdc migrate | setup | check | adopt."""
 
 import argparse
 import json
@@ -10,17 +10,18 @@ from pathlib import Path
 from cdc.errors import CdcError, SettingsError
 from cdc.runtime import Runtime
 from cdc.settings import Settings
-from mappers import MAPPERS
+from mappers import choose_mappers
 
 
 def main() -> int:
     """Run one command; a failure is one sentence on standard error and exit code 1."""
     arguments = _parser().parse_args()
-    run: Callable[[Runtime], int] = arguments.run
+    run: Callable[[Runtime, argparse.Namespace], int] = arguments.run
     try:
-        runtime = Runtime(Settings.read(_environment()), MAPPERS)
+        settings = Settings.read(_environment())
+        runtime = Runtime(settings, choose_mappers(settings.extra_containers))
         try:
-            return run(runtime)
+            return run(runtime, arguments)
         finally:
             runtime.close()
     except CdcError as error:
@@ -45,6 +46,10 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(run.__name__.strip("_"), help=help_, description=help_)
         command.set_defaults(run=run)
+    help_ = "let the container that the settings name now take the place of the one seen first"
+    command = commands.add_parser("adopt", help=help_, description=help_)
+    command.add_argument("container")
+    command.set_defaults(run=_adopt)
     return parser
 
 
@@ -60,19 +65,19 @@ def _environment() -> Mapping[str, str]:
         raise SettingsError("local.settings.json must be a JSON object that holds an object Values.") from None
 
 
-def _migrate(runtime: Runtime) -> int:
+def _migrate(runtime: Runtime, _: argparse.Namespace) -> int:
     applied = runtime.migrate()
     print("\n".join(f"applied {name}" for name in applied) or "nothing to apply: the database is up to date")
     return 0
 
 
-def _setup(runtime: Runtime) -> int:
+def _setup(runtime: Runtime, arguments: argparse.Namespace) -> int:
     runtime.create_lease_container()
     print(f"lease container {runtime.settings.lease_database}/{runtime.settings.lease_container} is there")
-    return _migrate(runtime)
+    return _migrate(runtime, arguments)
 
 
-def _check(runtime: Runtime) -> int:
+def _check(runtime: Runtime, _: argparse.Namespace) -> int:
     checks = runtime.check()
     settings = runtime.settings
     print(
@@ -84,6 +89,12 @@ def _check(runtime: Runtime) -> int:
         else:
             print(f"{'skip' if check.skipped else 'ok  '}  {check.name}")
     return int(any(check.problem is not None for check in checks))
+
+
+def _adopt(runtime: Runtime, arguments: argparse.Namespace) -> int:
+    runtime.adopt(arguments.container)
+    print(f"adopted {arguments.container}: run a backfill of it and a reconcile of all its keys before it is read")
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,15 +1,28 @@
 """Cosmos DB, as far as the engine asks it anything itself."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from email.utils import parsedate_to_datetime
 from threading import RLock
+from typing import Any
+from urllib.parse import urlsplit
 
-from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import AzureError, ClientAuthenticationError, ServiceRequestError, ServiceResponseError
 from azure.cosmos import ContainerProxy, CosmosClient, PartitionKey
 from azure.cosmos.exceptions import CosmosHttpResponseError, CosmosResourceNotFoundError
+from azure.cosmos.partition_key import NonePartitionKeyValue, NullPartitionKeyValue
 
 from cdc.errors import CdcError, FatalError, TransientError
+from cdc.identity import no_token
+from cdc.model import Identity, JsonObject
+from cdc.notes import Reading
+from cdc.origin import Origin
 
+_IDENTITY = "COSMOS_CONNECTION__accountEndpoint, __credential and __clientId"
+_SETUP = "Run python -m cdc setup."
+_NO_SETUP = "No Entra identity may create it: az cosmosdb sql container create does, with the partition key /id."
 _TRANSIENT_STATUSES = (408, 410, 429, 449, 500, 502, 503, 504)
 
 
@@ -20,53 +33,74 @@ class MissingError(FatalError):
 class Cosmos:
     """The source account; connects on first use and remembers what cannot change."""
 
-    def __init__(self, connection: str, database: str) -> None:
+    def __init__(self, connection: str, database: str, credential: TokenCredential | None = None) -> None:
+        """Take a connection string, or the account's address and an identity's credential."""
         self._connection = connection
         self._database = database
-        self._paths: dict[str, tuple[str, ...]] = {}
+        self._credential = credential
         self._connected: CosmosClient | None = None
         self._lock = RLock()
 
     def _client(self) -> CosmosClient:
         with self._lock:
             if self._connected is None:
-                self._connected = CosmosClient.from_connection_string(self._connection, connection_timeout=5)
+                self._connected = self._connect()
             return self._connected
 
-    def partition_key_paths(self, container: str) -> tuple[str, ...]:
-        """Return the paths of a container's partition key, as the container itself says."""
-        if container not in self._paths:
-            self.check_account()
-            self._paths[container] = self.read_partition_key_paths(container)
-        return self._paths[container]
+    def read_origin(self, container: str) -> Origin:
+        """Ask which container stands behind the settings, and for the paths of its partition key."""
+        properties = self._read_properties(self._database, container)
+        account = urlsplit(self._client().client_connection.url_connection).hostname or ""
+        paths = tuple(properties["partitionKey"]["paths"])
+        return Origin(container, account, properties["_rid"], paths)
 
-    def read_partition_key_paths(self, container: str) -> tuple[str, ...]:
-        """Ask the container for the paths of its partition key."""
-        return self._read_paths(self._database, container)
+    def _connect(self) -> CosmosClient:
+        if self._credential is None:
+            return CosmosClient.from_connection_string(self._connection, connection_timeout=5)
+        return CosmosClient(self._connection, self._credential, connection_timeout=5)
+
+    def read_document(self, identity: Identity) -> Reading:
+        """Read one document as it is now; raises when the source cannot tell, never for a document that is gone."""
+        with self._translated_errors(f"a document of {identity.container}"), self._lock:
+            proxy = self._client().get_database_client(self._database).get_container_client(identity.container)
+            try:
+                # Any: the SDK declares neither the response's headers nor all forms of a partition key.
+                body: Any = proxy.read_item(json.loads(identity.id), _partition_key(identity))
+            except CosmosResourceNotFoundError as error:
+                if error.sub_status:  # not the document is missing, but its container, or this session
+                    raise
+                return Reading(None, _seconds(error.headers))
+            return Reading(dict(body), _seconds(body.get_response_headers()))
 
     def check_account(self) -> None:
         """Raise FatalError when the account cannot be replicated from."""
-        with translated_errors("the account of COSMOS_CONNECTION"), self._lock:
+        with self._translated_errors("the account of COSMOS_CONNECTION"), self._lock:
             account = self._client().get_database_account()
         if len(account.WritableLocations) > 1:
             raise FatalError(
                 "The Cosmos account has several write regions, whose versions cannot be ordered: use one write region."
             )
+        if (account.ConsistencyPolicy or {}).get("defaultConsistencyLevel") == "Eventual":
+            raise FatalError(
+                "The Cosmos account reads at Eventual consistency, which may show a document older than it was before: "
+                "use Session consistency or a stronger one."
+            )
 
     def check_lease_container(self, database: str, container: str) -> None:
         """Raise FatalError when the lease container is missing or has another partition key than the trigger needs."""
         try:
-            paths = self._read_paths(database, container)
+            properties = self._read_properties(database, container)
         except MissingError as error:
-            raise FatalError(f"{error} Run python -m cdc setup.") from error
-        if paths != ("/id",):
+            raise FatalError(f"{error} {_SETUP if self._credential is None else _NO_SETUP}") from error
+        if properties["partitionKey"]["paths"] != ["/id"]:
             raise FatalError(f"The lease container {container} must have the partition key /id: name another one.")
 
     def create_lease_container(self, database: str, container: str) -> None:
-        """Create the lease container, and its database, where they are missing."""
-        with translated_errors(f"the lease container {container} in database {database}"):
-            leases = self._client().create_database_if_not_exists(database)
-            leases.create_container_if_not_exists(container, PartitionKey("/id"))
+        """Create the lease container, and its database, where they are missing; an identity can only check them."""
+        if self._credential is None:
+            with translated_errors(f"the lease container {container} in database {database}"):
+                leases = self._client().create_database_if_not_exists(database)
+                leases.create_container_if_not_exists(container, PartitionKey("/id"))
         self.check_lease_container(database, container)
 
     def close(self) -> None:
@@ -74,24 +108,42 @@ class Cosmos:
         if self._connected is not None:
             self._connected.close()
 
-    def _read_paths(self, database: str, container: str) -> tuple[str, ...]:
+    def _translated_errors(self, what: str) -> AbstractContextManager[None]:
+        return translated_errors(what, by_identity=self._credential is not None)
+
+    def _read_properties(self, database: str, container: str) -> JsonObject:
         # One request at a time: the SDK keeps the last response's headers on the client, and reads them unguarded.
-        with translated_errors(f"the container {container} in database {database}"), self._lock:
+        with self._translated_errors(f"the container {container} in database {database}"), self._lock:
             proxy: ContainerProxy = self._client().get_database_client(database).get_container_client(container)
-            return tuple(proxy.read()["partitionKey"]["paths"])
+            return dict(proxy.read())
+
+
+def _partition_key(identity: Identity) -> Any:
+    key = json.loads(identity.partition_key)
+    if key is None:
+        return NullPartitionKeyValue
+    return NonePartitionKeyValue if key == {} else key
+
+
+def _seconds(headers: Mapping[str, str]) -> int:
+    return int(parsedate_to_datetime(headers["Date"]).timestamp())
 
 
 @contextmanager
-def translated_errors(what: str) -> Iterator[None]:
+def translated_errors(what: str, *, by_identity: bool = False) -> Iterator[None]:
     """Raise what the SDK raises as what is to be done about it."""
     try:
         yield
     except CosmosResourceNotFoundError as error:
         raise MissingError(f"Cosmos does not have {what}: create it, or correct the setting that names it.") from error
     except CosmosHttpResponseError as error:
+        if by_identity and error.status_code == 401:
+            raise FatalError(f"Cosmos refuses the token of its identity: check {_IDENTITY}.") from error
         raise _translate(error, what) from error
     except (ServiceRequestError, ServiceResponseError) as error:
         raise TransientError(f"Cosmos did not answer for {what}: check COSMOS_CONNECTION and the network.") from error
+    except ClientAuthenticationError as error:
+        raise no_token(f"Cosmos: check the identity of {_IDENTITY}", error) from None
     except AzureError as error:
         raise FatalError(f"The Cosmos SDK refuses the request for {what}: {type(error).__name__}.") from error
 

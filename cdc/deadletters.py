@@ -1,8 +1,9 @@
 """Dead letters: the documents that must be read again, and why."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from cdc.model import Change, Write
+from cdc.model import Change, Identity, Write
+from cdc.notes import Mark
 from cdc.postgres import Connection
 from cdc.queries import statement
 
@@ -12,29 +13,50 @@ def lock(connection: Connection, changes: Iterable[Change]) -> None:
     connection.execute(statement("lock_letters"), {"keys": [change.key for change in changes]})
 
 
-def park(connection: Connection, writes: Iterable[Write]) -> None:
+def park(connection: Connection, writes: Iterable[Write], backoff_seconds: float) -> None:
     """Keep a letter for each write that has a problem, in key order."""
     ordered = sorted(writes, key=lambda write: write.change.key)
-    letters = [_letter(write) for write in ordered if write.problem is not None]
+    letters = [_letter(write) | {"backoff_seconds": backoff_seconds} for write in ordered if write.problem is not None]
     if letters:
         connection.cursor().executemany(statement("park"), letters)
 
 
+def park_again(connection: Connection, write: Write, mark: Mark, backoff_seconds: float) -> None:
+    """Note that a document was read again and has a problem still; a letter that changed meanwhile stays as it is."""
+    letter = _letter(write) | {"backoff_seconds": backoff_seconds, "number": mark.number, "revision": mark.revision}
+    connection.execute(statement("park_again"), letter)
+
+
 def _letter(write: Write) -> dict[str, object]:
-    identity, version, problem = write.change.identity, write.change.version, write.problem
-    assert problem is not None  # noqa: S101 - park() lets only these through
+    problem = write.problem
+    assert problem is not None  # noqa: S101 - both callers let only these through
     return {
-        "key": write.change.key,
+        **_document(write.change),
+        "kind": problem.kind.value,
+        "path": problem.path,
+        "message": problem.message,
+        "wanted_table": None if problem.wanted is None else problem.wanted.table,
+        "wanted_key": None if problem.wanted is None else problem.wanted.key,
+    }
+
+
+def _document(change: Change) -> dict[str, object]:
+    identity, version = change.identity, change.version
+    return {
+        "key": change.key,
         "container": identity.container,
         "partition_key": identity.partition_key,
         "id": identity.id,
         "ts": version.ts,
         "lsn": version.lsn,
         "etag": version.etag,
-        "kind": problem.kind.value,
-        "path": problem.path,
-        "message": problem.message,
     }
+
+
+def doubt(connection: Connection, change: Change, message: str, settle_seconds: float) -> None:
+    """Keep a letter that has the document read again after the settle time."""
+    letter = _document(change) | {"message": message, "settle_seconds": settle_seconds}
+    connection.execute(statement("doubt"), letter)
 
 
 def clear(connection: Connection, changes: Iterable[Change]) -> None:
@@ -47,3 +69,32 @@ def clear(connection: Connection, changes: Iterable[Change]) -> None:
             "lsns": [change.version.lsn for change in applied],
         }
         connection.execute(statement("clear_letters"), parameters)
+
+
+def answer(connection: Connection, marks: Sequence[Mark]) -> None:
+    """Remove letters whose documents were read again; one that changed meanwhile stays."""
+    if marks:
+        numbers, revisions = [mark.number for mark in marks], [mark.revision for mark in marks]
+        connection.execute(statement("answer_letters"), {"numbers": numbers, "revisions": revisions})
+
+
+def wake(connection: Connection, table: str, freed: Sequence[str], written: Sequence[str]) -> None:
+    """Make the letters due that wait for one of these rows to be freed or written."""
+    if freed or written:
+        connection.execute(statement("wake_letters"), {"table": table, "freed": freed, "written": written})
+
+
+def claim(connection: Connection, containers: Sequence[str], limit: int) -> list[Identity]:
+    """Take letters that are due, so that no other retry takes them for two minutes."""
+    parameters = {"containers": list(containers), "limit": limit}
+    return [Identity(*row) for row in connection.execute(statement("claim_letters"), parameters)]
+
+
+def postpone(connection: Connection, key: bytes, backoff_seconds: float) -> None:
+    """Give a claimed letter back, to be taken again later."""
+    connection.execute(statement("postpone_letter"), {"key": key, "backoff_seconds": backoff_seconds})
+
+
+def release(connection: Connection, key: bytes) -> None:
+    """Give a claimed letter back at once."""
+    connection.execute(statement("release_letter"), {"key": key})

@@ -45,15 +45,25 @@ class ProblemKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """A row that another document holds or has yet to bring: its table, and its key as the ledger writes row keys."""
+
+    table: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """What is wrong with a document, in words that quote none of its values.
 
-    `path` is a JSON path into the document, or the name of the database constraint that refused it.
+    `path` is a JSON path into the document, or the name of the database constraint that refused it. `wanted` is the
+    row that must go or come before the document can be applied, where that is known.
     """
 
     kind: ProblemKind
     path: str
     message: str
+    wanted: Wanted | None = None
 
 
 class DocumentError(CdcError):

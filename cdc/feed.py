@@ -15,7 +15,7 @@ def read_change(container: str, partition_key_paths: Sequence[str], document: Js
     Raises FatalError for an item without a usable id, `_ts` or `_etag`: no document, so that none can be blamed for it.
     """
     try:
-        version = Version(int(document["_ts"]), _lsn(document), str(document["_etag"]))
+        version = read_version(document)
         identity = Identity.of(container, partition_key(partition_key_paths, document), document["id"])
     except (KeyError, TypeError, ValueError):
         raise FatalError(
@@ -23,6 +23,11 @@ def read_change(container: str, partition_key_paths: Sequence[str], document: Js
             "the trigger must read the latest-version feed of a Cosmos DB for NoSQL container."
         ) from None
     return Change(identity, version, document)
+
+
+def read_version(document: JsonObject) -> Version:
+    """Read a document's version; KeyError, TypeError or ValueError where it has none."""
+    return Version(int(document["_ts"]), _lsn(document), str(document["_etag"]))
 
 
 def _lsn(document: Mapping[str, Any]) -> int | None:

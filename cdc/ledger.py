@@ -2,16 +2,31 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from typing import LiteralString
 
-from cdc.model import Version, Write
+from cdc.model import Held, Identity, State, Version, Write
 from cdc.postgres import Connection
 from cdc.queries import statement
 
+# The constraint that finds two documents of one container that claim one row.
+ROW_KEY_CONSTRAINT = "document_row_key_unique"
 
-def read_versions(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, Version]:
-    """Return the versions held of these documents."""
-    rows = connection.execute(statement("read_versions"), {"keys": list(keys)})
-    return {key: Version(ts, lsn, etag) for key, ts, lsn, etag in rows}
+
+def read_held(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, Held]:
+    """Return what is held of these documents, without locking it."""
+    return _read(connection, statement("read_held"), keys)
+
+
+def lock(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, Held]:
+    """Return what is held of these documents, and keep others from changing it until the transaction ends."""
+    return _read(connection, statement("lock_documents"), keys)
+
+
+def _read(connection: Connection, query: LiteralString, keys: Sequence[bytes]) -> dict[bytes, Held]:
+    rows = connection.execute(query, {"keys": list(keys)})
+    return {
+        key: Held(Version(ts, lsn, etag), State(state), absence) for key, ts, lsn, etag, state, absence in rows
+    }  # fmt: skip
 
 
 def upsert(
@@ -21,12 +36,29 @@ def upsert(
 
     Returns the winners, each with the row key that it abandons, if any.
     """
+    return _write(connection, statement("upsert_documents"), container, writes, row_keys)
+
+
+def replace(
+    connection: Connection, container: str, writes: Iterable[Write], row_keys: Mapping[bytes, str]
+) -> dict[bytes, str | None]:
+    """Record writes of documents that are locked, whatever version they have; returns what `upsert` returns."""
+    return _write(connection, statement("replace_documents"), container, writes, row_keys)
+
+
+def _write(
+    connection: Connection,
+    query: LiteralString,
+    container: str,
+    writes: Iterable[Write],
+    row_keys: Mapping[bytes, str],
+) -> dict[bytes, str | None]:
     ordered = sorted(writes, key=lambda write: write.change.key)
     if not ordered:
         return {}
     changes = [write.change for write in ordered]
     rows = connection.execute(
-        statement("upsert_documents"),
+        query,
         {
             "container": container,
             "keys": [change.key for change in changes],
@@ -37,9 +69,16 @@ def upsert(
             "etags": [change.version.etag for change in changes],
             "row_keys": [row_keys.get(change.key) for change in changes],
             "states": [write.state.value for write in ordered],
+            "absences": [change.absence for change in changes],
         },
     )
     return dict(rows.fetchall())
+
+
+def read_holder(connection: Connection, container: str, row_key: str) -> Identity | None:
+    """Return the document of a container that holds a row."""
+    found = connection.execute(statement("read_holder"), {"container": container, "row_key": row_key}).fetchone()
+    return None if found is None else Identity(container, *found)
 
 
 def write_row_key(values: Iterable[object]) -> str:

@@ -51,17 +51,12 @@ def read_migrations(folder: Path = SQL / "migrations") -> list[Migration]:
 
 
 def migrate(database: Database, migrations: Sequence[Migration]) -> list[Migration]:
-    """Apply what is missing and return it; two that run at once take turns."""
-    with database.connection() as connection:
-        connection.execute("select pg_advisory_lock(%s)", [_LOCK])
-        try:
-            connection.execute(_CREATE_HISTORY)
-            missing = _missing(connection, migrations)
-            for migration in missing:
-                _apply(connection, migration)
-        finally:
-            connection.execute("select pg_advisory_unlock(%s)", [_LOCK])
-    return missing
+    """Apply what is missing and return it; of two that run at once, each migration is applied by one."""
+    with database.transaction() as connection:
+        _lock(connection)
+        connection.execute(_CREATE_HISTORY)
+        missing = _missing(connection, migrations)
+    return [migration for migration in missing if _apply(database, migration)]
 
 
 def find_missing(database: Database, migrations: Sequence[Migration]) -> list[Migration]:
@@ -85,11 +80,20 @@ def _missing(connection: Connection, migrations: Sequence[Migration]) -> list[Mi
     return [migration for migration in migrations if migration.number not in applied]
 
 
-def _apply(connection: Connection, migration: Migration) -> None:
-    with connection.transaction():
+def _lock(connection: Connection) -> None:
+    # Until the end of the transaction: a pooler may give the next one another session.
+    connection.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
+
+
+def _apply(database: Database, migration: Migration) -> bool:
+    with database.transaction() as connection:
+        _lock(connection)
+        if not _missing(connection, [migration]):
+            return False
         connection.execute("set local statement_timeout = 0")
         connection.execute(migration.statements)
         connection.execute(
             "insert into cdc.migration (number, name, checksum) values (%s, %s, %s)",
             [migration.number, migration.name, migration.checksum],
         )
+    return True

@@ -69,23 +69,43 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One delivered version of a document; a delete has no body."""
+    """One version of a document; a delete has no body.
+
+    `absence` marks a delete that was not delivered: the source answered that the document is gone; `ts` is its time.
+    """
 
     identity: Identity
     version: Version
     body: JsonObject | None
+    absence: bool = False
     key: bytes = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "key", self.identity.key)
 
 
+class ObservationKind(StrEnum):
+    """What a mapper noticed in a document that it could map all the same."""
+
+    UNKNOWN = "unknown"
+    AMBIGUOUS = "ambiguous"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Something noticed at a JSON path, which has `[]` for any index and names no value."""
+
+    kind: ObservationKind
+    path: str
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of one document: at most one root row, and child rows by table name."""
+    """The rows of one document: at most one root row, child rows by table name, and what was noticed in it."""
 
     root: Row | None = None
     children: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    observations: tuple[Observation, ...] = ()
 
 
 NO_ROWS = Rows()
@@ -102,6 +122,15 @@ class Mapper(Generic[Document]):
     document: type[Document]
     tables: tuple[Table, ...]
     rows: Callable[[Document], Rows]
+    # By table name: the columns, and the pairs of columns that join a child to the root. SQLAlchemy is slow to ask.
+    _columns: Mapping[str, frozenset[str]] = field(init=False, repr=False, compare=False)
+    _joins: Mapping[str, Sequence[tuple[str, str]]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        root, *children = self.tables
+        joins = {child.name: list(zip(_key(child), _key(root), strict=False)) for child in children}
+        object.__setattr__(self, "_columns", {table.name: frozenset(table.columns.keys()) for table in self.tables})
+        object.__setattr__(self, "_joins", joins)
 
     def map(self, body: JsonObject) -> Rows:
         """Validate a document and return its rows; refuse rows that do not fit the tables."""
@@ -110,26 +139,23 @@ class Mapper(Generic[Document]):
         return rows
 
     def _check(self, rows: Rows) -> None:
-        root, *children = self.tables
-        known = {table.name: table for table in children}
-        if unknown := rows.children.keys() - known.keys():
-            raise _misfit(min(unknown), "the mapper yields rows of a table that it does not declare")
-        _check_columns(root, [] if rows.root is None else [rows.root])
-        parent = None if rows.root is None else _key(root, rows.root, len(root.primary_key))
+        if rows.root is not None:
+            self._check_columns(self.tables[0].name, rows.root)
         for name, child_rows in rows.children.items():
-            _check_columns(known[name], child_rows)
-            if any(_key(known[name], row, len(root.primary_key)) != parent for row in child_rows):
-                raise _misfit(name, "the mapper yields a child row of another parent")
+            if name not in self._joins:
+                raise _misfit(name, "the mapper yields rows of a table that it does not declare")
+            for row in child_rows:
+                self._check_columns(name, row)
+                if rows.root is None or any(row[ours] != rows.root[theirs] for ours, theirs in self._joins[name]):
+                    raise _misfit(name, "the mapper yields a child row of another parent")
+
+    def _check_columns(self, table: str, row: Row) -> None:
+        if row.keys() != self._columns[table]:
+            raise _misfit(table, "the mapper yields a row whose columns are not the table's")
 
 
-def _check_columns(table: Table, rows: Sequence[Row]) -> None:
-    names = table.columns.keys()
-    if any(row.keys() != set(names) for row in rows):
-        raise _misfit(table.name, "the mapper yields a row whose columns are not the table's")
-
-
-def _key(table: Table, row: Row, width: int) -> list[object]:
-    return [row[column.name] for column in list(table.primary_key.columns)[:width]]
+def _key(table: Table) -> list[str]:
+    return [column.name for column in table.primary_key.columns]
 
 
 def _misfit(table: str, message: str) -> DocumentError:
@@ -142,6 +168,15 @@ class State(StrEnum):
     APPLIED = "applied"
     PARKED = "parked"
     DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the ledger holds of a document."""
+
+    version: Version
+    state: State
+    absence: bool = False
 
 
 @dataclass(frozen=True, slots=True)

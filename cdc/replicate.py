@@ -7,15 +7,15 @@ from pydantic import ValidationError
 
 from cdc.collapse import Heads, collapse
 from cdc.errors import DocumentError, Problem, ProblemKind
-from cdc.model import Change, Mapper, Outcome, Version, Write
-from cdc.version import Verdict, compare
+from cdc.model import Change, Held, Mapper, Outcome, Write
+from cdc.version import Verdict, judge
 
 
 class Sink(Protocol):
     """Where rows and the ledger are."""
 
-    def read_versions(self, keys: Sequence[bytes]) -> Mapping[bytes, Version]:
-        """Return the versions that the ledger holds, without locking them."""
+    def read_held(self, keys: Sequence[bytes]) -> Mapping[bytes, Held]:
+        """Return what the ledger holds of these documents, without locking it."""
         ...
 
     def apply(self, mapper: Mapper[Any], writes: Sequence[Write]) -> Outcome:
@@ -26,21 +26,21 @@ class Sink(Protocol):
 def replicate(mapper: Mapper[Any], changes: Sequence[Change], sink: Sink) -> Outcome:
     """Apply a batch in any order, any number of times; raise only for a failure of the whole batch."""
     candidates = collapse(changes)
-    held = sink.read_versions(list(candidates))
+    held = sink.read_held(list(candidates))
     writes = [write for key, heads in candidates.items() for write in _plan(mapper, heads, held.get(key))]
     dropped = Outcome(stale=len(changes) - len(writes))
     return dropped + _apply(mapper, writes, sink)
 
 
-def _plan(mapper: Mapper[Any], heads: Heads, held: Version | None) -> list[Write]:
+def _plan(mapper: Mapper[Any], heads: Heads, held: Held | None) -> list[Write]:
     left = [(head, verdict) for head in heads if (verdict := _judge(head, held)) is not None]
     if len(left) == 1 and left[0][1] is Verdict.NEWER:
         return [map_change(mapper, left[0][0])]
     return [Write.read_again(head) for head, _ in left]
 
 
-def _judge(change: Change, held: Version | None) -> Verdict | None:
-    verdict = Verdict.NEWER if held is None else compare(change.version, held)
+def _judge(change: Change, held: Held | None) -> Verdict | None:
+    verdict = Verdict.NEWER if held is None else judge(change, held)
     return verdict if verdict in (Verdict.NEWER, Verdict.UNDECIDED) else None
 
 

@@ -1,22 +1,30 @@
 """The composition root: builds the stores once for each worker process and gives them to the use cases."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from cdc import api, catalog, migrate
+from cdc import api, catalog, identity, migrate, origins
 from cdc.cosmos import Cosmos
 from cdc.errors import FatalError
 from cdc.feed import read_change
 from cdc.model import JsonObject, Mapper, Outcome
+from cdc.notes import Ending
+from cdc.origin import Origin
 from cdc.postgres import Database
+from cdc.repair import retry
+from cdc.repairs import PostgresRepairs
 from cdc.replicate import replicate
 from cdc.settings import Settings
 from cdc.sink import PostgresSink
-from cdc.status import Check, read_status, run_checks
+from cdc.status import Check, all_pass, read_status, run_checks
 
 logger = logging.getLogger(__name__)
+
+# At fifty letters each: what waits longer is taken by the next run of the timer.
+_RETRY_ROUNDS = 20
 
 
 class Runtime:
@@ -25,17 +33,33 @@ class Runtime:
     def __init__(self, settings: Settings, mappers: Sequence[Mapper[Any]]) -> None:
         self.settings = settings
         self.mappers = mappers
-        self._cosmos = Cosmos(settings.cosmos_connection.get_secret_value(), settings.cosmos_database)
-        self._database = Database(settings.postgres_connection.get_secret_value())
-        self._sink = PostgresSink(self._database)
+        self._cosmos = _open_cosmos(settings)
+        self._database = _open_database(settings)
+        self._sink = PostgresSink(self._database, settings.dead_letter_backoff_seconds)
+        self._repairs = PostgresRepairs(
+            self._database,
+            backoff_seconds=settings.dead_letter_backoff_seconds,
+            settle_seconds=settings.settle_seconds,
+        )
+        self._origins: dict[str, Origin] = {}
 
-    def replicate(self, mapper: Mapper[Any], documents: Iterable[JsonObject]) -> Outcome:
+    def replicate(self, mapper: Mapper[Any], documents: Sequence[JsonObject]) -> Outcome:
         """Apply one batch of a change feed; raise only when the whole batch must be delivered again."""
-        paths = self._cosmos.partition_key_paths(mapper.container)
+        paths = self._confirm_origin(mapper.container, documents).partition_key_paths
         changes = [read_change(mapper.container, paths, document) for document in documents]
         outcome = replicate(mapper, changes, self._sink)
         _log(mapper.container, outcome)
         return outcome
+
+    def retry_dead_letters(self) -> Counter[Ending]:
+        """Read again the documents whose dead letters are due."""
+        for mapper in self.mappers:
+            self._confirm_origin(mapper.container)
+        endings = retry(self.mappers, self._cosmos, self._repairs, _RETRY_ROUNDS)
+        if endings:
+            counts = ", ".join(f"{count} {ending}" for ending, count in endings.items())
+            logger.info("read %d documents again: %s", endings.total(), counts)
+        return endings
 
     def status(self) -> api.Answer:
         """Answer with the state of the replication."""
@@ -48,13 +72,16 @@ class Runtime:
 
     def check(self) -> list[Check]:
         """Check everything that must be so before changes can be applied."""
-        return run_checks(
+        postgres = run_checks(
             [("postgres", self._database.check), ("migrations", self._check_migrations)],
             [(f"tables of {m.container}", partial(catalog.check_tables, self._database, m)) for m in self.mappers],
-        ) + run_checks(
+        )
+        # Without its tables PostgreSQL cannot say which containers were seen before.
+        check_container = self._check_container if all_pass(postgres[:2]) else self._cosmos.read_origin
+        return postgres + run_checks(
             [("cosmos", self._cosmos.check_account)],
             [
-                *((f"container {m.container}", partial(self._check_container, m.container)) for m in self.mappers),
+                *((f"container {m.container}", partial(check_container, m.container)) for m in self.mappers),
                 ("leases", self._check_leases),
             ],
         )
@@ -67,6 +94,13 @@ class Runtime:
     def create_lease_container(self) -> None:
         """Create the lease container where it is missing."""
         self._cosmos.create_lease_container(self.settings.lease_database, self.settings.lease_container)
+
+    def adopt(self, container: str) -> None:
+        """Let the container that the settings name now take the place of the one seen first."""
+        if container not in {mapper.container for mapper in self.mappers}:
+            names = ", ".join(mapper.container for mapper in self.mappers)
+            raise FatalError(f"No container {container} is replicated: name one of {names}.")
+        origins.adopt(self._database, self._cosmos.read_origin(container))
 
     def close(self) -> None:
         """Close every connection."""
@@ -83,7 +117,43 @@ class Runtime:
         self._cosmos.check_lease_container(self.settings.lease_database, self.settings.lease_container)
 
     def _check_container(self, container: str) -> None:
-        self._cosmos.read_partition_key_paths(container)
+        origins.confirm(self._database, self._cosmos.read_origin(container))
+
+    def _confirm_origin(self, container: str, documents: Sequence[JsonObject] = ()) -> Origin:
+        """Return the container that the documents come from, asked once; raise FatalError when it is another one."""
+        origin = self._origins.get(container)
+        if origin is None or not origin.has(documents):
+            self._cosmos.check_account()
+            origin = self._cosmos.read_origin(container)
+            origins.confirm(self._database, origin)
+            self._origins[container] = origin
+        if not origin.has(documents):
+            raise FatalError(f"The change feed of {container} delivers documents of a container that is gone.")
+        return origin
+
+
+def _open_cosmos(settings: Settings) -> Cosmos:
+    if settings.cosmos_connection is not None:
+        return Cosmos(settings.cosmos_connection.get_secret_value(), settings.cosmos_database)
+    find = identity.default_identity if settings.cosmos_credential is None else identity.managed_identity
+    return Cosmos(str(settings.cosmos_endpoint), settings.cosmos_database, find(settings.cosmos_client_id))
+
+
+def _open_database(settings: Settings) -> Database:
+    return Database(
+        settings.postgres_connection.get_secret_value(),
+        password=_find_password(settings.postgres_identity),
+        pool_size=settings.postgres_pool_size,
+        session_state=settings.postgres_pooler != "transaction",
+    )
+
+
+def _find_password(name: str | None) -> Callable[[], str] | None:
+    if name is None:
+        return None
+    return identity.token_password(
+        identity.default_identity() if name == "default" else identity.managed_identity(name)
+    )
 
 
 def _log(container: str, outcome: Outcome) -> None:

@@ -7,9 +7,6 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Annotated, Literal, Self
 
-import certifi
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -22,9 +19,8 @@ from pydantic import (
     field_validator,
 )
 
+from cdc import conninfo
 from cdc.errors import SettingsError
-
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Phase(IntEnum):
@@ -44,7 +40,9 @@ def _read_phase(value: object) -> object:
     return phase
 
 
-def _check_cosmos_connection(secret: SecretStr) -> SecretStr:
+def _check_cosmos_connection(secret: SecretStr | None) -> SecretStr | None:
+    if secret is None:
+        return None
     parts = dict(part.strip().partition("=")[::2] for part in secret.get_secret_value().split(";"))
     endpoint, key = parts.get("AccountEndpoint", ""), parts.get("AccountKey", "")
     if not key or not re.match(r"https?://[^/\s]", endpoint):
@@ -56,24 +54,8 @@ def _check_cosmos_connection(secret: SecretStr) -> SecretStr:
     return secret
 
 
-def _check_postgres_connection(secret: SecretStr) -> SecretStr:
-    text = secret.get_secret_value()
-    try:
-        parameters = conninfo_to_dict(text)
-    except ProgrammingError:
-        # libpq's own message may quote the password.
-        raise ValueError(
-            "must be a libpq URI, postgresql://user:password@host:5432/database, or libpq keywords, host=... dbname=..."
-        ) from None
-    if "@" in str(parameters.get("host", "")) or not re.fullmatch(r"[\d,]*", str(parameters.get("port", ""))):
-        raise ValueError("must have its user and password percent-encoded: %40 for @, %2F for /, %3A for :")
-    # Without a host libpq asks its own environment, which may name another machine; a socket ignores sslmode.
-    host = str(parameters.get("hostaddr") or parameters.get("host") or "")
-    if host in _LOOPBACK or host.startswith("/") or "sslmode" in parameters:
-        return secret
-    # "system" would be a folder that only the machine has on which psycopg's wheel was built.
-    authorities = parameters.get("sslrootcert") or certifi.where()
-    return SecretStr(make_conninfo(text, sslmode="verify-full", sslrootcert=authorities))
+def _read_postgres_connection(secret: SecretStr) -> SecretStr:
+    return SecretStr(conninfo.read(secret.get_secret_value()))
 
 
 def _matching(pattern: str, expectation: str) -> AfterValidator:
@@ -97,9 +79,27 @@ def _read_start(value: object) -> object:
     return instant.astimezone(UTC)
 
 
+def _split_names(value: object) -> object:
+    return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+
+_COSMOS = "COSMOS_CONNECTION"
+_GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_Endpoint = Annotated[
+    str, _matching(r"https://[^/\s]+/?", "must be the account's address: https://<account>.documents.azure.com:443/")
+]
+_Credential = Annotated[Literal["managedidentity"], BeforeValidator(str.lower)]
+_ClientId = Annotated[str, _matching(_GUID, "must be the client id of a user-assigned identity")]
+_PostgresIdentity = Annotated[
+    str, _matching(f"default|{_GUID}", "must be `default` or the client id of a user-assigned identity")
+]
 _Name = Annotated[str, _matching(r"[^/\\#?\s][^/\\#?]*", "must be a name without / \\ # and ?")]
 _Phase = Annotated[Phase, BeforeValidator(_read_phase)]
 _Milliseconds = Annotated[int, Field(ge=1)]
+_Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+_Schedule = Annotated[
+    str, _matching(r"\S+( \S+){4,5}", "must be an NCRONTAB expression of five or six fields, such as 0 */5 * * * *")
+]
 _Interval = Annotated[
     str, _matching(r"(?!00:00:00)([01]\d|2[0-3]):[0-5]\d:[0-5]\d", "must be HH:MM:SS, from 00:00:01 to 23:59:59")
 ]
@@ -110,12 +110,20 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=str.upper, validate_default=True)
 
-    cosmos_connection: Annotated[SecretStr, AfterValidator(_check_cosmos_connection)]
+    # The names and meanings that the Functions extension gives to a connection by identity.
+    cosmos_endpoint: _Endpoint | None = Field(default=None, validation_alias=f"{_COSMOS}__accountEndpoint")
+    cosmos_credential: _Credential | None = Field(default=None, validation_alias=f"{_COSMOS}__credential")
+    cosmos_client_id: _ClientId | None = Field(default=None, validation_alias=f"{_COSMOS}__clientId")
+    cosmos_connection: Annotated[SecretStr | None, AfterValidator(_check_cosmos_connection)] = None
     cosmos_database: _Name
     lease_database: _Name
     lease_container: _Name
     lease_prefix: Annotated[str, _matching(r"[A-Za-z0-9_-]{1,100}", "must be 1 to 100 letters, digits, - and _")]
-    postgres_connection: Annotated[SecretStr, AfterValidator(_check_postgres_connection)]
+    postgres_connection: Annotated[SecretStr, AfterValidator(_read_postgres_connection)]
+    postgres_identity: _PostgresIdentity | None = None
+    postgres_pool_size: Annotated[int, Field(ge=1, le=100)] = 4
+    postgres_pooler: Literal["transaction"] | None = None
+    extra_containers: Annotated[tuple[str, ...], BeforeValidator(_split_names)] = ()
     change_feed_start: Annotated[Literal["beginning"] | datetime, BeforeValidator(_read_start)] = "beginning"
     migration_phase: _Phase | None = None
     # The application's own name for it.
@@ -128,8 +136,29 @@ class Settings(BaseModel):
     lease_renew_interval_ms: _Milliseconds = 17_000
     retry_minimum_interval: _Interval = "00:00:01"
     retry_maximum_interval: _Interval = "00:01:00"
+    settle_seconds: _Seconds = 120
+    dead_letter_schedule: _Schedule = "*/10 * * * * *"
+    dead_letter_backoff_seconds: _Seconds = 60
 
     # Checked on fields, not on the whole, so that these problems are named together with all others.
+    @field_validator("cosmos_connection")
+    @classmethod
+    def _check_one_form(cls, secret: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
+        by_identity = [others.data.get(name) for name in ("cosmos_endpoint", "cosmos_credential", "cosmos_client_id")]
+        if secret is not None and any(by_identity):
+            raise ValueError(f"is set, and settings that begin with {_COSMOS}__ are too: keep one of the two forms")
+        if secret is None and others.data.get("cosmos_endpoint", "wrong") is None:
+            raise ValueError(f"is missing or empty, and so is {_COSMOS}__accountEndpoint: set one of them")
+        return secret
+
+    @field_validator("postgres_identity")
+    @classmethod
+    def _check_password(cls, identity: str | None, others: ValidationInfo) -> str | None:
+        connection = others.data.get("postgres_connection")
+        if identity is not None and connection is not None:
+            conninfo.check_for_token(connection.get_secret_value())
+        return identity
+
     @field_validator("application_phase")
     @classmethod
     def _check_phase(cls, phase: Phase | None, others: ValidationInfo) -> Phase | None:
@@ -182,8 +211,13 @@ _MESSAGES = {"missing": "is missing or empty", "int_parsing": "must be a whole n
 def _describe(error: ValidationError) -> str:
     lines = []
     for problem in error.errors(include_url=False, include_input=False):
-        name = str(problem["loc"][0]) if problem["loc"] else ""
         message = _MESSAGES.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
-        lines.append(f"  {name}: {message}" if name else f"  {message}")
+        lines.append(f"  {_environment_name(str(problem['loc'][0]))}: {message}")
     where = "docs/deploying.md lists them, local.settings.example.json is a start"
     return "\n".join([f"Settings are missing or wrong ({where}):", *lines])
+
+
+def _environment_name(location: str) -> str:
+    # pydantic names a default that a validator refuses by its field.
+    field = Settings.model_fields.get(location)
+    return location if field is None else str(field.validation_alias or field.alias)

@@ -4,31 +4,38 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cdc import deadletters, ledger, rows
-from cdc.model import DocumentCount, LetterCount, Mapper, Outcome, State, Version, Write
+from cdc import deadletters, ledger, rows, wanted
+from cdc.errors import DocumentError
+from cdc.model import DocumentCount, Held, LetterCount, Mapper, Outcome, State, Write
 from cdc.postgres import Connection, Database
 from cdc.queries import statement
-from cdc.version import Verdict, compare
+from cdc.version import Verdict, judge
 
 
 class PostgresSink:
-    """Apply writes to PostgreSQL.
+    """Apply deliveries to PostgreSQL.
 
     The order ledger, rows, dead letters, each in key order, is the lock order of every writer.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, backoff_seconds: float = 60) -> None:
         self._database = database
+        self._backoff_seconds = backoff_seconds
 
-    def read_versions(self, keys: Sequence[bytes]) -> dict[bytes, Version]:
-        """Return the versions that the ledger holds, without locking them."""
+    def read_held(self, keys: Sequence[bytes]) -> dict[bytes, Held]:
+        """Return what the ledger holds of these documents, without locking it."""
         with self._database.connection() as connection:
-            return ledger.read_versions(connection, keys)
+            return ledger.read_held(connection, keys)
 
     def apply(self, mapper: Mapper[Any], writes: Sequence[Write]) -> Outcome:
         """Write everything in one transaction; what the ledger has moved past meanwhile is left out."""
-        with self._database.transaction() as connection:
-            return _apply(connection, mapper, writes)
+        try:
+            with self._database.transaction() as connection:
+                return _apply(connection, mapper, writes, self._backoff_seconds)
+        except DocumentError as error:
+            if len(writes) > 1:
+                raise
+            raise DocumentError(wanted.explain(self._database, mapper, writes[0], error.problem)) from None
 
     def count_documents(self) -> list[DocumentCount]:
         """Count the ledger by container and state."""
@@ -41,19 +48,22 @@ class PostgresSink:
             return [LetterCount(*row) for row in connection.execute(statement("count_letters"))]
 
 
-def _apply(connection: Connection, mapper: Mapper[Any], writes: Sequence[Write]) -> Outcome:
+def _apply(connection: Connection, mapper: Mapper[Any], writes: Sequence[Write], backoff_seconds: float) -> Outcome:
     decided = {write.change.key: write for write in writes if not write.undecided}
-    abandoned = ledger.upsert(connection, mapper.container, decided.values(), _row_keys(mapper, decided))
+    abandoned = ledger.upsert(connection, mapper.container, decided.values(), row_keys(mapper, decided))
     winners = [decided[key] for key in sorted(abandoned)]
     losers = [write for key, write in decided.items() if key not in abandoned]
     overtaken = _undecided_losers(connection, losers)
     written = [write for write in winners if write.problem is None]
-    _replace_rows(connection, mapper, written, [key for key in abandoned.values() if key is not None])
+    freed = [key for key in abandoned.values() if key is not None]
+    rows.delete_keys(connection, mapper.tables, freed)
+    write_rows(connection, mapper, written)
     unsettled = [write for write in writes if write.undecided] + overtaken
     if unsettled:  # they hold no lock on their ledger rows, which would keep other writers of their letters away
         deadletters.lock(connection, [write.change for write in [*winners, *unsettled]])
     deadletters.clear(connection, [write.change for write in written])
-    deadletters.park(connection, [*winners, *unsettled])
+    deadletters.park(connection, [*winners, *unsettled], backoff_seconds)
+    wake(connection, mapper, freed, written)
     states = Counter(write.state for write in winners)
     return Outcome(
         applied=states[State.APPLIED],
@@ -64,7 +74,8 @@ def _apply(connection: Connection, mapper: Mapper[Any], writes: Sequence[Write])
     )
 
 
-def _row_keys(mapper: Mapper[Any], writes: Mapping[bytes, Write]) -> dict[bytes, str]:
+def row_keys(mapper: Mapper[Any], writes: Mapping[bytes, Write]) -> dict[bytes, str]:
+    """Return the keys of the root rows that these writes bring, as the ledger holds them."""
     names = rows.primary_key(mapper.tables[0])
     return {
         key: ledger.write_row_key(write.rows.root[name] for name in names)
@@ -77,21 +88,25 @@ def _undecided_losers(connection: Connection, losers: Sequence[Write]) -> list[W
     """Judge again what lost against a version that another writer committed after our unlocked read."""
     if not losers:
         return []
-    held = ledger.read_versions(connection, [write.change.key for write in losers])
+    held = ledger.read_held(connection, [write.change.key for write in losers])
     return [
         Write.read_again(write.change)
         for write in losers
-        if compare(write.change.version, held[write.change.key]) is Verdict.UNDECIDED
+        if judge(write.change, held[write.change.key]) is Verdict.UNDECIDED
     ]
 
 
-def _replace_rows(
-    connection: Connection, mapper: Mapper[Any], writes: Sequence[Write], abandoned: Sequence[str]
-) -> None:
+def write_rows(connection: Connection, mapper: Mapper[Any], writes: Sequence[Write]) -> None:
+    """Make the tables hold exactly the rows of these documents under their keys."""
     root, *children = mapper.tables
-    rows.delete_keys(connection, mapper.tables, abandoned)
     roots = [write.rows.root for write in writes if write.rows.root is not None]
     rows.upsert(connection, root, roots)
     for table in children:
         child_rows = [row for write in writes for row in write.rows.children.get(table.name, ())]
         rows.write_children(connection, root, table, roots, child_rows)
+
+
+def wake(connection: Connection, mapper: Mapper[Any], freed: Sequence[str], written: Sequence[Write]) -> None:
+    """Make the letters due that waited for rows which are free or written now."""
+    keys = row_keys(mapper, {write.change.key: write for write in written})
+    deadletters.wake(connection, str(mapper.tables[0]), freed, list(keys.values()))

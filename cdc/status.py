@@ -33,8 +33,8 @@ class Check:
     skipped: bool = False
 
 
-# What a check returns or raises is its problem.
-NamedCheck = tuple[str, Callable[[], Sequence[str] | None]]
+# The sentences that a check returns, or what it raises, are its problem.
+NamedCheck = tuple[str, Callable[[], object]]
 
 
 def read_status(phase: str, containers: Sequence[str], counts: Counts) -> JsonObject:
@@ -65,17 +65,19 @@ def run_checks(gates: Iterable[NamedCheck], others: Iterable[NamedCheck]) -> lis
     """Run the gates up to the first that fails; run the others only when all gates pass."""
     checks: list[Check] = []
     for name, check in gates:
-        checks.append(_run(name, check) if _all_pass(checks) else Check(name, skipped=True))
-    open_ = _all_pass(checks)
+        checks.append(_run(name, check) if all_pass(checks) else Check(name, skipped=True))
+    open_ = all_pass(checks)
     return checks + [_run(name, check) if open_ else Check(name, skipped=True) for name, check in others]
 
 
-def _run(name: str, check: Callable[[], Sequence[str] | None]) -> Check:
+def _run(name: str, check: Callable[[], object]) -> Check:
     try:
-        return Check(name, "; ".join(check() or ()) or None)
+        found = check()
+        return Check(name, "; ".join(found) or None if isinstance(found, list) else None)
     except CdcError as error:
         return Check(name, str(error), getattr(error, "detail", ""))
 
 
-def _all_pass(checks: Iterable[Check]) -> bool:
+def all_pass(checks: Iterable[Check]) -> bool:
+    """Tell whether every check ran and found nothing."""
     return all(check.problem is None and not check.skipped for check in checks)

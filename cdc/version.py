@@ -2,7 +2,10 @@
 
 from enum import Enum, auto
 
-from cdc.model import Version
+from cdc.model import Change, Held, State, Version
+
+# How far the server's clock at a 404 may be from the `_ts` of a version written about then.
+ABSENCE_SECONDS = 10
 
 
 class Verdict(Enum):
@@ -14,11 +17,32 @@ class Verdict(Enum):
     UNDECIDED = auto()
 
 
+def judge(incoming: Change, held: Held) -> Verdict:
+    """Judge a delivered change against what the ledger holds.
+
+    sql/queries.sql says the NEWER part again as the guard of the ledger.
+    """
+    if held.state is State.DELETED:
+        return _judge_against_tombstone(incoming, held)
+    return compare(incoming.version, held.version)
+
+
+def _judge_against_tombstone(incoming: Change, held: Held) -> Verdict:
+    version, tombstone = incoming.version, held.version
+    if version.etag and version.etag == tombstone.etag:
+        return Verdict.STALE  # the very version that was deleted
+    if incoming.body is None:
+        same = (version.ts, version.lsn) == (tombstone.ts, tombstone.lsn)
+        return Verdict.SAME if same else compare(version, tombstone)
+    if held.absence and abs(version.ts - tombstone.ts) <= ABSENCE_SECONDS:
+        return Verdict.UNDECIDED
+    return compare(version, tombstone)
+
+
 def compare(incoming: Version, held: Version) -> Verdict:
     """Judge a delivered version against the held one; what cannot be ordered must be read again.
 
     `ts` has whole seconds, `lsn` orders the versions of one document and may be unknown, `etag` only tells equality.
-    sql/queries.sql says the NEWER part again as the guard of the ledger.
     """
     lsns = None if incoming.lsn is None or held.lsn is None else incoming.lsn - held.lsn
     if incoming.ts == held.ts:

@@ -1,13 +1,28 @@
 """What each column must hold, by a list of fields of the comparison's own."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import Any
 
-Json = dict[str, Any]
-Expected = Callable[[Json], object]
+from local.fields import (
+    Expected,
+    Json,
+    age_group,
+    day,
+    first,
+    instant,
+    is_used,
+    key,
+    names,
+    not_empty,
+    owner,
+    packed,
+    same,
+    settings,
+    status,
+    subscription,
+    time_span,
+    type_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,111 +38,149 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container, its root table, and what each column must hold."""
+    """A container, the type of its documents, its root table, and what each column must hold.
+
+    An `extra` one is compared only where it is asked for, or where its table has rows.
+    """
 
     name: str
+    type: str
     table: str
     fields: Mapping[str, Expected]
-    child: Child
+    children: tuple[Child, ...] = ()
+    extra: bool = False
 
-
-def _same(name: str) -> Expected:
-    return lambda document: document.get(name)
-
-
-def _default(name: str, default: object) -> Expected:
-    return lambda document: default if document.get(name) is None else document[name]
-
-
-def _instant(name: str) -> Expected:
-    def read(document: Json) -> datetime | None:
-        text = document.get(name)
-        if text is None:
-            return None
-        # Microseconds are what PostgreSQL keeps; .NET writes a digit more.
-        instant = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
-        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
-
-    return read
-
-
-def _day(name: str) -> Expected:
-    return lambda document: None if document.get(name) is None else date.fromisoformat(document[name][:10])
-
-
-def _commas(name: str) -> Expected:
-    return lambda document: [part for part in (document.get(name) or "").split(",") if part]
-
-
-def _subscription(document: Json) -> Json:
-    subscription = {name: value for name, value in document.get("Subscription", {}).items() if name != "PurchaseToken"}
-    if not subscription:
-        return {}
-    return subscription | {"PurchasedScenarios": _commas("PurchasedScenarios")(subscription)}
+    def has_rows(self, document: Json) -> bool:
+        """Tell whether a document has rows at all: it is of the container's type and not deleted softly."""
+        return (type_of(document) or self.type) == self.type and document.get("IsDeleted") is not True
 
 
 def _completed(document: Json) -> list[Json]:
-    return [{"ScenarioId": id_} for id_ in set(document.get("CompletedScenarioIds") or [])]
+    return [{"ScenarioId": id_} for id_ in set(names("CompletedScenarioIds")(document))]
 
+
+_COMPLETED_SCENARIOS = Child(
+    "completed_scenarios", "account_id", "scenario_id", _completed, {"scenario_id": same("ScenarioId")}
+)
+_USER_BADGES = Child(
+    "user_badges",
+    "user_profile_id",
+    "id",
+    lambda document: document.get("EarnedBadges") or [],
+    {
+        "id": same("Id"),
+        "badge_configuration_id": same("BadgeConfigurationId"),
+        "badge_id": same("BadgeId"),
+        "badge_name": same("BadgeName"),
+        "badge_message": same("BadgeMessage"),
+        "axis": same("Axis"),
+        "trigger_value": same("TriggerValue"),
+        "threshold": same("Threshold"),
+        "earned_at": instant("EarnedAt"),
+        "game_session_id": same("GameSessionId"),
+        "scenario_id": same("ScenarioId"),
+        "image_id": same("ImageId"),
+    },
+)
 
 CONTAINERS = (
     Container(
         "Accounts",
+        "Account",
         "accounts",
         {
-            "id": _same("id"),
-            "external_user_id": _same("ExternalUserId"),
-            "email": _same("Email"),
-            "display_name": _same("DisplayName"),
-            "role": _same("Role"),
-            "user_profile_ids": _commas("UserProfileIds"),
-            "completed_scenario_ids": _default("CompletedScenarioIds", []),
-            "subscription": _subscription,
-            "settings": _default("Settings", {}),
-            "created_at": _instant("CreatedAt"),
-            "last_login_at": _instant("LastLoginAt"),
+            "id": key("Account"),
+            "external_user_id": first("ExternalProviderId", "ExternalUserId", "Auth0UserId"),
+            "email": same("Email"),
+            "display_name": same("DisplayName"),
+            "role": same("Role"),
+            "user_profile_ids": names("UserProfileIds"),
+            "completed_scenario_ids": names("CompletedScenarioIds"),
+            "subscription": subscription,
+            "settings": settings,
+            "created_at": instant("CreatedAt"),
+            "last_login_at": instant("LastLoginAt"),
         },
-        Child("completed_scenarios", "account_id", "scenario_id", _completed, {"scenario_id": _same("ScenarioId")}),
+        (_COMPLETED_SCENARIOS,),
     ),
     Container(
         "UserProfiles",
+        "UserProfile",
         "user_profiles",
         {
-            "id": _same("id"),
-            "account_id": _same("AccountId"),
-            "name": _same("Name"),
-            "age_group": _same("AgeGroupName"),
-            "date_of_birth": _day("DateOfBirth"),
-            "is_guest": _default("IsGuest", False),
-            "is_npc": _default("IsNpc", False),
-            "pronouns": _same("Pronouns"),
-            "bio": _same("Bio"),
-            "avatar_media_id": _same("AvatarMediaId"),
-            "selected_avatar_media_id": _same("SelectedAvatarMediaId"),
-            "preferred_themes": _commas("PreferredFantasyThemes"),
-            "has_completed_onboarding": _default("HasCompletedOnboarding", False),
-            "created_at": _instant("CreatedAt"),
-            "updated_at": _instant("UpdatedAt"),
+            "id": key("UserProfile"),
+            "account_id": same("AccountId"),
+            "name": first("DisplayName", "Name"),
+            "age_group": first("AgeGroupId", "AgeGroupName"),
+            "date_of_birth": day("DateOfBirth"),
+            "is_guest": same("IsGuest", default=False),
+            "is_npc": same("IsNpc", default=False),
+            "pronouns": same("Pronouns"),
+            "bio": same("Bio"),
+            "avatar_media_id": same("AvatarMediaId"),
+            "selected_avatar_media_id": same("SelectedAvatarMediaId"),
+            "preferred_themes": names("PreferredFantasyThemes"),
+            "has_completed_onboarding": first("OnboardingCompleted", "HasCompletedOnboarding", default=False),
+            "created_at": instant("CreatedAt"),
+            "updated_at": instant("UpdatedAt"),
         },
-        Child(
-            "user_badges",
-            "user_profile_id",
-            "id",
-            lambda document: document.get("EarnedBadges") or [],
-            {
-                "id": _same("Id"),
-                "badge_configuration_id": _same("BadgeConfigurationId"),
-                "badge_id": _same("BadgeId"),
-                "badge_name": _same("BadgeName"),
-                "badge_message": _same("BadgeMessage"),
-                "axis": _same("Axis"),
-                "trigger_value": _same("TriggerValue"),
-                "threshold": _same("Threshold"),
-                "earned_at": _instant("EarnedAt"),
-                "game_session_id": _same("GameSessionId"),
-                "scenario_id": _same("ScenarioId"),
-                "image_id": _same("ImageId"),
-            },
-        ),
+        (_USER_BADGES,),
+    ),
+    Container(
+        "GameSessions",
+        "GameSession",
+        "game_sessions",
+        {
+            "id": key("GameSession"),
+            "scenario_id": same("ScenarioId"),
+            "account_id": owner,
+            "profile_id": same("ProfileId"),
+            "status": status,
+            "current_scene_id": same("CurrentSceneId"),
+            "player_names": names("PlayerNames"),
+            "choice_history": same("ChoiceHistory", default=[]),
+            "echo_history": same("EchoHistory", default=[]),
+            "compass_values": packed("CompassValues", {}),
+            "player_compass_progress_totals": packed("PlayerCompassProgressTotals", []),
+            "achievements": same("Achievements", default=[]),
+            "character_assignments": same("CharacterAssignments", default=[]),
+            "start_time": instant("StartedAt", "StartTime"),
+            "end_time": instant("EndedAt", "EndTime"),
+            "elapsed_time": time_span("ElapsedTime"),
+            "is_paused": same("IsPaused"),
+            "paused_at": instant("PausedAt"),
+            "scene_count": same("SceneCount"),
+            "target_age_group": age_group,
+            "selected_character_id": same("SelectedCharacterId"),
+        },
+    ),
+    Container(
+        "PlayerScenarioScores",
+        "PlayerScenarioScore",
+        "player_scenario_scores",
+        {
+            "id": key("PlayerScenarioScore"),
+            "profile_id": first("UserId", "ProfileId"),
+            "scenario_id": same("ScenarioId"),
+            "game_session_id": not_empty("GameSessionId"),
+            "axis_scores": packed("AxisScores", {}),
+            "created_at": instant("CreatedAt"),
+        },
+    ),
+    Container(
+        "PendingSignups",
+        "PendingSignup",
+        "pending_signups",
+        {
+            "id": key("PendingSignup"),
+            "email": first("Email", "email"),
+            "display_name": same("DisplayName"),
+            "created_at": instant("CreatedAt"),
+            "expires_at": instant("ExpiresAt", "VerificationTokenExpiresAt"),
+            "is_used": is_used,
+            "is_signin": same("IsSignin"),
+            "failed_attempts": same("FailedAttempts"),
+        },
+        extra=True,
     ),
 )

@@ -19,7 +19,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
-from local.compare import Comparison, compare
+from local.compare import Comparison, compare_settings
 from local.cosmos.auth import EMULATOR_KEY
 from local.postgres import Postgres
 from local.sample import DATABASE, Source
@@ -109,8 +109,7 @@ class Stack:
 
     def compare(self) -> Comparison:
         """Compare both sides."""
-        names = ("COSMOS_CONNECTION", "COSMOS_DATABASE", "POSTGRES_CONNECTION")
-        return compare(*(self.settings[name] for name in names))
+        return compare_settings(self.settings)
 
 
 @contextmanager

@@ -1,12 +1,9 @@
 """Accounts: one row an account, one child row a completed scenario."""
 
-from typing import Any, Literal
-
-from pydantic import Field
-
-from cdc.model import Mapper, Rows
+from cdc.model import Rows
 from mappers import tables
-from mappers.fields import CommaList, DocumentModel, Instant, InstantText, Text, Texts
+from mappers.documents import DocumentMapper, DocumentModel, RootDocument, renamed
+from mappers.fields import CommaList, Instant, InstantText, Text
 
 
 class Subscription(DocumentModel):
@@ -14,12 +11,12 @@ class Subscription(DocumentModel):
 
     id: Text | None = None
     type: int = 0
-    product_id: Text = ""
+    product_id: Text | None = ""
     valid_until: InstantText | None = None
     is_active: bool = False
     last_verified: InstantText | None = None
     purchased_scenarios: CommaList = []
-    tier: Text = "Free"
+    tier: Text | None = "Free"
     start_date: InstantText | None = None
     end_date: InstantText | None = None
 
@@ -30,26 +27,29 @@ class Settings(DocumentModel):
     id: Text | None = None
     cache_credentials: bool = False
     require_auth_on_startup: bool = False
-    preferred_language: Text = "en"
+    preferred_language: Text | None = "en"
     notifications_enabled: bool = False
     theme: Text | None = None
 
 
-class Account(DocumentModel):
+class Account(RootDocument):
     """A document of the container Accounts."""
 
-    id: Text = Field(alias="id")
-    type_name: Literal["Account"] = Field(alias="$type")
-    external_user_id: Text | None = None
+    unmapped = (
+        *("AuthProvider", "EmailConfirmed", "EntraObjectId", "FailedLoginAttempts", "LockoutEndAt", "NormalizedEmail"),
+        *("Status", "TwoFactorEnabled", "Type"),
+    )
+
+    external_user_id: Text | None = renamed("ExternalProviderId", "ExternalUserId", "Auth0UserId", default=None)
     email: Text
     display_name: Text | None = None
     role: Text | None = None
     user_profile_ids: CommaList = []
-    completed_scenario_ids: Texts = []
+    completed_scenario_ids: CommaList = []
     subscription: Subscription | None = None
     settings: Settings | None = None
-    created_at: Instant | None = None
-    last_login_at: Instant | None = None
+    created_at: Instant = None
+    last_login_at: Instant = None
 
 
 def map_account(account: Account) -> Rows:
@@ -65,8 +65,8 @@ def map_account(account: Account) -> Rows:
             "role": account.role,
             "user_profile_ids": account.user_profile_ids,
             "completed_scenario_ids": account.completed_scenario_ids,
-            "subscription": _json(account.subscription),
-            "settings": _json(account.settings),
+            "subscription": {} if account.subscription is None else account.subscription.as_json(),
+            "settings": {} if account.settings is None else account.settings.as_json(),
             "created_at": account.created_at,
             "last_login_at": account.last_login_at,
         },
@@ -74,11 +74,7 @@ def map_account(account: Account) -> Rows:
     )
 
 
-def _json(value: DocumentModel | None) -> dict[str, Any]:
-    return {} if value is None else value.model_dump(by_alias=True)
-
-
-ACCOUNTS = Mapper(
+ACCOUNTS = DocumentMapper(
     container="Accounts",
     document=Account,
     tables=(tables.accounts, tables.completed_scenarios),

@@ -3,40 +3,45 @@
 Messages say what was expected and never quote the value.
 """
 
+import json
 import re
-from datetime import UTC, date, datetime
-from typing import Annotated
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
-from pydantic.alias_generators import to_pascal
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 # What .NET writes; Python alone would also read week dates and times without separators.
-_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,7})?(Z|[+-]\d\d:\d\d)?)?")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d(?:T(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,7})?(?:Z|[+-]\d\d:\d\d)?)?", re.ASCII)
 _TIME_EXPECTED = "must be a date and time such as 2026-01-09T15:20:31.8123456Z"
-
-
-class DocumentModel(BaseModel):
-    """A document, or an object inside one: property names are Pascal case, unknown ones are left out."""
-
-    model_config = ConfigDict(frozen=True, alias_generator=to_pascal, extra="ignore", strict=True, allow_inf_nan=False)
+# .NET's least and greatest times, in whatever zone: they stand for "never set".
+_NEVER = ("0001-01-01", "9999-12-31T23:59:59")
+_DURATION = re.compile(r"(-?)(?:(\d{1,8})\.)?([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,7}))?", re.ASCII)
+_DURATION_EXPECTED = "must be a duration such as 1.02:03:04.5678901"
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False)
+# How JSON writes the NUL character: an even number of backslashes before it stand for themselves.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def _check_text(text: str) -> str:
     if "\0" in text:
         raise ValueError("text must not contain the NUL character")
+    if not text.isascii():
+        _encode(text)
+    return text
+
+
+def _encode(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
         raise ValueError("text must be valid Unicode") from None
-    return text
 
 
 def _read_time(value: object) -> datetime | None:
-    if value is None or isinstance(value, datetime):
-        return value
-    if not isinstance(value, str):
-        raise ValueError(_TIME_EXPECTED)  # noqa: TRY004 - pydantic collects ValueError only
-    if not _TIME.fullmatch(value):
+    if value is None:
+        return None
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
         raise ValueError(_TIME_EXPECTED)
     try:
         # .NET writes seven digits of a second; Python cuts the last one off, and PostgreSQL never sees it.
@@ -47,8 +52,14 @@ def _read_time(value: object) -> datetime | None:
 
 def _read_instant(value: object) -> datetime | None:
     time = _read_time(value)
-    if time is None or time.tzinfo is None:
-        return time and time.replace(tzinfo=UTC)
+    if time is None or str(value).startswith(_NEVER):
+        return None
+    if time.tzinfo is None:
+        return time.replace(tzinfo=UTC)
+    return time if time.tzinfo is UTC else _to_utc(time)
+
+
+def _to_utc(time: datetime) -> datetime:
     try:
         return time.astimezone(UTC)
     except OverflowError:
@@ -60,6 +71,23 @@ def _read_day(value: object) -> date | None:
     return time and time.date()
 
 
+def _read_duration(value: object) -> timedelta | None:
+    if value is None:
+        return None
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(_DURATION_EXPECTED)
+    sign, days, hours, minutes, seconds, fraction = match.groups()
+    duration = timedelta(
+        days=int(days or 0),
+        hours=int(hours),
+        minutes=int(minutes),
+        seconds=int(seconds),
+        microseconds=int((fraction or "").ljust(7, "0")[:6]),
+    )
+    return -duration if sign else duration
+
+
 def _check_instant_text(text: str) -> str:
     _read_instant(text)
     return text
@@ -68,22 +96,73 @@ def _check_instant_text(text: str) -> str:
 def _split_commas(value: object) -> object:
     if isinstance(value, str):
         return value.split(",") if value else []
-    return value
+    return [] if value is None else value
 
 
 def _none_as_empty(value: object) -> object:
     return [] if value is None else value
 
 
+def _read_whole_number(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _read_json(empty: Callable[[], Any], *, embedded: bool) -> PlainValidator:
+    """Read a JSON column as the document shapes it; an embedded one is JSON in a string, or even in two."""
+
+    def read(value: object) -> object:
+        for _ in range(2 if embedded else 0):
+            if isinstance(value, str):
+                value = _parse(value) if value else None
+        if value is None or (embedded and value == ""):
+            return empty()
+        if not isinstance(value, list | dict):
+            raise ValueError("must be an array or an object")  # noqa: TRY004 - pydantic collects ValueError only
+        _check_json(value)
+        return value
+
+    return PlainValidator(read)
+
+
+def _parse(text: str) -> object:
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise ValueError("must be JSON in a string") from None
+
+
+def _refuse_constant(_: str) -> None:
+    raise ValueError
+
+
+def _check_json(value: object) -> None:
+    """Refuse what a jsonb column cannot hold, wherever it stands; writing JSON is the quickest way through it."""
+    try:
+        text = _ENCODER.encode(value)
+    except ValueError:
+        raise ValueError("numbers must be finite") from None
+    except RecursionError:
+        raise ValueError("must not be nested so deep") from None
+    if "\\u0000" in text and _NUL.search(text):
+        raise ValueError("text must not contain the NUL character")
+    _encode(text)
+
+
 Text = Annotated[str, AfterValidator(_check_text)]
 # Marks a list that may be null in old documents, which means the same as empty.
 NoneAsEmpty = BeforeValidator(_none_as_empty)
-Texts = Annotated[list[Text], NoneAsEmpty]
-# A list of text that the provider joins with commas; "" is the empty list.
-CommaList = Annotated[list[Text], NoneAsEmpty, BeforeValidator(_split_commas)]
-# An instant without a zone is UTC.
-Instant = Annotated[datetime, BeforeValidator(_read_instant)]
+# A list of text that the provider joins with commas, or an array; "" and null are the empty list.
+CommaList = Annotated[list[Text], BeforeValidator(_split_commas)]
+# An instant without a zone is UTC; one that .NET writes for "never set" is None.
+Instant = Annotated[datetime | None, PlainValidator(_read_instant)]
 # A date and time of which only the day means something, as written, in no zone.
-Day = Annotated[date, BeforeValidator(_read_day)]
+Day = Annotated[date | None, PlainValidator(_read_day)]
 # An instant inside a JSON column: checked and kept as written, because the application reads it with .NET precision.
 InstantText = Annotated[Text, AfterValidator(_check_instant_text)]
+Duration = Annotated[timedelta | None, PlainValidator(_read_duration)]
+# A whole number that fits an integer column; 3.0 is one.
+WholeNumber = Annotated[int, Field(ge=-(2**31), lt=2**31), BeforeValidator(_read_whole_number)]
+# JSON columns: the document's arrays and objects as they are, with what null stands for.
+JsonArray = Annotated[Any, _read_json(list, embedded=False)]
+EmbeddedArray = Annotated[Any, _read_json(list, embedded=True)]
+EmbeddedObject = Annotated[Any, _read_json(dict, embedded=True)]

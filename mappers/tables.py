@@ -1,6 +1,6 @@
 """The tables that the mappers write, as the migrations in sql/ make them."""
 
-from sqlalchemy import Boolean, Column, Date, DateTime, Double, MetaData, Table, Text
+from sqlalchemy import Boolean, Column, Date, DateTime, Double, Integer, Interval, MetaData, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 _METADATA = MetaData(schema="public")
@@ -65,4 +65,54 @@ user_badges = Table(
     Column("game_session_id", Text),
     Column("scenario_id", Text),
     Column("image_id", Text),
+)
+
+game_sessions = Table(
+    "game_sessions",
+    _METADATA,
+    Column("id", Text, primary_key=True),
+    Column("scenario_id", Text, nullable=False),
+    Column("account_id", Text, nullable=False),
+    Column("profile_id", Text),
+    Column("status", Text),
+    Column("current_scene_id", Text),
+    Column("player_names", JSONB),
+    Column("choice_history", JSONB),
+    Column("echo_history", JSONB),
+    Column("compass_values", JSONB),
+    Column("player_compass_progress_totals", JSONB),
+    Column("achievements", JSONB),
+    Column("character_assignments", JSONB),
+    Column("start_time", _INSTANT),
+    Column("end_time", _INSTANT),
+    Column("elapsed_time", Interval),
+    Column("is_paused", Boolean),
+    Column("paused_at", _INSTANT),
+    Column("scene_count", Integer),
+    Column("target_age_group", Text),
+    Column("selected_character_id", Text),
+)
+
+player_scenario_scores = Table(
+    "player_scenario_scores",
+    _METADATA,
+    Column("id", Text, primary_key=True),
+    Column("profile_id", Text, nullable=False),
+    Column("scenario_id", Text, nullable=False),
+    Column("game_session_id", Text),
+    Column("axis_scores", JSONB),
+    Column("created_at", _INSTANT),
+)
+
+pending_signups = Table(
+    "pending_signups",
+    _METADATA,
+    Column("id", Text, primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("display_name", Text),
+    Column("created_at", _INSTANT),
+    Column("expires_at", _INSTANT),
+    Column("is_used", Boolean),
+    Column("is_signin", Boolean),
+    Column("failed_attempts", Integer),
 )

@@ -1,16 +1,19 @@
 """User profiles: one row a profile, one child row an earned badge."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from cdc.model import Mapper, Row, Rows
+from cdc.model import Row, Rows
 from mappers import tables
-from mappers.fields import CommaList, Day, DocumentModel, Instant, NoneAsEmpty, Text
+from mappers.documents import DocumentMapper, DocumentModel, RootDocument, renamed
+from mappers.fields import CommaList, Day, Instant, NoneAsEmpty, Text
 
 
 class Badge(DocumentModel):
     """A badge that a profile has earned."""
+
+    unmapped = ("UserProfileId",)
 
     id: Text
     badge_configuration_id: Text
@@ -20,31 +23,35 @@ class Badge(DocumentModel):
     axis: Text | None = None
     trigger_value: float | None = None
     threshold: float | None = None
-    earned_at: Instant | None = None
+    earned_at: Instant = None
     game_session_id: Text | None = None
     scenario_id: Text | None = None
     image_id: Text | None = None
 
 
-class UserProfile(DocumentModel):
+class UserProfile(RootDocument):
     """A document of the container UserProfiles."""
 
-    id: Text = Field(alias="id")
-    type_name: Literal["UserProfile"] = Field(alias="$type")
+    unmapped = (
+        *("AvatarConfigurationId", "AvatarUrl", "CompassProgressJson", "CompletedScenarios", "ExperiencePoints"),
+        *("FirstName", "IsPublic", "LastName", "LastPlayedAt", "Level", "MaxSessionLengthMinutes"),
+        *("ParentalControlsEnabled", "PreferredLanguage", "Timezone", "TotalPlayTimeMinutes"),
+    )
+
     account_id: Text | None = None
-    name: Text
-    age_group_name: Text | None = None
-    date_of_birth: Day | None = None
-    is_guest: bool = False
-    is_npc: bool = False
+    name: Text = renamed("DisplayName", "Name")
+    age_group: Text | None = renamed("AgeGroupId", "AgeGroupName", default=None)
+    date_of_birth: Day = None
+    is_guest: bool | None = None
+    is_npc: bool | None = None
     pronouns: Text | None = None
     bio: Text | None = None
     avatar_media_id: Text | None = None
     selected_avatar_media_id: Text | None = None
     preferred_fantasy_themes: CommaList = []
-    has_completed_onboarding: bool = False
-    created_at: Instant | None = None
-    updated_at: Instant | None = None
+    has_completed_onboarding: bool | None = renamed("OnboardingCompleted", "HasCompletedOnboarding", default=None)
+    created_at: Instant = None
+    updated_at: Instant = None
     earned_badges: Annotated[list[Badge], NoneAsEmpty] = []
 
     @model_validator(mode="after")
@@ -62,16 +69,16 @@ def map_user_profile(profile: UserProfile) -> Rows:
             "id": profile.id,
             "account_id": profile.account_id,
             "name": profile.name,
-            "age_group": profile.age_group_name,
+            "age_group": profile.age_group,
             "date_of_birth": profile.date_of_birth,
-            "is_guest": profile.is_guest,
-            "is_npc": profile.is_npc,
+            "is_guest": profile.is_guest or False,
+            "is_npc": profile.is_npc or False,
             "pronouns": profile.pronouns,
             "bio": profile.bio,
             "avatar_media_id": profile.avatar_media_id,
             "selected_avatar_media_id": profile.selected_avatar_media_id,
             "preferred_themes": profile.preferred_fantasy_themes,
-            "has_completed_onboarding": profile.has_completed_onboarding,
+            "has_completed_onboarding": profile.has_completed_onboarding or False,
             "created_at": profile.created_at,
             "updated_at": profile.updated_at,
         },
@@ -80,10 +87,10 @@ def map_user_profile(profile: UserProfile) -> Rows:
 
 
 def _badge_row(profile_id: str, badge: Badge) -> Row:
-    return {"user_profile_id": profile_id, **badge.model_dump()}
+    return {"user_profile_id": profile_id, **vars(badge)}
 
 
-USER_PROFILES = Mapper(
+USER_PROFILES = DocumentMapper(
     container="UserProfiles",
     document=UserProfile,
     tables=(tables.user_profiles, tables.user_badges),

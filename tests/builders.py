@@ -15,10 +15,11 @@ def a_change(
     partition_key: object = _DEFAULT,
     version: Version | None = None,
     body: JsonObject | None = _DEFAULT,
+    absence: bool = False,
 ) -> Change:
     """Build an upsert of an account that the mapper takes; `body=None` makes it a delete."""
     identity = Identity.of(container, id_ if partition_key is _DEFAULT else partition_key, id_)
-    return Change(identity, version or a_version(), an_account(id_) if body is _DEFAULT else body)
+    return Change(identity, version or a_version(), an_account(id_) if body is _DEFAULT else body, absence)
 
 
 def a_version(ts: int = 0, lsn: int | None = None, etag: str | None = None) -> Version:
@@ -76,5 +77,49 @@ def a_badge(id_: str = "badge-1", **overrides: object) -> JsonObject:
         "EarnedAt": "2026-01-09T15:20:31.8123456Z",
         "Threshold": 5.0,
         "TriggerValue": 6.5,
+        **overrides,
+    }
+
+
+def a_session(id_: str = "s", **overrides: object) -> JsonObject:
+    """Build the body of a GameSessions document of generation C."""
+    return {
+        "id": id_,
+        "$type": "GameSession",
+        "accountId": "a",
+        "Achievements": [{"Id": "achievement-1", "EarnedAt": "2026-01-09T15:08:40Z", "ThresholdValue": 0.0, "Type": 1}],
+        "CharacterAssignments": [{"CharacterId": "pip", "PlayerAssignment": {"GuestName": "Sam", "Type": "Guest"}}],
+        "ChoiceHistory": [{"ChoiceText": "Count to five", "EchoGenerated": None, "PlayerId": "p"}],
+        "CompassValues": '{"Self-Regulation":{"CurrentValue":0.5,"History":[]}}',
+        "CurrentSceneId": "scene-07",
+        "EchoHistory": [],
+        "ElapsedTime": "00:12:34.5678901",
+        "EndTime": None,
+        "IsPaused": False,
+        "PausedAt": None,
+        "PlayerCompassProgressTotals": [{"Axis": "Self-Regulation", "PlayerId": "p", "Total": 0.5}],
+        "PlayerNames": "Lerato,Sam",
+        "ProfileId": "p",
+        "ScenarioId": "scenario-1",
+        "SceneCount": 18,
+        "SelectedCharacterId": None,
+        "StartTime": "2026-01-09T15:07:55.5Z",
+        "Status": 1,
+        "TargetAgeGroup": {"MaximumAge": 9, "MinimumAge": 6, "Value": "6-9"},
+        "TargetAgeGroupName": "6-9",
+        **overrides,
+    }
+
+
+def a_score(id_: str = "score", **overrides: object) -> JsonObject:
+    """Build the body of a PlayerScenarioScores document of generation C."""
+    return {
+        "id": id_,
+        "$type": "PlayerScenarioScore",
+        "AxisScores": '{"Self-Regulation":6.5}',
+        "CreatedAt": "2026-01-09T15:20:31.5Z",
+        "GameSessionId": "s",
+        "ProfileId": "p",
+        "ScenarioId": "scenario-1",
         **overrides,
     }

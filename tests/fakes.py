@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cdc.errors import DocumentError, Problem, ProblemKind
-from cdc.model import Mapper, Outcome, State, Version, Write
+from cdc.model import Held, Mapper, Outcome, State, Version, Write
 
 REFUSAL = Problem(ProblemKind.DATA, "accounts_check", "PostgreSQL refuses it")
 
@@ -19,9 +19,9 @@ class FakeSink:
         self.writes: list[Write] = []
         self.transactions = 0
 
-    def read_versions(self, keys: Sequence[bytes]) -> Mapping[bytes, Version]:
-        """Return the versions held."""
-        return {key: self.versions[key] for key in keys if key in self.versions}
+    def read_held(self, keys: Sequence[bytes]) -> Mapping[bytes, Held]:
+        """Return what is held."""
+        return {key: Held(self.versions[key], self.states[key]) for key in keys if key in self.versions}
 
     def apply(self, _: Mapper[Any], writes: Sequence[Write]) -> Outcome:
         """Write everything, or raise DocumentError."""

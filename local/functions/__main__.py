@@ -11,14 +11,13 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from local.functions import host, log
+from local.functions import host, log, settings
 from local.functions.errors import HostError
 from local.functions.host import Host, LoadedApp, RunOptions
 from local.functions.keys import Keys
 
 _PR_SET_PDEATHSIG = 1
 _LAST_PORT = 65_535
-_THREADS = "PYTHON_THREADPOOL_THREAD_COUNT"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -111,7 +110,7 @@ def _serve(loaded: LoadedApp, options: argparse.Namespace) -> NoReturn:
         keys=Keys(
             function=options.key or secrets.token_urlsafe(24), admin=options.admin_key or secrets.token_urlsafe(24)
         ),
-        threads=_count_threads(),
+        threads=settings.read_threads(os.environ),
         answer_seconds=options.answer_within,
         state=options.state,
     )
@@ -128,15 +127,6 @@ def _serve(loaded: LoadedApp, options: argparse.Namespace) -> NoReturn:
     sys.stderr.flush()
     # The interpreter would wait for the threads of invocations that outlive the grace period.
     os._exit(code)
-
-
-def _count_threads() -> int:
-    text = os.environ.get(_THREADS)
-    if not text:
-        return min(32, (os.cpu_count() or 1) + 4)
-    if not text.isdecimal() or int(text) < 1:
-        raise HostError(f"the setting {_THREADS} {text!r} must be a whole number of at least 1")
-    return int(text)
 
 
 def _list(loaded: LoadedApp, port: int) -> None:

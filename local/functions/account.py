@@ -16,24 +16,17 @@ _OPTIONS: dict[str, Any] = {"retry_throttle_total": 1, "connection_timeout": 5}
 def connect(connection: Connection) -> CosmosClient:
     """Open an account."""
     if connection.connection_string is not None:
-        try:
-            return CosmosClient.from_connection_string(connection.connection_string, **_OPTIONS)
-        except ValueError as error:
-            raise HostError(f"a Cosmos connection string cannot be read: {error}") from None
+        return CosmosClient.from_connection_string(connection.connection_string, **_OPTIONS)
     try:
         identity = importlib.import_module("azure.identity")
     except ImportError:
         raise HostError("a connection by accountEndpoint needs the package azure-identity") from None
-    return CosmosClient(str(connection.endpoint), identity.DefaultAzureCredential(), **_OPTIONS)
+    return CosmosClient(connection.endpoint, identity.DefaultAzureCredential(), **_OPTIONS)
 
 
 def host_of(connection: Connection) -> str:
     """Return the host name of an account, which names its leases."""
-    endpoint = connection.endpoint
-    if connection.connection_string is not None:
-        parts = dict(part.split("=", 1) for part in connection.connection_string.split(";") if "=" in part)
-        endpoint = parts["AccountEndpoint"]
-    return urlsplit(endpoint or "").hostname or ""
+    return urlsplit(connection.endpoint).hostname or ""
 
 
 def create_lease_container(client: CosmosClient, database: str, name: str) -> None:

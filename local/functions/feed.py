@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from azure.core.exceptions import AzureError
 from azure.cosmos import ContainerProxy
 
 from local.functions.leases import Lease
@@ -51,12 +52,14 @@ class RangeReader:
 
     def read_parts(self) -> list[tuple[str, str]]:
         """Return the physical partitions that a split left in the feed range."""
+        low, high = self._range["min"], self._range["max"]
         found = [each["Range"] for each in self._container.read_feed_ranges(force_refresh=True)]
-        return [
-            (each["min"], each["max"])
-            for each in found
-            if each["min"] >= self._range["min"] and each["max"] <= self._range["max"]
-        ]
+        parts = sorted((each["min"], each["max"]) for each in found if each["min"] >= low and each["max"] <= high)
+        ends = [low, *(end for _, end in parts)]
+        if len(parts) < 2 or [begin for begin, _ in parts] != ends[:-1] or ends[-1] != high:
+            # What a part misses, no lease would follow.
+            raise AzureError(f"the parts of the feed range {low}-{high} are not known yet")
+        return parts
 
     def _position(self, continuation: str | None) -> dict[str, Any]:
         if continuation is not None:

@@ -72,18 +72,23 @@ class Follower:
 
     def _run(self) -> None:
         try:
-            self._deliver()
+            self._deliver_until_split()
         except LeaseLostError as lost:
             _log.warning("another host has taken the lease %s", lost, extra=self._extra)
-        except RangeSplitError:
-            self._split()
         finally:
             self.tried.set()
+
+    def _deliver_until_split(self) -> None:
+        try:
+            self._deliver()
+        except RangeSplitError:
+            self._split()
 
     def _deliver(self) -> None:
         while not self._held.is_ended and not self._stopping.is_set():
             page = self._read()
-            if page is None:
+            # Reading may have outlasted an outage that the lease did not.
+            if page is None or self._held.is_ended:
                 break
             if page.documents and not self._deliver_page(page):
                 break

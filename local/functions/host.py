@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,7 @@ def load(root: Path, *, settings_files: Sequence[str] = ("local.settings.json",)
             os.environ.setdefault(name, value)
     functions = app.load(root, default_retry=host_json.retry)
     endpoints = [http.read_endpoint(found, host_json.route_prefix) for found in _of_type(functions, "httpTrigger")]
+    http.refuse_conflicts(endpoints)
     return LoadedApp(host_json=host_json, functions=functions, endpoints=endpoints)
 
 
@@ -187,8 +189,11 @@ class Host:
         self._request_stop()
 
     def _on_crash(self, crash: threading.ExceptHookArgs) -> None:
-        self._crash = crash.exc_value
-        self._note_failure()
+        if _is_of_host(crash):
+            self._crash = crash.exc_value
+            self._note_failure()
+        elif crash.exc_type is not SystemExit:
+            _log.error("a thread of the app failed", exc_info=crash.exc_value)
 
     def _note_failure(self) -> None:
         self._loop.call_soon_threadsafe(self._request_stop)
@@ -213,6 +218,11 @@ class Host:
             running.append(self._task_hub)
         for found in running:
             found.join(deadline)
+
+
+def _is_of_host(crash: threading.ExceptHookArgs) -> bool:
+    frames = traceback.walk_tb(crash.exc_traceback)
+    return any(str(frame.f_globals.get("__name__")).startswith("local.functions.") for frame, _ in frames)
 
 
 def warn_about_dates(loaded: LoadedApp) -> None:

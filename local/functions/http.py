@@ -52,6 +52,23 @@ def read_endpoint(function: Function, route_prefix: str) -> Endpoint:
     )
 
 
+def refuse_conflicts(endpoints: Sequence[Endpoint]) -> None:
+    """Refuse two functions that answer the same requests."""
+    for number, endpoint in enumerate(endpoints):
+        for other in endpoints[:number]:
+            if _share_route(endpoint, other) and _share_method(endpoint, other):
+                name, taken_by = endpoint.function.name, other.function.name
+                raise HostError(f"function {name}: its route conflicts with that of function {taken_by}")
+
+
+def _share_route(one: Endpoint, other: Endpoint) -> bool:
+    return one.route.template.lower() == other.route.template.lower()
+
+
+def _share_method(one: Endpoint, other: Endpoint) -> bool:
+    return not one.methods or not other.methods or bool(one.methods & other.methods)
+
+
 class HttpServer:
     """Answer requests on one port with the functions that declare their routes."""
 
@@ -117,6 +134,8 @@ class HttpServer:
     async def _invoke(self, function: Function, request: web.Request, parameters: dict[str, str]) -> web.Response:
         future = self._invoker.submit(function, await _read(request, parameters))
         answer = asyncio.wrap_future(future)
+        # The invoker logs how it ends; asyncio would quote an exception that nobody asks for.
+        answer.add_done_callback(lambda done: done.cancelled() or done.exception())
         await asyncio.wait([answer], timeout=self._answer_seconds)
         if not answer.done():
             # The function goes on, as it does behind the load balancer of Azure.

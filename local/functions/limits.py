@@ -14,8 +14,8 @@ _TIME_SPAN = re.compile(r"(?:(\d+)\.)?([01]?\d|2[0-3]):([0-5]?\d):([0-5]?\d(?:\.
 
 def check(content: JsonObject) -> None:
     """Refuse the first value that is out of its range."""
-    for path, (admits, expected) in _LIMITS.items():
-        found = _find(content, path.split("."))
+    for path, (admits, expected) in LIMITS.items():
+        found = find(content, path)
         if found is not None and not admits(found):
             raise HostError(f"host.json: {path} {found!r} must be {expected}")
 
@@ -29,12 +29,13 @@ def read_time_span(text: Any) -> float | None:
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
-def _find(content: Any, names: list[str]) -> Any:
-    for name in names:
+def find(content: Any, path: str) -> Any:
+    """Return the value at a dotted path, or nothing when it or a section above it is missing or null."""
+    for name in path.split("."):
         if content is None:
             return None
         if not isinstance(content, dict):
-            raise HostError(f"host.json: {'.'.join(names)} cannot be read: what holds {name} is not an object")
+            raise HostError(f"host.json: {path} cannot be read: what holds {name} is not an object")
         content = content.get(name)
     return content
 
@@ -70,7 +71,7 @@ _SWITCH = (lambda value: isinstance(value, bool), "true or false")
 _VISIBILITY = _span(60, 3600, "a time span of 1 to 60 minutes")
 _REQUESTS = _either((lambda value: value == -1 and type(value) is int, "-1"), _whole(1))
 
-_LIMITS: dict[str, tuple[Check, str]] = {
+LIMITS: dict[str, tuple[Check, str]] = {
     "functionTimeout": _either(_one_of("-1"), _span(1, None, "a time span hh:mm:ss of at least a second")),
     "extensionBundle.version": _pattern(r"[\[(].*,.*[\])]", "a range of versions such as [4.*, 5.0.0)"),
     "retry.maxRetryCount": _whole(-1),

@@ -1,8 +1,8 @@
 """Read host.json, local.settings.json and the settings that bindings name."""
 
 import base64
-import binascii
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Connection:
     """Hold how a Cosmos account is reached: by connection string, or by endpoint and Entra identity."""
 
     connection_string: str | None
-    endpoint: str | None
+    endpoint: str
 
     def __repr__(self) -> str:
         return "Connection(...)"
@@ -52,14 +52,14 @@ def load_host_json(root: Path) -> HostJson:
     if content.get("version") != "2.0":
         raise HostError('host.json: version must be "2.0"')
     limits.check(content)
-    extensions = content.get("extensions", {})
-    serializer = extensions.get("cosmosDB", {}).get("serializerSettings", {})
+    prefix = limits.find(content, "extensions.http.routePrefix")
+    dates = limits.find(content, "extensions.cosmosDB.serializerSettings.dateParseHandling")
     return HostJson(
-        route_prefix=extensions.get("http", {}).get("routePrefix", "api").strip("/"),
+        route_prefix=("api" if prefix is None else prefix).strip("/"),
         retry=retry.from_host_json(content.get("retry")),
-        keeps_date_strings=serializer.get("dateParseHandling") == "None",
-        durable_task=extensions.get("durableTask") or {},
-        function_timeout=limits.read_time_span(content.get("functionTimeout", _DEFAULT_TIMEOUT)),
+        keeps_date_strings=dates == "None",
+        durable_task=limits.find(content, "extensions.durableTask") or {},
+        function_timeout=limits.read_time_span(content.get("functionTimeout") or _DEFAULT_TIMEOUT),
     )
 
 
@@ -68,7 +68,7 @@ def load_local_settings(root: Path, file: str = "local.settings.json") -> dict[s
     content = _load(root / file) or {}
     if content.get("IsEncrypted"):
         raise HostError(f"{file}: encrypted settings are not supported")
-    values = content.get("Values", {})
+    values = content.get("Values") or {}
     if not isinstance(values, dict):
         raise HostError(f"{file}: Values must be an object of names and strings")
     for name, value in values.items():
@@ -91,26 +91,37 @@ def find(name: str, environment: Mapping[str, str]) -> str:
 
 def find_connection(name: str, environment: Mapping[str, str]) -> Connection:
     """Return the connection of a name, in either of its two forms."""
-    if name in environment:
-        _check_connection_string(name, environment[name])
-        return Connection(connection_string=environment[name], endpoint=None)
+    if text := environment.get(name):
+        return Connection(connection_string=text, endpoint=_find_endpoint(name, text))
     endpoint = environment.get(f"{name}__accountEndpoint")
-    if endpoint is None:
+    if not endpoint:
         raise UnknownSettingError(name)
     if not _is_url(endpoint):
         raise HostError(f"the setting {name}__accountEndpoint must be a URL, https://...")
     return Connection(connection_string=None, endpoint=endpoint)
 
 
-def _check_connection_string(name: str, text: str) -> None:
+def read_threads(environment: Mapping[str, str]) -> int:
+    """Return how many sync functions run at a time."""
+    text = environment.get("PYTHON_THREADPOOL_THREAD_COUNT")
+    if not text:
+        return min(32, (os.cpu_count() or 1) + 4)
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise HostError(f"the setting PYTHON_THREADPOOL_THREAD_COUNT {text!r} must be a whole number of at least 1")
+    return int(text)
+
+
+def _find_endpoint(name: str, connection_string: str) -> str:
     # Nothing of it is quoted: it holds the key of the account.
-    parts = dict(part.partition("=")[::2] for part in text.strip().rstrip(";").split(";"))
-    try:
-        key = base64.b64decode(parts.get("AccountKey", ""), validate=True)
-    except (binascii.Error, ValueError):
-        raise HostError(f"the setting {name}: its AccountKey is not base64, copy it whole") from None
-    if not key or not _is_url(parts.get("AccountEndpoint", "")):
+    parts = dict(part.partition("=")[::2] for part in connection_string.rstrip(";").split(";"))
+    endpoint, key = parts.get("AccountEndpoint", ""), parts.get("AccountKey")
+    if not key or not _is_url(endpoint) or not all(parts.values()):
         raise HostError(f"the setting {name} must be of the form AccountEndpoint=https://...;AccountKey=...;")
+    try:
+        base64.b64decode(key, validate=True)
+    except ValueError:
+        raise HostError(f"the setting {name}: its AccountKey is not base64, copy it whole") from None
+    return endpoint
 
 
 def _is_url(text: str) -> bool:

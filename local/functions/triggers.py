@@ -81,16 +81,15 @@ def read_cosmos(function: Function, environment: Mapping[str, str]) -> CosmosTri
         raise HostError(f"function {function.name}: cosmos_db_trigger_v3 is not supported, use cosmos_db_trigger")
     database = declared["databaseName"]
     mode = _mode(function, declared)
-    lease_connection = _connection(
-        function, "leaseConnection" if declared.get("leaseConnection") else "connection", environment
-    )
+    lease_key = "leaseConnection" if declared.get("leaseConnection") else "connection"
+    lease_connection = _connection(function, lease_key, environment)
     creates = _flag(declared.get("createLeaseContainerIfNotExists"))
-    if creates and lease_connection.endpoint is not None:
+    if creates and lease_connection.connection_string is None:
         raise HostError(
             f"function {function.name}: createLeaseContainerIfNotExists needs a connection string: "
             "an Entra identity may not create containers"
         )
-    return CosmosTrigger(
+    trigger = CosmosTrigger(
         connection=_connection(function, "connection", environment),
         database=database,
         container=declared["containerName"],
@@ -103,10 +102,18 @@ def read_cosmos(function: Function, environment: Mapping[str, str]) -> CosmosTri
         renew_seconds=_number(function, declared, "leaseRenewInterval", 17_000) / 1000,
         expiration_seconds=_number(function, declared, "leaseExpirationInterval", 60_000) / 1000,
         poll_seconds=_number(function, declared, "feedPollDelay", 5000) / 1000,
-        max_items=_number(function, declared, "maxItemsPerInvocation", 100) or 100,
+        max_items=_number(function, declared, "maxItemsPerInvocation", 100),
         start=_start(function, declared, mode),
         mode=mode,
     )
+    _refuse_own_leases(function, trigger)
+    return trigger
+
+
+def _refuse_own_leases(function: Function, trigger: CosmosTrigger) -> None:
+    source = (trigger.connection.endpoint, trigger.database, trigger.container)
+    if source == (trigger.lease_connection.endpoint, trigger.lease_database, trigger.lease_container):
+        raise HostError(f"function {function.name}: its leases cannot be kept in the container that it follows")
 
 
 def _connection(function: Function, key: str, environment: Mapping[str, str]) -> Connection:
@@ -157,12 +164,13 @@ def _start(function: Function, declared: JsonObject, mode: Mode) -> Start:
 def _number(function: Function, declared: JsonObject, key: str, default: int) -> int:
     value = declared.get(key)
     try:
-        number = default if value is None else int(value)
+        number = int(value or 0)
     except (TypeError, ValueError):
         raise HostError(f"function {function.name}: {key} {value!r} is no whole number") from None
     if number < 0:
         raise HostError(f"function {function.name}: {key} is negative")
-    return number
+    # To the extension nothing is as good as the default.
+    return number or default
 
 
 def _flag(value: Any) -> bool:

@@ -22,6 +22,8 @@ def _tuples(dsn: str) -> list[tuple[object, ...]]:
         return connection.execute(
             "select 'account', ctid, xmin, id from accounts"
             " union all select 'profile', ctid, xmin, id from user_profiles"
+            " union all select 'session', ctid, xmin, id from game_sessions"
+            " union all select 'score', ctid, xmin, id from player_scenario_scores"
             " union all select 'ledger', ctid, xmin, id from cdc.document order by 1, 4"
         ).fetchall()
 

@@ -59,20 +59,8 @@ def test_smoke_ends_with_its_line_and_exit_code_0() -> None:
 
     last = done.stdout.splitlines()[-1]
     assert done.returncode == 0, done.stdout + done.stderr
-    assert last.startswith(f"smoke: {smoke.DOCUMENTS + smoke.POISON} documents in 2 containers, ")
+    assert last.startswith(f"smoke: {smoke.DOCUMENTS + smoke.POISON} documents in 4 containers, ")
     assert last.endswith(f" rows, {smoke.POISON} parked, 0 differences")
-
-
-def test_sample_writes_the_same_documents_for_the_same_seed() -> None:
-    """Documents and their later changes depend on the seed alone."""
-
-    def write(seed: int) -> list[object]:
-        sample = smoke.Sample(seed)
-        documents = [json.dumps(document) for document in sample.create(50)]
-        return documents + [json.dumps(sample.change()) for _ in range(50)]
-
-    assert write(1) == write(1)
-    assert write(1) != write(2)
 
 
 def test_a_server_that_is_there_already_is_used_in_a_database_of_its_own(postgres_server: Postgres) -> None:

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.skipif(
     sys.version_info < (3, 13), reason="azure-functions-runtime, Microsoft's worker library, needs Python 3.13"
 )
 DOCUMENTS = 30
+TABLES = ("accounts", "user_profiles", "game_sessions", "player_scenario_scores")
 GET = {
     "method": ["string", "GET"],
     "url": ["string", "http://127.0.0.1/api/health/live"],
@@ -82,7 +83,7 @@ def read_rows(dsn):
     with psycopg.connect(dsn) as connection:
         return [
             connection.execute(f"select to_jsonb(t) - 'applied_at' from {table} t order by 1::text").fetchall()
-            for table in ("accounts", "user_profiles", "cdc.document", "cdc.dead_letter")
+            for table in (*TABLES, "cdc.document", "cdc.dead_letter")
         ]
 
 
@@ -95,10 +96,12 @@ def test_both_engines_find_the_same_functions_with_the_same_bindings(run):
 
 
 def test_both_engines_give_the_same_results_for_the_same_payloads(run, feeds, dsn, empty_dsn):
-    """Deliver both feeds, twice the first, ask for the health, and send what is no feed."""
+    """Deliver every feed, twice the first, ask for the health, and send what is no feed."""
     calls = [
         call("change_feed_accounts", "string", feeds["Accounts"]),
         call("change_feed_user_profiles", "json", feeds["UserProfiles"]),
+        call("change_feed_game_sessions", "string", feeds["GameSessions"]),
+        call("change_feed_player_scenario_scores", "string", feeds["PlayerScenarioScores"]),
         call("change_feed_accounts", "string", feeds["Accounts"], retry=(2, -1)),
         call("change_feed_accounts", "string", "[]"),
         call("change_feed_accounts", "string", "no JSON"),
@@ -111,7 +114,7 @@ def test_both_engines_give_the_same_results_for_the_same_payloads(run, feeds, ds
     library, host = (run(engine, *calls)["results"] for engine in ENGINES)
 
     assert library == host
-    assert library[:4] == [None] * 4
-    assert [answer[0] for answer in library[6:8]] == ["http", "http"]
+    assert library[:6] == [None] * 6
+    assert [answer[0] for answer in library[8:10]] == ["http", "http"]
     assert read_rows(dsn) == read_rows(empty_dsn)
-    assert sum(map(len, read_rows(dsn)[:2])) == DOCUMENTS
+    assert sum(map(len, read_rows(dsn)[: len(TABLES)])) == DOCUMENTS

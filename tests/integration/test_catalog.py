@@ -4,12 +4,12 @@ import pytest
 
 from cdc.catalog import check_tables
 from cdc.replicate import replicate
-from mappers import MAPPERS
+from mappers import EXTRA_MAPPERS, MAPPERS
 from mappers.accounts import ACCOUNTS
 from tests.builders import a_change
 
 
-@pytest.mark.parametrize("mapper", MAPPERS, ids=lambda mapper: mapper.container)
+@pytest.mark.parametrize("mapper", [*MAPPERS, *EXTRA_MAPPERS], ids=lambda mapper: mapper.container)
 def test_our_own_tables_fit(database, mapper):
     """The migrations make what the mappers declare."""
     assert check_tables(database, mapper) == []

@@ -61,6 +61,13 @@ def test_settings_file_that_is_no_json_is_named(run, tmp_path):
     assert_failed(run("migrate"), "local.settings.json must be a JSON object")
 
 
+def test_an_extra_container_without_a_mapper_is_refused(run):
+    """The message names the containers that may be added."""
+    values = COSMOS | {"POSTGRES_CONNECTION": "postgresql://localhost:9/app", "EXTRA_CONTAINERS": "Scenarios"}
+
+    assert_failed(run("check", **values), "EXTRA_CONTAINERS: must name only PendingSignups")
+
+
 def test_migrate_says_what_it_applied(run, empty_dsn, tmp_path):
     """The first run names each migration, the second says that there is nothing to do; settings may be in the file."""
     values = COSMOS | {"POSTGRES_CONNECTION": empty_dsn}

@@ -1,17 +1,18 @@
 """Several writers at once: whoever comes second finds what the first one left."""
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from threading import Barrier
 
 import psycopg
 import pytest
 
 from cdc.errors import TransientError
-from cdc.model import Outcome, Version, Write
+from cdc.model import Held, Outcome, State, Version
 from cdc.postgres import Database
-from cdc.replicate import replicate
+from cdc.replicate import map_change, replicate
 from cdc.sink import PostgresSink
-from cdc.version import Verdict, compare
+from cdc.version import Verdict, judge
 from mappers.accounts import ACCOUNTS
 from tests.builders import TS, a_change, a_version, an_account
 
@@ -28,9 +29,9 @@ class Overtaken(PostgresSink):
         super().__init__(database)
         self._meanwhile = list(meanwhile)
 
-    def read_versions(self, keys):
+    def read_held(self, keys):
         """Read, then let the other writer commit."""
-        held = super().read_versions(keys)
+        held = super().read_held(keys)
         while self._meanwhile:
             replicate(ACCOUNTS, [self._meanwhile.pop(0)], PostgresSink(self._database))
         return held
@@ -89,19 +90,42 @@ def test_a_version_that_became_undecided_meanwhile_is_read_again(database, obser
     assert observer.letters() == {"a": ("undecided", "_ts", TS + 2)}
 
 
-def test_the_guard_of_the_ledger_agrees_with_the_comparison(sink, observer):
-    """Every pair of versions is judged alike by the SQL guard, which sees what was committed last, and by compare."""
-    versions = [Version(TS + ts, lsn, etag) for ts in (0, 1) for lsn in (None, 0, 1) for etag in ("x", "y")]
-    pairs = {f"{held}-{incoming}": (versions[held], versions[incoming]) for held in range(12) for incoming in range(12)}
-    sink.apply(ACCOUNTS, [Write(a_change(id_, version=held, body=None)) for id_, (held, _) in pairs.items()])
+VERSIONS = [Version(TS + ts, lsn, etag) for ts in (0, 9, 30) for lsn in (None, 0, 1) for etag in ("x", "y")]
 
-    sink.apply(ACCOUNTS, [Write(a_change(id_, version=incoming, body=None)) for id_, (_, incoming) in pairs.items()])
+
+@pytest.mark.parametrize("held_kind", ["live", "deleted", "absent"])
+@pytest.mark.parametrize("incoming_kind", ["live", "deleted"])
+def test_the_guard_of_the_ledger_agrees_with_the_judgement(sink, observer, held_kind, incoming_kind):
+    """Every pair of versions is judged alike by the SQL guard, which sees what was committed last, and by judge."""
+    pairs = [
+        (
+            a_change(str(number), version=held, body=bodies[held_kind], absence=held_kind == "absent"),
+            a_change(str(number), version=incoming, body=bodies[incoming_kind]),
+        )
+        for number, (held, incoming) in enumerate(product(VERSIONS, VERSIONS))
+        for bodies in [{"live": an_account(str(number)), "deleted": None, "absent": None}]
+    ]
+    sink.apply(ACCOUNTS, [map_change(ACCOUNTS, held) for held, _ in pairs])
+    verdicts = {
+        held.identity.id.strip('"'): judge(
+            incoming,
+            Held(
+                held.version,
+                State.APPLIED if held_kind == "live" else State.DELETED,
+                held.absence,
+            ),
+        )
+        for held, incoming in pairs
+    }
+
+    sink.apply(ACCOUNTS, [map_change(ACCOUNTS, incoming) for _, incoming in pairs])
 
     ledger, letters = observer.ledger(), observer.letters()
-    for id_, (held, incoming) in pairs.items():
-        verdict = compare(incoming, held)
-        assert Version(*ledger[id_][:3]) == (incoming if verdict is Verdict.NEWER else held)
-        assert (id_ in letters) == (verdict is Verdict.UNDECIDED)
+    for held, incoming in pairs:
+        id_ = held.identity.id.strip('"')
+        wins = verdicts[id_] is Verdict.NEWER
+        assert Version(*ledger[id_][:3]) == (incoming.version if wins else held.version)
+        assert (id_ in letters) == (verdicts[id_] is Verdict.UNDECIDED)
 
 
 def test_the_same_version_applied_meanwhile_is_stale(database, observer):

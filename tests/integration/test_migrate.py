@@ -63,7 +63,7 @@ def test_a_new_migration_is_applied_alone(empty, empty_dsn):
 
 
 def test_two_that_run_at_once_take_turns(empty_dsn):
-    """Two instances that start together both succeed, and each migration is applied by one of them."""
+    """Two instances that start together both succeed, and each migration is applied by one of them, in order."""
     start = Barrier(2)
 
     def run():
@@ -77,7 +77,10 @@ def test_two_that_run_at_once_take_turns(empty_dsn):
     with ThreadPoolExecutor(2) as pool:
         results = [future.result() for future in [pool.submit(run), pool.submit(run)]]
 
-    assert sorted(results, key=len) == [[], MIGRATIONS]
+    assert sorted(migration.number for result in results for migration in result) == [m.number for m in MIGRATIONS]
+    with psycopg.connect(empty_dsn) as connection:
+        order = connection.execute("select name from cdc.migration order by applied_at").fetchall()
+    assert [name for (name,) in order] == NAMES
 
 
 def test_an_edited_migration_is_refused(empty):

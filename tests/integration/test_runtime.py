@@ -7,6 +7,7 @@ import pytest
 
 from cdc.cosmos import Cosmos
 from cdc.errors import TransientError
+from cdc.origin import Origin
 from cdc.runtime import Runtime
 from cdc.settings import Settings
 from mappers import MAPPERS
@@ -25,8 +26,7 @@ SETTINGS = {
 @pytest.fixture
 def start(monkeypatch):
     """Start a runtime on a database; its containers have the partition key /id."""
-    monkeypatch.setattr(Cosmos, "partition_key_paths", lambda *_: ("/id",))
-    monkeypatch.setattr(Cosmos, "read_partition_key_paths", lambda *_: ("/id",))
+    monkeypatch.setattr(Cosmos, "read_origin", lambda _, name: Origin(name, "account", "AAAAAIAAAAA=", ("/id",)))
     monkeypatch.setattr(Cosmos, "check_account", lambda *_: None)
     monkeypatch.setattr(Cosmos, "check_lease_container", lambda *_: None)
     started = []

@@ -14,6 +14,7 @@ from mappers import MAPPERS
 ROOT = Path(__file__).parents[2]
 EXAMPLE = json.loads((ROOT / "local.settings.example.json").read_text(encoding="utf-8"))["Values"]
 ALWAYS = {"status", "health_live", "health_ready"}
+TIMERS = {"retry_dead_letters"}
 
 
 @pytest.fixture
@@ -38,12 +39,34 @@ def trigger(function):
 
 
 def test_every_container_has_a_change_feed_trigger(load):
-    """The functions are one trigger for each container, status and health."""
+    """The functions are one trigger for each container, the timers, status and health."""
     functions = load()
 
-    assert functions.keys() == {"change_feed_accounts", "change_feed_user_profiles"} | ALWAYS
+    assert functions.keys() - TIMERS - ALWAYS == {
+        "change_feed_accounts",
+        "change_feed_user_profiles",
+        "change_feed_game_sessions",
+        "change_feed_player_scenario_scores",
+    }
     containers = {trigger(function).get("containerName") for function in functions.values()} - {None}
     assert containers == {mapper.container for mapper in MAPPERS}
+
+
+def test_an_extra_container_has_a_trigger_where_it_is_named(load):
+    """What is short-lived and secret is replicated only where somebody asks for it."""
+    functions = load(EXTRA_CONTAINERS=" PendingSignups ,")
+
+    assert trigger(functions["change_feed_pending_signups"])["containerName"] == "PendingSignups"
+    assert len(functions) == len(MAPPERS) + 1 + len(TIMERS) + len(ALWAYS)
+
+
+@pytest.mark.parametrize("value", ["Scenarios", "PendingSignups,pendingsignups", "Accounts"])
+def test_an_extra_container_without_a_mapper_fails_the_import(load, value):
+    """The message names the containers that may be added."""
+    with pytest.raises(SettingsError, match=r"EXTRA_CONTAINERS: .*PendingSignups") as caught:
+        load(EXTRA_CONTAINERS=value)
+
+    assert "Scenarios" not in str(caught.value)
 
 
 def test_the_change_feed_binding(load):
@@ -80,7 +103,7 @@ def test_a_failed_batch_is_retried_without_limit(load):
     """Without this policy the host checkpoints a failed batch, and its changes are gone."""
     functions = load(RETRY_MINIMUM_INTERVAL="00:00:02", RETRY_MAXIMUM_INTERVAL="00:03:00")
 
-    for name in functions.keys() - ALWAYS:
+    for name in functions.keys() - ALWAYS - TIMERS:
         assert functions[name].get_settings_dict("retry_policy") == {
             "setting_name": "retry_policy",
             "strategy": "exponential_backoff",
@@ -99,11 +122,13 @@ def test_a_start_time_replaces_the_beginning(load):
 
 
 def test_referenced_settings_must_exist(load):
-    """Every %NAME% and every connection is a setting without default, and the example has it."""
+    """Every %NAME% is a setting without default, and the example has it, as it has the connection of the triggers."""
     bindings = "".join(function.get_function_json() for function in load().values())
-    names = set(re.findall(r"%(\w+)%", bindings)) | set(re.findall(r'"connection": "(\w+)"', bindings))
+    names = set(re.findall(r"%(\w+)%", bindings))
 
-    assert names == {"COSMOS_CONNECTION", "COSMOS_DATABASE", "LEASE_DATABASE", "LEASE_CONTAINER"}
+    assert names == {"COSMOS_DATABASE", "LEASE_DATABASE", "LEASE_CONTAINER"}
+    assert set(re.findall(r'"connection": "(\w+)"', bindings)) == {"COSMOS_CONNECTION"}
+    assert EXAMPLE["COSMOS_CONNECTION"]
     for name in names:
         assert Settings.model_fields[name.lower()].is_required()
         assert EXAMPLE[name]
@@ -118,7 +143,14 @@ def test_outside_the_migration_no_trigger_is_registered(load, phase):
 @pytest.mark.parametrize("phase", ["1", "2"])
 def test_during_the_migration_every_trigger_is_registered(load, phase):
     """In phases 1 and 2 every container is replicated."""
-    assert len(load(MIGRATION_PHASE=phase)) == len(MAPPERS) + len(ALWAYS)
+    assert len(load(MIGRATION_PHASE=phase)) == len(MAPPERS) + len(TIMERS) + len(ALWAYS)
+
+
+def test_dead_letters_are_retried_on_a_schedule(load):
+    """The timer runs when the setting says."""
+    binding = trigger(load(DEAD_LETTER_SCHEDULE="*/2 * * * * *")["retry_dead_letters"])
+
+    assert (binding["type"], binding["schedule"]) == ("timerTrigger", "*/2 * * * * *")
 
 
 def test_invalid_settings_fail_the_import(load):

@@ -127,12 +127,32 @@ def test_a_certificate_of_ones_own_is_kept():
         "postgresql://app@127.0.0.1:5432/app",
         "postgresql://app@[::1]/app",
         "postgresql:///app?host=/tmp",
+        "postgresql://app@localhost/app?sslmode=prefer",
         "postgresql://app@db.example.com/app?sslmode=require",
+        "postgresql://app@db.example.com/app?sslmode=disable",
+        "postgresql://app@db.example.com/app?sslmode=verify-ca&sslrootcert=/ca.pem",
     ],
 )
 def test_other_servers_stay_as_they_are(text):
-    """This machine needs no certificate, and a mode that is written down is meant."""
+    """This machine needs no certificate, and a mode that does what it says is meant."""
     assert read_postgres(text) == conninfo_to_dict(text)
+
+
+@pytest.mark.parametrize("mode", ["verify-ca", "verify-full"])
+def test_a_mode_that_verifies_has_its_authorities(mode):
+    """libpq would look for them in a home folder, where Azure has none."""
+    parameters = read_postgres(f"postgresql://app@db.example.com/app?sslmode={mode}")
+
+    assert (parameters["sslmode"], parameters["sslrootcert"]) == (mode, certifi.where())
+
+
+@pytest.mark.parametrize("mode", ["allow", "prefer"])
+def test_a_mode_that_falls_back_to_plain_text_is_refused(mode):
+    """Nobody would see that the data of children travel unencrypted: who wants that says so."""
+    message = read_error(POSTGRES_CONNECTION=f"postgresql://app@db.example.com/app?sslmode={mode}")
+
+    assert f"POSTGRES_CONNECTION: has sslmode={mode}" in message
+    assert "sslmode=disable" in message
 
 
 @pytest.mark.parametrize("value", ["not a connection", "postgresql://host/app?nonsense=1", "host"])
@@ -214,6 +234,14 @@ def test_bad_values_are_refused_by_name(values, name):
     assert name in read_error(**values)
 
 
+@pytest.mark.parametrize(
+    ("value", "containers"), [("", ()), ("PendingSignups", ("PendingSignups",)), (" A, ,B ", ("A", "B"))]
+)
+def test_extra_containers_are_a_list(value, containers):
+    """Names are separated by commas; spaces and empty names mean nothing."""
+    assert Settings.read(VALID | {"EXTRA_CONTAINERS": value}).extra_containers == containers
+
+
 def test_settings_are_frozen():
     """Nobody changes a setting while the app runs."""
     settings = Settings.read(VALID)
@@ -265,3 +293,100 @@ def test_two_names_of_the_phase_must_agree():
     assert Settings.read(VALID | {"MIGRATION_PHASE": "2", "DataMigration__Phase": "2"}).phase == 2
     with pytest.raises(SettingsError, match="another phase than MIGRATION_PHASE"):
         Settings.read(VALID | {"MIGRATION_PHASE": "1", "DataMigration__Phase": "3"})
+
+
+CLIENT_ID = "11111111-2222-3333-4444-555555555555"
+BY_IDENTITY = {"COSMOS_CONNECTION": "", "COSMOS_CONNECTION__accountEndpoint": "https://acc.documents.azure.com:443/"}
+
+
+def test_cosmos_is_reached_by_identity():
+    """The names are those that the Functions extension reads for the trigger."""
+    values = {"COSMOS_CONNECTION__credential": "managedIdentity", "COSMOS_CONNECTION__clientId": CLIENT_ID}
+    settings = Settings.read(VALID | BY_IDENTITY | values)
+
+    assert settings.cosmos_connection is None
+    assert settings.cosmos_endpoint == "https://acc.documents.azure.com:443/"
+    assert (settings.cosmos_credential, settings.cosmos_client_id) == ("managedidentity", CLIENT_ID)
+
+
+@pytest.mark.parametrize("name", ["accountEndpoint", "credential", "clientId"])
+def test_cosmos_is_reached_by_one_form(name):
+    """A key and an identity at once leave open which of them is meant."""
+    value = {"credential": "managedidentity", "clientId": CLIENT_ID}.get(name, "https://acc.documents.azure.com/")
+
+    assert "COSMOS_CONNECTION: is set, and settings that begin with COSMOS_CONNECTION__ are too" in read_error(
+        **{f"COSMOS_CONNECTION__{name}": value}
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("accountEndpoint", "http://acc.documents.azure.com/"),
+        ("accountEndpoint", "acc.documents.azure.com"),
+        ("accountEndpoint", "AccountEndpoint=https://acc.documents.azure.com/;AccountKey=a2V5;"),
+        ("credential", "workloadidentity"),
+        ("clientId", "my-identity"),
+    ],
+)
+def test_wrong_identity_settings_are_refused_by_name(name, value):
+    """The message names the setting as it is written."""
+    message = read_error(**BY_IDENTITY | {f"COSMOS_CONNECTION__{name}": value})
+
+    assert f"  COSMOS_CONNECTION__{name}: " in message
+    assert "  COSMOS_CONNECTION: " not in message
+
+
+@pytest.mark.parametrize("identity", ["default", CLIENT_ID])
+@pytest.mark.parametrize(
+    "connection",
+    [
+        "postgresql://func-app@db.example.com/app",
+        "Host=db.example.com;Username=func-app;Database=app;SSL Mode=Require",
+        "postgresql://func-app@localhost/app",
+        "postgresql://func-app@db.example.com/app?sslmode=verify-ca",
+    ],
+)
+def test_postgres_is_reached_by_identity(identity, connection):
+    """A token stands for the password that the connection does not have."""
+    settings = Settings.read(VALID | {"POSTGRES_CONNECTION": connection, "POSTGRES_IDENTITY": identity})
+
+    assert settings.postgres_identity == identity
+    assert "password" not in conninfo_to_dict(settings.postgres_connection.get_secret_value())
+
+
+@pytest.mark.parametrize(
+    ("connection", "advice"),
+    [
+        ("postgresql://app:s3cret@db.example.com/app", "holds a password too"),
+        ("postgresql://db.example.com/app", "needs a user"),
+        ("postgresql://app@db.example.com/app?sslmode=require", "not verified"),
+        ("postgresql://app@db.example.com/app?sslmode=disable", "not verified"),
+    ],
+)
+def test_a_token_goes_to_a_verified_server_alone(connection, advice):
+    """Whoever answers in its place would have the token."""
+    message = read_error(POSTGRES_CONNECTION=connection, POSTGRES_IDENTITY="default")
+
+    assert "  POSTGRES_IDENTITY: " in message
+    assert advice in message
+    assert "s3cret" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("POSTGRES_IDENTITY", "true"),
+        ("POSTGRES_POOL_SIZE", "0"),
+        ("POSTGRES_POOL_SIZE", "101"),
+        ("POSTGRES_POOLER", "session"),
+    ],
+)
+def test_wrong_pools_and_identities_are_refused(name, value):
+    """The message names the setting."""
+    assert f"  {name}: " in read_error(**{name: value})
+
+
+def test_a_contradiction_with_a_default_is_named_as_the_setting_is():
+    """The setting that is not there has its environment name in the message."""
+    assert "  RETRY_MAXIMUM_INTERVAL: must not be shorter" in read_error(RETRY_MINIMUM_INTERVAL="00:02:00")

@@ -16,7 +16,7 @@ from local.functions.durable.instances import Instance, Status
 from local.functions.durable.urls import Urls
 from local.functions.keys import Keys
 
-_Answer = Callable[[web.Request, bytes], web.Response]
+_Answer = Callable[[web.Request, bytes], web.Response | Awaitable[web.Response]]
 _POLL_SECONDS = 0.05
 
 
@@ -50,7 +50,8 @@ class Endpoints:
                 return web.Response(status=401)
             try:
                 self._check_hub(request)
-                return await asyncio.to_thread(answer, request, await request.read())
+                answered = await asyncio.to_thread(answer, request, await request.read())
+                return answered if isinstance(answered, web.Response) else await answered
             except RequestError as error:
                 return _refuse(error)
 
@@ -62,7 +63,7 @@ class Endpoints:
         if other.casefold() != hub_name.casefold():
             raise RequestError(400, f"This host has the task hub {hub_name}, not {other}.")
 
-    def _start(self, request: web.Request, body: bytes) -> web.Response:
+    def _start(self, request: web.Request, body: bytes) -> web.Response | Awaitable[web.Response]:
         raw_input = _read_json(body)
         match = request.match_info
         version = request.query.get("version")
@@ -72,15 +73,16 @@ class Endpoints:
             return self._wait(instance_id, _read_seconds(timeout), request)
         return self._show_urls(instance_id)
 
-    def _wait(self, instance_id: str, seconds: float, request: web.Request) -> web.Response:
+    async def _wait(self, instance_id: str, seconds: float, request: web.Request) -> web.Response:
+        # No thread waits: it would keep the others, and the host's end, from theirs.
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            instance = self._client.find(instance_id)
+            instance = await asyncio.to_thread(self._client.find, instance_id)
             if instance.status is Status.COMPLETED:
                 return web.json_response(status.show(instance, {})["output"])
             if instance.status.is_final:
                 return web.json_response(status.show(instance, request.query))
-            time.sleep(_POLL_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
         return self._show_urls(instance_id)
 
     def _show_urls(self, instance_id: str) -> web.Response:

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -15,6 +16,7 @@ from local.functions.durable.instances import Activity, Instance, Message, Paren
 from local.functions.errors import HostError
 
 _VERSION = 1
+_LONGEST_WAIT = 30.0
 _TABLES = """
 create table instance (
   id text primary key, execution text not null, name text not null, status text not null, created text not null,
@@ -36,8 +38,10 @@ class Store:
         self._lock = threading.RLock()
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-            self._connection.execute("pragma journal_mode = wal")
+            self._connection = sqlite3.connect(
+                path, timeout=_LONGEST_WAIT, isolation_level=None, check_same_thread=False
+            )
+            _use_wal(self._connection)
         except (OSError, sqlite3.Error) as error:
             raise HostError(f"the state of the durable functions cannot be kept in {path}: {error}") from None
         # What a killed process wrote is safe all the same: only the machine must not lose its power.
@@ -176,6 +180,20 @@ class Store:
     def _query(self, statement: str, *values: Any) -> list[sqlite3.Row]:
         with self._lock:
             return self._connection.execute(statement, values).fetchall()
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    # SQLite does not wait by itself for another host that does the same to a new file.
+    deadline = time.monotonic() + _LONGEST_WAIT
+    while True:
+        try:
+            connection.execute("pragma journal_mode = wal")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _read_instance(row: sqlite3.Row) -> Instance:

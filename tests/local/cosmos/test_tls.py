@@ -1,7 +1,11 @@
 """The account is served over https."""
 
+import contextlib
 import gc
 import socket
+import ssl
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -41,3 +45,23 @@ def test_a_client_that_never_finishes_its_handshake_does_not_outlive_the_server(
             assert half.recv(1) == b""
 
     gc.collect()
+
+
+def test_connections_that_arrive_while_the_server_stops_are_closed_with_it() -> None:
+    """Clients shake hands until nobody listens, round after round, and no socket is left to the collector."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+
+    def knock(port: int, has_begun: threading.Event) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                with socket.create_connection(("127.0.0.1", port), 10) as plain, context.wrap_socket(plain):
+                    has_begun.set()
+
+    for _ in range(20):
+        has_begun = threading.Event()
+        with ThreadPoolExecutor(6) as clients, CosmosServer(tls=True) as server:
+            for _ in range(6):
+                clients.submit(knock, int(server.endpoint.rstrip("/").rpartition(":")[2]), has_begun)
+            assert has_begun.wait(10)
+        gc.collect()

@@ -49,6 +49,18 @@ def test_settings_are_resolved_and_defaults_are_those_of_the_real_host(app):
     assert not trigger.creates_lease_container
 
 
+def test_an_interval_of_nothing_is_the_default(app):
+    """Set every number to 0, as the extension's own attribute has it."""
+    numbers = ("feed_poll_delay", "lease_acquire_interval", "lease_renew_interval", "lease_expiration_interval")
+    app.write(feed(**dict.fromkeys(numbers, 0), max_items_per_invocation=0))
+
+    _, plan = app.load(**SET)
+
+    trigger = plan.change_feeds[0][1]
+    assert (trigger.poll_seconds, trigger.acquire_seconds, trigger.renew_seconds) == (5.0, 13.0, 17.0)
+    assert (trigger.expiration_seconds, trigger.max_items) == (60.0, 100)
+
+
 @pytest.mark.parametrize("declared", ["documents", "documents: str", "documents: func.DocumentList"])
 def test_the_annotations_that_the_worker_admits_are_admitted(app, declared):
     """Load a function for each of them."""
@@ -110,14 +122,13 @@ def test_bad_options_are_refused(app, start, options, reason):
     assert reason in host.errors.splitlines()[-1]
 
 
-@pytest.mark.parametrize("count", ["0", "many"])
-def test_a_number_of_threads_that_is_none_is_refused(app, start, count):
-    """Expect one sentence."""
-    host = start(app.write(HTTP.format(route="a", name="one")), PYTHON_THREADPOOL_THREAD_COUNT=count)
+def test_a_number_of_threads_that_is_none_ends_the_host_with_one_text(app, start):
+    """Expect exit code 1 and no traceback."""
+    host = start(app.write(HTTP.format(route="a", name="one")), PYTHON_THREADPOOL_THREAD_COUNT="many")
 
     assert host.wait() == 1
     assert host.errors == (
-        f"functions: the setting PYTHON_THREADPOOL_THREAD_COUNT {count!r} must be a whole number of at least 1\n"
+        "functions: the setting PYTHON_THREADPOOL_THREAD_COUNT 'many' must be a whole number of at least 1\n"
     )
 
 

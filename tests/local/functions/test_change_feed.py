@@ -352,6 +352,34 @@ def test_all_versions_and_deletes_are_delivered_from_now_on(app, run, source, ve
     eventually(lambda: app.notes()[-1]["changes"][0]["current"].get("number") == 3)
 
 
+def test_documents_of_one_transaction_come_together_however_many_may(app, run, source, eventually):
+    """Write eight in one batch, where five may come at a time."""
+    source.database.delete_container("things")
+    source.container = source.database.create_container("things", PartitionKey("/pk"))
+    app.write(declare(SOURCE))
+    source.container.execute_item_batch([("create", ({"id": item, "pk": "x"},)) for item in IDS[:8]], "x")
+
+    run().wait_ready()
+    eventually(app.notes)
+
+    assert [note["ids"] for note in app.notes()] == [IDS[:8]]
+
+
+def test_a_thread_of_the_app_that_fails_is_logged_and_ends_nothing(app, run, source, eventually):
+    """Let one thread raise and another one exit, and deliver on."""
+    threads = "    import threading, sys\n    threading.Thread(target=sys.exit).start()\n"
+    fail = "    threading.Thread(target=int, args=('nope',)).start()\n"
+    app.write(declare(SOURCE + threads + fail))
+    source.write("one")
+    host = run().wait_ready()
+    eventually(lambda: "error host: a thread of the app failed: ValueError" in host.errors)
+
+    source.write("two")
+    eventually(lambda: delivered(app) == ["one", "two"])
+
+    assert host.stop() == 0
+
+
 def test_an_account_that_goes_away_is_waited_for_and_logged_once(app, source, proxy, start, eventually):
     """Cut every connection between host and server, write meanwhile, and let them through again."""
     app.write(declare(SOURCE))

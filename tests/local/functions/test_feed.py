@@ -5,6 +5,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from azure.core.exceptions import AzureError
 
 from local.functions.feed import RangeReader, RangeSplitError
 from local.functions.leases import Lease
@@ -61,3 +62,25 @@ def test_a_range_that_was_split_yields_no_page():
 
     with pytest.raises(RangeSplitError):
         reader.read('"11"')
+
+
+@pytest.mark.parametrize(
+    "found", [[], [("", "FF")], [("", "1F")], [("1F", "FF")], [("", "1F"), ("2F", "FF")], [("", "1F"), ("0F", "FF")]]
+)
+def test_parts_that_do_not_make_up_the_whole_range_are_asked_for_again(found):
+    """Leave out what a split must not forget: no lease would follow it."""
+    with pytest.raises(AzureError, match="not known yet"):
+        reader(found).read_parts()
+
+
+def test_the_parts_of_a_range_are_those_that_lie_within_it():
+    """Split a range that has a neighbour."""
+    lease = Lease({"FeedRange": {"Range": {"min": "", "max": "3F"}}})
+
+    assert reader([("1F", "3F"), ("", "1F"), ("3F", "FF")], lease).read_parts() == [("", "1F"), ("1F", "3F")]
+
+
+def reader(found, lease=LEASE):
+    """Make a reader whose container has these physical partitions."""
+    ranges = [{"Range": {"min": low, "max": high}} for low, high in found]
+    return RangeReader(SimpleNamespace(read_feed_ranges=lambda **_: ranges), "rid", TRIGGER, lease)

@@ -105,6 +105,7 @@ def test_a_function_key_is_demanded_by_header_or_query(host):
 
     assert ask(url)[0] == 401
     assert ask(url, **{"x-functions-key": "other"})[0] == 401
+    assert ask(url, **{"x-functions-key": b"\xff"})[0] == 401
     assert ask(url, **{"x-functions-key": KEY})[2].decode() == "text ä"
     assert ask(f"{url}?code={KEY}")[0] == 200
 
@@ -158,6 +159,31 @@ def test_a_request_that_takes_too_long_is_answered_504_and_its_function_goes_on(
 
     assert eventually(app.notes) == [{"done": True}]
     assert "warning slow: no answer within 0.5 s" in host.errors
+
+
+COLLECT = """
+@app.route(route="collect", auth_level="ANONYMOUS")
+def collect(req):
+    import gc
+    gc.collect()
+"""
+
+
+def test_a_failure_after_the_504_is_logged_without_what_it_quotes(app, start, eventually):
+    """Let the function raise when nobody waits for it any more, and let the collector find what is left."""
+    fails = SOURCE.replace(
+        '    note(done=True)\n    return "done"', '    raise ValueError("nope" + chr(10) + "secret")'
+    )
+    host = start(app.write(fails + COLLECT), "--answer-within", "0.2").wait_ready()
+    assert ask(f"{host.url}api/slow/go")[0] == 504
+
+    app.root.joinpath("go").touch()
+    eventually(lambda: "error slow: failed" in host.errors)
+    assert ask(f"{host.url}api/collect")[0] == 204
+
+    assert host.stop() == 0
+    assert [line.split()[1] for line in host.errors.splitlines()] == ["warning", "error"]
+    assert "secret" not in host.errors
 
 
 def test_an_unknown_route_or_method_is_not_found(host):

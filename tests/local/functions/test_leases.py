@@ -1,7 +1,15 @@
 """Check that leases change hands without a checkpoint getting lost or overwritten."""
 
+import logging
+import threading
+import time
+from types import SimpleNamespace
+
 import pytest
 
+from local.functions.feed import Page, RangeSplitError
+from local.functions.follower import Follower
+from local.functions.held import HeldLease
 from local.functions.leases import LeaseLostError, LeaseStore
 
 RANGES = [("", "1F"), ("1F", "FF")]
@@ -106,3 +114,42 @@ def test_leases_of_another_prefix_are_not_seen(store, source):
     longer.initialize(RANGES[:1])
 
     assert (len(mine.load()), len(longer.load())) == (2, 1)
+
+
+class Reader:
+    """Lose the lease while a page is read, as in an outage that is longer than the expiration."""
+
+    def __init__(self, held, answer):
+        self._held = held
+        self._answer = answer
+
+    def read(self, _):
+        self._held.lose()
+        return self._answer()
+
+    def read_parts(self):
+        return [("", "0F"), ("0F", "1F")]
+
+
+def split():
+    """Refuse a page, because its range was split."""
+    raise RangeSplitError
+
+
+@pytest.mark.parametrize("answer", [split, lambda: Page([{"id": "a"}], '"7"')], ids=["split", "page"])
+def test_what_is_read_after_the_lease_was_lost_is_left_to_its_holder(store, caplog, answer):
+    """Lose the lease to nobody: no lease is written, no function is invoked, and no thread crashes."""
+    mine = store("me")
+    mine.initialize(RANGES)
+    held = HeldLease(mine, mine.acquire(mine.load()[0]), renew_seconds=60)
+    invoker = SimpleNamespace(run=lambda *_, **__: pytest.fail("a function was invoked"))
+    function = SimpleNamespace(name="feed")
+    subscription = SimpleNamespace(function=function, invoker=invoker, stopping=threading.Event())
+    follower = Follower(subscription, Reader(held, answer), held, on_split=lambda: pytest.fail("nothing was split"))
+
+    with caplog.at_level(logging.WARNING):
+        follower.start()
+        follower.join(time.monotonic() + 20)
+
+    assert "another host has taken the lease" in caplog.text
+    assert [(lease.low, lease.continuation) for lease in mine.load()] == [("", None), ("1F", None)]

@@ -5,10 +5,17 @@ import re
 
 import pytest
 
+from local.functions import limits, settings
 from local.functions.errors import HostError
 from tests.local.functions.conftest import REPOSITORY
 
 SET = {"COSMOS": "AccountEndpoint=http://127.0.0.1:1/;AccountKey=a2V5;", "DB": "db"}
+ODD = {
+    "IDENTITY__accountEndpoint": "https://account.example/",
+    "BARE__accountEndpoint": "account.example",
+    "KEY": "AccountEndpoint=http://127.0.0.1:1/;AccountKey=no base64!;",
+    "EMPTY": "",
+}
 HTTP = '@app.route(route="{route}")\ndef {name}(req: func.HttpRequest) -> str:\n    return "ok"\n'
 TIMER = '@app.timer_trigger(arg_name="timer", schedule="{}")\ndef tick(timer: func.TimerRequest) -> None: pass\n'
 RETRIED = '@app.retry({})\n@app.timer_trigger(arg_name="timer", schedule="5 * * * *")\ndef tick(timer): pass\n'
@@ -90,6 +97,25 @@ WORKER = {
         RETRIED.format('strategy="fixed_delay", max_retry_count="3", delay_interval="24:00:00"'),
         "function tick: retry: the delay interval '24:00:00' is not",
     ),
+    "retry intervals in the wrong order": (
+        RETRIED.format(
+            'strategy="exponential_backoff", max_retry_count="3", minimum_interval="00:01:00",'
+            'maximum_interval="00:00:01"'
+        ),
+        "function tick: retry: the minimum interval is longer than the maximum interval",
+    ),
+    "retry count below -1": (
+        RETRIED.format('strategy="fixed_delay", max_retry_count="-2", delay_interval="00:00:01"'),
+        "function tick: retry: the maximum retry count -2 is below -1",
+    ),
+    "no trigger": (
+        '@app.function_name("one")\ndef one(): pass\n',
+        "function_app.py: Function one does not have a trigger",
+    ),
+    "data type": (
+        feed(data_type="text"),
+        "cannot be imported: KeyError: .*text.*DataType",
+    ),
     "retry count": (
         RETRIED.format('strategy="fixed_delay", max_retry_count="x", delay_interval="00:00:01"'),
         "function tick: retry: the maximum retry count 'x'",
@@ -123,13 +149,21 @@ HOST = {
         "function no good: a name has letters, digits",
     ),
     "route": (HTTP.format(route="a/{b}c", name="one"), "function one: the segment"),
-    "route of the host's own": (
+    "route of the host": (
         HTTP.format(route="Admin/a", name="one"),
         "function one: the route 'Admin/a' begins with admin or runtime, which the host keeps",
     ),
-    "name that is a route of the host's own": (
+    "route of the host's extensions": (
+        HTTP.format(route="Runtime", name="one"),
+        "function one: the route 'Runtime' begins with admin or runtime",
+    ),
+    "name that is a route of the host": (
         HTTP.format(route="", name="runtimes"),
-        "function one|function runtimes: the route 'runtimes' begins with admin or runtime",
+        "function runtimes: the route 'runtimes' begins with admin or runtime",
+    ),
+    "route of another function": (
+        HTTP.format(route="a/{b}", name="one") + HTTP.format(route="/A/{b}/", name="two"),
+        "function two: its route conflicts with that of function one",
     ),
     "route constraint": (HTTP.format(route="a/{b:odd}", name="one"), "function one: the route constraint 'odd'"),
     "binding that this host does not run": (
@@ -153,6 +187,18 @@ HOST = {
     "connection": (
         feed().replace('"COSMOS"', '"NOWHERE"'),
         "function feed: connection names the setting NOWHERE, but neither NOWHERE nor NOWHERE__accountEndpoint is set",
+    ),
+    "key of a connection string": (
+        feed(lease_connection="KEY"),
+        "function feed: leaseConnection: the setting KEY: its AccountKey is not base64",
+    ),
+    "empty connection": (
+        feed().replace('"COSMOS"', '"EMPTY"'),
+        "function feed: connection names the setting EMPTY, but neither EMPTY nor EMPTY__accountEndpoint is set",
+    ),
+    "leases in the container itself": (
+        feed(lease_container_name="things"),
+        "function feed: its leases cannot be kept in the container that it follows",
     ),
     "lease connection": (
         feed(lease_connection="OTHER"),
@@ -207,15 +253,36 @@ HOST_JSON = {
     ),
     "retry count": ({"retry": {"strategy": "fixedDelay", "maxRetryCount": -2}}, "retry.maxRetryCount -2 must be"),
     "functionTimeout": ({"functionTimeout": "10"}, "functionTimeout '10' must be '-1', or a time span"),
+    "retry intervals in the wrong order": (
+        {
+            "retry": {
+                "strategy": "exponentialBackoff",
+                "maxRetryCount": 1,
+                "minimumInterval": "00:01:00",
+                "maximumInterval": "00:00:01",
+            }
+        },
+        "the minimum interval is longer than the maximum interval",
+    ),
+    "extensionBundle.version": (
+        {"extensionBundle": {"version": "4"}},
+        "extensionBundle.version '4' must be a range of versions",
+    ),
+    "serializer that is no object": (
+        {"extensions": {"cosmosDB": {"serializerSettings": "None"}}},
+        "what holds dateParseHandling is not an object",
+    ),
     "functionTimeout of nothing": ({"functionTimeout": "00:00:00"}, "functionTimeout '00:00:00' must be"),
 }
 for section, values in {
-    "http": {"maxOutstandingRequests": 0, "maxConcurrentRequests": -2, "routePrefix": 1},
+    "http": {"maxOutstandingRequests": 0, "maxConcurrentRequests": -2, "routePrefix": 1, "dynamicThrottlesEnabled": 1},
     "cosmosDB": {"connectionMode": "Fast"},
     "durableTask": {
         "hubName": "no",
         "maxConcurrentActivityFunctions": 0,
         "maxConcurrentOrchestratorFunctions": 0.5,
+        "maxConcurrentEntityFunctions": "many",
+        "maxOrchestrationActions": 0,
         "localRpcEndpointEnabled": False,
     },
 }.items():
@@ -256,17 +323,17 @@ def test_what_the_host_refuses_is_refused_at_start(app, case):
     app.write(source)
 
     with pytest.raises(HostError, match=reason):
-        app.load(IDENTITY__accountEndpoint="https://account.example/", BARE__accountEndpoint="account.example", **SET)
+        app.load(**SET, **ODD)
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "must be of the form AccountEndpoint=https://...;AccountKey=...;"),
-        ("secret", "must be of the form"),
+        ("secret", "must be of the form AccountEndpoint=https://...;AccountKey=...;"),
         ("AccountKey=c2VjcmV0;", "must be of the form"),
         ("AccountEndpoint=https://a.example/;", "must be of the form"),
         ("AccountEndpoint=a.example:443;AccountKey=c2VjcmV0;", "must be of the form"),
+        ("AccountEndpoint=https://a.example/;AccountKey=c2VjcmV0;secret", "must be of the form"),
         ("AccountEndpoint=https://a.example/;AccountKey=secret!;", "its AccountKey is not base64"),
     ],
 )
@@ -301,6 +368,42 @@ def test_a_host_json_that_the_host_refuses_is_refused_at_start(app, case):
 
     with pytest.raises(HostError, match=reason):
         app.load()
+
+
+def test_every_limit_of_host_json_has_its_refusal():
+    """Look for each path among the reasons above."""
+    reasons = "\n".join(reason.replace("\\", "") for _, reason in HOST_JSON.values())
+
+    assert [path for path in limits.LIMITS if f"{path.removeprefix('extensions.')} " not in reasons] == []
+
+
+@pytest.mark.parametrize(
+    "content", [{"extensions": None}, {"extensions": {"http": None, "cosmosDB": None}}, {"functionTimeout": None}]
+)
+def test_what_is_null_in_host_json_has_its_default(app, content):
+    """Load an app with it."""
+    app.write(HTTP.format(route="a", name="one"), host_json={"version": "2.0", **content})
+
+    loaded, _ = app.load()
+
+    assert (loaded.host_json.route_prefix, loaded.host_json.function_timeout) == ("api", 1800.0)
+
+
+def test_two_functions_may_answer_different_methods_of_one_route(app):
+    """Declare one function for each method."""
+    verbs = [f'@app.route(route="a", methods=["{verb}"])\ndef on_{verb}(req): return ""\n' for verb in ("GET", "POST")]
+    app.write("".join(verbs))
+
+    loaded, _ = app.load()
+
+    assert len(loaded.endpoints) == 2
+
+
+@pytest.mark.parametrize("count", ["many", "0", "-1"])
+def test_a_number_of_threads_that_is_none_is_refused(count):
+    """Expect the setting and its value."""
+    with pytest.raises(HostError, match=f"the setting PYTHON_THREADPOOL_THREAD_COUNT '{count}' must be a whole number"):
+        settings.read_threads({"PYTHON_THREADPOOL_THREAD_COUNT": count})
 
 
 @pytest.mark.parametrize("documents", ["documents", "documents: str", "documents: func.DocumentList"])

@@ -1,19 +1,20 @@
 """Golden pairs: a document as the application stores it, and the rows, or the problem, that it becomes."""
 
 import json
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from cdc.replicate import map_change
-from mappers import MAPPERS
+from mappers import EXTRA_MAPPERS, MAPPERS
 from tests.builders import a_change
 
 GOLDEN = Path(__file__).parents[2] / "golden"
+ALL = (*MAPPERS, *EXTRA_MAPPERS)
 PAIRS = [
     pytest.param(mapper, path, id=f"{mapper.container}-{path.stem}")
-    for mapper in MAPPERS
+    for mapper in ALL
     for path in sorted((GOLDEN / mapper.container).glob("*.json"))
     if not path.name.endswith(".rows.json")
 ]
@@ -25,9 +26,9 @@ def read(path):
 
 
 def write(value):
-    """Write days and instants as JSON can hold them."""
-    assert isinstance(value, date)
-    return value.isoformat()
+    """Write days, instants and durations as JSON can hold them."""
+    assert isinstance(value, date | timedelta)
+    return str(value) if isinstance(value, timedelta) else value.isoformat()
 
 
 @pytest.mark.parametrize(("mapper", "path"), PAIRS)
@@ -37,6 +38,8 @@ def test_document_becomes_these_rows(mapper, path):
 
     if write_.problem is None:
         found = {"root": write_.rows.root, "children": write_.rows.children}
+        if write_.rows.observations:
+            found["observations"] = [f"{seen.kind} {seen.path}" for seen in write_.rows.observations]
     else:
         problem = write_.problem
         found = {"problem": {"kind": problem.kind, "path": problem.path, "message": problem.message}}
@@ -45,7 +48,7 @@ def test_document_becomes_these_rows(mapper, path):
     assert "secret" not in text
 
 
-@pytest.mark.parametrize("mapper", MAPPERS, ids=lambda mapper: mapper.container)
+@pytest.mark.parametrize("mapper", ALL, ids=lambda mapper: mapper.container)
 def test_rows_fill_every_column(mapper):
     """The rows have the columns of the mapped tables, no more and no fewer."""
     root, *children = mapper.tables

@@ -1,17 +1,15 @@
-"""What is wrong with a document is said without quoting it."""
-
-import copy
+"""What is wrong with a document, or odd, is said without quoting it."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cdc.replicate import map_change
-from mappers import MAPPERS
-from tests.builders import a_change, a_profile, an_account
+from mappers import EXTRA_MAPPERS, MAPPERS
+from tests.builders import a_change
+from tests.unit.mappers.test_golden import GOLDEN, read
 
 MARKER = "Lerato-4711"
-BODIES = {"Accounts": an_account(), "UserProfiles": a_profile()}
 wrong_values = st.recursive(
     st.sampled_from(
         [MARKER, f"{MARKER}\0", f"2026-13-45T{MARKER}", f"{MARKER},{MARKER}\0", 4711.5, 10**30, True, None]
@@ -29,19 +27,21 @@ def paths(value, path=()):
         yield from paths(item, (*path, key))
 
 
-@pytest.mark.parametrize("mapper", MAPPERS, ids=lambda mapper: mapper.container)
+@pytest.mark.parametrize("mapper", [*MAPPERS, *EXTRA_MAPPERS], ids=lambda mapper: mapper.container)
 @given(data=st.data())
 def test_a_problem_never_quotes_the_value(mapper, data):
-    """Whatever stands anywhere in a document, path and message of its problem do not contain it."""
-    body = copy.deepcopy(BODIES[mapper.container])
+    """Whatever stands anywhere in a document, its problem and what was observed in it do not contain it."""
+    body = read(GOLDEN / mapper.container / "sample.json")
     *parents, last = data.draw(st.sampled_from(list(paths(body))))
     target = body
     for name in parents:
         target = target[name]
     target[last] = data.draw(wrong_values)
 
-    problem = map_change(mapper, a_change(container=mapper.container, body=body)).problem
+    write = map_change(mapper, a_change(container=mapper.container, body=body))
 
+    assert not [seen for seen in write.rows.observations if "4711" in seen.path or not seen.path.startswith("$")]
+    problem = write.problem
     if problem is not None:
         assert "4711" not in problem.path + problem.message
         assert problem.path.startswith("$")

@@ -1,6 +1,9 @@
 """Check what clients can ask of a task hub, by the SDK's client and by the webhooks."""
 
+import contextlib
+import http.client
 import json
+import threading
 
 import pytest
 
@@ -317,6 +320,31 @@ def test_the_webhook_can_wait_for_the_output(hub):
     assert hub.webhook(f"orchestrators/show_input?{wait}", body={"n": 2}) == (200, {"n": 2})
     status, urls = hub.webhook("orchestrators/wait_for_approve?timeout=0.1&pollingInterval=0.1")
     assert (status, "statusQueryGetUri" in urls) == (202, True)
+
+
+def test_requests_that_wait_for_an_output_hold_up_neither_others_nor_the_end_of_the_host(open_hub, eventually):
+    """Let more requests wait than the host has threads for, and stop it."""
+    hub = open_hub(SOURCE)
+    path = "orchestrators/wait_for_approve/{}?timeout=600&pollingInterval=1"
+    waiting = [
+        threading.Thread(target=lambda number=number: suppressed(hub.webhook, path.format(f"waited-{number}")))
+        for number in range(40)
+    ]
+    for thread in waiting:
+        thread.start()
+    eventually(lambda: len(hub.call("get_status_all")) == 40)
+    hub.call("raise_event", instance_id="waited-7", event_name="approve", event_data=1)
+    hub.wait("waited-7")
+
+    assert hub.host.stop() == 0
+    for thread in waiting:
+        thread.join()
+
+
+def suppressed(call, *arguments):
+    """Call what may lose its connection."""
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        call(*arguments)
 
 
 def test_a_status_shows_input_and_history_as_asked(hub):

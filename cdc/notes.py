@@ -1,0 +1,59 @@
+"""What was known of a document when the source was asked about it, what it answered, and what became of it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cdc.model import Change, Held, JsonObject, Write
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The source's answer: a document or none, and the server's time of the answer in seconds."""
+
+    body: JsonObject | None
+    ts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Which letter, and which state of it: answering it leaves one alone that changed meanwhile."""
+
+    number: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What was known of a document before the source was asked about it.
+
+    `letter` is the one that the answer settles, where there is one that waits and is due. `settled` tells that an
+    answer which was doubted before counts when it comes again: the settle time is over and the ledger has not changed.
+    """
+
+    held: Held | None
+    letter: Mark | None = None
+    waits: bool = False
+    settled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """A document that the source was asked for: what to write, if anything, where the ledger is still as noted."""
+
+    change: Change
+    write: Write | None
+    note: Note
+
+
+class Ending(StrEnum):
+    """What became of a document that was read again.
+
+    `doubted` waits for the settle time to be read once more; `overtaken` was changed by somebody else meanwhile.
+    """
+
+    APPLIED = "applied"
+    DELETED = "deleted"
+    PARKED = "parked"
+    ABSENT = "absent"
+    DOUBTED = "doubted"
+    OVERTAKEN = "overtaken"

@@ -1,0 +1,121 @@
+"""Repairs in PostgreSQL: compare the ledger with what was noted, and set it only where it has not moved."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from cdc import deadletters, ledger, rows, wanted
+from cdc.errors import DocumentError, Wanted
+from cdc.model import Change, Held, Identity, Mapper, State, Version
+from cdc.notes import Mark, Note, Repair
+from cdc.postgres import Connection, Database
+from cdc.queries import statement
+from cdc.sink import row_keys, wake, write_rows
+
+
+class PostgresRepairs:
+    """Note what is held, and write what the source answered since; and the dead letters that ask for it."""
+
+    def __init__(self, database: Database, *, backoff_seconds: float, settle_seconds: float) -> None:
+        self._database = database
+        self._backoff_seconds = backoff_seconds
+        self._settle_seconds = settle_seconds
+
+    def note(self, identities: Sequence[Identity]) -> dict[Identity, Note]:
+        """Return what is known of documents, before the source is asked about them."""
+        by_key = {identity.key: identity for identity in identities}
+        parameters = {"keys": list(by_key), "settle_seconds": self._settle_seconds}
+        with self._database.connection() as connection:
+            return {
+                by_key[key]: _note(*rest) for key, *rest in connection.execute(statement("note_documents"), parameters)
+            }
+
+    def repair(self, mapper: Mapper[Any], repairs: Sequence[Repair]) -> bool:
+        """Write all of them in one transaction; write nothing and return False where the ledger has moved."""
+        try:
+            with self._database.transaction() as connection:
+                return self._repair(connection, mapper, repairs)
+        except _OvertakenError:
+            return False
+        except DocumentError as error:
+            write = repairs[0].write
+            if write is None or len(repairs) > 1:
+                raise
+            raise DocumentError(wanted.explain(self._database, mapper, write, error.problem)) from None
+
+    def doubt(self, change: Change) -> None:
+        """Have a document read again after the settle time, because the source gives an answer that needs a second."""
+        message = "the source says that it is gone, or has an older version"
+        with self._database.transaction() as connection:
+            deadletters.doubt(connection, change, message, self._settle_seconds)
+
+    def find_holder(self, mapper: Mapper[Any], row: Wanted) -> Identity | None:
+        """Return the document that holds a root row of this container."""
+        if row.table != str(mapper.tables[0]):
+            return None
+        with self._database.connection() as connection:
+            return ledger.read_holder(connection, mapper.container, row.key)
+
+    def claim(self, containers: Sequence[str], limit: int) -> list[Identity]:
+        """Take letters that are due, in a short transaction of its own."""
+        with self._database.transaction() as connection:
+            return deadletters.claim(connection, containers, limit)
+
+    def postpone(self, identity: Identity) -> None:
+        """Give a claimed letter back, because its document could not be read."""
+        with self._database.transaction() as connection:
+            deadletters.postpone(connection, identity.key, self._backoff_seconds)
+
+    def release(self, identity: Identity) -> None:
+        """Give a claimed letter back, because somebody else has written its document meanwhile."""
+        with self._database.transaction() as connection:
+            deadletters.release(connection, identity.key)
+
+    def _repair(self, connection: Connection, mapper: Mapper[Any], repairs: Sequence[Repair]) -> bool:
+        freed = _write_ledger(connection, mapper, repairs)
+        written = [repair.write for repair in repairs if repair.write is not None and repair.write.problem is None]
+        rows.delete_keys(connection, mapper.tables, freed)
+        for write in written:  # one by one: an earlier one may free a unique value for a later one
+            write_rows(connection, mapper, [write])
+        deadletters.lock(connection, [repair.change for repair in repairs])
+        for repair in repairs:
+            self._write_letter(connection, repair)
+        wake(connection, mapper, freed, written)
+        return True
+
+    def _write_letter(self, connection: Connection, repair: Repair) -> None:
+        mark = repair.note.letter
+        if repair.write is not None and repair.write.problem is not None:
+            if mark is None:
+                deadletters.park(connection, [repair.write], self._backoff_seconds)
+            else:
+                deadletters.park_again(connection, repair.write, mark, self._backoff_seconds)
+        elif mark is not None:
+            deadletters.answer(connection, [mark])
+
+
+class _OvertakenError(Exception):
+    """The ledger has moved since it was noted."""
+
+
+def _write_ledger(connection: Connection, mapper: Mapper[Any], repairs: Sequence[Repair]) -> list[str]:
+    held = ledger.lock(connection, [repair.change.key for repair in repairs])
+    if any(held.get(repair.change.key) != repair.note.held for repair in repairs):
+        raise _OvertakenError
+    writes = {repair.change.key: repair.write for repair in repairs if repair.write is not None}
+    keys = row_keys(mapper, writes)
+    known = [write for key, write in writes.items() if key in held]
+    new = [write for key, write in writes.items() if key not in held]
+    abandoned = ledger.replace(connection, mapper.container, known, keys)
+    abandoned |= ledger.upsert(connection, mapper.container, new, keys)
+    if abandoned.keys() != writes.keys():
+        raise _OvertakenError  # one that nobody held came meanwhile
+    return [key for key in abandoned.values() if key is not None]
+
+
+def _note(
+    ts: int | None, lsn: int | None, etag: str, state: str, absence: bool,
+    number: int | None, revision: int, due: bool, settled: bool,
+) -> Note:  # fmt: skip
+    held = None if ts is None else Held(Version(ts, lsn, etag), State(state), absence)
+    letter = None if number is None or not due else Mark(number, revision)
+    return Note(held, letter, waits=number is not None, settled=settled)

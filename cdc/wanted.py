@@ -1,0 +1,57 @@
+"""Find the row that a refused document waits for: the one it conflicts with, or the parent that is not there."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, LiteralString
+
+from psycopg.sql import SQL, Identifier
+from sqlalchemy import Table
+
+from cdc import rows
+from cdc.errors import Problem, ProblemKind, Wanted
+from cdc.ledger import ROW_KEY_CONSTRAINT, write_row_key
+from cdc.model import Mapper, Row, Write
+from cdc.postgres import Connection, Database
+from cdc.queries import statement
+
+
+def explain(database: Database, mapper: Mapper[Any], write: Write, problem: Problem) -> Problem:
+    """Add the row that a document waits for to its problem, where the refused constraint tells it."""
+    root, row = mapper.tables[0], write.rows.root
+    if row is None or problem.kind not in (ProblemKind.CONFLICT, ProblemKind.MISSING_PARENT):
+        return problem
+    if problem.path == ROW_KEY_CONSTRAINT:
+        return replace(problem, wanted=Wanted(str(root), write_row_key(row[name] for name in rows.primary_key(root))))
+    with database.connection() as connection:
+        find = _find_rival if problem.kind is ProblemKind.CONFLICT else _find_parent
+        return replace(problem, wanted=find(connection, root, row, problem.path))
+
+
+def _find_rival(connection: Connection, root: Table, row: Row, constraint: str) -> Wanted | None:
+    columns = _read_columns(connection, statement("read_unique_columns"), root, row, constraint)
+    if columns is None:
+        return None
+    key = rows.primary_key(root)
+    query = SQL("select {} from {} where {} limit 1").format(
+        SQL(", ").join(map(Identifier, key)),
+        Identifier(*str(root).split(".")),
+        SQL(" and ").join(SQL("{} = %s").format(Identifier(name)) for name in columns[1]),
+    )
+    found = connection.execute(query, [row[name] for name in columns[1]]).fetchone()
+    return None if found is None else Wanted(columns[0], write_row_key(found))
+
+
+def _find_parent(connection: Connection, root: Table, row: Row, constraint: str) -> Wanted | None:
+    columns = _read_columns(connection, statement("read_referenced_key"), root, row, constraint)
+    return None if columns is None else Wanted(columns[0], write_row_key(row[name] for name in columns[1]))
+
+
+def _read_columns(
+    connection: Connection, query: LiteralString, root: Table, row: Row, constraint: str
+) -> tuple[str, Sequence[str]] | None:
+    """Return a constraint's table and our columns; none for a child table's, or one over expressions."""
+    parameters = {"constraint": constraint, "tables": [str(root)]}
+    found = connection.execute(query, parameters).fetchone()
+    if found is None or not set(found[1]) <= row.keys():
+        return None
+    return found[0], found[1]

@@ -1,0 +1,75 @@
+"""The source database, and steady changes of it."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from azure.cosmos import ContainerProxy, CosmosClient, PartitionKey
+from azure.cosmos.partition_key import NonePartitionKeyValue
+
+from local.cosmos.auth import EMULATOR_KEY
+from local.sample.families import Sample
+from local.sample.values import Document
+
+DATABASE = "MystiraAppDb"
+EMULATOR = f"AccountEndpoint=http://127.0.0.1:8081/;AccountKey={EMULATOR_KEY};"
+PARTITION_KEYS = {
+    "Accounts": "/id",
+    "UserProfiles": "/id",
+    "GameSessions": "/accountId",
+    "PlayerScenarioScores": "/ProfileId",
+    "PendingSignups": "/email",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """The source database, as an application would use it."""
+
+    client: CosmosClient
+    containers: Mapping[str, ContainerProxy]
+
+    @classmethod
+    def open(cls, connection: str, database: str) -> "Source":
+        """Connect, and create the database and the containers where they are missing."""
+        client = CosmosClient.from_connection_string(connection)
+        proxy = client.create_database_if_not_exists(database)
+        return cls(
+            client,
+            {
+                name: proxy.create_container_if_not_exists(name, PartitionKey(path))
+                for name, path in PARTITION_KEYS.items()
+            },
+        )
+
+    def write(self, container: str, document: Document) -> Document:
+        """Upsert one document and return it as the source keeps it."""
+        return dict(self.containers[container].upsert_item(document))
+
+    def delete(self, container: str, document: Document) -> None:
+        """Delete one document; where it lacks the partition key, it stands under no value at all."""
+        partition_key = document.get(PARTITION_KEYS[container].removeprefix("/"), NonePartitionKeyValue)
+        self.containers[container].delete_item(document["id"], partition_key)
+
+    def count(self, container: str) -> int:
+        """Count the documents of a container."""
+        proxy = self.containers[container]
+        counts: list[Any] = [
+            next(iter(proxy.query_items("SELECT VALUE COUNT(1) FROM c", feed_range=feed_range)))
+            for feed_range in proxy.read_feed_ranges()
+        ]
+        return sum(counts)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.client.close()
+
+
+def write_changes(sample: Sample, source: Source, *, per_second: float, seconds: float) -> Iterator[int]:
+    """Write changes at a steady pace for a while; yield how many were written so far."""
+    start = time.monotonic()
+    for number in range(int(per_second * seconds)):
+        time.sleep(max(0.0, start + number / per_second - time.monotonic()))
+        source.write(*sample.change())
+        yield number + 1

@@ -1,0 +1,229 @@
+"""Documents of every generation: their type and key, renamed properties, and properties that nobody has heard of."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, ClassVar, Self, TypeVar, get_args
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_pascal
+
+from cdc.errors import DocumentError, Problem, ProblemKind
+from cdc.model import NO_ROWS, JsonObject, Mapper, Observation, ObservationKind, Rows
+from mappers.fields import Text
+
+_EMPTY = (None, "")
+_KEYS = ("Id", "id")
+_TYPE_NAMES = ("$type", "Discriminator")
+_ESCAPED = re.compile(r"\^([|/\\?#])")
+# Another name may be a key of somebody's dictionary.
+_PROPERTY = re.compile(r"[A-Za-z_$][A-Za-z0-9_]{0,63}")
+
+# Never read and never counted.
+_SECRETS = {
+    "Code",
+    "ParentalControlPinHash",
+    "PasswordHash",
+    "PurchaseToken",
+    "RefreshToken",
+    "RefreshTokenExpiresAt",
+    "SecurityStamp",
+    "TwoFactorSecretKey",
+    "VerificationToken",
+    "VerificationTokenHash",
+}
+# What Entity Framework and the application's base classes write into every document, beside what Cosmos writes.
+_COMMON = {
+    *("$type", "Discriminator", "PartitionKeyId", "PartitionKeyIdUpper"),
+    *("CreatedAt", "CreatedBy", "UpdatedAt", "UpdatedBy", "DeletedAt", "DeletedBy"),
+    *("_rid", "_self", "_etag", "_attachments", "_ts", "_lsn"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Marks a field that tells whether a document has any of these properties, whatever stands there."""
+
+    names: frozenset[str]
+
+    @classmethod
+    def of(cls, *names: str) -> Self:
+        """Return the mark for these names."""
+        return cls(frozenset(names))
+
+
+def renamed(*names: str, default: Any = ...) -> Any:
+    """Declare a field by the names that its property has had, the newest first.
+
+    The newest that is neither null nor empty wins, because it is what the application that wrote last reads.
+    """
+    return Field(default, validation_alias=AliasChoices(*names))
+
+
+class DocumentModel(BaseModel):
+    """A document, or an object inside one: property names are Pascal case.
+
+    Other properties are left out, and counted as unknown unless `unmapped` has their names.
+    """
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_pascal, extra="ignore", strict=True, allow_inf_nan=False)
+    unmapped: ClassVar[tuple[str, ...]] = ()
+
+    def as_json(self) -> JsonObject:
+        """Return the fields under the names of their properties, for a JSON column."""
+        return dict(zip(_properties(type(self)), vars(self).values(), strict=True))
+
+
+@cache
+def _properties(model: type[DocumentModel]) -> tuple[str, ...]:
+    return tuple(str(field.alias) for field in model.model_fields.values())
+
+
+class RootDocument(DocumentModel):
+    """A whole document; its class has the name of the application's own class, which is its type in Cosmos."""
+
+    # Properties in which a copying tool may have put the name of the type.
+    injected: ClassVar[tuple[str, ...]] = ()
+
+    id: Text = renamed(*_KEYS)
+    is_deleted: bool | None = None
+
+
+Root = TypeVar("Root", bound=RootDocument)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """The property names that a model has heard of, and the models inside it."""
+
+    path: str
+    known: frozenset[str]
+    renamed: tuple[tuple[str, ...], ...]
+    presences: tuple[tuple[str, frozenset[str]], ...]
+    nested: tuple[tuple[str, "_Shape"], ...]
+
+
+@cache
+def _shape(model: type[DocumentModel], path: str = "$") -> _Shape:
+    known = {*_SECRETS, *model.unmapped} | (_COMMON if issubclass(model, RootDocument) else set())
+    groups, presences, nested = [], [], []
+    for field in model.model_fields.values():
+        alias = field.validation_alias
+        names = tuple(map(str, alias.choices)) if isinstance(alias, AliasChoices) else (str(alias),)
+        marks = [mark.names for mark in field.metadata if isinstance(mark, Presence)]
+        presences += [(names[0], mark) for mark in marks]
+        known.update(*(marks or [frozenset(names)]))
+        if len(names) > 1 and names != _KEYS:
+            groups.append(names)
+        nested += [
+            (names[0], _shape(inner, f"{path}.{names[0]}{suffix}")) for inner, suffix in _inner(field.annotation)
+        ]
+    return _Shape(path, frozenset(known), tuple(groups), tuple(presences), tuple(nested))
+
+
+def _inner(annotation: Any, suffix: str = "") -> Iterator[tuple[type[DocumentModel], str]]:
+    if isinstance(annotation, type) and issubclass(annotation, DocumentModel):
+        yield annotation, suffix
+    for argument in get_args(annotation):
+        yield from _inner(argument, "[]" if getattr(annotation, "__origin__", None) is list else suffix)
+
+
+class DocumentMapper(Mapper[Root]):
+    """Maps documents of all generations; one of another type, or that is marked as deleted, has no rows."""
+
+    def map(self, body: JsonObject) -> Rows:
+        """Return a document's rows and what was observed in it."""
+        observations: list[Observation] = []
+        rows = NO_ROWS
+        if self._is_ours(body, observations):
+            values = self._resolve(body, observations)
+            _find_unknown(_shape(self.document), body, observations)
+            # What was deleted must be gone, also when the rest of the document cannot be read.
+            rows = NO_ROWS if body.get("IsDeleted") is True else super().map(values)
+        if not observations:
+            return rows
+        return replace(rows, observations=tuple(dict.fromkeys((*observations, *rows.observations))))
+
+    def _is_ours(self, body: JsonObject, observations: list[Observation]) -> bool:
+        names = [name for name in _TYPE_NAMES if body.get(name) not in _EMPTY]
+        if not names:
+            return True
+        chosen = body[names[0]]
+        if not isinstance(chosen, str):
+            # A tool that turned scalars into arrays wrote this: it says nothing of the document.
+            raise DocumentError(Problem(ProblemKind.MAPPING, f"$.{names[0]}", "Input should be a valid string"))
+        observations += [_ambiguous(name) for name in names if body[name] != chosen]
+        if chosen == self.document.__name__:
+            return True
+        observations.append(Observation(ObservationKind.UNKNOWN, f"$.{names[0]}"))
+        return False
+
+    def _resolve(self, body: JsonObject, observations: list[Observation]) -> JsonObject:
+        """Leave each renamed property under one name only, because to pydantic a null or empty one is there."""
+        dropped = self._losers(body, observations)
+        replaced: JsonObject = {name: not heard.isdisjoint(body) for name, heard in _shape(self.document).presences}
+        id_, own = body.get("id"), body.get("Id")
+        key = self._read_key(id_)
+        if isinstance(own, str) and own:
+            if own != key:
+                observations.append(_ambiguous("id"))
+        elif "Id" in body:
+            if own not in _EMPTY:
+                observations.append(_ambiguous("Id"))
+            dropped.append("Id")
+        if key != id_:
+            replaced["id"] = key
+        if not dropped and not replaced:
+            return body
+        return {name: value for name, value in (body | replaced).items() if name not in dropped}
+
+    def _losers(self, body: JsonObject, observations: list[Observation]) -> list[str]:
+        losers = [name for name in self.document.injected if body.get(name) == self.document.__name__]
+        observations += map(_ambiguous, losers)
+        for names in _shape(self.document).renamed:
+            given = [name for name in names if name in body]
+            if len(given) > 1:
+                losers += _older(body, [name for name in given if name not in losers], observations)
+        return losers
+
+    def _read_key(self, id_: Any) -> Any:
+        """Return the key that stands in `id`: before version 9 the provider put the type before it and escaped it."""
+        prefix = f"{self.document.__name__}|"
+        if isinstance(id_, str) and id_.startswith(prefix):
+            return _ESCAPED.sub(r"\1", id_[len(prefix) :])
+        return id_
+
+
+def _older(body: JsonObject, given: Sequence[str], observations: list[Observation]) -> Sequence[str]:
+    """Return the names before the one that wins, and note those after it that say something else."""
+    filled = [name for name in given if body[name] not in _EMPTY]
+    if not filled:
+        return ()
+    winner, *others = filled
+    observations += [_ambiguous(name) for name in others if body[name] != body[winner]]
+    return given[: given.index(winner)]
+
+
+def ambiguous_keys(name: str, value: object) -> tuple[Observation, ...]:
+    """Note it where keys of a dictionary differ only in case: to the application they are one."""
+    if isinstance(value, dict) and len({key.lower() for key in value}) < len(value):
+        return (_ambiguous(name),)
+    return ()
+
+
+def _ambiguous(name: str) -> Observation:
+    return Observation(ObservationKind.AMBIGUOUS, f"$.{name}")
+
+
+def _find_unknown(shape: _Shape, value: JsonObject, observations: list[Observation]) -> None:
+    if not value.keys() <= shape.known:
+        for name in sorted(value.keys() - shape.known):
+            if not (name.startswith("_") and shape.path == "$"):
+                path = f"{shape.path}.{name if _PROPERTY.fullmatch(name) else '*'}"
+                observations.append(Observation(ObservationKind.UNKNOWN, path))
+    for name, inner in shape.nested:
+        items = value.get(name)
+        for item in items if isinstance(items, list) else (items,):
+            if isinstance(item, dict):
+                _find_unknown(inner, item, observations)

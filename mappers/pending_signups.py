@@ -1,0 +1,45 @@
+"""Pending sign-ups: one row a sign-up, without its secrets; only where EXTRA_CONTAINERS names the container."""
+
+from cdc.model import Rows
+from mappers import tables
+from mappers.documents import DocumentMapper, RootDocument, renamed
+from mappers.fields import Instant, Text, WholeNumber
+
+
+class PendingSignup(RootDocument):
+    """A document of the container PendingSignups."""
+
+    unmapped = ("Status", "VerifiedAt", "VerifiedUntil")
+
+    email: Text = renamed("Email", "email")
+    display_name: Text | None = None
+    created_at: Instant = None
+    expires_at: Instant = renamed("ExpiresAt", "VerificationTokenExpiresAt", default=None)
+    is_used: bool | None = None
+    consumed_at: Instant = None
+    is_signin: bool | None = None
+    failed_attempts: WholeNumber | None = None
+
+
+def map_pending_signup(signup: PendingSignup) -> Rows:
+    """Return a sign-up's row."""
+    return Rows(
+        root={
+            "id": signup.id,
+            "email": signup.email,
+            "display_name": signup.display_name,
+            "created_at": signup.created_at,
+            "expires_at": signup.expires_at,
+            "is_used": signup.consumed_at is not None if signup.is_used is None else signup.is_used,
+            "is_signin": signup.is_signin,
+            "failed_attempts": signup.failed_attempts,
+        }
+    )
+
+
+PENDING_SIGNUPS = DocumentMapper(
+    container="PendingSignups",
+    document=PendingSignup,
+    tables=(tables.pending_signups,),
+    rows=map_pending_signup,
+)

@@ -1,0 +1,45 @@
+"""Scores: one row for what a player scored in a scenario."""
+
+from cdc.model import Rows
+from mappers import tables
+from mappers.documents import DocumentMapper, RootDocument, ambiguous_keys, renamed
+from mappers.fields import EmbeddedObject, Instant, Text
+
+
+class PlayerScenarioScore(RootDocument):
+    """A document of the container PlayerScenarioScores."""
+
+    unmapped = (
+        *("BestEnding", "BestScore", "Completions", "EchoesDiscoveredPercentage", "EndingsDiscoveredJson"),
+        *("FirstCompletedAt", "LastPlayedAt", "ScenesVisitedPercentage", "TotalAttempts", "TotalPlayTimeSeconds"),
+    )
+
+    profile_id: Text = renamed("UserId", "ProfileId")
+    scenario_id: Text
+    game_session_id: Text | None = None
+    axis_scores: EmbeddedObject = {}
+    created_at: Instant = None
+
+
+def map_score(score: PlayerScenarioScore) -> Rows:
+    """Return a score's row."""
+    return Rows(
+        root={
+            "id": score.id,
+            "profile_id": score.profile_id,
+            "scenario_id": score.scenario_id,
+            # The application's default is "", which no session has.
+            "game_session_id": score.game_session_id or None,
+            "axis_scores": score.axis_scores,
+            "created_at": score.created_at,
+        },
+        observations=ambiguous_keys("AxisScores", score.axis_scores),
+    )
+
+
+PLAYER_SCENARIO_SCORES = DocumentMapper(
+    container="PlayerScenarioScores",
+    document=PlayerScenarioScore,
+    tables=(tables.player_scenario_scores,),
+    rows=map_score,
+)

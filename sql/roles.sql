@@ -1,0 +1,85 @@
+-- Who may do what in this database. Run it before the first migration and after every one, as a role that may create
+-- roles and grant on the database and on the mapped tables, such as the server's administrator; a second run changes
+-- nothing. The roles carry the database's name, because roles belong to the whole server, and environments share one.
+--
+--   <database>_cdc_owner    migrates: owns schema cdc and what it creates
+--   <database>_cdc_writer   the app: reads and writes rows, and creates nothing that lasts
+--   <database>_cdc_reader   people and reports: the mapped tables, and of cdc what identifies no document
+--
+-- They have no login. Give each login one of them: grant app_cdc_writer to "the app's login".
+do $$
+declare
+    -- The tables that the mappers write.
+    mapped constant text[] := array[
+        'accounts', 'completed_scenarios', 'user_profiles', 'user_badges', 'game_sessions', 'player_scenario_scores',
+        'pending_signups'
+    ];
+    database constant text := current_database();
+    owner constant text := database || '_cdc_owner';
+    writer constant text := database || '_cdc_writer';
+    reader constant text := database || '_cdc_reader';
+    role text;
+    name text;
+begin
+    if octet_length(writer) > 63 then
+        raise exception 'The name of database % is too long to be part of a role''s name.', database;
+    end if;
+    foreach role in array array[owner, writer, reader] loop
+        if not exists (select from pg_roles where rolname = role) then
+            execute format('create role %I nologin', role);
+        end if;
+        execute format('grant connect on database %I to %I', database, role);
+        execute format('grant usage on schema public to %I', role);
+    end loop;
+
+    -- To give the owner what it owns, and to say what its later tables grant, one has to be a member.
+    if not pg_has_role(current_user, owner, 'usage') then
+        execute format('grant %I to %I', owner, current_user);
+    end if;
+    execute format('grant create on database %I to %I', database, owner);
+    execute format('grant create on schema public to %I', owner);
+    execute format('grant temporary on database %I to %I', database, writer);
+    execute format('create schema if not exists cdc authorization %I', owner);
+    execute format('alter schema cdc owner to %I', owner);
+    execute format('grant usage on schema cdc to %I, %I', writer, reader);
+
+    for name in select tablename from pg_tables where schemaname = 'cdc' loop
+        execute format('alter table cdc.%I owner to %I', name, owner);
+        execute format('grant select, insert, update, delete on cdc.%I to %I', name, writer);
+    end loop;
+    foreach name in array mapped loop
+        if to_regclass(format('public.%I', name)) is not null then
+            execute format('grant select, insert, update, delete on public.%I to %I', name, writer);
+            execute format('grant select on public.%I to %I', name, reader);
+        end if;
+    end loop;
+
+    -- What a later migration creates.
+    execute format(
+        'alter default privileges for role %I in schema cdc grant select, insert, update, delete on tables to %I',
+        owner, writer);
+    execute format(
+        'alter default privileges for role %I in schema public grant select, insert, update, delete on tables to %I',
+        owner, writer);
+    execute format(
+        'alter default privileges for role %I in schema public grant select on tables to %I', owner, reader);
+
+    -- The history of migrations is the owner's alone. Identities outlive the documents in cdc: no reader needs them.
+    if to_regclass('cdc.migration') is not null then
+        execute format('revoke insert, update, delete on cdc.migration from %I', writer);
+        execute format('grant select on cdc.migration to %I', reader);
+    end if;
+    if to_regclass('cdc.document') is not null then
+        execute format('grant select (container, ts, lsn, state, applied_at) on cdc.document to %I', reader);
+    end if;
+    if to_regclass('cdc.dead_letter') is not null then
+        execute format(
+            'grant select (number, container, ts, lsn, kind, message, state, attempts, next_attempt_at, parked_at)'
+            ' on cdc.dead_letter to %I', reader);
+    end if;
+    -- Paths are names of properties, never of people.
+    if to_regclass('cdc.observation') is not null then
+        execute format('grant select on cdc.observation, cdc.container to %I', reader);
+    end if;
+end
+$$;

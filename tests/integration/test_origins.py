@@ -1,0 +1,60 @@
+"""The source container that was seen first is the only one that is believed."""
+
+import pytest
+
+from cdc import origins
+from cdc.errors import FatalError
+from cdc.origin import Origin
+from cdc.replicate import replicate
+from mappers.accounts import ACCOUNTS
+from tests.builders import a_change, a_version, an_account
+
+FIRST = Origin("Accounts", "one.documents.azure.com", "k1xAAJ8c2QA=", ("/id",))
+RECREATED = Origin("Accounts", "one.documents.azure.com", "k1xAAK8c2QA=", ("/id",))
+ANOTHER = Origin("Accounts", "two.documents.azure.com", "k1xAAJ8c2QA=", ("/id",))
+
+
+def test_the_container_seen_first_stays_welcome(database):
+    """Whoever comes with the same container goes on."""
+    for _ in range(3):
+        origins.confirm(database, FIRST)
+
+
+@pytest.mark.parametrize("other", [RECREATED, ANOTHER], ids=["created again", "another account"])
+def test_another_container_is_refused_until_it_is_adopted(database, other):
+    """One sentence names both and the command; afterwards the other one is the only one."""
+    origins.confirm(database, FIRST)
+
+    with pytest.raises(FatalError, match="python -m cdc adopt Accounts"):
+        origins.confirm(database, other)
+    origins.adopt(database, other)
+
+    origins.confirm(database, other)
+    with pytest.raises(FatalError, match="another one than before"):
+        origins.confirm(database, FIRST)
+
+
+def test_adopting_forgets_what_the_other_life_numbered(database, sink, observer):
+    """A restored container counts its lsn anew: a later version with a smaller number is not held for older."""
+    body = an_account()
+    replicate(ACCOUNTS, [a_change(version=a_version(0, 900), body=body)], sink)
+
+    origins.adopt(database, RECREATED)
+    outcome = replicate(ACCOUNTS, [a_change(version=a_version(5, 3), body=body)], sink)
+
+    assert (outcome.applied, outcome.undecided) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("rid", "same"),
+    [
+        pytest.param("k1xAAJ8c2QAFAAAAAAAAAA==", True, id="a document of it"),
+        pytest.param("k1xAAK8c2QAFAAAAAAAAAA==", False, id="a document of another"),
+        pytest.param("k1-AAJ8c2QAFAAAAAAAAAA==", False, id="a slash written as a dash"),
+        pytest.param(None, True, id="no resource id"),
+        pytest.param("nonsense!", True, id="no base64"),
+    ],
+)
+def test_a_document_tells_which_container_it_is_of(rid, same):
+    """The first half of a document's resource id is its container's."""
+    assert FIRST.has([{"_rid": "k1xAAJ8c2QABAAAAAAAAAA=="}, {"_rid": rid}]) is same

@@ -1,0 +1,416 @@
+"""Documents that are read again: what the source says now wins, where nobody else was faster."""
+
+from dataclasses import replace
+
+import pytest
+
+from cdc.errors import TransientError
+from cdc.model import Identity, Outcome
+from cdc.notes import Ending, Reading
+from cdc.repair import repair_document, retry
+from cdc.repairs import PostgresRepairs
+from cdc.replicate import replicate
+from mappers.accounts import ACCOUNTS
+from tests.builders import TS, a_change, a_version, an_account
+
+A = Identity.of("Accounts", "p", "a")
+SETTLE_SECONDS = 120
+
+
+class FakeSource:
+    """Hold documents as the source would, and answer with what is there."""
+
+    def __init__(self):
+        self.documents = {}
+        self.meanwhile = lambda: None
+        self.failures = 0
+        self.reads = []
+
+    def put(self, id_, ts=0, etag=None, **overrides):
+        """Write a document's version, as one that is read by its id: without an lsn."""
+        version = a_version(ts, etag=etag)
+        row = overrides.pop("row", id_)
+        self.documents[id_] = an_account(row, **overrides) | {"_ts": version.ts, "_etag": version.etag}
+
+    def read_document(self, identity):
+        """Answer, after whatever happens meanwhile."""
+        id_ = identity.id.strip('"')
+        self.reads.append(id_)
+        if self.failures:
+            self.failures -= 1
+            raise TransientError("Cosmos did not answer.")
+        body = self.documents.get(id_)
+        self.meanwhile()
+        return Reading(body, TS + 1_000)
+
+
+@pytest.fixture
+def source():
+    """A source without documents."""
+    return FakeSource()
+
+
+@pytest.fixture
+def repairs(database):
+    """The store under test."""
+    return PostgresRepairs(database, backoff_seconds=60, settle_seconds=SETTLE_SECONDS)
+
+
+@pytest.fixture
+def repair(source, repairs):
+    """Read one account again."""
+    return lambda identity=A: repair_document(ACCOUNTS, identity, source, repairs)
+
+
+@pytest.fixture
+def run_timer(source, repairs):
+    """Do what the timer does."""
+    return lambda: dict(retry([ACCOUNTS], source, repairs, rounds=5))
+
+
+def an_upsert(id_="a", ts=0, lsn=None, row=None, **overrides):
+    """Build a delivery of an account."""
+    return a_change(id_, partition_key="p", version=a_version(ts, lsn), body=an_account(row or id_, **overrides))
+
+
+def name_of(observer, id_="a"):
+    """Return the display name in an account's row."""
+    return {row["id"]: row["display_name"] for row in observer.rows("accounts")}.get(id_)
+
+
+def letter(observer, columns, id_="a"):
+    """Return columns of a document's letter, or None."""
+    return observer.connection.execute(f"select {columns} from cdc.dead_letter where id = %s", [f'"{id_}"']).fetchone()
+
+
+def pass_time(observer, seconds):
+    """Let time pass: everything that the letters and the ledger say was so much earlier."""
+    for table, columns in {
+        "dead_letter": ("next_attempt_at", "doubted_at", "parked_at", "claimed_until"),
+        "document": ("applied_at",),
+    }.items():
+        moved = ", ".join(f"{column} = {column} - make_interval(secs => {seconds})" for column in columns)
+        observer.connection.execute(f"update cdc.{table} set {moved}")
+
+
+def test_an_undecided_document_is_read_again_when_its_second_is_over(sink, observer, source, run_timer):
+    """Two versions of one second that cannot be ordered end in what the source holds, and no letter stays."""
+    replicate(ACCOUNTS, [an_upsert(lsn=7, DisplayName="first")], sink)
+    replicate(ACCOUNTS, [replace(an_upsert(DisplayName="second"), version=a_version(0, None, "second"))], sink)
+    source.put("a", etag="second", DisplayName="second")
+
+    assert run_timer() == {Ending.APPLIED: 1}
+
+    assert name_of(observer) == "second"
+    assert observer.letters() == {}
+    assert run_timer() == {}
+
+
+def test_an_undecided_letter_waits_for_its_second_to_end(connection, sink, observer, source, run_timer):
+    """While another version of the same second may still be written, reading again would prove nothing."""
+    (now,) = connection.execute("select extract(epoch from now())::bigint + 5").fetchone()
+    replicate(ACCOUNTS, [an_upsert(ts=now - TS, DisplayName="first")], sink)
+    other = replace(an_upsert(DisplayName="second"), version=a_version(now - TS, None, "second"))
+    replicate(ACCOUNTS, [other], sink)
+
+    assert run_timer() == {}
+    pass_time(observer, 10)
+    source.put("a", now - TS, etag="second", DisplayName="second")
+    assert run_timer() == {Ending.APPLIED: 1}
+
+
+def test_a_repair_keeps_the_lsn_of_a_version_it_finds_again(sink, observer, source, repair):
+    """A point read does not tell the lsn; the one that the feed told stays."""
+    replicate(ACCOUNTS, [an_upsert(lsn=7)], sink)
+    source.put("a", etag=a_version(0, 7).etag)
+
+    assert repair() is Ending.APPLIED
+
+    (lsn,) = observer.connection.execute("select lsn from cdc.document").fetchone()
+    assert lsn == 7
+
+
+def test_a_replay_applies_what_a_mended_mapper_takes(sink, observer, source, repair):
+    """The parked version itself is applied, and its letter goes."""
+    replicate(ACCOUNTS, [an_upsert(Email=None)], sink)
+    source.put("a", etag=a_version(0).etag)
+
+    assert repair() is Ending.APPLIED
+
+    assert observer.states() == {"a": "applied"}
+    assert observer.letters() == {}
+
+
+def test_a_document_that_is_still_bad_stays_parked(sink, observer, source, repair):
+    """The letter says what is wrong now, and counts the attempt; nothing makes it due again."""
+    replicate(ACCOUNTS, [an_upsert(Email=None)], sink)
+    source.put("a", 1, CreatedAt="no time")
+
+    assert repair() is Ending.PARKED
+
+    assert letter(observer, "kind, path, attempts, state, next_attempt_at") == (
+        "mapping", "$.CreatedAt", 1, "waiting", None,
+    )  # fmt: skip
+    assert observer.states() == {"a": "parked"}
+
+
+def test_whoever_writes_while_the_source_answers_wins(sink, observer, source, repair):
+    """The repair finds the ledger moved and writes nothing."""
+    replicate(ACCOUNTS, [an_upsert(ts=0)], sink)
+    source.put("a", 1, DisplayName="read")
+    source.meanwhile = lambda: replicate(ACCOUNTS, [an_upsert(ts=2, DisplayName="newer")], sink)
+
+    assert repair() is Ending.OVERTAKEN
+
+    assert name_of(observer) == "newer"
+
+
+def test_a_letter_that_comes_while_the_source_answers_stays(sink, observer, source, repair):
+    """An undecided version that nobody has read yet is not answered by an answer that is older."""
+    replicate(ACCOUNTS, [an_upsert(ts=0, lsn=7)], sink)
+    source.put("a", 0, etag=a_version(0, 7).etag)
+    other = replace(an_upsert(ts=0), version=a_version(0, None, "other"))
+    source.meanwhile = lambda: replicate(ACCOUNTS, [other], sink)
+
+    assert repair() is Ending.APPLIED
+
+    assert observer.letters()["a"][0] == "undecided"
+
+
+def test_a_document_that_comes_while_the_source_answers_is_not_undone(sink, observer, source, repair):
+    """A repair of a document that nobody held loses against a delivery."""
+    source.put("a", 0, DisplayName="read")
+    source.meanwhile = lambda: replicate(ACCOUNTS, [an_upsert(ts=2, DisplayName="newer")], sink)
+
+    assert repair() is Ending.OVERTAKEN
+
+    assert name_of(observer) == "newer"
+
+
+def test_an_absence_is_believed_when_it_is_repeated_a_settle_time_later(sink, observer, repair, run_timer):
+    """One 404 deletes nothing; the second one leaves a tombstone with the server's time and the version's etag."""
+    replicate(ACCOUNTS, [an_upsert(lsn=7)], sink)
+
+    assert repair() is Ending.DOUBTED
+    assert observer.ids() == ["a"]
+    assert run_timer() == {}
+    assert repair() is Ending.DOUBTED
+    pass_time(observer, SETTLE_SECONDS + 1)
+    assert run_timer() == {Ending.DELETED: 1}
+
+    assert observer.ids() == []
+    assert observer.ledger()["a"][:4] == (TS + 1_000, 7, a_version(0, 7).etag, "deleted")
+    assert observer.letters() == {}
+
+
+def test_an_absence_counts_anew_when_the_document_changed_meanwhile(sink, observer, repair, run_timer):
+    """Between the two answers the feed delivered a version: the first answer says nothing about it."""
+    replicate(ACCOUNTS, [an_upsert(ts=0)], sink)
+    repair()
+    pass_time(observer, SETTLE_SECONDS + 1)
+    replicate(ACCOUNTS, [an_upsert(ts=1, Email=None)], sink)
+
+    assert repair() is Ending.DOUBTED
+    assert observer.ids() == ["a"]
+
+
+def test_an_absent_document_that_nobody_holds_writes_nothing(observer, repair):
+    """Whoever asks for a document that never was finds no trace of it."""
+    assert repair() is Ending.ABSENT
+    assert (observer.ledger(), observer.letters()) == ({}, {})
+
+
+def test_a_tombstone_of_an_absence_refuses_the_version_it_replaced(sink, observer, repair, run_timer):
+    """A late delivery of the deleted version does not revive the document, however far apart their times are."""
+    replicate(ACCOUNTS, [an_upsert()], sink)
+    repair()
+    pass_time(observer, SETTLE_SECONDS + 1)
+    run_timer()
+
+    assert replicate(ACCOUNTS, [an_upsert()], sink) == Outcome(stale=1)
+    assert replicate(ACCOUNTS, [an_upsert(ts=995)], sink) == Outcome(undecided=1)
+    assert observer.ids() == []
+
+
+def test_a_document_created_again_about_the_time_of_its_absence(sink, observer, source, repair, run_timer):
+    """Within ten seconds of the answer the clocks decide nothing; the source does."""
+    replicate(ACCOUNTS, [an_upsert()], sink)
+    repair()
+    pass_time(observer, SETTLE_SECONDS + 1)
+    run_timer()
+    source.put("a", 1_005, DisplayName="again")
+    replicate(ACCOUNTS, [an_upsert(ts=1_005, DisplayName="again")], sink)
+
+    assert run_timer() == {Ending.APPLIED: 1}
+    assert name_of(observer) == "again"
+
+
+def test_an_older_version_is_believed_when_it_is_repeated(sink, observer, source, repair, run_timer):
+    """A source that was restored goes back; a replica that lags for a moment does not."""
+    replicate(ACCOUNTS, [an_upsert(ts=5, DisplayName="newer")], sink)
+    source.put("a", 1, DisplayName="restored")
+
+    assert repair() is Ending.DOUBTED
+    assert name_of(observer) == "newer"
+    pass_time(observer, SETTLE_SECONDS + 1)
+    assert run_timer() == {Ending.APPLIED: 1}
+
+    assert name_of(observer) == "restored"
+    assert observer.ledger()["a"][0] == TS + 1
+
+
+class TestConflicts:
+    """Documents that claim one row, or a value that a rule of the table lets only one have."""
+
+    def claim_one_row(self, sink):
+        """Deliver two documents that claim the row `r`."""
+        replicate(ACCOUNTS, [an_upsert("one", row="r", DisplayName="one")], sink)
+        replicate(ACCOUNTS, [an_upsert("two", row="r", DisplayName="two")], sink)
+
+    def test_the_claimant_waits_and_knows_for_what(self, sink, observer):
+        """The second one is parked with the row that it wants."""
+        self.claim_one_row(sink)
+
+        assert letter(observer, "kind, wanted_table, wanted_key", "two") == ("conflict", "public.accounts", '["r"]')
+        assert name_of(observer, "r") == "one"
+
+    def test_tries_are_spaced_and_end(self, sink, observer, source, run_timer):
+        """1, 2, 4, 8 and 16 minutes later, then it is exhausted and waits for somebody."""
+        self.claim_one_row(sink)
+        source.put("one", row="r")
+        source.put("two", row="r")
+
+        for minutes in (1, 2, 4, 8, 16):
+            pass_time(observer, minutes * 60 - 5)
+            assert run_timer() == {}
+            pass_time(observer, 6)
+            assert run_timer() == {Ending.PARKED: 1}
+
+        assert letter(observer, "state, attempts", "two") == ("exhausted", 5)
+        pass_time(observer, 100_000)
+        assert run_timer() == {}
+
+    @pytest.mark.parametrize("exhausted", [False, True])
+    def test_a_row_that_is_freed_wakes_its_claimant(self, sink, observer, source, run_timer, exhausted):
+        """The holder's delete makes the claimant due at once, also after its tries were over."""
+        self.claim_one_row(sink)
+        if exhausted:
+            observer.connection.execute("update cdc.dead_letter set state = 'exhausted', attempts = 5")
+        source.put("two", row="r", DisplayName="two")
+
+        replicate(ACCOUNTS, [a_change("one", partition_key="p", version=a_version(1), body=None)], sink)
+
+        assert run_timer() == {Ending.APPLIED: 1}
+        assert name_of(observer, "r") == "two"
+        assert observer.letters() == {}
+
+    def test_a_holder_that_is_gone_makes_way(self, sink, observer, source, run_timer):
+        """A hard delete that no feed delivers is found by the claimant's retry, and confirmed."""
+        self.claim_one_row(sink)
+        source.put("two", row="r", DisplayName="two")
+        pass_time(observer, 61)
+
+        assert run_timer() == {Ending.PARKED: 1}
+        pass_time(observer, SETTLE_SECONDS + 1)
+        assert run_timer() == {Ending.DELETED: 1, Ending.APPLIED: 1}
+
+        assert name_of(observer, "r") == "two"
+        assert observer.states() == {"one": "deleted", "two": "applied"}
+        assert observer.letters() == {}
+
+    def test_two_that_swap_rows_one_by_one_end_swapped(self, sink, observer, source, run_timer):
+        """Each alone is refused; read again, both are written in one transaction."""
+        replicate(ACCOUNTS, [an_upsert("one", row="r1"), an_upsert("two", row="r2")], sink)
+        for id_, row in (("one", "r2"), ("two", "r1")):
+            replicate(ACCOUNTS, [an_upsert(id_, 1, row=row, DisplayName=id_)], sink)
+            source.put(id_, 1, row=row, DisplayName=id_)
+        assert len(observer.letters()) == 2
+        pass_time(observer, 61)
+
+        run_timer()
+
+        assert (name_of(observer, "r1"), name_of(observer, "r2")) == ("two", "one")
+        assert observer.letters() == {}
+
+    def test_an_email_that_moves_to_another_account(self, sink, observer, source, run_timer):
+        """A rule of the table's own refuses the newcomer until the holder's newest version has given the value up."""
+        observer.connection.execute("create unique index one_email on accounts (email)")
+        replicate(ACCOUNTS, [an_upsert("one", Email="x@example.com")], sink)
+        replicate(ACCOUNTS, [an_upsert("two", Email="x@example.com")], sink)
+        assert letter(observer, "kind, path, wanted_key", "two") == ("conflict", "one_email", '["one"]')
+        source.put("one", 1, Email="y@example.com")
+        source.put("two", 0, Email="x@example.com")
+        pass_time(observer, 61)
+
+        assert run_timer() == {Ending.APPLIED: 1}
+
+        emails = {row["id"]: row["email"] for row in observer.rows("accounts")}
+        assert emails == {"one": "y@example.com", "two": "x@example.com"}
+        assert observer.letters() == {}
+
+    def test_an_email_that_the_feed_frees_wakes_the_newcomer(self, sink, observer, source, run_timer):
+        """The holder's next version makes the newcomer due."""
+        observer.connection.execute("create unique index one_email on accounts (email)")
+        replicate(ACCOUNTS, [an_upsert("one", Email="x@example.com")], sink)
+        replicate(ACCOUNTS, [an_upsert("two", Email="x@example.com")], sink)
+        source.put("two", 0, Email="x@example.com")
+
+        replicate(ACCOUNTS, [an_upsert("one", 1, Email="y@example.com")], sink)
+
+        assert run_timer() == {Ending.APPLIED: 1}
+
+
+class TestMissingParents:
+    """Documents whose table points to rows that are not there yet."""
+
+    def test_the_parent_wakes_its_children(self, sink, observer, source, run_timer):
+        """A child is parked with the row that it misses, and goes in when that is written, however late."""
+        observer.connection.execute(
+            "alter table accounts add constraint sponsor foreign key (external_user_id) references accounts (id)"
+        )
+        replicate(ACCOUNTS, [an_upsert("a", ExternalUserId="parent")], sink)
+        source.put("a", 0, ExternalUserId="parent")
+        assert letter(observer, "kind, wanted_key") == ("missing_parent", '["parent"]')
+        observer.connection.execute("update cdc.dead_letter set state = 'exhausted'")
+        assert run_timer() == {}
+
+        replicate(ACCOUNTS, [an_upsert("parent", ExternalUserId=None)], sink)
+
+        assert run_timer() == {Ending.APPLIED: 1}
+        assert observer.ids() == ["a", "parent"]
+        assert observer.letters() == {}
+
+
+def test_a_source_that_is_away_costs_no_attempt(sink, observer, source, run_timer):
+    """After three failures in a row the run ends; the letters wait as they did."""
+    replicate(ACCOUNTS, [an_upsert(str(number), row="r") for number in range(6)], sink)
+    pass_time(observer, 61)
+    source.failures = 99
+
+    with pytest.raises(TransientError):
+        run_timer()
+
+    assert len(source.reads) == 3
+    attempts = observer.connection.execute("select distinct attempts, state from cdc.dead_letter").fetchall()
+    assert attempts == [(0, "waiting")]
+
+
+def test_a_claimed_letter_is_not_taken_twice(sink, observer, repairs):
+    """Two timers at once share the letters; a claim whose holder died runs out."""
+    replicate(ACCOUNTS, [an_upsert("one", row="r"), an_upsert("two", row="r")], sink)
+    pass_time(observer, 61)
+
+    assert len(repairs.claim(["Accounts"], 10)) == 1
+    assert repairs.claim(["Accounts"], 10) == []
+    assert repairs.claim(["UserProfiles"], 10) == []
+    pass_time(observer, 121)
+    assert len(repairs.claim(["Accounts"], 10)) == 1
+
+
+def test_a_discarded_letter_is_left_alone(sink, observer, run_timer):
+    """Somebody has decided that the document needs no row: only a newer version asks again."""
+    replicate(ACCOUNTS, [an_upsert("one", row="r"), an_upsert("two", row="r")], sink)
+    observer.connection.execute("update cdc.dead_letter set state = 'discarded'")
+    pass_time(observer, 10_000)
+
+    assert run_timer() == {}
