@@ -5,9 +5,10 @@ import logging
 import sys
 import time
 import traceback
-import warnings
 from contextvars import ContextVar
 from pathlib import Path
+
+from local.console import quiet_localhost
 
 # The function whose invocation runs in this context: lines of user code carry its name.
 current_function: ContextVar[str | None] = ContextVar("current_function", default=None)
@@ -39,8 +40,7 @@ def configure(*, verbose: bool, as_json: bool = False) -> None:
     root.setLevel(logging.INFO if verbose else logging.WARNING)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
-    # The SDK trusts the emulator's certificate on this machine, and urllib3 says so at every request.
-    warnings.filterwarnings("ignore", message="Unverified HTTPS request is being made to host '(localhost|127.0.0.1)'")
+    quiet_localhost()
 
 
 def summarize(error: BaseException) -> str:
