@@ -20,6 +20,7 @@ from local.functions.held import HeldLease
 from local.functions.leases import Lease, LeaseLostError, LeaseStore
 from local.functions.outage import UNAVAILABLE, Outage
 
+_BAD_REQUEST = 400
 _REFUSALS = {401, 403}
 
 
@@ -87,6 +88,8 @@ class ChangeFeed:
             raise HostError(
                 f"function {self._name}: Cosmos refuses the key or token of the connection {name}"
             ) from None
+        if self._trigger.mode == "AllVersionsAndDeletes":
+            self._check_all_versions(source.container)
         if not source.leases.is_initialized():
             ranges = [found["Range"] for found in source.container.read_feed_ranges(force_refresh=True)]
             source.leases.initialize([(found["min"], found["max"]) for found in ranges])
@@ -95,6 +98,19 @@ class ChangeFeed:
                 f"function {self._name}: its leases were made for another changeFeedMode; use another lease prefix"
             )
         return source
+
+    def _check_all_versions(self, container: ContainerProxy) -> None:
+        pages = container.query_items_change_feed(start_time="Now", mode="AllVersionsAndDeletes").by_page()
+        try:
+            next(pages, None)
+        except CosmosHttpResponseError as error:
+            if error.status_code != _BAD_REQUEST:
+                raise
+            raise HostError(
+                f"function {self._name}: the container {self._trigger.container} has no change feed of "
+                "AllVersionsAndDeletes: enable all versions and deletes for the account, "
+                "or give the container a changeFeedPolicy with a retentionDuration"
+            ) from None
 
     def _look_for_leases(self, source: _Source, outage: Outage) -> None:
         if not self._followers:

@@ -47,7 +47,8 @@ class Outage:
         self._delay = min(max(self._delay * 2, _SHORTEST), _LONGEST)
 
     def _recover(self) -> None:
-        if self._delay:
+        # At the end leases are given back: that says nothing of what could not be read.
+        if self._delay and not self._stopping.is_set():
             _log.warning("Cosmos is available again", extra=self._extra)
         self._delay = 0.0
 

@@ -329,6 +329,19 @@ def versioned(source):
     source.container = source.database.create_container("things", PartitionKey("/id"), change_feed_policy=policy)
 
 
+def test_a_container_that_does_not_keep_all_versions_ends_the_host_with_one_text(app, run):
+    """Follow all versions of a container without a changeFeedPolicy."""
+    app.write(declare(SOURCE, **ALL))
+
+    host = run()
+
+    assert host.wait() == 1
+    assert host.errors == (
+        "functions: function feed: the container things has no change feed of AllVersionsAndDeletes: enable all "
+        "versions and deletes for the account, or give the container a changeFeedPolicy with a retentionDuration\n"
+    )
+
+
 def test_all_versions_and_deletes_are_delivered_from_now_on(app, run, source, versioned, eventually):
     """Write before the start, change and delete after it, go on after a restart."""
     function = "def feed(documents: str): note(changes=json.loads(documents))\n"
