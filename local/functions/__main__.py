@@ -64,7 +64,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--verbose",
         action="store_true",
-        help="log every invocation, why a request is refused, and what the app logs as INFO",
+        help="log every invocation and retry, why a request is refused, and what the app logs as INFO",
     )
     parser.add_argument("--json-log", action="store_true", help="log one JSON object a line")
     parser.add_argument(

@@ -78,7 +78,10 @@ class Invoker:
                 return Outcome.ABANDONED
             if policy is None or policy.is_spent(retry_count):
                 return Outcome.FAILED
-            if self._stopping.wait(policy.delay(retry_count)) or is_lost():
+            delay = policy.delay(retry_count)
+            count = f"{retry_count + 1} of {limit}" if limit > 0 else f"{retry_count + 1}"
+            _log.info("trying again in %.1f s, retry %s", delay, count, extra={"function": function.name})
+            if self._stopping.wait(delay) or is_lost():
                 return Outcome.ABANDONED
         raise AssertionError
 

@@ -209,6 +209,17 @@ def test_a_batch_whose_retries_are_spent_is_checkpointed_and_lost(app, run, sour
     assert delivered(app) == ["one"] * attempts + ["two"]
 
 
+@pytest.mark.parametrize(("retry", "last"), [(RETRY_TWICE, "2 of 2"), (RETRY_EVER, "2")])
+def test_verbose_says_when_a_failed_batch_is_tried_again(app, run, source, eventually, retry, last):
+    """Fail for good, and read of the first two retries."""
+    app.write(declare(RETRIED, retry))
+    source.write("one")
+    host = run("--verbose").wait_ready()
+
+    eventually(lambda: f"info feed: trying again in 0.0 s, retry {last}\n" in host.errors)
+    assert f"info feed: trying again in 0.0 s, retry {last.replace('2', '1', 1)}\n" in host.errors
+
+
 def test_a_batch_in_retry_is_not_checkpointed_when_the_host_stops(app, run, source, eventually):
     """Stop while the function still fails, and find the batch again after the restart."""
     app.write(declare(RETRIED, RETRY_EVER.replace("00:00:00", "00:10:00")))
