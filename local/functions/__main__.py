@@ -59,7 +59,11 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         help="how long an HTTP request waits: Azure's 230",
     )
     parser.add_argument(
-        "--state", type=_resolve, default=None, metavar="DIR", help="the folder for the state of durable functions"
+        "--state",
+        type=_resolve,
+        default=None,
+        metavar="DIR",
+        help="the folder for the state of durable functions and the locks of timers",
     )
     parser.add_argument(
         "--verbose",

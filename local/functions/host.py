@@ -106,8 +106,9 @@ class Host:
         self._keys = given.keys
         self._count = len(planned.endpoints) + len(planned.timers) + len(planned.change_feeds)
         self._invoker = Invoker(threads=given.threads, stopping=self._stopping, timeout=planned.function_timeout)
-        self._task_hub = self._open_task_hub(planned.task_hub, given.state or hub.default_state(Path.cwd()))
-        self._timers = [Timer(*found, self._invoker, self._stopping) for found in planned.timers]
+        state = given.state or hub.default_state(Path.cwd())
+        self._task_hub = self._open_task_hub(planned.task_hub, state)
+        self._timers = [Timer(*found, self._invoker, self._stopping, state) for found in planned.timers]
         self._http = HttpServer(
             planned.endpoints,
             keys=given.keys,

@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 from azure.functions.meta import Datum
 
@@ -20,13 +21,15 @@ _log = logging.getLogger(__name__)
 class Timer:
     """Run one function again and again, never two at a time, in one of the hosts that run the app."""
 
-    def __init__(self, function: Function, trigger: TimerTrigger, invoker: Invoker, stopping: threading.Event) -> None:
+    def __init__(
+        self, function: Function, trigger: TimerTrigger, invoker: Invoker, stopping: threading.Event, state: Path
+    ) -> None:
         self._function = function
         self._trigger = trigger
         self._invoker = invoker
         self._stopping = stopping
         self._last: datetime | None = None
-        self._lock = HostLock(function.directory, function.name)
+        self._lock = HostLock(state, f"timer-{function.name}")
         self._is_standby = False
         self._by_hand: list[threading.Thread] = []
         self._thread = threading.Thread(target=self._run, name=function.name, daemon=True)
