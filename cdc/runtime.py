@@ -12,7 +12,7 @@ from cdc.errors import FatalError
 from cdc.feed import read_change
 from cdc.model import JsonObject, Mapper, Outcome
 from cdc.notes import Ending
-from cdc.origin import Origin
+from cdc.origins import ConfirmedSource
 from cdc.postgres import Database
 from cdc.repair import retry
 from cdc.repairs import PostgresRepairs
@@ -41,11 +41,11 @@ class Runtime:
             backoff_seconds=settings.dead_letter_backoff_seconds,
             settle_seconds=settings.settle_seconds,
         )
-        self._origins: dict[str, Origin] = {}
+        self._source = ConfirmedSource(self._cosmos, self._database)
 
     def replicate(self, mapper: Mapper[Any], documents: Sequence[JsonObject]) -> Outcome:
         """Apply one batch of a change feed; raise only when the whole batch must be delivered again."""
-        paths = self._confirm_origin(mapper.container, documents).partition_key_paths
+        paths = self._source.confirm(mapper.container, documents).partition_key_paths
         changes = [read_change(mapper.container, paths, document) for document in documents]
         outcome = replicate(mapper, changes, self._sink)
         _log(mapper.container, outcome)
@@ -53,9 +53,7 @@ class Runtime:
 
     def retry_dead_letters(self) -> Counter[Ending]:
         """Read again the documents whose dead letters are due."""
-        for mapper in self.mappers:
-            self._confirm_origin(mapper.container)
-        endings = retry(self.mappers, self._cosmos, self._repairs, _RETRY_ROUNDS)
+        endings = retry(self.mappers, self._source, self._repairs, _RETRY_ROUNDS)
         if endings:
             counts = ", ".join(f"{count} {ending}" for ending, count in endings.items())
             logger.info("read %d documents again: %s", endings.total(), counts)
@@ -118,18 +116,6 @@ class Runtime:
 
     def _check_container(self, container: str) -> None:
         origins.confirm(self._database, self._cosmos.read_origin(container))
-
-    def _confirm_origin(self, container: str, documents: Sequence[JsonObject] = ()) -> Origin:
-        """Return the container that the documents come from, asked once; raise FatalError when it is another one."""
-        origin = self._origins.get(container)
-        if origin is None or not origin.has(documents):
-            self._cosmos.check_account()
-            origin = self._cosmos.read_origin(container)
-            origins.confirm(self._database, origin)
-            self._origins[container] = origin
-        if not origin.has(documents):
-            raise FatalError(f"The change feed of {container} delivers documents of a container that is gone.")
-        return origin
 
 
 def _open_cosmos(settings: Settings) -> Cosmos:
