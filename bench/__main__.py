@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from bench import cosmos, hosts
+from bench.campaigns import apply
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -15,6 +16,8 @@ def main(arguments: list[str] | None = None) -> int:
     options.add_argument("--rounds", type=int, default=5, help="of both servers in turn (default: %(default)s)")
     _add_campaigns(benchmarks)
     chosen = parser.parse_args(arguments)
+    if chosen.name == "campaign" and chosen.campaign == "apply":
+        return apply.run(chosen.seed, chosen.changes)
     if chosen.name == "campaign":
         return hosts.run(chosen.seed, chosen.rounds)
     return cosmos.run(chosen.documents, chosen.rounds)
@@ -27,6 +30,9 @@ def _add_campaigns(benchmarks: "argparse._SubParsersAction[argparse.ArgumentPars
     options = campaigns.add_parser("hosts", help=hosts.__doc__, description=hosts.__doc__)
     options.add_argument("--seed", type=int, required=True, metavar="S", help="the same seed kills at the same moments")
     options.add_argument("--rounds", type=int, default=20, help="(default: %(default)s)")
+    options = campaigns.add_parser("apply", help=apply.__doc__, description=apply.__doc__)
+    options.add_argument("--seed", type=int, required=True, metavar="S", help="the same seed plans the same faults")
+    options.add_argument("--changes", type=int, default=20_000, help="(default: %(default)s)")
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ class Controls:
         path: str = "",
         operation: str | None = None,
     ) -> Fault:
-        """Close the connection of the next requests that match, or of a share, instead of answering; `executed` or not."""
+        """Close the connection of the next requests that match, or of a share, without an answer; `executed` or not."""
         match = Match(method=method, path=path, operation=operation)
         return self._add(Fault(match, times, drop=True, executed=executed, share=share))
 

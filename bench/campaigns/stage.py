@@ -1,0 +1,116 @@
+"""The running system that a campaign breaks: PostgreSQL, Cosmos, and one or two Functions hosts."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TypeVar
+
+import psycopg
+
+from bench.campaigns.planted import RULES
+from local.cosmos import CosmosServer
+from local.postgres import Postgres
+from local.sample import Source
+from local.stack import Part, StackError, make_settings, prepare
+
+_Started = TypeVar("_Started")
+
+KEY = "key"
+PATIENCE_SECONDS = 240.0
+_STARTS = 5
+_SETTINGS = {
+    "EXTRA_CONTAINERS": "PendingSignups",
+    "FEED_POLL_DELAY_MS": "50",
+    "LEASE_ACQUIRE_INTERVAL_MS": "200",
+    "LEASE_RENEW_INTERVAL_MS": "300",
+    "LEASE_EXPIRATION_INTERVAL_MS": "1500",
+    "RETRY_MAXIMUM_INTERVAL": "00:00:02",
+    "SETTLE_SECONDS": "0.5",
+    "DEAD_LETTER_SCHEDULE": "* * * * * *",
+    "DEAD_LETTER_BACKOFF_SECONDS": "0.2",
+    "DEAD_LETTER_CLAIM_SECONDS": "2",
+}
+
+
+class StuckError(Exception):
+    """Say what did not happen."""
+
+
+@dataclass(slots=True)
+class Stage:
+    """Hold the parts; `hosts` are those that run now."""
+
+    settings: Mapping[str, str]
+    cosmos: CosmosServer
+    postgres: Postgres
+    source: Source
+    folder: Path
+    log: IO[bytes]
+    hosts: list[Part] = field(default_factory=list)
+
+    @property
+    def dsn(self) -> str:
+        """Return where PostgreSQL is."""
+        return self.settings["POSTGRES_CONNECTION"]
+
+    def add_host(self, **settings: str) -> None:
+        """Start another host; it shares the leases unless its settings say otherwise."""
+        # The lock of a timer is a file in the folder for temporary files: other stacks of this folder have theirs.
+        environment = {**self.settings, "TMPDIR": str(self.folder), **settings}
+        command = ["local.functions", f"--key={KEY}", "--verbose", "--state", str(self.folder / "durable")]
+        self.hosts.append(_try(lambda: Part(command, environment, self.log)))
+
+    def restart(self, host: Part) -> None:
+        """Start a host again that was killed."""
+        _try(host.start)
+
+    def remove_host(self) -> None:
+        """Stop the host that came last."""
+        self.hosts.pop().stop()
+
+    def close(self) -> None:
+        """Stop what runs."""
+        while self.hosts:
+            self.remove_host()
+
+
+def _try(start: Callable[[], _Started]) -> _Started:
+    """Start a host; one whose requests are refused once too often ends, and the platform starts another."""
+    for _ in range(_STARTS - 1):
+        try:
+            return start()
+        except StackError:
+            continue
+    return start()
+
+
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
+    """Wait for a condition; raise StuckError with what was waited for."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise StuckError(f"waited in vain until {what}")
+        time.sleep(0.02)
+
+
+@contextmanager
+def running() -> Iterator[Stage]:
+    """Run PostgreSQL with the rules of the cut-over, Cosmos, and one host, until the block ends."""
+    with ExitStack() as ends:
+        folder = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="campaign-")))
+        postgres = ends.enter_context(Postgres(durable=True))
+        cosmos = ends.enter_context(CosmosServer(physical_partitions=2))
+        log = ends.enter_context((folder / "hosts.log").open("a+b"))
+        settings = make_settings(cosmos.connection_string, postgres.dsn()) | _SETTINGS
+        prepare(settings, log)
+        with psycopg.connect(postgres.dsn()) as connection:
+            connection.execute(RULES)
+        source = Source.open(settings["COSMOS_CONNECTION"], settings["COSMOS_DATABASE"])
+        ends.callback(source.close)
+        stage = Stage(settings, cosmos, postgres, source, folder, log)
+        ends.callback(stage.close)
+        stage.add_host()
+        yield stage
