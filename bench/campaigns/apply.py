@@ -50,7 +50,7 @@ def run(seed: int, changes: int) -> int:
     def say(what: str) -> None:
         print(f"apply {seed}, {time.monotonic() - begun:5.0f} s: {what}", flush=True)
 
-    scale = Scale(changes, kills=30, outages=5, outage_seconds=10, deadlocks=10, splits=1, pace=120)
+    scale = Scale(changes, kills=30, outages=5, outage_seconds=10, deadlocks=10, freezes=3, splits=1, pace=120)
     result = play(seed, scale, say)
     print(*result.differences[:100], sep="\n")
     print(f"apply: {result}")
@@ -75,7 +75,7 @@ def play(seed: int, scale: Scale, say: Say) -> Result:
         writer = Writer(stage.source, ledger, seed, marker, mix(cases, scale.changes, dice), pace=scale.pace)
         faults = Faults(stage, ledger, scale, dice, hot)
         _break(scale, writer, faults, dice, say)
-        result.faults = scale.kills + scale.outages + scale.deadlocks + scale.splits
+        result.faults = scale.faults
         result.changes = ledger.writes
         say(f"{ledger.writes} changes of {len(ledger.newest)} documents are written, and nothing fails any more")
         result.differences += _settle(stage, ledger)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from bench.campaigns.stage import Stage, wait_until
+from bench.campaigns.stage import EXPIRATION_SECONDS, Stage, wait_until
 from bench.campaigns.writer import Ledger
 from local.sample import CONTAINERS
 from local.sample.values import Document
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from local.cosmos.faults import Fault
 
 _FOREVER = 10**9
+# Its feeds wait for each other between their look at the ledger and their write.
+_STARVED = {"POSTGRES_POOL_SIZE": "1"}
 _BLOCKED = "select count(*) from pg_stat_activity where %s = any(pg_blocking_pids(pid))"
 _HELD = "select count(*) from accounts where id = %s"
 
@@ -31,19 +33,29 @@ class Scale:
     outages: int
     outage_seconds: float
     deadlocks: int
+    freezes: int
     splits: int
     pace: float
+    stall_seconds: float = 2
     share: float = 1 / 3
+
+    @property
+    def faults(self) -> int:
+        """Count what goes wrong, beside single requests."""
+        return self.kills + self.outages + self.deadlocks + self.freezes + self.splits
 
     def plan(self, dice: random.Random) -> list[tuple[int, str]]:
         """Return the faults, each with the number of changes after which it happens.
 
-        For a third of the time one host runs, then two that share the leases, then two that both read everything.
+        At first two hosts read everything, each with leases of its own; then two share the leases; then there is one,
+        because what is lost while two read everything is found by the other one.
         """
         names = ["kill"] * self.kills + ["outage"] * self.outages
         names += ["deadlock"] * self.deadlocks + ["split"] * self.splits
         faults = [(dice.randrange(self.changes // 20, self.changes), name) for name in names]
-        return sorted([*faults, (self.changes // 3, "share"), (2 * self.changes // 3, "double")])
+        third = self.changes // 3
+        faults += [(dice.randrange(third + 1, 2 * third), "freeze") for _ in range(self.freezes)]
+        return sorted([*faults, (0, "double"), (third, "share"), (2 * third, "alone")])
 
 
 class Faults:
@@ -63,9 +75,11 @@ class Faults:
             "kill": self._kill,
             "outage": self._cut_off,
             "deadlock": self._deadlock,
+            "freeze": self._freeze,
             "split": self._split,
-            "share": self._share,
             "double": self._double,
+            "share": self._share,
+            "alone": self._alone,
         }
 
     def happen(self, name: str) -> str:
@@ -125,6 +139,8 @@ class Faults:
             document["Role"] = f"Guest {self._deadlocks}"
             self._ledger.write(self._stage.source, "Accounts", document)
             wait_until(lambda: _count(observer, _BLOCKED, rival.info.backend_pid) > 0, "the app waits for the row")
+            if rival_loses:  # else the app would look for the cycle, once, before there is one
+                time.sleep(self._scale.stall_seconds)
             try:
                 rival.execute(
                     "select from cdc.document where container = 'Accounts' and id = to_json(%s::text)::text for update",
@@ -145,14 +161,26 @@ class Faults:
         children = self._stage.cosmos.controls.split(database, container, "0")
         return f"a physical partition of {container} split into {len(children)}"
 
-    def _share(self) -> str:
-        self._stage.add_host()
-        return "a second host shares the leases"
+    def _freeze(self) -> str:
+        """Hold a host up for so long that the other one takes its leases, in the midst of whatever it does."""
+        number = self._dice.randrange(len(self._stage.hosts))
+        self._stage.hosts[number].pause()
+        time.sleep(EXPIRATION_SECONDS + self._scale.stall_seconds)
+        self._stage.hosts[number].go_on()
+        return f"host {number + 1} of {len(self._stage.hosts)} stood still"
 
     def _double(self) -> str:
+        self._stage.add_host(LEASE_PREFIX="twin", **_STARVED)
+        return "a second host reads everything, with leases of its own"
+
+    def _share(self) -> str:
         self._stage.remove_host()
-        self._stage.add_host(LEASE_PREFIX="twin")
-        return "the second host reads everything again, with leases of its own"
+        self._stage.add_host(**_STARVED)
+        return "the second host shares the leases of the first"
+
+    def _alone(self) -> str:
+        self._stage.remove_host()
+        return "the second host is gone"
 
 
 def _count(connection: psycopg.Connection[tuple[int, ...]], query: str, parameter: object) -> int:

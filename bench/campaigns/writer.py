@@ -13,6 +13,9 @@ from local.sample import CONTAINERS, Sample, Source
 from local.sample.values import Document, toggle_deleted
 
 _SHARE_OF_CREATES = 0.4
+# These are changed again and again, as games that are being played.
+_BUSY = 30
+_SHARE_OF_BUSY = 0.5
 _PERSONAL = ("DisplayName", "Name", "FirstName", "PlayerNames")
 
 
@@ -52,6 +55,7 @@ class Writer:
         self._source, self._ledger = source, ledger
         self._dice = random.Random(seed)
         self._sample = Sample(seed, containers=(*CONTAINERS, "PendingSignups"))
+        self._busy = Sample(~seed, containers=CONTAINERS)
         self._marker = marker
         self._planted = planted
         self._pace = pace
@@ -96,16 +100,16 @@ class Writer:
         return [] if write is None else [write]
 
     def _stream(self, changes: int) -> Iterator[Write]:
-        created = self._sample.create(changes)
+        created, busy = self._sample.create(changes), self._busy.create(_BUSY)
         for number in range(changes):
-            if number < changes / 10 or self._dice.random() < _SHARE_OF_CREATES:
-                container, document = next(created)
-                self._adapt(container, document)
-                yield container, document
+            if number < _BUSY:
+                yield self._adapt(*next(busy))
+            elif number < changes / 10 or self._dice.random() < _SHARE_OF_CREATES:
+                yield self._adapt(*next(created))
             else:
-                yield self._sample.change()
+                yield (self._busy if self._dice.random() < _SHARE_OF_BUSY else self._sample).change()
 
-    def _adapt(self, container: str, document: Document) -> None:
+    def _adapt(self, container: str, document: Document) -> Write:
         """Let a new document carry the marker, and keep the rules that the campaign's tables have."""
         for name in filter(document.get, _PERSONAL):
             document[name] = f"{self._marker} {document[name]}"
@@ -116,10 +120,11 @@ class Writer:
             while (profile, document["ScenarioId"]) in self._scores:
                 document["ScenarioId"] += "-again"
             self._scores.add((profile, document["ScenarioId"]))
+        return container, document
 
     def _restore_accounts(self) -> None:
         """Take soft deletes of accounts back: whether these or their sessions wait would be chance."""
-        for container, document in self._sample.documents:
+        for container, document in [*self._sample.documents, *self._busy.documents]:
             if container == "Accounts" and document.get("IsDeleted"):
                 toggle_deleted(document, document["LastLoginAt"] or document["CreatedAt"])
                 self._ledger.write(self._source, container, document)
