@@ -19,7 +19,7 @@ from local.stack import Part, StackError, make_settings, prepare
 _Started = TypeVar("_Started")
 
 KEY = "key"
-PATIENCE_SECONDS = 240.0
+PATIENCE_SECONDS = 60.0
 EXPIRATION_SECONDS = 1.5
 _STARTS = 5
 _SETTINGS = {
