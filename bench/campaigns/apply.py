@@ -140,6 +140,9 @@ def _judge(stage: Stage, cases: list[Case]) -> Iterator[str]:
     planted = {identify(*case.parked) for case in cases if case.parked}
     yield from find_wrongly_parked(planted, _read(stage, _LETTERS), "a dead letter")
     yield from find_wrongly_parked(planted, _read(stage, _PARKED), "the state parked")
+    with psycopg.connect(stage.dsn) as connection:
+        for container, id_ in connection.execute("select container, id from backwards"):
+            yield f"backward {container} {id_}: an older version has replaced a newer one"
 
 
 def find_wrongly_parked(planted: set[Identity], parked: set[Identity], what: str) -> Iterator[str]:

@@ -34,6 +34,27 @@ _SETTINGS = {
     "DEAD_LETTER_BACKOFF_SECONDS": "0.2",
     "DEAD_LETTER_CLAIM_SECONDS": "2",
 }
+# Now and then the ledger is slow to begin a write, so that others come between a look at it and that write. And a
+# version that goes backwards may be healed by a later one before anybody compares: PostgreSQL itself takes note.
+_TRIGGERS = """
+create function dawdle() returns trigger language plpgsql as $$
+begin
+    if random() < 0.05 then
+        perform pg_sleep(random() * 0.5);
+    end if;
+    return null;
+end $$;
+create trigger dawdle before insert on cdc.document for each statement execute function dawdle();
+create table backwards (container text, id text);
+create function note_backwards() returns trigger language plpgsql as $$
+begin
+    if new.ts < old.ts or (new.ts = old.ts and new.lsn < old.lsn) then
+        insert into backwards values (new.container, new.id);
+    end if;
+    return null;
+end $$;
+create trigger note_backwards after update on cdc.document for each row execute function note_backwards();
+"""
 
 
 class StuckError(Exception):
@@ -108,7 +129,8 @@ def running() -> Iterator[Stage]:
         settings = make_settings(cosmos.connection_string, postgres.dsn()) | _SETTINGS
         prepare(settings, log)
         with psycopg.connect(postgres.dsn()) as connection:
-            connection.execute(RULES)
+            connection.execute(RULES.encode())
+            connection.execute(_TRIGGERS.encode())
         source = Source.open(settings["COSMOS_CONNECTION"], settings["COSMOS_DATABASE"])
         ends.callback(source.close)
         stage = Stage(settings, cosmos, postgres, source, folder, log)
