@@ -128,7 +128,7 @@ on conflict (key) do update set
 
 -- name: claim_letters
 -- Letters that are due, for one retry; another one does not see them until it is over or the claim has run out.
-update cdc.dead_letter l set claimed_until = now() + interval '2 minutes'
+update cdc.dead_letter l set claimed_until = now() + make_interval(secs => %(claim_seconds)s)
 from (
     select key from cdc.dead_letter
     where state = 'waiting' and next_attempt_at <= now() and coalesce(claimed_until <= now(), true)
