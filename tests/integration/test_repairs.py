@@ -159,6 +159,26 @@ def test_a_document_that_is_still_bad_stays_parked(sink, observer, source, repai
     assert observer.states() == {"a": "parked"}
 
 
+def test_a_document_that_is_parked_has_a_letter_whoever_answered_the_last(sink, observer, source, repairs, repair):
+    """Two workers, of which one has an older mapper, read one document at once: what the second refuses is said."""
+    replicate(ACCOUNTS, [an_upsert(lsn=7)], sink)
+    replicate(ACCOUNTS, [replace(an_upsert(), version=a_version(0, None, "other"))], sink)
+    source.put("a", etag=a_version(0, 7).etag)
+
+    def refuse(_):
+        raise ValueError
+
+    def be_overtaken():
+        source.meanwhile = lambda: None
+        assert repair() is Ending.APPLIED
+
+    source.meanwhile = be_overtaken
+    assert repair_document(replace(ACCOUNTS, rows=refuse), A, source, repairs) is Ending.PARKED
+
+    assert observer.states() == {"a": "parked"}
+    assert observer.letters()["a"][0] == "mapping"
+
+
 def test_whoever_writes_while_the_source_answers_wins(sink, observer, source, repair):
     """The repair finds the ledger moved and writes nothing."""
     replicate(ACCOUNTS, [an_upsert(ts=0)], sink)
@@ -363,6 +383,31 @@ class TestConflicts:
         replicate(ACCOUNTS, [an_upsert("one", 1, Email="y@example.com")], sink)
 
         assert run_timer() == {Ending.APPLIED: 1}
+
+
+    def test_what_was_tried_for_another_reason_does_not_count(self, sink, observer, source, repair):
+        """A document that somebody replayed until its mapper was mended has all its tries when it conflicts then."""
+        replicate(ACCOUNTS, [an_upsert("a", row="r"), an_upsert("b", row="r", Email=None)], sink)
+        observer.connection.execute("update cdc.dead_letter set attempts = 4")
+        source.put("a", row="r")
+        source.put("b", row="r")
+
+        assert repair(Identity.of("Accounts", "p", "b")) is Ending.PARKED
+
+        assert letter(observer, "kind, state, attempts", "b") == ("conflict", "waiting", 0)
+        (wait,) = letter(observer, "round(extract(epoch from next_attempt_at - now()) / 60)", "b")
+        assert wait == 1
+
+    def test_it_may_be_asked_for_any_number_of_times(self, sink, observer, source, repair):
+        """However often an exhausted letter is replayed in vain, the wait after it stays one that fits a calendar."""
+        self.claim_one_row(sink)
+        source.put("one", row="r")
+        source.put("two", row="r")
+        observer.connection.execute("update cdc.dead_letter set state = 'exhausted', attempts = 60")
+
+        assert repair(Identity.of("Accounts", "p", "two")) is Ending.PARKED
+
+        assert letter(observer, "state, attempts", "two") == ("exhausted", 61)
 
 
 class TestMissingParents:
