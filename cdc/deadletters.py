@@ -8,9 +8,10 @@ from cdc.postgres import Connection
 from cdc.queries import statement
 
 
-def lock(connection: Connection, changes: Iterable[Change]) -> None:
-    """Lock the letters of these documents in key order, before some are cleared and others parked."""
-    connection.execute(statement("lock_letters"), {"keys": [change.key for change in changes]})
+def lock(connection: Connection, changes: Iterable[Change]) -> set[bytes]:
+    """Lock the letters of these documents in key order, before some are cleared and others parked; return their keys."""
+    rows = connection.execute(statement("lock_letters"), {"keys": [change.key for change in changes]})
+    return {key for (key,) in rows}
 
 
 def park(connection: Connection, writes: Iterable[Write], backoff_seconds: float) -> None:

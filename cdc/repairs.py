@@ -82,13 +82,12 @@ class PostgresRepairs:
         rows.delete_keys(connection, mapper.tables, freed)
         for write in written:  # one by one: an earlier one may free a unique value for a later one
             write_rows(connection, mapper, [write])
-        deadletters.lock(connection, [repair.change for repair in repairs])
+        letters = deadletters.lock(connection, [repair.change for repair in repairs])
         for repair in repairs:
-            self._write_letter(connection, repair)
+            self._write_letter(connection, repair, repair.note.letter if repair.change.key in letters else None)
         wake(connection, mapper, freed, written)
 
-    def _write_letter(self, connection: Connection, repair: Repair) -> None:
-        mark = repair.note.letter
+    def _write_letter(self, connection: Connection, repair: Repair, mark: Mark | None) -> None:
         if repair.write is not None and repair.write.problem is not None:
             if mark is None:
                 deadletters.park(connection, [repair.write], self._backoff_seconds)

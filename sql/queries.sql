@@ -76,7 +76,7 @@ select partition_key, id from cdc.document where container = %(container)s and r
 
 -- name: lock_letters
 -- The letters that a transaction will clear or replace, in the lock order of all writers.
-select from cdc.dead_letter where key = any(%(keys)b) order by key for update;
+select key from cdc.dead_letter where key = any(%(keys)b) order by key for update;
 
 -- name: park
 -- One letter for each document. An undecided letter stays until a newer version replaces it: it alone knows
@@ -102,17 +102,22 @@ where held.kind <> 'undecided' or excluded.kind = 'undecided'
    or (excluded.ts > held.ts and coalesce(excluded.lsn >= held.lsn, true));
 
 -- name: park_again
--- A letter whose document was read again and refused again: what waits for another document has five tries.
+-- A letter whose document was read again and refused again: what waits for another document has five tries. Those
+-- that it had while it waited for something else do not count.
 update cdc.dead_letter l set
     ts = %(ts)s, lsn = %(lsn)s, etag = %(etag)s, kind = %(kind)s, path = %(path)s, message = %(message)s,
-    wanted_table = %(wanted_table)s, wanted_key = %(wanted_key)s, attempts = l.attempts + 1,
-    state = case when %(kind)s in ('conflict', 'missing_parent') and l.attempts >= 4 then 'exhausted' else 'waiting' end,
+    wanted_table = %(wanted_table)s, wanted_key = %(wanted_key)s, attempts = n.attempts,
+    state = case when n.waits and n.attempts >= 5 then 'exhausted' else 'waiting' end,
     next_attempt_at = case
-        when %(kind)s in ('conflict', 'missing_parent')
-        then now() + make_interval(secs => %(backoff_seconds)s * 2 ^ (l.attempts + 1))
+        when n.waits then now() + make_interval(secs => %(backoff_seconds)s * 2 ^ least(n.attempts, 5))
     end,
     revision = l.revision + 1, doubted_at = null, claimed_until = null
-where l.number = %(number)s and l.revision = %(revision)s;
+from (
+    select number, waits, case when waits = (kind in ('conflict', 'missing_parent')) then attempts + 1 else 0 end
+    from cdc.dead_letter cross join (select %(kind)s in ('conflict', 'missing_parent')) as k (waits)
+    where number = %(number)s
+) as n (number, waits, attempts)
+where l.number = n.number and l.revision = %(revision)s;
 
 -- name: doubt
 -- An answer of the source that must be repeated after the settle time before it is believed.

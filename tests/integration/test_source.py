@@ -1,5 +1,7 @@
 """What the engine asks Cosmos itself, through the SDK and over HTTP."""
 
+import logging
+
 import pytest
 from azure.cosmos import CosmosClient, PartitionKey
 
@@ -96,6 +98,32 @@ def test_a_source_that_is_away_is_no_absence(server, database):
 
     with pytest.raises(TransientError):
         cosmos.read_document(Identity.of("things", "a", "a"))
+    cosmos.close()
+
+
+def test_a_replica_that_lags_behind_what_was_read_before_is_waited_for(cosmos, database, server):
+    """The service says so by a 404 of its own: neither the document nor its container is missing."""
+    database.create_container("things", PartitionKey("/id")).create_item({"id": "a"})
+    cosmos.read_document(Identity.of("things", "a", "a"))
+    server.controls.fail(404, substatus=1002, times=99, operation="read_document")
+
+    with pytest.raises(TransientError):
+        cosmos.read_document(Identity.of("things", "a", "a"))
+
+
+def test_the_sdk_logs_no_identity(server, database, caplog):
+    """Its log of requests, which the worker would pass on, has ids in addresses and partition keys in headers."""
+    database.create_container("things", PartitionKey("/email"))
+    logging.getLogger("azure.cosmos").setLevel(logging.NOTSET)
+    cosmos = Cosmos(server.connection_string, "db")
+
+    with caplog.at_level(logging.INFO):
+        logging.getLogger("anything").info("heard")
+        cosmos.read_document(Identity.of("things", "lerato@example.com", "secret-id"))
+
+    assert "heard" in caplog.text
+    assert "lerato@example.com" not in caplog.text
+    assert "secret-id" not in caplog.text
     cosmos.close()
 
 
