@@ -30,13 +30,20 @@ def _add_benchmarks(benchmarks: "argparse._SubParsersAction[argparse.ArgumentPar
     options = _add(benchmarks, "cosmos", cosmos, lambda chosen: cosmos.run(chosen.documents, chosen.rounds))
     options.add_argument("--documents", type=int, default=100_000, help="(default: %(default)s)")
     options.add_argument("--rounds", type=int, default=5, help="of both servers in turn (default: %(default)s)")
-    for name, module, run in (("apply", apply, apply.run), ("map", mapping, mapping.run)):
-        options = _add(
-            benchmarks, name, module, lambda chosen, run=run: run(chosen.documents, chosen.rounds, chosen.json)
-        )
-        options.add_argument("--documents", type=int, default=10_000, help="of each container (default: %(default)s)")
-        options.add_argument("--rounds", type=int, default=5, help="shuffled (default: %(default)s)")
-        options.add_argument("--json", type=Path, metavar="PATH", help="where to write the figures")
+    _add_figures(benchmarks, "apply", apply, apply.run)
+    _add_figures(benchmarks, "map", mapping, mapping.run)
+
+
+def _add_figures(
+    benchmarks: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    module: ModuleType,
+    run: Callable[[int, int, Path | None], int],
+) -> None:
+    options = _add(benchmarks, name, module, lambda chosen: run(chosen.documents, chosen.rounds, chosen.json))
+    options.add_argument("--documents", type=int, default=10_000, help="of each container (default: %(default)s)")
+    options.add_argument("--rounds", type=int, default=5, help="shuffled (default: %(default)s)")
+    options.add_argument("--json", type=Path, metavar="PATH", help="where to write the figures")
 
 
 def _add_campaigns(campaigns: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

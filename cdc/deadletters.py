@@ -9,7 +9,7 @@ from cdc.queries import statement
 
 
 def lock(connection: Connection, changes: Iterable[Change]) -> set[bytes]:
-    """Lock the letters of these documents in key order, before some are cleared and others parked; return their keys."""
+    """Lock the letters of these documents in key order, before some are cleared and others parked; return whose."""
     rows = connection.execute(statement("lock_letters"), {"keys": [change.key for change in changes]})
     return {key for (key,) in rows}
 
