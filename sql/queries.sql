@@ -79,8 +79,11 @@ left join cdc.dead_letter l on l.key = k.key;
 select partition_key, id from cdc.document where container = %(container)s and row_key = %(row_key)s;
 
 -- name: lock_letters
--- The letters that a transaction will clear or replace, in the lock order of all writers.
-select key from cdc.dead_letter where key = any(%(keys)b) order by key for update;
+-- The letters that a transaction will clear, replace or wake, in the lock order of all writers.
+select key from cdc.dead_letter
+where key = any(%(keys)b)
+   or (wanted_table = %(table)s and wanted_key = any(%(freed)b::text[] || %(written)b::text[]))
+order by key for update;
 
 -- name: park
 -- One letter for each document. An undecided letter stays until a newer version replaces it: it alone knows
@@ -164,17 +167,12 @@ where l.number = s.number and l.revision = s.revision;
 
 -- name: wake_letters
 -- What waited for these rows is due: a conflict for its row to be free, all others for theirs to be written.
-with due as (
-    select key from cdc.dead_letter
-    where wanted_table = %(table)s and state <> 'discarded'
-      and (
-          wanted_key = any(%(freed)b::text[])
-          or (wanted_key = any(%(written)b::text[]) and path <> 'document_row_key_unique')
-      )
-    order by key for update
-)
-update cdc.dead_letter l set state = 'waiting', attempts = 0, next_attempt_at = now(), claimed_until = null
-from due where l.key = due.key;
+update cdc.dead_letter set state = 'waiting', attempts = 0, next_attempt_at = now(), claimed_until = null
+where wanted_table = %(table)s and state <> 'discarded'
+  and (
+      wanted_key = any(%(freed)b::text[])
+      or (wanted_key = any(%(written)b::text[]) and path <> 'document_row_key_unique')
+  );
 
 -- name: clear_letters
 -- A version that applied answers the letters of the versions before it; an undecided one must be surely before it.

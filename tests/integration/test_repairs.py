@@ -384,7 +384,6 @@ class TestConflicts:
 
         assert run_timer() == {Ending.APPLIED: 1}
 
-
     def test_what_was_tried_for_another_reason_does_not_count(self, sink, observer, source, repair):
         """A document that somebody replayed until its mapper was mended has all its tries when it conflicts then."""
         replicate(ACCOUNTS, [an_upsert("a", row="r"), an_upsert("b", row="r", Email=None)], sink)
