@@ -116,8 +116,8 @@ def _write_ledger(connection: Connection, mapper: Mapper[Any], repairs: Sequence
 
 def _note(
     ts: int | None, lsn: int | None, etag: str, state: str, absence: bool,
-    number: int | None, revision: int, due: bool, settled: bool,
+    number: int | None, revision: int, due: bool, settled: bool, doubted_etag: str | None,
 ) -> Note:  # fmt: skip
     held = None if ts is None else Held(Version(ts, lsn, etag), State(state), absence)
     letter = None if number is None or not due else Mark(number, revision)
-    return Note(held, letter, waits=number is not None, settled=settled)
+    return Note(held, letter, waits=number is not None, settled=settled, doubted_etag=doubted_etag)

@@ -69,7 +69,8 @@ select k.key, d.ts, d.lsn, d.etag, d.state, d.absence, l.number, l.revision,
         l.doubted_at + make_interval(secs => %(settle_seconds)s) <= now()
             and coalesce(d.applied_at < l.doubted_at, true),
         false
-    ) as settled
+    ) as settled,
+    l.etag as doubted_etag
 from unnest(%(keys)b::bytea[]) as k (key)
 left join cdc.document d on d.key = k.key
 left join cdc.dead_letter l on l.key = k.key;
@@ -127,7 +128,8 @@ from (
 where l.number = n.number and l.revision = %(revision)s;
 
 -- name: doubt
--- An answer of the source that must be repeated after the settle time before it is believed.
+-- An answer of the source that must be repeated after the settle time before it is believed. The same answer, which the
+-- etag tells, does not begin that time anew, unless the ledger has changed.
 insert into cdc.dead_letter as held
     (key, container, partition_key, id, ts, lsn, etag, kind, path, message, doubted_at, next_attempt_at)
 values (
@@ -135,8 +137,17 @@ values (
     now(), now() + make_interval(secs => %(settle_seconds)s)
 )
 on conflict (key) do update set
-    doubted_at = excluded.doubted_at, next_attempt_at = excluded.next_attempt_at, revision = held.revision + 1,
-    state = 'waiting', claimed_until = null;
+    (doubted_at, next_attempt_at) = (
+        select s.since, s.since + make_interval(secs => %(settle_seconds)s)
+        from (
+            select case
+                when held.etag = excluded.etag
+                    and not exists (select from cdc.document d where d.key = held.key and d.applied_at >= held.doubted_at)
+                then coalesce(held.doubted_at, excluded.doubted_at) else excluded.doubted_at
+            end
+        ) as s (since)
+    ),
+    etag = excluded.etag, revision = held.revision + 1, state = 'waiting', claimed_until = null;
 
 -- name: claim_letters
 -- Letters that are due, for one retry; another one does not see them until it is over or the claim has run out.
@@ -217,9 +228,12 @@ group by 1;
 -- Count documents by path, in key order; a container has no more paths than fit a page.
 insert into cdc.observation as held (container, kind, path, documents)
 select %(container)s, s.kind, s.path, s.documents
-from unnest(%(kinds)s::text[], %(paths)s::text[], %(documents)s::bigint[]) as s (kind, path, documents)
-where (select count(*) from cdc.observation where container = %(container)s) < 500
-   or exists (select from cdc.observation o where (o.container, o.kind, o.path) = (%(container)s, s.kind, s.path))
+from (
+    select s.*, o.path is null as is_new, row_number() over (partition by o.path is null order by s.kind, s.path) as place
+    from unnest(%(kinds)s::text[], %(paths)s::text[], %(documents)s::bigint[]) as s (kind, path, documents)
+    left join cdc.observation o on (o.container, o.kind, o.path) = (%(container)s, s.kind, s.path)
+) as s
+where not s.is_new or s.place <= 500 - (select count(*) from cdc.observation where container = %(container)s)
 order by s.kind, s.path
 on conflict (container, kind, path) do update set
     documents = held.documents + excluded.documents, last_seen_at = now();
