@@ -257,8 +257,15 @@ on conflict (container) do update set
     adopted_at = now();
 
 -- name: forget_lsns
--- The numbers of one container's life say nothing about another's.
-update cdc.document set lsn = null where container = %(container)s and lsn is not null;
+-- The numbers of one container's life say nothing about another's. Forgets so many of them, in the lock order of all
+-- writers, and returns whose.
+with slice as (
+    select key from cdc.document
+    where key > %(after)s and container = %(container)s and lsn is not null
+    order by key limit %(limit)s for update
+)
+update cdc.document d set lsn = null from slice where d.key = slice.key
+returning d.key;
 
 -- name: read_columns
 -- The columns of a table as the database has them.
