@@ -78,8 +78,8 @@ def _read_libpq(text: str) -> dict[str, str]:
 
 def _is_here(parameters: dict[str, str]) -> bool:
     # Without a host libpq asks its own environment, which may name another machine; a socket ignores sslmode.
-    host = parameters.get("hostaddr") or parameters.get("host") or ""
-    return host in _LOOPBACK or host.startswith("/")
+    hosts = (parameters.get("hostaddr") or parameters.get("host") or "").split(",")
+    return all(host in _LOOPBACK or host.startswith("/") for host in hosts)
 
 
 def _verify(parameters: dict[str, str]) -> dict[str, str]:

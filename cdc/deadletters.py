@@ -1,6 +1,7 @@
 """Dead letters: the documents that must be read again, and why."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 
 from cdc.model import Change, Identity, Write
 from cdc.notes import Mark
@@ -8,10 +9,19 @@ from cdc.postgres import Connection
 from cdc.queries import statement
 
 
-def lock(connection: Connection, changes: Iterable[Change]) -> set[bytes]:
-    """Lock the letters of these documents in key order, before some are cleared and others parked; return whose."""
-    rows = connection.execute(statement("lock_letters"), {"keys": [change.key for change in changes]})
-    return {key for (key,) in rows}
+@dataclass(frozen=True, slots=True)
+class Turnover:
+    """The rows of a table that a transaction frees and writes, for which letters of other documents may wait."""
+
+    table: str
+    freed: Sequence[str]
+    written: Sequence[str]
+
+
+def lock(connection: Connection, changes: Iterable[Change], turnover: Turnover) -> set[bytes]:
+    """Lock all letters that a transaction clears, parks or wakes, in key order, and return their keys."""
+    parameters = {"keys": [change.key for change in changes], **asdict(turnover)}
+    return {key for (key,) in connection.execute(statement("lock_letters"), parameters)}
 
 
 def park(connection: Connection, writes: Iterable[Write], backoff_seconds: float) -> None:
@@ -79,10 +89,9 @@ def answer(connection: Connection, marks: Sequence[Mark]) -> None:
         connection.execute(statement("answer_letters"), {"numbers": numbers, "revisions": revisions})
 
 
-def wake(connection: Connection, table: str, freed: Sequence[str], written: Sequence[str]) -> None:
-    """Make the letters due that wait for one of these rows to be freed or written."""
-    if freed or written:
-        connection.execute(statement("wake_letters"), {"table": table, "freed": freed, "written": written})
+def wake(connection: Connection, turnover: Turnover) -> None:
+    """Make the letters due that wait for one of these rows to be freed or written; they are locked."""
+    connection.execute(statement("wake_letters"), asdict(turnover))
 
 
 def claim(connection: Connection, containers: Sequence[str], limit: int, claim_seconds: float) -> list[Identity]:

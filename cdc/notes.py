@@ -27,13 +27,15 @@ class Note:
     """What was known of a document before the source was asked about it.
 
     `letter` is the one that the answer settles, where there is one that waits and is due. `settled` tells that an
-    answer which was doubted before counts when it comes again: the settle time is over and the ledger has not changed.
+    answer which was doubted before counts when it comes again, with the same etag: the settle time is over and the
+    ledger has not changed.
     """
 
     held: Held | None
     letter: Mark | None = None
     waits: bool = False
     settled: bool = False
+    doubted_etag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

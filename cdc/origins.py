@@ -10,6 +10,9 @@ from cdc.origin import Origin
 from cdc.postgres import Database
 from cdc.queries import statement
 
+# At some ten thousand a second this is far from what a statement may take.
+_FORGOTTEN_AT_ONCE = 20_000
+
 
 class Account(Protocol):
     """The source account, which says what stands behind the settings now."""
@@ -76,10 +79,23 @@ def confirm(database: Database, found: Origin) -> None:
 
 
 def adopt(database: Database, found: Origin) -> None:
-    """Let a container take the place of the one seen first; what the ledger holds stays until it is compared anew."""
-    with database.transaction() as connection:
+    """Let a container take the place of the one seen first; what the ledger holds stays until it is compared anew.
+
+    Its documents are refused until the last number of the other one is forgotten.
+    """
+    after: bytes | None = b""
+    while after is not None:
+        after = _forget_lsns(database, found.container, after)
+    with database.connection() as connection:
         connection.execute(statement("adopt_container"), _parameters(found))
-        connection.execute(statement("forget_lsns"), {"container": found.container})
+
+
+def _forget_lsns(database: Database, container: str, after: bytes) -> bytes | None:
+    """Forget some numbers in a transaction of their own; return the last key, or nothing when these were the last."""
+    parameters = {"container": container, "after": after, "limit": _FORGOTTEN_AT_ONCE}
+    with database.transaction() as connection:
+        keys = [key for (key,) in connection.execute(statement("forget_lsns"), parameters)]
+    return max(keys) if len(keys) == _FORGOTTEN_AT_ONCE else None
 
 
 def _parameters(found: Origin) -> dict[str, object]:

@@ -116,13 +116,14 @@ def _plan(mapper: Mapper[Any], identity: Identity, source: Source, repairs: Repa
     """
     note = repairs.note([identity])[identity]
     change = _read_change(identity, source.read_document(identity), note.held)
+    settled = note.settled and note.doubted_etag == change.version.etag
     if change.body is None:
         live = note.held is not None and note.held.state is not State.DELETED
-        if (live or note.waits) and not note.settled:
+        if (live or note.waits) and not settled:
             repairs.doubt(change)
             return None
         return Repair(change, Write(change) if live else None, note)
-    if note.held is not None and judge(change, note.held) is Verdict.STALE and not note.settled:
+    if note.held is not None and judge(change, note.held) is Verdict.STALE and not settled:
         repairs.doubt(change)
         return None
     return Repair(change, map_change(mapper, change), note)
@@ -131,7 +132,8 @@ def _plan(mapper: Mapper[Any], identity: Identity, source: Source, repairs: Repa
 def _read_change(identity: Identity, reading: Reading, held: Held | None) -> Change:
     known = Version(0, None, "") if held is None else held.version
     if reading.body is None:
-        return Change(identity, replace(known, ts=reading.ts), None, absence=True)
+        # Where the clock of answers is behind that of versions, a tombstone is at least as new as what it replaces.
+        return Change(identity, replace(known, ts=max(known.ts, reading.ts)), None, absence=True)
     version = read_version(reading.body)
     # A document that is read by its id does not tell its lsn.
     return Change(identity, replace(version, lsn=known.lsn) if version.etag == known.etag else version, reading.body)

@@ -9,7 +9,7 @@ from cdc.model import Change, Held, Identity, Mapper, State, Version
 from cdc.notes import Mark, Note, Repair
 from cdc.postgres import Connection, Database
 from cdc.queries import statement
-from cdc.sink import row_keys, wake, write_rows
+from cdc.sink import row_keys, turn_over, write_rows
 
 
 class PostgresRepairs:
@@ -82,10 +82,11 @@ class PostgresRepairs:
         rows.delete_keys(connection, mapper.tables, freed)
         for write in written:  # one by one: an earlier one may free a unique value for a later one
             write_rows(connection, mapper, [write])
-        letters = deadletters.lock(connection, [repair.change for repair in repairs])
+        turnover = turn_over(mapper, freed, written)
+        letters = deadletters.lock(connection, [repair.change for repair in repairs], turnover)
         for repair in repairs:
             self._write_letter(connection, repair, repair.note.letter if repair.change.key in letters else None)
-        wake(connection, mapper, freed, written)
+        deadletters.wake(connection, turnover)
 
     def _write_letter(self, connection: Connection, repair: Repair, mark: Mark | None) -> None:
         if repair.write is not None and repair.write.problem is not None:
@@ -118,8 +119,8 @@ def _write_ledger(connection: Connection, mapper: Mapper[Any], repairs: Sequence
 
 def _note(
     ts: int | None, lsn: int | None, etag: str, state: str, absence: bool,
-    number: int | None, revision: int, due: bool, settled: bool,
+    number: int | None, revision: int, due: bool, settled: bool, doubted_etag: str | None,
 ) -> Note:  # fmt: skip
     held = None if ts is None else Held(Version(ts, lsn, etag), State(state), absence)
     letter = None if number is None or not due else Mark(number, revision)
-    return Note(held, letter, waits=number is not None, settled=settled)
+    return Note(held, letter, waits=number is not None, settled=settled, doubted_etag=doubted_etag)

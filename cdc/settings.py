@@ -72,11 +72,11 @@ def _read_start(value: object) -> object:
         return value
     try:
         instant = datetime.fromisoformat(str(value))
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
-        raise ValueError("must be `beginning` or an ISO time with its zone, such as 2026-01-31T12:00:00Z")
-    return instant.astimezone(UTC)
+        if instant.tzinfo is not None:
+            return instant.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError("must be `beginning` or an ISO time with its zone, such as 2026-01-31T12:00:00Z")
 
 
 def _split_names(value: object) -> object:

@@ -62,11 +62,13 @@ def _apply(connection: Connection, mapper: Mapper[Any], writes: Sequence[Write],
     rows.delete_keys(connection, mapper.tables, freed)
     write_rows(connection, mapper, written)
     unsettled = [write for write in writes if write.undecided] + overtaken
-    if unsettled:  # they hold no lock on their ledger rows, which would keep other writers of their letters away
-        deadletters.lock(connection, [write.change for write in [*winners, *unsettled]])
-    deadletters.clear(connection, [write.change for write in written])
+    turnover = turn_over(mapper, freed, written)
+    letters = deadletters.lock(connection, [write.change for write in [*winners, *unsettled]], turnover)
+    if letters:
+        deadletters.clear(connection, [write.change for write in written])
     deadletters.park(connection, [*winners, *unsettled], backoff_seconds)
-    wake(connection, mapper, freed, written)
+    if letters:
+        deadletters.wake(connection, turnover)
     states = Counter(write.state for write in winners)
     return Outcome(
         applied=states[State.APPLIED],
@@ -109,7 +111,7 @@ def write_rows(connection: Connection, mapper: Mapper[Any], writes: Sequence[Wri
         rows.write_children(connection, root, table, roots, child_rows)
 
 
-def wake(connection: Connection, mapper: Mapper[Any], freed: Sequence[str], written: Sequence[Write]) -> None:
-    """Make the letters due that waited for rows which are free or written now."""
+def turn_over(mapper: Mapper[Any], freed: Sequence[str], written: Sequence[Write]) -> deadletters.Turnover:
+    """Say which root rows are free and which are written now, for the letters that wait for them."""
     keys = row_keys(mapper, {write.change.key: write for write in written})
-    deadletters.wake(connection, str(mapper.tables[0]), freed, list(keys.values()))
+    return deadletters.Turnover(str(mapper.tables[0]), freed, list(keys.values()))

@@ -14,6 +14,9 @@ from cdc.model import Mapper, Row, Write
 from cdc.postgres import Connection, Database
 from cdc.queries import statement
 
+# An index on the rows that letters wait for takes no more.
+_LONGEST_KEY = 2_000
+
 
 def explain(database: Database, mapper: Mapper[Any], write: Write, problem: Problem) -> Problem:
     """Add the row that a document waits for to its problem, where the refused constraint tells it."""
@@ -21,10 +24,13 @@ def explain(database: Database, mapper: Mapper[Any], write: Write, problem: Prob
     if row is None or problem.kind not in (ProblemKind.CONFLICT, ProblemKind.MISSING_PARENT):
         return problem
     if problem.path == ROW_KEY_CONSTRAINT:
-        return replace(problem, wanted=Wanted(str(root), write_row_key(row[name] for name in rows.primary_key(root))))
-    with database.connection() as connection:
-        find = _find_rival if problem.kind is ProblemKind.CONFLICT else _find_parent
-        return replace(problem, wanted=find(connection, root, row, problem.path))
+        wanted: Wanted | None = Wanted(str(root), write_row_key(row[name] for name in rows.primary_key(root)))
+    else:
+        with database.connection() as connection:
+            find = _find_rival if problem.kind is ProblemKind.CONFLICT else _find_parent
+            wanted = find(connection, root, row, problem.path)
+    fits = wanted is not None and len(wanted.key.encode()) <= _LONGEST_KEY
+    return replace(problem, wanted=wanted) if fits else problem
 
 
 def _find_rival(connection: Connection, root: Table, row: Row, constraint: str) -> Wanted | None:

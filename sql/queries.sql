@@ -65,7 +65,8 @@ select k.key, d.ts, d.lsn, d.etag, d.state, d.absence, l.number, l.revision,
         l.doubted_at + make_interval(secs => %(settle_seconds)s) <= now()
             and coalesce(d.applied_at < l.doubted_at, true),
         false
-    ) as settled
+    ) as settled,
+    l.etag as doubted_etag
 from unnest(%(keys)b::bytea[]) as k (key)
 left join cdc.document d on d.key = k.key
 left join cdc.dead_letter l on l.key = k.key;
@@ -75,8 +76,11 @@ left join cdc.dead_letter l on l.key = k.key;
 select partition_key, id from cdc.document where container = %(container)s and row_key = %(row_key)s;
 
 -- name: lock_letters
--- The letters that a transaction will clear or replace, in the lock order of all writers.
-select key from cdc.dead_letter where key = any(%(keys)b) order by key for update;
+-- The letters that a transaction will clear, replace or wake, in the lock order of all writers.
+select key from cdc.dead_letter
+where key = any(%(keys)b)
+   or (wanted_table = %(table)s and wanted_key = any(%(freed)b::text[] || %(written)b::text[]))
+order by key for update;
 
 -- name: park
 -- One letter for each document. An undecided letter stays until a newer version replaces it: it alone knows
@@ -120,7 +124,8 @@ from (
 where l.number = n.number and l.revision = %(revision)s;
 
 -- name: doubt
--- An answer of the source that must be repeated after the settle time before it is believed.
+-- An answer of the source that must be repeated after the settle time before it is believed. The same answer, which the
+-- etag tells, does not begin that time anew, unless the ledger has changed.
 insert into cdc.dead_letter as held
     (key, container, partition_key, id, ts, lsn, etag, kind, path, message, doubted_at, next_attempt_at)
 values (
@@ -128,8 +133,17 @@ values (
     now(), now() + make_interval(secs => %(settle_seconds)s)
 )
 on conflict (key) do update set
-    doubted_at = excluded.doubted_at, next_attempt_at = excluded.next_attempt_at, revision = held.revision + 1,
-    state = 'waiting', claimed_until = null;
+    (doubted_at, next_attempt_at) = (
+        select s.since, s.since + make_interval(secs => %(settle_seconds)s)
+        from (
+            select case
+                when held.etag = excluded.etag
+                    and not exists (select from cdc.document d where d.key = held.key and d.applied_at >= held.doubted_at)
+                then coalesce(held.doubted_at, excluded.doubted_at) else excluded.doubted_at
+            end
+        ) as s (since)
+    ),
+    etag = excluded.etag, revision = held.revision + 1, state = 'waiting', claimed_until = null;
 
 -- name: claim_letters
 -- Letters that are due, for one retry; another one does not see them until it is over or the claim has run out.
@@ -160,17 +174,12 @@ where l.number = s.number and l.revision = s.revision;
 
 -- name: wake_letters
 -- What waited for these rows is due: a conflict for its row to be free, all others for theirs to be written.
-with due as (
-    select key from cdc.dead_letter
-    where wanted_table = %(table)s and state <> 'discarded'
-      and (
-          wanted_key = any(%(freed)b::text[])
-          or (wanted_key = any(%(written)b::text[]) and path <> 'document_row_key_unique')
-      )
-    order by key for update
-)
-update cdc.dead_letter l set state = 'waiting', attempts = 0, next_attempt_at = now(), claimed_until = null
-from due where l.key = due.key;
+update cdc.dead_letter set state = 'waiting', attempts = 0, next_attempt_at = now(), claimed_until = null
+where wanted_table = %(table)s and state <> 'discarded'
+  and (
+      wanted_key = any(%(freed)b::text[])
+      or (wanted_key = any(%(written)b::text[]) and path <> 'document_row_key_unique')
+  );
 
 -- name: clear_letters
 -- A version that applied answers the letters of the versions before it; an undecided one must be surely before it.
@@ -215,9 +224,12 @@ group by 1;
 -- Count documents by path, in key order; a container has no more paths than fit a page.
 insert into cdc.observation as held (container, kind, path, documents)
 select %(container)s, s.kind, s.path, s.documents
-from unnest(%(kinds)s::text[], %(paths)s::text[], %(documents)s::bigint[]) as s (kind, path, documents)
-where (select count(*) from cdc.observation where container = %(container)s) < 500
-   or exists (select from cdc.observation o where (o.container, o.kind, o.path) = (%(container)s, s.kind, s.path))
+from (
+    select s.*, o.path is null as is_new, row_number() over (partition by o.path is null order by s.kind, s.path) as place
+    from unnest(%(kinds)s::text[], %(paths)s::text[], %(documents)s::bigint[]) as s (kind, path, documents)
+    left join cdc.observation o on (o.container, o.kind, o.path) = (%(container)s, s.kind, s.path)
+) as s
+where not s.is_new or s.place <= 500 - (select count(*) from cdc.observation where container = %(container)s)
 order by s.kind, s.path
 on conflict (container, kind, path) do update set
     documents = held.documents + excluded.documents, last_seen_at = now();
@@ -241,8 +253,15 @@ on conflict (container) do update set
     adopted_at = now();
 
 -- name: forget_lsns
--- The numbers of one container's life say nothing about another's.
-update cdc.document set lsn = null where container = %(container)s and lsn is not null;
+-- The numbers of one container's life say nothing about another's. Forgets so many of them, in the lock order of all
+-- writers, and returns whose.
+with slice as (
+    select key from cdc.document
+    where key > %(after)s and container = %(container)s and lsn is not null
+    order by key limit %(limit)s for update
+)
+update cdc.document d set lsn = null from slice where d.key = slice.key
+returning d.key;
 
 -- name: read_columns
 -- The columns of a table as the database has them.

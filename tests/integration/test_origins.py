@@ -7,6 +7,7 @@ from cdc.errors import FatalError
 from cdc.origin import Origin
 from cdc.replicate import replicate
 from mappers.accounts import ACCOUNTS
+from mappers.user_profiles import USER_PROFILES
 from tests.builders import a_change, a_version, an_account
 
 FIRST = Origin("Accounts", "one.documents.azure.com", "k1xAAJ8c2QA=", ("/id",))
@@ -43,6 +44,20 @@ def test_adopting_forgets_what_the_other_life_numbered(database, sink, observer)
     outcome = replicate(ACCOUNTS, [a_change(version=a_version(5, 3), body=body)], sink)
 
     assert (outcome.applied, outcome.undecided) == (1, 0)
+
+
+def test_adopting_a_ledger_of_any_size_holds_nobody_up(database, sink, observer, monkeypatch):
+    """The numbers are forgotten in small transactions, none of which outlasts the time that a statement has."""
+    monkeypatch.setattr(origins, "_FORGOTTEN_AT_ONCE", 4)
+    replicate(ACCOUNTS, [a_change(str(number), version=a_version(0, 900)) for number in range(10)], sink)
+    other = a_change("p", container="UserProfiles", version=a_version(0, 900), body=None)
+    replicate(USER_PROFILES, [other], sink)
+
+    origins.adopt(database, RECREATED)
+
+    kept = observer.rows("cdc.document", "container, lsn, xmin::text")
+    assert {(row["container"], row["lsn"]) for row in kept} == {("Accounts", None), ("UserProfiles", 900)}
+    assert len({row["xmin"] for row in kept if row["container"] == "Accounts"}) == 3
 
 
 @pytest.mark.parametrize(

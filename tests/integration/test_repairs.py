@@ -284,6 +284,43 @@ def test_an_older_version_is_believed_when_it_is_repeated(sink, observer, source
     assert observer.ledger()["a"][0] == TS + 1
 
 
+def test_another_answer_needs_a_second_one_of_its_own(sink, observer, source, repair):
+    """An older version, and a settle time later no document: each was answered once, so neither is believed."""
+    replicate(ACCOUNTS, [an_upsert(ts=5, DisplayName="newer")], sink)
+    source.put("a", 1)
+    assert repair() is Ending.DOUBTED
+    pass_time(observer, SETTLE_SECONDS + 1)
+
+    del source.documents["a"]
+    assert repair() is Ending.DOUBTED
+    assert name_of(observer) == "newer"
+    pass_time(observer, SETTLE_SECONDS + 1)
+    assert repair() is Ending.DELETED
+
+
+def test_asking_again_does_not_put_off_the_second_answer(sink, observer, source, repair):
+    """The settle time begins with the first answer, however often somebody asks meanwhile."""
+    replicate(ACCOUNTS, [an_upsert()], sink)
+    for _ in range(3):
+        assert repair() is Ending.DOUBTED
+        pass_time(observer, SETTLE_SECONDS / 3 + 1)
+
+    assert repair() is Ending.DELETED
+
+
+def test_a_tombstone_is_not_older_than_what_it_replaces(sink, observer, source, repair):
+    """Where the clock of the answers is behind that of the versions, no version between them comes back."""
+    replicate(ACCOUNTS, [an_upsert(ts=2_000)], sink)
+    repair()
+    pass_time(observer, SETTLE_SECONDS + 1)
+    assert repair() is Ending.DELETED
+
+    replicate(ACCOUNTS, [an_upsert(ts=1_500)], sink)
+
+    assert observer.ids() == []
+    assert observer.states() == {"a": "deleted"}
+
+
 class TestConflicts:
     """Documents that claim one row, or a value that a rule of the table lets only one have."""
 
@@ -428,6 +465,20 @@ class TestMissingParents:
         assert run_timer() == {Ending.APPLIED: 1}
         assert observer.ids() == ["a", "parent"]
         assert observer.letters() == {}
+
+    def test_a_parent_of_any_length_is_waited_for(self, sink, observer):
+        """A key that no index takes is not waited for by name; the child is parked and its neighbours go on."""
+        observer.connection.execute(
+            "alter table accounts add constraint sponsor foreign key (display_name) references accounts (id)"
+        )
+        long = "".join(f"{number:x}" for number in range(4_000))
+
+        outcome = replicate(
+            ACCOUNTS, [an_upsert("a", DisplayName=long), an_upsert("b", row="b", DisplayName=None)], sink
+        )
+
+        assert (outcome.applied, outcome.parked) == (1, 1)
+        assert letter(observer, "kind, wanted_key") == ("missing_parent", None)
 
 
 def test_a_source_that_is_away_costs_no_attempt(sink, observer, source, run_timer):

@@ -436,9 +436,9 @@ def test_observations_are_counted_once_for_each_document(sink, observer):
 
 def test_observations_are_bounded(sink, observer):
     """A container whose documents have a property of their own each fills no disk; what is known is counted still."""
-    replicate(ACCOUNTS, [an_upsert("a", **{f"P{number}": 1 for number in range(500)})], sink)
-    replicate(ACCOUNTS, [an_upsert("b", Q=1, P7=1)], sink)
+    replicate(ACCOUNTS, [an_upsert("a", **{f"P{number}": 1 for number in range(600)})], sink)
+    replicate(ACCOUNTS, [an_upsert("b", Q=1, P1=1)], sink)
 
     found = {row["path"]: row["documents"] for row in observer.rows("cdc.observation")}
     assert len(found) == 500
-    assert found["$.P7"] == 2
+    assert found["$.P1"] == 2

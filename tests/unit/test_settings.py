@@ -105,6 +105,7 @@ def test_secrets_are_not_in_the_repr():
         pytest.param("postgresql://app:p%40ss@localhost,db.example.com/app", id="several hosts"),
         pytest.param("postgresql://app:p%40ss@localhost.example.com/app", id="a name that begins like localhost"),
         pytest.param("hostaddr=10.0.0.5 user=app password='p@ss' dbname=app", id="address without a name"),
+        pytest.param("host=/tmp,db.example.com user=app password='p@ss' dbname=app", id="a socket and a host"),
         pytest.param("user=app password='p@ss' dbname=app", id="no host, so that libpq's environment may name one"),
         pytest.param("host=localhost hostaddr=10.0.0.5 user=app password='p@ss' dbname=app", id="address wins"),
     ],
@@ -208,7 +209,9 @@ def test_the_feed_starts_at_an_instant(value, instant):
     assert Settings.read(VALID | {"CHANGE_FEED_START": value}).change_feed_start == instant
 
 
-@pytest.mark.parametrize("value", ["now", "2026-01-31T12:00:00", "2026-01-31", "1767225600", "Beginning"])
+@pytest.mark.parametrize(
+    "value", ["now", "2026-01-31T12:00:00", "2026-01-31", "1767225600", "Beginning", "0001-01-01T00:00:00+14:00"]
+)
 def test_ambiguous_starts_are_refused(value):
     """A time without zone would mean another instant on another machine."""
     assert "CHANGE_FEED_START: must be `beginning` or an ISO time with its zone" in read_error(CHANGE_FEED_START=value)
