@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from threading import RLock
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from azure.cosmos.exceptions import CosmosHttpResponseError, CosmosResourceNotFo
 from azure.cosmos.partition_key import NonePartitionKeyValue, NullPartitionKeyValue
 
 from cdc.errors import CdcError, FatalError, TransientError
+from cdc.feed import FeedMode
 from cdc.identity import no_token
 from cdc.model import Identity, JsonObject
 from cdc.notes import Reading
@@ -85,6 +87,23 @@ class Cosmos:
                 "The Cosmos account reads at Eventual consistency, which may show a document older than it was before: "
                 "use Session consistency or a stronger one."
             )
+
+    def check_feed(self, container: str, mode: FeedMode) -> None:
+        """Raise FatalError when the account does not keep what the change-feed mode needs; asks for one page."""
+        if mode is FeedMode.LATEST_VERSION:
+            return
+        try:
+            with self._translated_errors(f"the change feed of {container}"), self._lock:
+                proxy = self._client().get_database_client(self._database).get_container_client(container)
+                next(proxy.query_items_change_feed(mode="AllVersionsAndDeletes", start_time="Now").by_page(), None)
+        except FatalError as error:
+            if getattr(error.__cause__, "status_code", None) != HTTPStatus.BAD_REQUEST:
+                raise
+            raise FatalError(
+                f"CHANGE_FEED_MODE is {mode}, but the account does not keep the versions of {container}: enable "
+                "continuous backup and the all-versions-and-deletes change feed, or set it to "
+                f"{FeedMode.LATEST_VERSION}."
+            ) from error
 
     def check_lease_container(self, database: str, container: str) -> None:
         """Raise FatalError when the lease container is missing or has another partition key than the trigger needs."""

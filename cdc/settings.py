@@ -21,6 +21,7 @@ from pydantic import (
 
 from cdc import conninfo
 from cdc.errors import SettingsError
+from cdc.feed import FeedMode
 
 
 class Phase(IntEnum):
@@ -143,6 +144,10 @@ class Settings(BaseModel):
     settle_seconds: _Seconds = 120
     dead_letter_schedule: _Schedule = "*/10 * * * * *"
     dead_letter_backoff_seconds: _Seconds = 60
+    change_feed_mode: FeedMode = FeedMode.LATEST_VERSION
+    # Longer than any change feed keeps deletes: 30 days at most.
+    tombstone_retention_days: Annotated[int, Field(ge=31, le=3_650)] = 90
+    tombstone_schedule: _Schedule = "0 0 3 * * *"
 
     # Checked on fields, not on the whole, so that these problems are named together with all others.
     @field_validator("cosmos_connection")
