@@ -32,12 +32,13 @@ def _misses_one(newest: Change, chain: _Chain, held: Held | None) -> bool:
     lsn = newest.version.lsn
     while lsn is not None and lsn in chain and lsn > held.version.lsn:
         before = chain[lsn].follows
-        if before == 0:  # it was created: whatever stood there before was deleted
-            deletes = (other for other, change in chain.items() if change.body is None)
-            before = max((other for other in deletes if held.version.lsn <= other < lsn), default=0)
+        if before == 0:  # it was created: what stood there before was deleted
+            before = max((other for other in chain if held.version.lsn <= other < lsn), default=0)
+            if before == 0:
+                return held.state is not State.DELETED
+            if chain[before].body is not None:
+                return True
         if before == held.version.lsn or before == lsn:  # the latter: twice in one transaction
             return False
-        if before == 0:
-            return held.state is not State.DELETED
         lsn = before
     return newest.follows is not None

@@ -122,7 +122,8 @@ update cdc.dead_letter l set
 where l.number = %(number)s and l.revision = %(revision)s;
 
 -- name: doubt
--- An answer of the source that must be repeated after the settle time before it is believed.
+-- An answer of the source that must be repeated after the settle time before it is believed. Asking meanwhile does not
+-- begin that time anew, unless the ledger has changed.
 insert into cdc.dead_letter as held
     (key, container, partition_key, id, ts, lsn, etag, kind, path, message, doubted_at, next_attempt_at)
 values (
@@ -130,8 +131,16 @@ values (
     now(), now() + make_interval(secs => %(settle_seconds)s)
 )
 on conflict (key) do update set
-    doubted_at = excluded.doubted_at, next_attempt_at = excluded.next_attempt_at, revision = held.revision + 1,
-    state = 'waiting', claimed_until = null;
+    (doubted_at, next_attempt_at) = (
+        select s.since, s.since + make_interval(secs => %(settle_seconds)s)
+        from (
+            select case
+                when exists (select from cdc.document d where d.key = held.key and d.applied_at >= held.doubted_at)
+                then excluded.doubted_at else coalesce(held.doubted_at, excluded.doubted_at)
+            end as since
+        ) as s
+    ),
+    revision = held.revision + 1, state = 'waiting', claimed_until = null;
 
 -- name: claim_letters
 -- Letters that are due, for one retry; another one does not see them until it is over or the claim has run out.
