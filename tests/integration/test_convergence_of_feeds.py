@@ -87,7 +87,10 @@ def draw_steps(randomness):
         if what == "write":
             return what, randomness.choice(ids), randomness.choice(kinds), randomness.choice(gaps)
         if what == "page":
-            chosen = [(randomness.choice(ids), randomness.randint(0, 5)) for _ in range(randomness.randint(1, 5))]
+            # Mostly a stretch of one document's history, in any order.
+            id_, ages = randomness.choice(ids), range(randomness.randint(0, 1), randomness.randint(2, 6))
+            chosen = [(id_, age) for age in randomness.sample(ages, len(ages))]
+            chosen += [(randomness.choice(ids), randomness.randint(0, 5)) for _ in range(randomness.randint(0, 2))]
             return what, randomness.choice([LIVE, LIVE, BACKFILL, QUERY]), chosen
         return (what, randomness.choice(ids)) if what == "repair" else (what,)
 

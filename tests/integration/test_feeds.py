@@ -219,3 +219,17 @@ def test_old_tombstones_go_and_are_not_needed_any_more(database, sink, observer)
     assert pruned == 1
     assert observer.states().keys() == set(ids) - {"old"}
     assert prune(database, "UserProfiles", datetime.now(UTC)) == 0
+
+
+def test_the_later_of_two_deletes_of_one_second_is_held(sink, observer):
+    """Of an identity never seen: the document between them comes late, and stays deleted."""
+    first, late, second = (
+        a_change("a", version=a_version(0, lsn, etag), **body)
+        for lsn, etag, body in ((11, "", {"body": None}), (12, "new", {}), (13, "", {"body": None}))
+    )
+    for change in (first, second, late, first):
+        replicate(ACCOUNTS, [change], sink)
+
+    assert observer.ids() == []
+    assert observer.ledger()["a"][1] == 13
+    assert observer.letters() == {}
