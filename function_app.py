@@ -21,12 +21,9 @@ mappers = choose_mappers(settings.extra_containers)
 runtime = Runtime(settings, mappers)
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
-_ALL_VERSIONS = settings.change_feed_mode is FeedMode.ALL_VERSIONS
-_LEASES = f"{settings.lease_prefix}-{'all-versions' if _ALL_VERSIONS else 'latest-version'}-"
-
 
 def _start() -> dict[str, Any]:
-    if _ALL_VERSIONS:  # it begins now, and refuses to be told where
+    if settings.change_feed_mode is FeedMode.ALL_VERSIONS:  # it begins now, and refuses to be told where
         return {"change_feed_mode": "AllVersionsAndDeletes"}
     if settings.change_feed_start == "beginning":
         return {"start_from_beginning": True}
@@ -49,7 +46,7 @@ def _register_change_feed(mapper: Mapper[Any]) -> None:
         container_name=mapper.container,
         lease_database_name="%LEASE_DATABASE%",
         lease_container_name="%LEASE_CONTAINER%",
-        lease_container_prefix=_LEASES,
+        lease_container_prefix=settings.trigger_lease_prefix,
         feed_poll_delay=settings.feed_poll_delay_ms,
         lease_acquire_interval=settings.lease_acquire_interval_ms,
         lease_expiration_interval=settings.lease_expiration_interval_ms,

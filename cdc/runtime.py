@@ -12,6 +12,7 @@ from cdc.cosmos import Cosmos
 from cdc.deadletters import PostgresLetters
 from cdc.errors import FatalError
 from cdc.feeds import Feeds
+from cdc.leases import Leases
 from cdc.letters import DeadLetters
 from cdc.model import JsonObject, Mapper, Outcome
 from cdc.notes import Ending
@@ -47,6 +48,8 @@ class Runtime:
         )
         self._origins: dict[str, Origin] = {}
         self._feeds = Feeds(self._database)
+        place = settings.lease_database, settings.lease_container, settings.trigger_lease_prefix
+        self._leases = Leases(partial(self._cosmos.read_leases, *place), self._cosmos, settings.change_feed_mode)
         identity_key = settings.identity_key.get_secret_value()
         self.dead_letters = DeadLetters(PostgresLetters(self._database), identity_key)
         by_container = {mapper.container: mapper for mapper in mappers}
@@ -76,10 +79,18 @@ class Runtime:
 
     def prune_tombstones(self) -> int:
         """Delete the tombstones that no delivery can come before any more."""
-        before = datetime.now(UTC) - timedelta(days=self.settings.tombstone_retention_days)
-        pruned = sum(tombstones.prune(self._database, mapper.container, before) for mapper in self.mappers)
+        pruned = sum(
+            tombstones.prune(self._database, mapper.container, self._find_oldest_needed(mapper.container))
+            for mapper in self.mappers
+        )
         logger.info("pruned %d tombstones", pruned)
         return pruned
+
+    def _find_oldest_needed(self, container: str) -> datetime:
+        """Return the moment before which a tombstone is needed neither by the retention nor by any lease."""
+        pending = self._leases.read_oldest_pending(self._confirm_origin(container))
+        before = datetime.now(UTC) - timedelta(days=self.settings.tombstone_retention_days)
+        return before if pending is None else min(before, datetime.fromtimestamp(pending, UTC))
 
     def status(self) -> api.Answer:
         """Answer with the state of the replication."""

@@ -209,6 +209,12 @@ class Settings(BaseModel):
         return Phase.DUAL_WRITE_COSMOS_READ if chosen is None else chosen
 
     @property
+    def trigger_lease_prefix(self) -> str:
+        """Return how the trigger's leases begin: those of one mode cannot be used in the other."""
+        mode = "latest-version" if self.change_feed_mode is FeedMode.LATEST_VERSION else "all-versions"
+        return f"{self.lease_prefix}-{mode}-"
+
+    @property
     def replicates(self) -> bool:
         """Tell whether this phase has change-feed triggers."""
         return self.phase in (Phase.DUAL_WRITE_COSMOS_READ, Phase.DUAL_WRITE_POSTGRES_READ)

@@ -10,14 +10,18 @@ from typing import Any
 import psycopg
 import pytest
 
+from cdc.runtime import Runtime
+from cdc.settings import Settings
 from local.cosmos import CosmosServer
 from local.operator import Operator
 from local.sample import Source
 from local.stack import ALL_VERSIONS, ROOT, Part, make_settings, prepare
+from mappers import MAPPERS
 from tests.builders import a_badge, a_profile, an_account
 from tests.e2e.conftest import is_equal, wait_until
 
 KEY = "key"
+DAY = 86_400
 PLANTED = "lerato.dlamini"
 Query = Callable[..., list[tuple[Any, ...]]]
 
@@ -167,6 +171,41 @@ def test_a_planted_gap_is_counted(host: Part, source: Source, query: Query, oper
     (feed,) = [feed for feed in operator.ask("GET", "status")[1]["change_feeds"] if feed["container"] == "Accounts"]
     assert (feed["gaps"], feed["suspects"]) == (1, 1)
     assert query("select d.id from cdc.suspect s join cdc.document d using (key)") == [('"a"',)]
+
+
+@pytest.mark.parametrize(
+    ("mode", "waits", "pruned"),
+    [
+        pytest.param("latest_version", 150 * DAY, 18, id="one is younger than the change that waits"),
+        pytest.param(ALL_VERSIONS, 300, 19, id="all are older than the change that waits"),
+        pytest.param(ALL_VERSIONS, 150 * DAY, 0, id="what waits is older than the feed"),
+    ],
+)
+def test_a_tombstone_stays_as_long_as_a_lease_may_need_it(
+    settings: Mapping[str, str], source: Source, query: Query, cosmos: CosmosServer, waits: int, pruned: int
+) -> None:
+    """One of a container whose leases have delivered nothing stays as well."""
+    host = Part(["local.functions", "--key", KEY], settings)
+    try:
+        for number in range(20):  # in both physical partitions
+            source.write("Accounts", an_account(f"account-{number}"))
+        wait_until(lambda: query("select count(*) from accounts") == [(20,)], "all accounts are there")
+    finally:
+        host.stop()
+    runtime = Runtime(Settings.read(settings), MAPPERS)
+    days = "now() - interval '200 days', ts = ts - 200 * 86400"
+    query(f"update cdc.document set applied_at = {days}, state = 'deleted' returning 1")
+    query("update cdc.document set container = 'UserProfiles' where id = %s returning 1", '"account-1"')
+    cosmos.controls.clock.advance(-waits)
+    source.write("Accounts", an_account("written-then"))
+    cosmos.controls.clock.advance(waits)
+    query("update cdc.document set ts = ts + 100 * 86400 where id = %s returning 1", '"account-0"')
+
+    try:
+        assert runtime.prune_tombstones() == pruned
+    finally:
+        runtime.close()
+    assert ('"account-1"',) in query("select id from cdc.document")
 
 
 def test_a_feed_that_the_account_does_not_keep_is_told_in_one_sentence(cosmos: CosmosServer, dsn: str) -> None:
