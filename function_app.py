@@ -8,7 +8,10 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from cdc import api
+from cdc.feed import FeedMode
+from cdc.letters import LetterQuery, ReplayRequest
 from cdc.model import Mapper
+from cdc.resync import ResyncRequest
 from cdc.runtime import Runtime
 from cdc.settings import Settings
 from mappers import choose_mappers
@@ -18,11 +21,13 @@ mappers = choose_mappers(settings.extra_containers)
 runtime = Runtime(settings, mappers)
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
-_START = (
-    {"start_from_beginning": True}
-    if settings.change_feed_start == "beginning"
-    else {"start_from_time": settings.change_feed_start.isoformat().replace("+00:00", "Z")}
-)
+
+def _start() -> dict[str, Any]:
+    if settings.change_feed_mode is FeedMode.ALL_VERSIONS:  # it begins now, and refuses to be told where
+        return {"change_feed_mode": "AllVersionsAndDeletes"}
+    if settings.change_feed_start == "beginning":
+        return {"start_from_beginning": True}
+    return {"start_from_time": settings.change_feed_start.isoformat().replace("+00:00", "Z")}
 
 
 def _respond(answer: api.Answer) -> func.HttpResponse:
@@ -41,13 +46,13 @@ def _register_change_feed(mapper: Mapper[Any]) -> None:
         container_name=mapper.container,
         lease_database_name="%LEASE_DATABASE%",
         lease_container_name="%LEASE_CONTAINER%",
-        lease_container_prefix=f"{settings.lease_prefix}-latest-version-",
+        lease_container_prefix=settings.trigger_lease_prefix,
         feed_poll_delay=settings.feed_poll_delay_ms,
         lease_acquire_interval=settings.lease_acquire_interval_ms,
         lease_expiration_interval=settings.lease_expiration_interval_ms,
         lease_renew_interval=settings.lease_renew_interval_ms,
         max_items_per_invocation=settings.max_items_per_invocation,
-        **_START,
+        **_start(),
     )
     @app.retry(
         strategy="exponential_backoff",
@@ -67,6 +72,38 @@ if settings.replicates:
     def retry_dead_letters(timer: func.TimerRequest) -> None:
         """Read again what waits in dead letters and is due."""
         runtime.retry_dead_letters()
+
+    @app.timer_trigger(arg_name="timer", schedule=settings.tombstone_schedule)
+    def prune_tombstones(timer: func.TimerRequest) -> None:
+        """Forget deletes that no delivery can come before any more."""
+        runtime.prune_tombstones()
+
+    @app.route("dead-letters", methods=["GET"])
+    def list_dead_letters(req: func.HttpRequest) -> func.HttpResponse:
+        """List what must be read again, and why."""
+        return _respond(api.send(lambda: runtime.dead_letters.list(api.read_query(LetterQuery, req.params))))
+
+    @app.route("dead-letters/replay", methods=["POST"])
+    def replay_dead_letters(req: func.HttpRequest) -> func.HttpResponse:
+        """Have many dead letters read again."""
+        body = req.get_body()
+        return _respond(api.send(lambda: runtime.dead_letters.replay_all(api.read_body(ReplayRequest, body)), 202))
+
+    @app.route("dead-letters/{id}/replay", methods=["POST"])
+    def replay_dead_letter(req: func.HttpRequest) -> func.HttpResponse:
+        """Have one dead letter read again."""
+        return _respond(api.send(lambda: runtime.dead_letters.replay(req.route_params["id"]), 202))
+
+    @app.route("dead-letters/{id}", methods=["DELETE"])
+    def discard_dead_letter(req: func.HttpRequest) -> func.HttpResponse:
+        """Have one dead letter never read again by itself."""
+        return _respond(api.send(lambda: runtime.dead_letters.discard(req.route_params["id"])))
+
+    @app.route("documents/{container}/resync", methods=["POST"])
+    def resync_document(req: func.HttpRequest) -> func.HttpResponse:
+        """Read one document now, for a reader that has missed it in PostgreSQL."""
+        container, body = req.route_params["container"], req.get_body()
+        return _respond(api.send(lambda: runtime.resync.resync(container, api.read_body(ResyncRequest, body))))
 
 
 @app.route("status", methods=["GET"])

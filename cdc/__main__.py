@@ -1,4 +1,4 @@
-"""The command line: python -m cdc migrate | setup | check | adopt."""
+"""The command line: python -m cdc migrate | setup | check | adopt | show | openapi."""
 
 import argparse
 import json
@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from cdc import openapi
 from cdc.errors import CdcError, SettingsError
 from cdc.runtime import Runtime
 from cdc.settings import Settings
@@ -53,6 +54,12 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("adopt", help=help_, description=help_)
     command.add_argument("container")
     command.set_defaults(run=_adopt)
+    help_ = "tell whose document a dead letter is about, by the letter's id; what it prints is personal"
+    command = commands.add_parser("show", help=help_, description=help_)
+    command.add_argument("id")
+    command.set_defaults(run=_show)
+    help_ = "print the OpenAPI document of the HTTP API"
+    commands.add_parser("openapi", help=help_, description=help_).set_defaults(run=_print_openapi)
     return parser
 
 
@@ -97,6 +104,22 @@ def _check(runtime: Runtime, _: argparse.Namespace) -> int:
 def _adopt(runtime: Runtime, arguments: argparse.Namespace) -> int:
     runtime.adopt(arguments.container)
     print(f"adopted {arguments.container}: run a backfill of it and a reconcile of all its keys before it is read")
+    return 0
+
+
+def _show(runtime: Runtime, arguments: argparse.Namespace) -> int:
+    letter = runtime.dead_letters.find(arguments.id)
+    identity = letter.identity
+    print(f"document       {identity.container}, id {identity.id}, partition key {identity.partition_key}")
+    print(f"problem        {letter.kind} at {letter.path}: {letter.message}")
+    print(
+        f"state          {letter.state}, {letter.attempts} attempts, parked at {letter.parked_at:%Y-%m-%d %H:%M:%S %Z}"
+    )
+    return 0
+
+
+def _print_openapi(_: Runtime, __: argparse.Namespace) -> int:
+    print(json.dumps(openapi.write_document(), indent=2))
     return 0
 
 

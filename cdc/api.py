@@ -48,7 +48,8 @@ def read_body(model: type[Request], body: bytes) -> Request:
 def read_query(model: type[Request], query: Mapping[str, str]) -> Request:
     """Read the query of a URL. Raises RequestError, which names every wrong field."""
     try:
-        return model.model_validate(dict(query))
+        # The function key may stand in the query; it is the host's.
+        return model.model_validate({name: value for name, value in query.items() if name != "code"})
     except ValidationError as error:
         raise _refuse("The query", error) from None
 
@@ -67,6 +68,11 @@ def answer(read: Callable[[], JsonObject], status: HTTPStatus = HTTPStatus.OK) -
         return Answer(status, json.dumps(read()))
     except CdcError as error:
         return refuse(error)
+
+
+def send(make: Callable[[], BaseModel], status: int = HTTPStatus.OK) -> Answer:
+    """Answer with the model that `make` returns, or with the problem that it raises."""
+    return answer(lambda: make().model_dump(mode="json"), HTTPStatus(status))
 
 
 def accept(start: Callable[[], tuple[str, str]]) -> Answer:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from threading import RLock
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +16,8 @@ from azure.cosmos import ContainerProxy, CosmosClient, PartitionKey
 from azure.cosmos.exceptions import CosmosHttpResponseError, CosmosResourceNotFoundError
 from azure.cosmos.partition_key import NonePartitionKeyValue, NullPartitionKeyValue
 
-from cdc.errors import CdcError, FatalError, TransientError
+from cdc.errors import CdcError, FatalError, RetentionError, TransientError
+from cdc.feed import FeedMode
 from cdc.identity import no_token
 from cdc.model import Identity, JsonObject
 from cdc.notes import Reading
@@ -91,6 +93,43 @@ class Cosmos:
                 "use Session consistency or a stronger one."
             )
 
+    def check_feed(self, container: str, mode: FeedMode) -> None:
+        """Raise FatalError when the account does not keep what the change-feed mode needs; asks for one page."""
+        if mode is FeedMode.LATEST_VERSION:
+            return
+        try:
+            with self._translated_errors(f"the change feed of {container}"), self._lock:
+                proxy = self._client().get_database_client(self._database).get_container_client(container)
+                next(proxy.query_items_change_feed(mode="AllVersionsAndDeletes", start_time="Now").by_page(), None)
+        except FatalError as error:
+            if not _is_bad_request(error):
+                raise
+            raise FatalError(
+                f"CHANGE_FEED_MODE is {mode}, but the account does not keep the versions of {container}: enable "
+                "continuous backup and the all-versions-and-deletes change feed, or set it to "
+                f"{FeedMode.LATEST_VERSION}."
+            ) from error
+
+    def read_leases(self, database: str, container: str, prefix: str) -> list[JsonObject]:
+        """Return the documents of the lease container whose id begins so."""
+        with self._translated_errors(f"the lease container {container} in database {database}"), self._lock:
+            proxy = self._client().get_database_client(database).get_container_client(container)
+            query = "SELECT * FROM c WHERE STARTSWITH(c.id, @prefix)"
+            parameters: list[dict[str, object]] = [{"name": "@prefix", "value": prefix}]
+            return list(proxy.query_items(query, parameters=parameters, enable_cross_partition_query=True))
+
+    def read_next(self, container: str, continuation: str) -> JsonObject | None:
+        """Return the first item of a change feed after a continuation, if there is one."""
+        try:
+            with self._translated_errors(f"the change feed of {container}"), self._lock:
+                proxy = self._client().get_database_client(self._database).get_container_client(container)
+                items = proxy.query_items_change_feed(continuation=continuation, max_item_count=1)
+                return next((dict(item) for item in items), None)
+        except FatalError as error:
+            if not _is_bad_request(error):
+                raise
+            raise RetentionError(f"A lease of {container} is older than what its change feed keeps.") from error
+
     def check_lease_container(self, database: str, container: str) -> None:
         """Raise FatalError when the lease container is missing or has another partition key than the trigger needs."""
         try:
@@ -153,6 +192,12 @@ def translated_errors(what: str, *, by_identity: bool = False) -> Iterator[None]
         raise no_token(f"Cosmos: check the identity of {_IDENTITY}", error) from None
     except AzureError as error:
         raise FatalError(f"The Cosmos SDK refuses the request for {what}: {type(error).__name__}.") from error
+
+
+def _is_bad_request(error: FatalError) -> bool:
+    return (
+        isinstance(error.__cause__, CosmosHttpResponseError) and error.__cause__.status_code == HTTPStatus.BAD_REQUEST
+    )
 
 
 def _translate(error: CosmosHttpResponseError, what: str) -> CdcError:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 
+from cdc.errors import ProblemKind
 from cdc.model import Change, Identity, Write
-from cdc.notes import Mark
-from cdc.postgres import Connection
+from cdc.notes import Choice, Letter, LetterState, Mark
+from cdc.postgres import Connection, Database
 from cdc.queries import statement
 
 
@@ -108,3 +110,42 @@ def postpone(connection: Connection, key: bytes, backoff_seconds: float) -> None
 def release(connection: Connection, key: bytes) -> None:
     """Give a claimed letter back at once."""
     connection.execute(statement("release_letter"), {"key": key})
+
+
+class PostgresLetters:
+    """The dead letters, for those who work them by hand."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def list(self, choice: Choice, after: int, limit: int) -> list[Letter]:
+        """Return the first letters with a greater number than `after`."""
+        with self._database.connection() as connection:
+            found = connection.execute(
+                statement("list_letters"), _parameters(choice) | {"after": after, "limit": limit}
+            ).fetchall()
+        return [_read_letter(*row) for row in found]
+
+    def replay(self, choice: Choice) -> int:
+        """Make letters due, whatever they wait for, and return how many there were."""
+        with self._database.transaction() as connection:
+            return connection.execute(statement("replay_letters"), _parameters(choice)).rowcount
+
+    def discard(self, number: int) -> bool:
+        """Have a letter never read again by itself; tell whether it was there and could be discarded."""
+        with self._database.transaction() as connection:
+            return connection.execute(statement("discard_letter"), {"number": number}).rowcount == 1
+
+
+def _parameters(choice: Choice) -> dict[str, object]:
+    return {"container": choice.container, "kind": choice.kind, "state": choice.state, "number": choice.number}
+
+
+def _read_letter(
+    number: int, container: str, partition_key: str, id_: str, kind: str, path: str, message: str, state: str,
+    attempts: int, parked_at: datetime, next_attempt_at: datetime | None,
+) -> Letter:  # fmt: skip
+    identity = Identity(container, partition_key, id_)
+    return Letter(
+        number, identity, ProblemKind(kind), path, message, LetterState(state), attempts, parked_at, next_attempt_at
+    )

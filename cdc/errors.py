@@ -4,6 +4,7 @@ CdcError
 ├── TransientError    the whole batch is tried again
 ├── DocumentError     one document's content; it is parked, the others go on
 ├── FatalError        nothing goes on until somebody mends what the sentence names
+│   ├── RetentionError
 │   └── SettingsError
 └── RequestError      what was asked for cannot be done, and whoever asked is told why
     ├── UnknownError  it names something that is not there
@@ -32,6 +33,10 @@ class TransientError(CdcError):
 
 class FatalError(CdcError):
     """A failure that only a person mends; the message is one sentence that says how."""
+
+
+class RetentionError(FatalError):
+    """A position in a change feed that is older than what the feed keeps."""
 
 
 class SettingsError(FatalError):

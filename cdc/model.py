@@ -75,12 +75,14 @@ class Change:
     """One version of a document; a delete has no body.
 
     `absence` marks a delete that was not delivered: the source answered that the document is gone; `ts` is its time.
+    `follows` is the lsn of the document's version before this one, where the feed tells it: 0 where there was none.
     """
 
     identity: Identity
     version: Version
     body: JsonObject | None
     absence: bool = False
+    follows: int | None = None
     key: bytes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -184,11 +186,15 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """What a transaction is to do with one change: write its rows, or note its problem."""
+    """What a transaction is to do with one change: write its rows, or note its problem.
+
+    `gap` tells that a version between the held one and this one was never delivered.
+    """
 
     change: Change
     rows: Rows = NO_ROWS
     problem: Problem | None = None
+    gap: bool = False
 
     @classmethod
     def read_again(cls, change: Change) -> "Write":
@@ -213,6 +219,7 @@ class Outcome:
     """What became of a batch, in documents: every one that came in is counted exactly once.
 
     `stale` are those that were older than what is held, or applied already; `problems` is why the others were parked.
+    `gaps` counts once more those that do not follow the version that was held.
     """
 
     applied: int = 0
@@ -220,6 +227,7 @@ class Outcome:
     stale: int = 0
     undecided: int = 0
     problems: tuple[Problem, ...] = ()
+    gaps: int = 0
 
     @property
     def parked(self) -> int:
@@ -233,6 +241,7 @@ class Outcome:
             stale=self.stale + other.stale,
             undecided=self.undecided + other.undecided,
             problems=self.problems + other.problems,
+            gaps=self.gaps + other.gaps,
         )
 
 

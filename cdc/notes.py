@@ -1,9 +1,11 @@
 """What was known of a document when the source was asked about it, what it answered, and what became of it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
-from cdc.model import Change, Held, JsonObject, Write
+from cdc.errors import ProblemKind
+from cdc.model import Change, Held, Identity, JsonObject, Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,39 @@ class Repair:
     change: Change
     write: Write | None
     note: Note
+
+
+class LetterState(StrEnum):
+    """Whether a dead letter is read again by itself."""
+
+    WAITING = "waiting"
+    EXHAUSTED = "exhausted"
+    DISCARDED = "discarded"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter as its table has it; `identity` is for whoever has the database."""
+
+    number: int
+    identity: Identity
+    kind: ProblemKind
+    path: str
+    message: str
+    state: LetterState
+    attempts: int
+    parked_at: datetime
+    next_attempt_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which dead letters are meant: all that have what is named here."""
+
+    container: str | None = None
+    kind: ProblemKind | None = None
+    state: LetterState | None = None
+    number: int | None = None
 
 
 class Ending(StrEnum):

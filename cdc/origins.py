@@ -1,6 +1,6 @@
 """Remember which source container was seen first, and refuse another: it would be taken for changes of the first."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from cdc.errors import FatalError
@@ -33,9 +33,11 @@ class Account(Protocol):
 class ConfirmedSource:
     """The source, whose answers count only while its containers are the ones that were seen first."""
 
-    def __init__(self, account: Account, database: Database) -> None:
+    def __init__(self, account: Account, database: Database, at_first: Callable[[str], None] = lambda _: None) -> None:
+        """Call `at_first` with each container when it is seen for the first time, or again as another one."""
         self._account = account
         self._database = database
+        self._at_first = at_first
         self._known: dict[str, Origin] = {}
 
     def confirm(self, container: str, documents: Sequence[JsonObject] = ()) -> Origin:
@@ -43,6 +45,7 @@ class ConfirmedSource:
         origin = self._known.get(container)
         if origin is None or not origin.has(documents):
             origin = self.confirm_now(container)
+            self._at_first(container)
         if not origin.has(documents):
             raise FatalError(f"The change feed of {container} delivers documents of a container that is gone.")
         return origin

@@ -3,13 +3,15 @@
 import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Protocol
 
 from pydantic import ValidationError
 
 from cdc.collapse import Heads, collapse
 from cdc.errors import DocumentError, Problem, ProblemKind
-from cdc.model import Change, Held, Mapper, Outcome, Write
+from cdc.gaps import mark_gaps
+from cdc.model import NO_ROWS, Change, Held, Mapper, Outcome, Write
 from cdc.version import Verdict, judge
 
 
@@ -32,7 +34,7 @@ def replicate(mapper: Mapper[Any], changes: Sequence[Change], sink: Sink) -> Out
         held = sink.read_held(list(candidates))
         writes = [write for key, heads in candidates.items() for write in _plan(mapper, heads, held.get(key))]
         dropped = Outcome(stale=len(changes) - len(writes))
-        return dropped + _apply(mapper, writes, sink)
+        return dropped + _apply(mapper, mark_gaps(writes, changes, held), sink)
 
 
 @contextmanager
@@ -96,6 +98,6 @@ def _apply(mapper: Mapper[Any], writes: Sequence[Write], sink: Sink) -> Outcome:
         return sink.apply(mapper, writes)
     except DocumentError as error:
         if len(writes) == 1:
-            return sink.apply(mapper, [Write(writes[0].change, problem=error.problem)])
+            return sink.apply(mapper, [replace(writes[0], rows=NO_ROWS, problem=error.problem)])
     middle = len(writes) // 2
     return _apply(mapper, writes[:middle], sink) + _apply(mapper, writes[middle:], sink)

@@ -3,13 +3,17 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from cdc import api, catalog, identity, migrate, origins
+from cdc import api, catalog, feed, identity, migrate, origins, tombstones
 from cdc.cosmos import Cosmos
+from cdc.deadletters import PostgresLetters
 from cdc.errors import FatalError
-from cdc.feed import read_change
+from cdc.feeds import Feeds
+from cdc.leases import Leases
+from cdc.letters import DeadLetters
 from cdc.model import JsonObject, Mapper, Outcome
 from cdc.notes import Ending
 from cdc.origins import ConfirmedSource
@@ -17,9 +21,10 @@ from cdc.postgres import Database
 from cdc.repair import retry
 from cdc.repairs import PostgresRepairs
 from cdc.replicate import replicate
+from cdc.resync import Resync
 from cdc.settings import Settings
 from cdc.sink import PostgresSink
-from cdc.status import Check, all_pass, read_status, run_checks
+from cdc.status import Check, all_pass, describe_feeds, read_status, run_checks
 
 logger = logging.getLogger(__name__)
 
@@ -42,14 +47,25 @@ class Runtime:
             settle_seconds=settings.settle_seconds,
             claim_seconds=settings.dead_letter_claim_seconds,
         )
-        self._source = ConfirmedSource(self._cosmos, self._database)
+        self._feeds = Feeds(self._database)
+        self._source = ConfirmedSource(self._cosmos, self._database, self._note_feed)
+        place = settings.lease_database, settings.lease_container, settings.trigger_lease_prefix
+        self._leases = Leases(partial(self._cosmos.read_leases, *place), self._cosmos, settings.change_feed_mode)
+        identity_key = settings.identity_key.get_secret_value()
+        self.dead_letters = DeadLetters(PostgresLetters(self._database), identity_key)
+        by_container = {mapper.container: mapper for mapper in mappers}
+        self.resync = Resync(by_container, self._source.confirm, self._source, self._repairs, identity_key)
 
-    def replicate(self, mapper: Mapper[Any], documents: Sequence[JsonObject]) -> Outcome:
+    def replicate(self, mapper: Mapper[Any], items: Sequence[JsonObject]) -> Outcome:
         """Apply one batch of a change feed; raise only when the whole batch must be delivered again."""
-        paths = self._source.confirm(mapper.container, documents).partition_key_paths
-        changes = [read_change(mapper.container, paths, document) for document in documents]
-        outcome = replicate(mapper, changes, self._sink)
-        _log(mapper.container, outcome)
+        container, mode = mapper.container, self.settings.change_feed_mode
+        feed.check_mode(mode, container, items)
+        paths = self._source.confirm(container, feed.documents(mode, items)).partition_key_paths
+        page = feed.read_page(mode, container, paths, items)
+        # Before the page is applied: noted twice is better than not at all.
+        self._feeds.note_nameless_deletes(container, page.nameless)
+        outcome = replicate(mapper, page.changes, self._sink)
+        _log(container, outcome, page.nameless)
         return outcome
 
     def retry_dead_letters(self) -> Counter[Ending]:
@@ -60,10 +76,28 @@ class Runtime:
             logger.info("read %d documents again: %s", endings.total(), counts)
         return endings
 
+    def prune_tombstones(self) -> int:
+        """Delete the tombstones that no delivery can come before any more."""
+        pruned = sum(
+            tombstones.prune(self._database, mapper.container, self._find_oldest_needed(mapper.container))
+            for mapper in self.mappers
+        )
+        logger.info("pruned %d tombstones", pruned)
+        return pruned
+
+    def _find_oldest_needed(self, container: str) -> datetime:
+        """Return the moment before which a tombstone is needed neither by the retention nor by any lease."""
+        pending = self._leases.read_oldest_pending(self._source.confirm(container))
+        before = datetime.now(UTC) - timedelta(days=self.settings.tombstone_retention_days)
+        return before if pending is None else min(before, datetime.fromtimestamp(pending, UTC))
+
     def status(self) -> api.Answer:
         """Answer with the state of the replication."""
         containers = [mapper.container for mapper in self.mappers]
-        return api.answer(lambda: read_status(self.settings.phase.name.lower(), containers, self._sink))
+        phase = self.settings.phase.name.lower()
+        return api.answer(
+            lambda: read_status(phase, containers, self._sink) | {"change_feeds": describe_feeds(self._feeds.read())}
+        )
 
     def ready(self) -> api.Answer:
         """Answer whether changes can be applied now."""
@@ -117,6 +151,11 @@ class Runtime:
 
     def _check_container(self, container: str) -> None:
         origins.confirm(self._database, self._cosmos.read_origin(container))
+        self._cosmos.check_feed(container, self.settings.change_feed_mode)
+
+    def _note_feed(self, container: str) -> None:
+        self._cosmos.check_feed(container, self.settings.change_feed_mode)
+        self._feeds.note_mode(container, self.settings.change_feed_mode)
 
 
 def _open_cosmos(settings: Settings) -> Cosmos:
@@ -143,10 +182,16 @@ def _find_password(name: str | None) -> Callable[[], str] | None:
     )
 
 
-def _log(container: str, outcome: Outcome) -> None:
+def _log(container: str, outcome: Outcome, nameless: int) -> None:
     logger.info(
         "applied a batch of %s: %d applied, %d deleted, %d stale, %d undecided, %d parked",
         container, outcome.applied, outcome.deleted, outcome.stale, outcome.undecided, outcome.parked,
     )  # fmt: skip
     for problem in outcome.problems:
         logger.warning("parked a document of %s: %s at %s: %s", container, problem.kind, problem.path, problem.message)
+    if outcome.gaps or nameless:
+        logger.warning(
+            "the change feed of %s has gaps: %d documents changed before versions that came, "
+            "%d deletes do not say of which document; the next reconcile finds them",
+            container, outcome.gaps, nameless,
+        )  # fmt: skip

@@ -21,6 +21,7 @@ from pydantic import (
 
 from cdc import conninfo
 from cdc.errors import SettingsError
+from cdc.feed import FeedMode
 
 
 class Phase(IntEnum):
@@ -144,6 +145,10 @@ class Settings(BaseModel):
     dead_letter_schedule: _Schedule = "*/10 * * * * *"
     dead_letter_backoff_seconds: _Seconds = 60
     dead_letter_claim_seconds: _Seconds = 120
+    change_feed_mode: FeedMode = FeedMode.LATEST_VERSION
+    # Longer than any change feed keeps deletes: 30 days at most.
+    tombstone_retention_days: Annotated[int, Field(ge=31, le=3_650)] = 90
+    tombstone_schedule: _Schedule = "0 0 3 * * *"
 
     # Checked on fields, not on the whole, so that these problems are named together with all others.
     @field_validator("cosmos_connection")
@@ -203,6 +208,12 @@ class Settings(BaseModel):
         """Return the phase, 1 where none is set."""
         chosen = self.application_phase if self.migration_phase is None else self.migration_phase
         return Phase.DUAL_WRITE_COSMOS_READ if chosen is None else chosen
+
+    @property
+    def trigger_lease_prefix(self) -> str:
+        """Return how the trigger's leases begin: those of one mode cannot be used in the other."""
+        mode = "latest-version" if self.change_feed_mode is FeedMode.LATEST_VERSION else "all-versions"
+        return f"{self.lease_prefix}-{mode}-"
 
     @property
     def replicates(self) -> bool:

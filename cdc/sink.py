@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cdc import deadletters, ledger, observations, rows, wanted
+from cdc import deadletters, ledger, observations, rows, suspects, wanted
 from cdc.errors import DocumentError
 from cdc.model import DocumentCount, Held, LetterCount, Mapper, Outcome, State, Write
 from cdc.postgres import Connection, Database
@@ -69,6 +69,8 @@ def _apply(connection: Connection, mapper: Mapper[Any], writes: Sequence[Write],
     deadletters.park(connection, [*winners, *unsettled], backoff_seconds)
     if letters:
         deadletters.wake(connection, turnover)
+    gaps = [write.change for write in winners if write.gap]
+    suspects.add(connection, mapper.container, gaps)
     states = Counter(write.state for write in winners)
     return Outcome(
         applied=states[State.APPLIED],
@@ -76,6 +78,7 @@ def _apply(connection: Connection, mapper: Mapper[Any], writes: Sequence[Write],
         stale=len(losers) - len(overtaken),
         undecided=len(unsettled),
         problems=tuple(write.problem for write in winners if write.problem is not None),
+        gaps=len(gaps),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cdc.errors import CdcError
+from cdc.feed import FeedState
 from cdc.model import DocumentCount, JsonObject, LetterCount, State
 
 
@@ -58,6 +59,22 @@ def _container(name: str, documents: Iterable[DocumentCount], letters: Iterable[
             for count in letters
             if count.container == name
         ],
+    }
+
+
+def describe_feeds(states: Iterable[FeedState]) -> list[JsonObject]:
+    """Report each change feed: its mode, its gaps, and since when a backfill and a complete reconcile must begin."""
+    return [_describe_feed(state) for state in states]
+
+
+def _describe_feed(state: FeedState) -> JsonObject:
+    moments = {"backfill_since": state.backfill_since, "complete_reconcile_since": state.complete_reconcile_since}
+    return {
+        "container": state.container,
+        "mode": state.mode,
+        "gaps": state.gaps,
+        "suspects": state.suspects,
+        **{name: None if moment is None else moment.isoformat() for name, moment in moments.items()},
     }
 
 

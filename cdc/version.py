@@ -52,7 +52,8 @@ def compare(incoming: Version, held: Version) -> Verdict:
 
 
 def _compare_within_a_second(incoming: Version, held: Version, lsns: int | None) -> Verdict:
-    if incoming.etag == held.etag:
+    # A delete has no etag: of two in one second, the document was there between them.
+    if incoming.etag == held.etag and (incoming.etag or not lsns):
         return Verdict.SAME
     if not lsns:
         return Verdict.UNDECIDED

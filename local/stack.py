@@ -25,6 +25,7 @@ from local.postgres import Postgres
 from local.sample import DATABASE, Source
 
 ROOT = Path(__file__).parent.parent
+LATEST_VERSION, ALL_VERSIONS = "latest_version", "all_versions_and_deletes"
 _PATIENCE_SECONDS = 60
 
 
@@ -121,8 +122,10 @@ class Stack:
 
 
 @contextmanager
-def running(*, physical_partitions: int = 2, log: IO[bytes] | None = None) -> Iterator[Stack]:
-    """Run everything until the block ends.
+def running(
+    *, physical_partitions: int = 2, log: IO[bytes] | None = None, mode: str = LATEST_VERSION
+) -> Iterator[Stack]:
+    """Run everything until the block ends, in one of the change feed's modes.
 
     POSTGRES_CONNECTION, where it is set, names the server to use, in a database of its own that is dropped afterwards;
     else a server is started and removed.
@@ -132,7 +135,7 @@ def running(*, physical_partitions: int = 2, log: IO[bytes] | None = None) -> It
         dsn, psql = _start_postgres(ends)
         cosmos = Part(["local.cosmos", "--physical-partitions", str(physical_partitions)], {}, log)
         ends.callback(cosmos.stop)
-        settings = make_settings(f"AccountEndpoint={cosmos.url};AccountKey={EMULATOR_KEY};", dsn)
+        settings = make_settings(f"AccountEndpoint={cosmos.url};AccountKey={EMULATOR_KEY};", dsn, mode)
         prepare(settings, log)
         key = secrets.token_urlsafe(16)
         state = ends.enter_context(tempfile.TemporaryDirectory(prefix="durable-"))
@@ -166,7 +169,7 @@ def _own_database(connection: str) -> Iterator[str]:
             server.execute(SQL("drop database {} with (force)").format(Identifier(name)))
 
 
-def make_settings(cosmos_connection: str, dsn: str) -> dict[str, str]:
+def make_settings(cosmos_connection: str, dsn: str, mode: str = LATEST_VERSION) -> dict[str, str]:
     """Return the app's settings, with delays that suit somebody who watches.
 
     Every setting there is: none is left to the environment or to a local.settings.json.
@@ -186,12 +189,17 @@ def make_settings(cosmos_connection: str, dsn: str) -> dict[str, str]:
         "LEASE_ACQUIRE_INTERVAL_MS": "500",
         "LEASE_RENEW_INTERVAL_MS": "1000",
         "LEASE_EXPIRATION_INTERVAL_MS": "4000",
+        "CHANGE_FEED_MODE": mode,
+        "SETTLE_SECONDS": "3",
+        "DEAD_LETTER_SCHEDULE": "* * * * * *",
+        "DEAD_LETTER_BACKOFF_SECONDS": "1",
     }
 
 
 def prepare(settings: Mapping[str, str], log: IO[bytes] | None = None) -> None:
     """Create the source containers, the lease container and the tables."""
-    Source.open(settings["COSMOS_CONNECTION"], settings["COSMOS_DATABASE"]).close()
+    all_versions = settings["CHANGE_FEED_MODE"] == ALL_VERSIONS
+    Source.open(settings["COSMOS_CONNECTION"], settings["COSMOS_DATABASE"], all_versions=all_versions).close()
     setup = subprocess.run(
         [sys.executable, "-m", "cdc", "setup"],
         cwd=ROOT,

@@ -25,7 +25,10 @@ on conflict (key) do update set
     applied_at = now()
 where (
         (excluded.ts > held.ts and coalesce(excluded.lsn >= held.lsn, true))
-        or (excluded.ts = held.ts and excluded.etag <> held.etag and excluded.lsn > held.lsn)
+        or (
+            excluded.ts = held.ts and excluded.lsn > held.lsn
+            and (excluded.etag <> held.etag or excluded.etag = '')
+        )
     )
     and not (
         held.state = 'deleted'

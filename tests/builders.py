@@ -16,10 +16,11 @@ def a_change(
     version: Version | None = None,
     body: JsonObject | None = _DEFAULT,
     absence: bool = False,
+    follows: int | None = None,
 ) -> Change:
     """Build an upsert of an account that the mapper takes; `body=None` makes it a delete."""
     identity = Identity.of(container, id_ if partition_key is _DEFAULT else partition_key, id_)
-    return Change(identity, version or a_version(), an_account(id_) if body is _DEFAULT else body, absence)
+    return Change(identity, version or a_version(), an_account(id_) if body is _DEFAULT else body, absence, follows)
 
 
 def a_version(ts: int = 0, lsn: int | None = None, etag: str | None = None) -> Version:

@@ -88,7 +88,7 @@ class HttpServer:
         self._answer_seconds = answer_seconds
         application = web.Application(client_max_size=_LARGEST_BODY)
         application.add_routes(more_routes)
-        application.router.add_route("*", "/{path:.*}", self._answer)
+        application.router.add_route("*", r"/{path:[\s\S]*}", self._answer)  # an address may have line breaks
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=grace_seconds)
 
     async def start(self, port: int) -> int:

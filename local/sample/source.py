@@ -21,6 +21,7 @@ PARTITION_KEYS = {
     "PlayerScenarioScores": "/ProfileId",
     "PendingSignups": "/email",
 }
+_ALL_VERSIONS = {"change_feed_policy": {"retentionDuration": 10}, "default_ttl": -1}
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,18 @@ class Source:
     containers: Mapping[str, ContainerProxy]
 
     @classmethod
-    def open(cls, connection: str, database: str) -> "Source":
-        """Connect, and create the database and the containers where they are missing."""
+    def open(cls, connection: str, database: str, *, all_versions: bool = False) -> "Source":
+        """Connect, and create the database and the containers where they are missing.
+
+        With `all_versions` new containers keep every version and delete for ten minutes, and let documents expire.
+        """
+        options: dict[str, Any] = _ALL_VERSIONS if all_versions else {}
         client = CosmosClient.from_connection_string(connection)
         proxy = client.create_database_if_not_exists(database)
         return cls(
             client,
             {
-                name: proxy.create_container_if_not_exists(name, PartitionKey(path))
+                name: proxy.create_container_if_not_exists(name, PartitionKey(path), **options)
                 for name, path in PARTITION_KEYS.items()
             },
         )

@@ -150,6 +150,11 @@ def test_deliveries_and_repairs_end_in_the_newest_versions(database, sink, obser
     play.world.meanwhile = lambda: None
     play.end()
 
+    assert_the_newest_versions_are_there(play, observer)
+
+
+def assert_the_newest_versions_are_there(play, observer):
+    """Assert that rows, ledger and letters are what the newest versions alone make of them."""
     newest = {id_: history[-1] for id_, history in play.world.histories.items()}
     present = {id_ for id_, change in newest.items() if change.body is not None}
     parked = {id_ for id_ in present if newest[id_].body["Email"] is None}

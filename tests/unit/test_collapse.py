@@ -1,5 +1,8 @@
 """A batch is reduced to the newest change of each document."""
 
+from itertools import permutations
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,3 +90,17 @@ def test_a_newer_version_settles_an_undecided_pair():
 def test_an_empty_batch_collapses_to_nothing():
     """A page without documents is no special case."""
     assert collapse([]) == {}
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_two_deletes_of_one_second_are_two_versions(order):
+    """A delete has no etag of its own: the lsn tells which one came after the new document between them."""
+    versions = [
+        a_change(version=a_version(0, 11, ""), body=None),
+        a_change(version=a_version(0, 12)),
+        a_change(version=a_version(0, 13, ""), body=None),
+    ]
+
+    (heads,) = collapse([versions[place] for place in order]).values()
+
+    assert heads == (versions[2],)

@@ -8,13 +8,21 @@ from pathlib import Path
 import pytest
 
 from cdc.errors import SettingsError
+from cdc.openapi import write_document
 from cdc.settings import Settings
 from mappers import MAPPERS
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = json.loads((ROOT / "local.settings.example.json").read_text(encoding="utf-8"))["Values"]
 ALWAYS = {"status", "health_live", "health_ready"}
-TIMERS = {"retry_dead_letters"}
+TIMERS = {"retry_dead_letters", "prune_tombstones"}
+WORK = {
+    "list_dead_letters",
+    "replay_dead_letters",
+    "replay_dead_letter",
+    "discard_dead_letter",
+    "resync_document",
+}
 
 
 @pytest.fixture
@@ -42,7 +50,7 @@ def test_every_container_has_a_change_feed_trigger(load):
     """The functions are one trigger for each container, the timers, status and health."""
     functions = load()
 
-    assert functions.keys() - TIMERS - ALWAYS == {
+    assert functions.keys() - TIMERS - ALWAYS - WORK == {
         "change_feed_accounts",
         "change_feed_user_profiles",
         "change_feed_game_sessions",
@@ -57,7 +65,7 @@ def test_an_extra_container_has_a_trigger_where_it_is_named(load):
     functions = load(EXTRA_CONTAINERS=" PendingSignups ,")
 
     assert trigger(functions["change_feed_pending_signups"])["containerName"] == "PendingSignups"
-    assert len(functions) == len(MAPPERS) + 1 + len(TIMERS) + len(ALWAYS)
+    assert len(functions) == len(MAPPERS) + 1 + len(TIMERS | ALWAYS | WORK)
 
 
 @pytest.mark.parametrize("value", ["Scenarios", "PendingSignups,pendingsignups", "Accounts"])
@@ -103,7 +111,7 @@ def test_a_failed_batch_is_retried_without_limit(load):
     """Without this policy the host checkpoints a failed batch, and its changes are gone."""
     functions = load(RETRY_MINIMUM_INTERVAL="00:00:02", RETRY_MAXIMUM_INTERVAL="00:03:00")
 
-    for name in functions.keys() - ALWAYS - TIMERS:
+    for name in functions.keys() - ALWAYS - TIMERS - WORK:
         assert functions[name].get_settings_dict("retry_policy") == {
             "setting_name": "retry_policy",
             "strategy": "exponential_backoff",
@@ -119,6 +127,33 @@ def test_a_start_time_replaces_the_beginning(load):
 
     assert binding["startFromTime"] == "2026-01-31T12:00:00Z"
     assert "startFromBeginning" not in binding
+
+
+def test_a_feed_of_all_versions_begins_now_under_leases_of_its_own(load):
+    """The host refuses a start option in that mode, and leases of the other one."""
+    function = load(CHANGE_FEED_MODE="all_versions_and_deletes", LEASE_PREFIX="prod")["change_feed_accounts"]
+    binding = trigger(function)
+
+    assert binding["changeFeedMode"] == "AllVersionsAndDeletes"
+    assert binding["leaseContainerPrefix"] == "prod-all-versions-"
+    assert not {"startFromBeginning", "startFromTime"} & binding.keys()
+
+
+def test_every_route_is_in_the_openapi_document(load):
+    """What the app answers is written down, and nothing else is."""
+    bindings = [trigger(function) for function in load().values()]
+    declared = {
+        (binding["methods"][0].lower(), f"/api/{binding['route']}", binding["authLevel"] == "FUNCTION")
+        for binding in bindings
+        if binding["type"] == "httpTrigger"
+    }
+    paths = write_document()["paths"]
+
+    assert declared == {
+        (method, path, "security" in operation)
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+    }
 
 
 def test_referenced_settings_must_exist(load):
@@ -143,7 +178,7 @@ def test_outside_the_migration_no_trigger_is_registered(load, phase):
 @pytest.mark.parametrize("phase", ["1", "2"])
 def test_during_the_migration_every_trigger_is_registered(load, phase):
     """In phases 1 and 2 every container is replicated."""
-    assert len(load(MIGRATION_PHASE=phase)) == len(MAPPERS) + len(TIMERS) + len(ALWAYS)
+    assert len(load(MIGRATION_PHASE=phase)) == len(MAPPERS) + len(TIMERS | ALWAYS | WORK)
 
 
 def test_dead_letters_are_retried_on_a_schedule(load):

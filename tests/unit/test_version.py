@@ -8,7 +8,7 @@ from cdc.model import Version
 from cdc.version import Verdict, compare
 
 versions = st.builds(
-    Version, ts=st.integers(0, 3), lsn=st.none() | st.integers(0, 3), etag=st.sampled_from(["x", "y", "z"])
+    Version, ts=st.integers(0, 3), lsn=st.none() | st.integers(0, 3), etag=st.sampled_from(["x", "y", ""])
 )
 OPPOSITES = {
     Verdict.NEWER: Verdict.STALE,
@@ -39,6 +39,9 @@ OPPOSITES = {
         pytest.param((1, 6, "a"), (1, 6, "a"), Verdict.SAME, id="the same"),
         pytest.param((1, None, "a"), (1, 6, "a"), Verdict.SAME, id="the same, incoming lsn unknown"),
         pytest.param((1, 6, "a"), (1, None, "a"), Verdict.SAME, id="the same, held lsn unknown"),
+        pytest.param((1, 6, ""), (1, 6, ""), Verdict.SAME, id="the same delete"),
+        pytest.param((1, 7, ""), (1, 6, ""), Verdict.NEWER, id="a later delete of the same second"),
+        pytest.param((1, 6, ""), (1, 7, ""), Verdict.STALE, id="an earlier delete of the same second"),
     ],
 )
 def test_verdict(incoming, held, verdict):

@@ -1,0 +1,309 @@
+"""Deletes in Cosmos reach PostgreSQL and stay there: on the running stack, in both modes of the change feed."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import psycopg
+import pytest
+
+from cdc.runtime import Runtime
+from cdc.settings import Settings
+from local.cosmos import CosmosServer
+from local.operator import Operator
+from local.sample import Source
+from local.stack import ALL_VERSIONS, ROOT, Part, make_settings, prepare
+from mappers import MAPPERS
+from tests.builders import a_badge, a_profile, an_account
+from tests.e2e.conftest import is_equal, wait_until
+
+KEY = "key"
+DAY = 86_400
+PLANTED = "lerato.dlamini"
+Query = Callable[..., list[tuple[Any, ...]]]
+
+
+@pytest.fixture
+def mode() -> str:
+    """The mode of the change feed; a test may choose the other."""
+    return ALL_VERSIONS
+
+
+@pytest.fixture
+def settings(cosmos: CosmosServer, dsn: str, mode: str) -> Mapping[str, str]:
+    """The app's settings in this mode; containers, leases and tables are there."""
+    settings = make_settings(cosmos.connection_string, dsn, mode)
+    prepare(settings)
+    return settings
+
+
+@pytest.fixture
+def log(tmp_path: Any) -> Iterator[Any]:
+    """What the Functions host writes."""
+    with (tmp_path / "host.log").open("w+b") as file:
+        yield file
+
+
+@pytest.fixture
+def host(settings: Mapping[str, str], log: Any) -> Iterator[Part]:
+    """The Functions host, which logs every invocation."""
+    part = Part(["local.functions", "--key", KEY, "--verbose"], settings, log)
+    yield part
+    part.stop()
+
+
+@pytest.fixture
+def operator(host: Part) -> Operator:
+    """Somebody who works the app over HTTP."""
+    return Operator(host.url, KEY)
+
+
+@pytest.fixture
+def query(dsn: str) -> Iterator[Query]:
+    """A way to ask PostgreSQL."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        yield lambda text, *parameters: connection.execute(text, parameters).fetchall()
+
+
+def ids(query: Query) -> set[str]:
+    """Return which profiles have rows."""
+    return {id_ for (id_,) in query("select id from user_profiles")}
+
+
+def test_deletes_and_expiries_reach_postgres_from_the_feed_of_all_versions(
+    host: Part, source: Source, query: Query, operator: Operator
+) -> None:
+    """A delete, an expiry, and a delete followed by a new document: root and child rows, and nothing is drift."""
+    profiles = {id_: a_profile(id_, EarnedBadges=[a_badge("one"), a_badge("two")]) for id_ in "abcd"}
+    for profile in profiles.values():
+        source.write("UserProfiles", profile)
+    wait_until(lambda: ids(query) == set("abcd"), "all profiles are there")
+
+    source.delete("UserProfiles", profiles["a"])
+    source.write("UserProfiles", profiles["b"] | {"ttl": 1})
+    source.delete("UserProfiles", profiles["c"])
+    source.write("UserProfiles", a_profile("c", Name="Once more", EarnedBadges=[a_badge("three")]))
+
+    wait_until(lambda: ids(query) == set("cd"), "the deleted and the expired profile are gone")
+    wait_until(
+        lambda: query("select name from user_profiles where id = 'c'") == [("Once more",)], "the new profile is there"
+    )
+    badges = query("select user_profile_id, id from user_badges order by 1, 2")
+    assert badges == [("c", "three"), ("d", "one"), ("d", "two")]
+    (feed,) = [feed for feed in operator.ask("GET", "status")[1]["change_feeds"] if feed["container"] == "UserProfiles"]
+    assert (feed["mode"], feed["gaps"], feed["suspects"]) == (ALL_VERSIONS, 0, 0)
+    assert feed["backfill_since"] == feed["complete_reconcile_since"] is not None
+
+
+def test_a_page_of_many_versions_ends_as_if_each_had_come_alone(
+    settings: Mapping[str, str], empty_dsn: str, source: Source, query: Query
+) -> None:
+    """500 versions of 50 accounts: in one page by one app, one by one by another one with a database of its own."""
+    together = {**settings, "MAX_ITEMS_PER_INVOCATION": "1000"}
+    alone = {**settings, "MAX_ITEMS_PER_INVOCATION": "1", "LEASE_PREFIX": "alone", "POSTGRES_CONNECTION": empty_dsn}
+    prepare(alone)
+    parts = {each["LEASE_PREFIX"]: Part(["local.functions", "--key", KEY], each) for each in (together, alone)}
+    for number in range(50):  # a lease without a continuation would begin after what is written while nobody reads
+        source.write("Accounts", an_account(f"account-{number}"))
+    for each in (together, alone):
+        wait_until(lambda each=each: _states(each).get("applied") == 50, "the first versions are there")
+        parts[each["LEASE_PREFIX"]].stop()
+    alive = _write_versions(source)
+
+    for each in (together, alone):
+        part = parts[each["LEASE_PREFIX"]]
+        part.start()
+        try:
+            wait_until(lambda each=each: _states(each).get("deleted") == 50 - len(alive), "the deletes are there")
+            wait_until(lambda each=each: _states(each).get("applied") == len(alive), "the others are there")
+            wait_until(lambda each=each: is_equal(each), "both sides are equal")
+            status = Operator(part.url, KEY).ask("GET", "status")[1]
+        finally:
+            part.stop()
+        assert [(feed["gaps"], feed["suspects"]) for feed in status["change_feeds"]] == [(0, 0)] * 4
+    assert _rows(together) == _rows(alone)
+
+
+def _write_versions(source: Source) -> set[str]:
+    alive = {f"account-{number}" for number in range(50)}
+    for number in range(500):
+        id_ = f"account-{number % 50}"
+        if number % 7 == 6 and id_ in alive:
+            source.delete("Accounts", {"id": id_})
+            alive.remove(id_)
+        else:
+            scenarios = [f"scenario-{each}" for each in range(number % 4)]
+            source.write("Accounts", an_account(id_, DisplayName=f"{number}", CompletedScenarioIds=scenarios))
+            alive.add(id_)
+    return alive
+
+
+def _states(settings: Mapping[str, str]) -> dict[str, int]:
+    with psycopg.connect(settings["POSTGRES_CONNECTION"]) as connection:
+        return dict(connection.execute("select state, count(*) from cdc.document group by state").fetchall())
+
+
+def _rows(settings: Mapping[str, str]) -> list[Any]:
+    texts = (
+        "select * from accounts order by id",
+        "select * from completed_scenarios order by 1, 2",
+        "select key, ts, lsn, row_key, state from cdc.document order by key",
+        "select key, kind from cdc.dead_letter",
+    )
+    with psycopg.connect(settings["POSTGRES_CONNECTION"]) as connection:
+        return [connection.execute(text).fetchall() for text in texts]
+
+
+def test_a_planted_gap_is_counted(host: Part, source: Source, query: Query, operator: Operator) -> None:
+    """A version that PostgreSQL never had: the next one is applied, and the document suspected."""
+    source.write("Accounts", an_account("a"))
+    source.write("Accounts", an_account("b"))
+    wait_until(lambda: query("select count(*) from accounts") == [(2,)], "both accounts are there")
+    query("update cdc.document set lsn = lsn - 1 where id = %s returning 1", '"a"')
+
+    for id_ in "ab":
+        source.write("Accounts", an_account(id_, DisplayName="next"))
+
+    wait_until(lambda: query("select count(*) from accounts where display_name = 'next'") == [(2,)], "both are applied")
+    (feed,) = [feed for feed in operator.ask("GET", "status")[1]["change_feeds"] if feed["container"] == "Accounts"]
+    assert (feed["gaps"], feed["suspects"]) == (1, 1)
+    assert query("select d.id from cdc.suspect s join cdc.document d using (key)") == [('"a"',)]
+
+
+@pytest.mark.parametrize(
+    ("mode", "waits", "pruned"),
+    [
+        pytest.param("latest_version", 150 * DAY, 18, id="one is younger than the change that waits"),
+        pytest.param(ALL_VERSIONS, 300, 19, id="all are older than the change that waits"),
+        pytest.param(ALL_VERSIONS, 150 * DAY, 0, id="what waits is older than the feed"),
+    ],
+)
+def test_a_tombstone_stays_as_long_as_a_lease_may_need_it(
+    settings: Mapping[str, str], source: Source, query: Query, cosmos: CosmosServer, waits: int, pruned: int
+) -> None:
+    """One of a container whose leases have delivered nothing stays as well."""
+    host = Part(["local.functions", "--key", KEY], settings)
+    try:
+        for number in range(20):  # in both physical partitions
+            source.write("Accounts", an_account(f"account-{number}"))
+        wait_until(lambda: query("select count(*) from accounts") == [(20,)], "all accounts are there")
+    finally:
+        host.stop()
+    runtime = Runtime(Settings.read(settings), MAPPERS)
+    days = "now() - interval '200 days', ts = ts - 200 * 86400"
+    query(f"update cdc.document set applied_at = {days}, state = 'deleted' returning 1")
+    query("update cdc.document set container = 'UserProfiles' where id = %s returning 1", '"account-1"')
+    cosmos.controls.clock.advance(-waits)
+    source.write("Accounts", an_account("written-then"))
+    cosmos.controls.clock.advance(waits)
+    query("update cdc.document set ts = ts + 100 * 86400 where id = %s returning 1", '"account-0"')
+
+    try:
+        assert runtime.prune_tombstones() == pruned
+    finally:
+        runtime.close()
+    assert ('"account-1"',) in query("select id from cdc.document")
+
+
+def test_a_feed_that_the_account_does_not_keep_is_told_in_one_sentence(cosmos: CosmosServer, dsn: str) -> None:
+    """The containers were made without a policy for it: check and health say what to do."""
+    prepare(make_settings(cosmos.connection_string, dsn))
+    settings = make_settings(cosmos.connection_string, dsn, ALL_VERSIONS)
+    done = subprocess.run(
+        [sys.executable, "-m", "cdc", "check"],
+        cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "FAIL  container Accounts: CHANGE_FEED_MODE is all_versions_and_deletes, but the account" in done.stdout
+
+
+@pytest.mark.parametrize("mode", ["latest_version"])
+def test_a_delete_that_the_feed_does_not_tell_is_confirmed_on_demand(
+    host: Part, source: Source, query: Query, operator: Operator, mode: str
+) -> None:
+    """A reader that misses a document asks for it; one answer of Cosmos is not believed, the second is."""
+    source.write("UserProfiles", a_profile("a"))
+    wait_until(lambda: ids(query) == {"a"}, "the profile is there")
+    source.delete("UserProfiles", a_profile("a"))
+
+    assert operator.resync("UserProfiles", "a", "a") == "to_be_confirmed"
+    assert ids(query) == {"a"}
+    wait_until(lambda: ids(query) == set(), "the answer was confirmed")
+    wait_until(lambda: operator.resync("UserProfiles", "a", "a") == "absent", "nobody doubts it any more")
+    assert query("select count(*) from user_badges") == [(0,)]
+
+
+@pytest.mark.parametrize("mode", ["latest_version", ALL_VERSIONS])
+def test_dead_letters_are_worked_over_http_and_tell_nobody_who_they_are(
+    host: Part, source: Source, query: Query, operator: Operator, settings: Mapping[str, str], log: Any
+) -> None:
+    """A refused document waits with its reason, is replayed when the reason is gone, and is named to nobody."""
+    query_write = psycopg.connect(settings["POSTGRES_CONNECTION"], autocommit=True)
+    query_write.execute("alter table accounts add constraint no_planted check (email not like 'lerato%') not valid")
+    email = f"{PLANTED}@example.com"
+    good, bad, worse = f"good-{PLANTED}", f"bad-{PLANTED}", f"worse-{PLANTED}"
+    source.write("Accounts", an_account(good, Email="a@example.com", DisplayName=PLANTED, Bio=PLANTED))
+    source.write("Accounts", an_account(bad, Email=email, DisplayName=PLANTED))
+    source.write("Accounts", an_account(worse, Email=None, DisplayName=PLANTED, ExternalUserId=PLANTED))
+    answers = []
+
+    def ask(*request: Any) -> tuple[int, Any]:
+        status, answer = operator.ask(*request)
+        answers.append(answer)
+        return status, answer
+
+    wait_until(lambda: len(ask("GET", "dead-letters")[1]["items"]) == 2, "two letters wait")
+    letters = {item["kind"]: item for item in ask("GET", "dead-letters?container=Accounts")[1]["items"]}
+    assert letters["mapping"]["path"] == "$.Email"
+    assert letters["data"]["path"] == "no_planted"
+
+    query_write.execute("alter table accounts drop constraint no_planted")
+    query_write.close()
+    assert ask("POST", "dead-letters/replay", {"container": "Accounts", "kind": "data"}) == (202, {"due": 1})
+    wait_until(lambda: query("select 1 from accounts where id = %s", bad) == [(1,)], "the replayed document is there")
+    number = letters["mapping"]["id"]
+    assert ask("POST", f"dead-letters/{number}/replay") == (202, {"due": 1})
+    wait_until(
+        lambda: [item["attempts"] for item in ask("GET", "dead-letters")[1]["items"]] == [1], "it was tried in vain"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-m", "cdc", "show", str(number)],
+        cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert f'Accounts, id "{worse}"' in shown.stdout
+    assert ask("DELETE", f"dead-letters/{number}")[1]["state"] == "discarded"
+    source.write("Accounts", an_account(worse, DisplayName=PLANTED))
+    wait_until(lambda: ask("GET", "dead-letters")[1] == {"items": [], "next": None}, "the mended document is applied")
+    assert ask("POST", "documents/Accounts/resync", {"id": bad, "partition_key": bad})[1]["result"] == "already_applied"
+    assert ask("POST", "documents/Accounts/resync", {"id": PLANTED, "partition_key": 7})[1]["result"] == "absent"
+    assert ask("POST", "documents/Nowhere/resync", {"id": PLANTED, "partition_key": {}})[0] == 404
+    assert ask("POST", "documents/Accounts/resync", {"id": PLANTED, "partition_key": PLANTED, "other": 1})[0] == 400
+
+    _assert_nowhere(json.dumps(answers), "answers")
+    _assert_nowhere(_own_state(query), "state of ours")
+    log.seek(0)
+    written = log.read().decode()
+    assert "change_feed_accounts" in written
+    _assert_nowhere(written, "log")
+
+
+def _own_state(query: Query) -> str:
+    """Return everything in the schema cdc but the columns that hold identities, and the keys of rows."""
+    named = {"partition_key", "id", "row_key", "abandoned_row_key", "wanted_key"}
+    columns = query("select table_name, column_name from information_schema.columns where table_schema = 'cdc'")
+    tables = {table for table, _ in columns}
+    assert {"document", "dead_letter", "container", "observation", "suspect"} <= tables
+    found = []
+    for table in tables:
+        names = ", ".join(f'"{name}"' for where, name in columns if where == table and name not in named)
+        found += query(f"select row({names})::text from cdc.{table}")
+    return str(found)
+
+
+def _assert_nowhere(text: str, where: str) -> None:
+    assert text
+    assert PLANTED not in text, f"a planted value is in the {where}"
