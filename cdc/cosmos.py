@@ -118,12 +118,12 @@ class Cosmos:
             parameters: list[dict[str, object]] = [{"name": "@prefix", "value": prefix}]
             return list(proxy.query_items(query, parameters=parameters, enable_cross_partition_query=True))
 
-    def read_next(self, container: str, continuation: str) -> JsonObject | None:
-        """Return the first item of a change feed after a continuation, if there is one."""
+    def read_next(self, container: str, position: JsonObject) -> JsonObject | None:
+        """Return the first item of a change feed after a position, if there is one."""
         try:
             with self._translated_errors(f"the change feed of {container}"), self._lock:
                 proxy = self._client().get_database_client(self._database).get_container_client(container)
-                items = proxy.query_items_change_feed(continuation=continuation, max_item_count=1)
+                items = proxy.query_items_change_feed(max_item_count=1, **position)
                 return next((dict(item) for item in items), None)
         except FatalError as error:
             if not _is_bad_request(error):

@@ -17,8 +17,8 @@ _MODES = {FeedMode.LATEST_VERSION: "LatestVersion", FeedMode.ALL_VERSIONS: "AllV
 class Reader(Protocol):
     """Where change feeds are."""
 
-    def read_next(self, container: str, continuation: str) -> JsonObject | None:
-        """Return the first item of a change feed after a continuation, if there is one."""
+    def read_next(self, container: str, position: JsonObject) -> JsonObject | None:
+        """Return the first item of a change feed after a position, if there is one."""
         ...
 
 
@@ -33,26 +33,31 @@ class Leases:
     def read_oldest_pending(self, origin: Origin) -> int | None:
         """Return the second of the oldest change that no lease has delivered, none when all were.
 
-        0 where nobody can tell: there are no leases, one has delivered nothing yet, or is older than the feed.
+        0 where nobody can tell: there are no leases, or one of them is older than what the feed keeps.
         """
         marker = f"_{origin.rid}.."
         leases = [lease for lease in self.read() if marker in lease["id"]]
-        if not leases or not all(lease.get("ContinuationToken") and lease.get("FeedRange") for lease in leases):
+        positions = [self._position(origin, lease) for lease in leases]
+        if not leases or None in positions:
             return 0
-        items = (self.reader.read_next(origin.container, self._continuation(origin, lease)) for lease in leases)
+        items = (self.reader.read_next(origin.container, each) for each in positions if each is not None)
         try:
             return min((_seconds(item) for item in items if item is not None), default=None)
         except RetentionError:
             return 0
 
-    def _continuation(self, origin: Origin, lease: Mapping[str, Any]) -> str:
-        # The SDK's own form of a position in one range.
-        bounds = lease["FeedRange"]["Range"]
+    def _position(self, origin: Origin, lease: Mapping[str, Any]) -> JsonObject | None:
+        """Return where a lease is, in the SDK's own form; nothing where it is nowhere yet."""
+        continuation, bounds = lease.get("ContinuationToken"), lease.get("FeedRange", {}).get("Range")
+        if not bounds or (not continuation and self.mode is FeedMode.ALL_VERSIONS):
+            return None
         feed_range = {"min": bounds["min"], "max": bounds["max"], "isMinInclusive": True, "isMaxInclusive": False}
+        if not continuation:
+            return {"feed_range": {"Range": feed_range}, "start_time": "Beginning"}
         position = {
             "v": "v2",
             "rid": origin.rid,
-            "continuation": [{"token": lease["ContinuationToken"], "range": feed_range}],
+            "continuation": [{"token": continuation, "range": feed_range}],
             "Range": feed_range,
         }
         state = {
@@ -62,7 +67,7 @@ class Leases:
             "startFrom": {"Type": "Beginning"},
             "continuation": position,
         }
-        return base64.b64encode(json.dumps(state).encode()).decode()
+        return {"continuation": base64.b64encode(json.dumps(state).encode()).decode()}
 
 
 def _seconds(item: JsonObject) -> int:

@@ -11,7 +11,7 @@ from cdc import api, catalog, feed, identity, migrate, origins, tombstones
 from cdc.cosmos import Cosmos
 from cdc.deadletters import PostgresLetters
 from cdc.errors import FatalError
-from cdc.feeds import Feeds
+from cdc.feed_states import FeedStates
 from cdc.leases import Leases
 from cdc.letters import DeadLetters
 from cdc.model import JsonObject, Mapper, Outcome
@@ -47,7 +47,7 @@ class Runtime:
             settle_seconds=settings.settle_seconds,
             claim_seconds=settings.dead_letter_claim_seconds,
         )
-        self._feeds = Feeds(self._database)
+        self._feed_states = FeedStates(self._database)
         self._source = ConfirmedSource(self._cosmos, self._database, self._note_feed)
         place = settings.lease_database, settings.lease_container, settings.trigger_lease_prefix
         self._leases = Leases(partial(self._cosmos.read_leases, *place), self._cosmos, settings.change_feed_mode)
@@ -63,7 +63,7 @@ class Runtime:
         paths = self._source.confirm(container, feed.documents(mode, items)).partition_key_paths
         page = feed.read_page(mode, container, paths, items)
         # Before the page is applied: noted twice is better than not at all.
-        self._feeds.note_nameless_deletes(container, page.nameless)
+        self._feed_states.note_nameless_deletes(container, page.nameless)
         outcome = replicate(mapper, page.changes, self._sink)
         _log(container, outcome, page.nameless)
         return outcome
@@ -96,7 +96,9 @@ class Runtime:
         containers = [mapper.container for mapper in self.mappers]
         phase = self.settings.phase.name.lower()
         return api.answer(
-            lambda: read_status(phase, containers, self._sink) | {"change_feeds": describe_feeds(self._feeds.read())}
+            lambda: (
+                read_status(phase, containers, self._sink) | {"change_feeds": describe_feeds(self._feed_states.read())}
+            )
         )
 
     def ready(self) -> api.Answer:
@@ -155,7 +157,7 @@ class Runtime:
 
     def _note_feed(self, container: str) -> None:
         self._cosmos.check_feed(container, self.settings.change_feed_mode)
-        self._feeds.note_mode(container, self.settings.change_feed_mode)
+        self._feed_states.note_mode(container, self.settings.change_feed_mode)
 
 
 def _open_cosmos(settings: Settings) -> Cosmos:

@@ -19,9 +19,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from local import letters
 from local.compare import Comparison
 from local.sample import CONTAINERS, Sample
-from local.stack import Stack, running
+from local.stack import LATEST_VERSION, Stack, StackError, running
 
 DOCUMENTS = 1_000
 CHANGES_PER_SECOND = 20
@@ -36,6 +37,7 @@ _TRY = (
     '{psql} -P pager=off -c "select id, email, last_login_at from accounts order by 3 desc limit 5"',
     '{psql} -P pager=off -c "select container, id, kind, path, message from cdc.dead_letter"',
     'curl -H "x-functions-key: {key}" {url}api/status',
+    'curl -H "x-functions-key: {key}" {url}api/dead-letters',
 )
 
 _console = Console()
@@ -74,14 +76,18 @@ class _Writer:
             yield sample.change()
 
 
-def main() -> int:
+def main(mode: str = LATEST_VERSION) -> int:
     """Run until Ctrl-C, then stop every part."""
     _console.print("Starting PostgreSQL, the Cosmos server and the Functions host (a few seconds) ...")
-    with tempfile.NamedTemporaryFile(prefix="mystira-cdc-demo-", suffix=".log") as log, running(log=log.file) as stack:
+    with (
+        tempfile.NamedTemporaryFile(prefix="mystira-cdc-demo-", suffix=".log") as log,
+        running(log=log.file, mode=mode) as stack,
+    ):
         _describe(stack, log.name)
         writer = _Writer(stack)
         thread = threading.Thread(target=writer.run)
         thread.start()
+        threading.Thread(target=_show_letters, args=(stack, writer), daemon=True).start()
         try:
             with contextlib.suppress(KeyboardInterrupt):
                 _watch(stack, writer)
@@ -89,6 +95,16 @@ def main() -> int:
             writer.stopped.set()
             thread.join()
         return _end(stack)
+
+
+def _show_letters(stack: Stack, writer: _Writer) -> None:
+    """Park, mend and delete documents of its own while everything runs."""
+    try:
+        for sentence in letters.show(stack):
+            _console.print(sentence, highlight=False, markup=False)
+    except (psycopg.Error, AzureError, OSError, StackError) as error:
+        if not writer.stopped.is_set():
+            _console.print(f"no dead letters or deletes are shown: {error}", highlight=False, markup=False)
 
 
 def _watch(stack: Stack, writer: _Writer) -> None:

@@ -5,9 +5,10 @@ import time
 import urllib.error
 import urllib.request
 
+from local import letters
 from local.compare import Comparison
 from local.sample import Sample, Source
-from local.stack import Stack, running
+from local.stack import LATEST_VERSION, Stack, StackError, running
 
 DOCUMENTS = 2_000
 CHANGES = 500
@@ -15,15 +16,16 @@ POISON = 2
 _PATIENCE_SECONDS = 120
 
 
-def main() -> int:
+def main(mode: str = LATEST_VERSION) -> int:
     """Return 0 when both sides are equal and exactly the poison documents are parked."""
     print("smoke: starting PostgreSQL, the Cosmos server and the Functions host")
-    with tempfile.TemporaryFile() as log, running(log=log) as stack:
+    with tempfile.TemporaryFile() as log, running(log=log, mode=mode) as stack:
         source = stack.open_source()
         _write(source)
         source.close()
         comparison = _wait_until_equal(stack)
         complaints = [*_complaints(comparison), *_check_ready(stack)]
+        complaints += _check_letters(stack)
         if complaints:
             log.seek(0)
             print(log.read().decode(), *complaints, sep="\n")
@@ -64,3 +66,13 @@ def _check_ready(stack: Stack) -> list[str]:
             return []
     except urllib.error.HTTPError as error:
         return [f"smoke: {url} answers {error.code}: {error.read().decode()}"]
+
+
+def _check_letters(stack: Stack) -> list[str]:
+    """Park, mend and delete documents; nothing of them is left on either side."""
+    try:
+        for sentence in letters.show(stack):
+            print(f"smoke: {sentence}")
+    except StackError as error:
+        return [f"smoke: {error}"]
+    return _complaints(stack.compare())

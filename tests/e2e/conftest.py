@@ -4,16 +4,19 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 import pytest
 
 from local.compare import compare
 from local.cosmos import CosmosServer
+from local.operator import Operator
 from local.sample import Source
-from local.stack import Part, make_settings, prepare
+from local.stack import LATEST_VERSION, Part, make_settings, prepare
 
 PATIENCE_SECONDS = 60
+Query = Callable[..., list[tuple[Any, ...]]]
 
 
 @pytest.fixture
@@ -24,9 +27,15 @@ def cosmos() -> Iterator[CosmosServer]:
 
 
 @pytest.fixture
-def settings(cosmos: CosmosServer, dsn: str) -> Mapping[str, str]:
+def mode() -> str:
+    """The mode of the change feed; a module or a test may choose the other."""
+    return LATEST_VERSION
+
+
+@pytest.fixture
+def settings(cosmos: CosmosServer, dsn: str, mode: str) -> Mapping[str, str]:
     """The app's settings for the test's own servers; containers, leases and tables are there."""
-    settings = make_settings(cosmos.connection_string, dsn)
+    settings = make_settings(cosmos.connection_string, dsn, mode)
     prepare(settings)
     return settings
 
@@ -55,6 +64,19 @@ def running_host(settings: Mapping[str, str]) -> Iterator[Part]:
             yield part
         finally:
             part.stop()
+
+
+@pytest.fixture
+def operator(host: Part) -> Operator:
+    """Somebody who works the app over HTTP."""
+    return Operator(host.url, "key")
+
+
+@pytest.fixture
+def query(dsn: str) -> Iterator[Query]:
+    """A way to ask PostgreSQL."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        yield lambda text, *parameters: connection.execute(text, parameters).fetchall()
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:

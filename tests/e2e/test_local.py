@@ -8,6 +8,7 @@ import sys
 import urllib.request
 
 import psycopg
+import pytest
 
 from local import smoke
 from local.postgres import Postgres
@@ -51,11 +52,11 @@ def test_up_prints_one_line_of_json_and_serves_until_sigterm() -> None:
     assert _is_gone(server[0])
 
 
-def test_smoke_ends_with_its_line_and_exit_code_0() -> None:
-    """What `make smoke` promises."""
-    done = subprocess.run(
-        [sys.executable, "-m", "local", "smoke"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=110
-    )
+@pytest.mark.parametrize("options", [[], ["--all-versions"]], ids=["latest version", "all versions"])
+def test_smoke_ends_with_its_line_and_exit_code_0(options: list[str]) -> None:
+    """What `make smoke` promises, in both modes of the change feed."""
+    command = [sys.executable, "-m", "local", "smoke", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=110)
 
     last = done.stdout.splitlines()[-1]
     assert done.returncode == 0, done.stdout + done.stderr

@@ -7,7 +7,7 @@ import pytest
 from cdc.cosmos import Cosmos
 from cdc.errors import FatalError
 from cdc.feed import FeedMode, read_page
-from cdc.feeds import Feeds
+from cdc.feed_states import FeedStates
 from cdc.model import Identity
 from cdc.origin import Origin
 from cdc.origins import confirm
@@ -27,7 +27,7 @@ ALL, LATEST = FeedMode.ALL_VERSIONS, FeedMode.LATEST_VERSION
 def feeds(database):
     """The feeds of a container that was seen."""
     confirm(database, Origin("Accounts", "account", "AAAAAIAAAAA=", ("/id",)))
-    return Feeds(database)
+    return FeedStates(database)
 
 
 @pytest.fixture

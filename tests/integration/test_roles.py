@@ -185,7 +185,11 @@ READABLE = {
     },
     "migration": {"number", "name", "checksum", "applied_at"},
     "observation": {"container", "kind", "path", "documents", "first_seen_at", "last_seen_at"},
-    "container": {"container", "account", "rid", "partition_key_paths", "adopted_at"},
+    "container": {
+        "container", "account", "rid", "partition_key_paths", "adopted_at", "feed_mode", "mode_changed_at", "gaps",
+        "nameless_delete_at",
+    },
+    "suspect": set(),
 }  # fmt: skip
 
 

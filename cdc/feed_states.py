@@ -5,7 +5,7 @@ from cdc.postgres import Database
 from cdc.queries import statement
 
 
-class Feeds:
+class FeedStates:
     """Remember it in PostgreSQL."""
 
     def __init__(self, database: Database) -> None:

@@ -1,0 +1,80 @@
+"""Park a document, mend it, delete documents: what an operator sees of it, with documents that are nobody else's."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+
+from local.operator import Operator
+from local.sample import Source
+from local.stack import LATEST_VERSION, Stack, StackError
+
+_PATIENCE_SECONDS = 60
+_ACCOUNT, _PROFILE = "an-account-of-nobody", "a-profile-of-nobody"
+_BADGES = [{"Id": f"badge-{number}", "BadgeConfigurationId": "calm"} for number in (1, 2)]
+
+
+def show(stack: Stack) -> Iterator[str]:
+    """Do it step by step and say what happened; raise StackError when something does not come about."""
+    operator = Operator(stack.functions.url, stack.functions_key)
+    source = stack.open_source()
+    with psycopg.connect(stack.settings["POSTGRES_CONNECTION"], autocommit=True) as postgres:
+        yield from _mend(source, operator, postgres)
+        yield from _delete_all(source, operator, postgres, by_feed=stack.settings["CHANGE_FEED_MODE"] != LATEST_VERSION)
+    source.close()
+
+
+def _mend(source: Source, operator: Operator, postgres: psycopg.Connection[Any]) -> Iterator[str]:
+    poison = {"id": _ACCOUNT, "$type": "Account", "Email": "nobody@example.com", "CreatedAt": "yesterday"}
+    source.write("Accounts", poison)
+    letter = "select number, kind, path from cdc.dead_letter where id = %s"
+    number, kind, path = _wait("a poison document is parked", lambda: _read(postgres, letter, f'"{_ACCOUNT}"'))
+    page = operator.ask("GET", f"dead-letters?container=Accounts&after={number - 1}")[1]
+    yield f"a poison document is parked: {kind} at {path}; GET api/dead-letters calls it {page['items'][0]['document']}"
+
+    source.write("Accounts", poison | {"CreatedAt": "2026-01-31T08:00:00Z"})
+    operator.ask("POST", f"dead-letters/{number}/replay")
+    _wait("the letter is gone", lambda: not _read(postgres, letter, f'"{_ACCOUNT}"'))
+    _wait("the row is there", lambda: _read(postgres, "select id from accounts where id = %s", _ACCOUNT))
+    yield "it is mended in Cosmos and replayed: its row is there, and its letter is gone"
+
+
+def _delete_all(
+    source: Source, operator: Operator, postgres: psycopg.Connection[Any], *, by_feed: bool
+) -> Iterator[str]:
+    source.write("UserProfiles", {"id": _PROFILE, "$type": "UserProfile", "Name": "Nobody", "EarnedBadges": _BADGES})
+    badges = "select count(*) from user_badges where user_profile_id = %s having count(*) > 0"
+    (count,) = _wait("the profile has badges", lambda: _read(postgres, badges, _PROFILE))
+    source.delete("UserProfiles", {"id": _PROFILE})
+    source.delete("Accounts", {"id": _ACCOUNT})
+    if not by_feed:
+        answers = {
+            operator.resync(container, id_, id_)
+            for container, id_ in (("UserProfiles", _PROFILE), ("Accounts", _ACCOUNT))
+        }
+        yield f"two documents are deleted, which this feed does not tell; a reader asks for them: {', '.join(answers)}"
+    _wait("the rows are gone", lambda: not _rows_left(postgres))
+    how = "the feed has told it" if by_feed else "after the settle time Cosmos has said it again"
+    yield f"deleted: {how}, and the profile's row and its {count} badges are gone"
+
+
+def _rows_left(postgres: psycopg.Connection[Any]) -> bool:
+    text = (
+        "select 1 from accounts where id = %(account)s union all select 1 from user_profiles where id = %(profile)s"
+        " union all select 1 from user_badges where user_profile_id = %(profile)s"
+    )
+    return postgres.execute(text, {"account": _ACCOUNT, "profile": _PROFILE}).fetchone() is not None
+
+
+def _read(postgres: psycopg.Connection[Any], text: str, id_: str) -> Any:
+    return postgres.execute(text, [id_]).fetchone()
+
+
+def _wait(what: str, find: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not (found := find()):
+        if time.monotonic() > deadline:
+            raise StackError(f"It does not come about that {what}.")
+        time.sleep(0.2)
+    return found
