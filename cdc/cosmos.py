@@ -35,8 +35,8 @@ class Cosmos:
 
     def __init__(self, connection: str, database: str, credential: TokenCredential | None = None) -> None:
         """Take a connection string, or the account's address and an identity's credential."""
+        self.database = database
         self._connection = connection
-        self._database = database
         self._credential = credential
         self._connected: CosmosClient | None = None
         self._lock = RLock()
@@ -44,37 +44,38 @@ class Cosmos:
     def _client(self) -> CosmosClient:
         with self._lock:
             if self._connected is None:
-                self._connected = self._connect()
+                self._connected = self.connect()
             return self._connected
 
     def read_origin(self, container: str) -> Origin:
         """Ask which container stands behind the settings, and for the paths of its partition key."""
-        properties = self._read_properties(self._database, container)
+        properties = self._read_properties(self.database, container)
         account = urlsplit(self._client().client_connection.url_connection).hostname or ""
         paths = tuple(properties["partitionKey"]["paths"])
         return Origin(container, account, properties["_rid"], paths)
 
-    def _connect(self) -> CosmosClient:
+    def connect(self, **options: Any) -> CosmosClient:
+        """Make another client: each thread that reads by itself needs its own."""
         if self._credential is None:
-            return CosmosClient.from_connection_string(self._connection, connection_timeout=5)
-        return CosmosClient(self._connection, self._credential, connection_timeout=5)
+            return CosmosClient.from_connection_string(self._connection, connection_timeout=5, **options)
+        return CosmosClient(self._connection, self._credential, connection_timeout=5, **options)
 
     def read_document(self, identity: Identity) -> Reading:
         """Read one document as it is now; raises when the source cannot tell, never for a document that is gone."""
-        with self._translated_errors(f"a document of {identity.container}"), self._lock:
-            proxy = self._client().get_database_client(self._database).get_container_client(identity.container)
+        with self.translated_errors(f"a document of {identity.container}"), self._lock:
+            proxy = self._client().get_database_client(self.database).get_container_client(identity.container)
             try:
                 # Any: the SDK declares neither the response's headers nor all forms of a partition key.
                 body: Any = proxy.read_item(json.loads(identity.id), _partition_key(identity))
             except CosmosResourceNotFoundError as error:
                 if error.sub_status:  # not the document is missing, but its container, or this session
                     raise
-                return Reading(None, _seconds(error.headers))
-            return Reading(dict(body), _seconds(body.get_response_headers()))
+                return Reading(None, read_seconds(error.headers))
+            return Reading(dict(body), read_seconds(body.get_response_headers()))
 
     def check_account(self) -> None:
         """Raise FatalError when the account cannot be replicated from."""
-        with self._translated_errors("the account of COSMOS_CONNECTION"), self._lock:
+        with self.translated_errors("the account of COSMOS_CONNECTION"), self._lock:
             account = self._client().get_database_account()
         if len(account.WritableLocations) > 1:
             raise FatalError(
@@ -108,12 +109,13 @@ class Cosmos:
         if self._connected is not None:
             self._connected.close()
 
-    def _translated_errors(self, what: str) -> AbstractContextManager[None]:
+    def translated_errors(self, what: str) -> AbstractContextManager[None]:
+        """Raise what the SDK raises as what is to be done about it."""
         return translated_errors(what, by_identity=self._credential is not None)
 
     def _read_properties(self, database: str, container: str) -> JsonObject:
         # One request at a time: the SDK keeps the last response's headers on the client, and reads them unguarded.
-        with self._translated_errors(f"the container {container} in database {database}"), self._lock:
+        with self.translated_errors(f"the container {container} in database {database}"), self._lock:
             proxy: ContainerProxy = self._client().get_database_client(database).get_container_client(container)
             return dict(proxy.read())
 
@@ -125,7 +127,8 @@ def _partition_key(identity: Identity) -> Any:
     return NonePartitionKeyValue if key == {} else key
 
 
-def _seconds(headers: Mapping[str, str]) -> int:
+def read_seconds(headers: Mapping[str, str]) -> int:
+    """Read the server's time of an answer."""
     return int(parsedate_to_datetime(headers["Date"]).timestamp())
 
 

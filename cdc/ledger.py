@@ -30,49 +30,47 @@ def _read(connection: Connection, query: LiteralString, keys: Sequence[bytes]) -
 
 
 def upsert(
-    connection: Connection, container: str, writes: Iterable[Write], row_keys: Mapping[bytes, str]
+    connection: Connection,
+    container: str,
+    writes: Iterable[Write],
+    row_keys: Mapping[bytes, str],
+    *,
+    reapplies: bool = False,
 ) -> dict[bytes, str | None]:
-    """Record the writes whose version is newer than the held one.
+    """Record the writes whose version is newer than the held one, or that very version when it is written again.
 
     Returns the winners, each with the row key that it abandons, if any.
     """
-    return _write(connection, statement("upsert_documents"), container, writes, row_keys)
+    arrays = _arrays(container, writes, row_keys) | {"reapplies": reapplies}
+    return _write(connection, statement("upsert_documents"), arrays)
 
 
 def replace(
     connection: Connection, container: str, writes: Iterable[Write], row_keys: Mapping[bytes, str]
 ) -> dict[bytes, str | None]:
     """Record writes of documents that are locked, whatever version they have; returns what `upsert` returns."""
-    return _write(connection, statement("replace_documents"), container, writes, row_keys)
+    return _write(connection, statement("replace_documents"), _arrays(container, writes, row_keys))
 
 
-def _write(
-    connection: Connection,
-    query: LiteralString,
-    container: str,
-    writes: Iterable[Write],
-    row_keys: Mapping[bytes, str],
-) -> dict[bytes, str | None]:
+def _arrays(container: str, writes: Iterable[Write], row_keys: Mapping[bytes, str]) -> dict[str, object]:
     ordered = sorted(writes, key=lambda write: write.change.key)
-    if not ordered:
-        return {}
     changes = [write.change for write in ordered]
-    rows = connection.execute(
-        query,
-        {
-            "container": container,
-            "keys": [change.key for change in changes],
-            "partition_keys": [change.identity.partition_key for change in changes],
-            "ids": [change.identity.id for change in changes],
-            "ts": [change.version.ts for change in changes],
-            "lsns": [change.version.lsn for change in changes],
-            "etags": [change.version.etag for change in changes],
-            "row_keys": [row_keys.get(change.key) for change in changes],
-            "states": [write.state.value for write in ordered],
-            "absences": [change.absence for change in changes],
-        },
-    )
-    return dict(rows.fetchall())
+    return {
+        "container": container,
+        "keys": [change.key for change in changes],
+        "partition_keys": [change.identity.partition_key for change in changes],
+        "ids": [change.identity.id for change in changes],
+        "ts": [change.version.ts for change in changes],
+        "lsns": [change.version.lsn for change in changes],
+        "etags": [change.version.etag for change in changes],
+        "row_keys": [row_keys.get(change.key) for change in changes],
+        "states": [write.state.value for write in ordered],
+        "absences": [change.absence for change in changes],
+    }
+
+
+def _write(connection: Connection, query: LiteralString, arrays: Mapping[str, object]) -> dict[bytes, str | None]:
+    return dict(connection.execute(query, arrays).fetchall()) if arrays["keys"] else {}
 
 
 def read_holder(connection: Connection, container: str, row_key: str) -> Identity | None:

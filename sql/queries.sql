@@ -6,7 +6,8 @@ select key, ts, lsn, etag, state, absence from cdc.document where key = any(%(ke
 
 -- name: upsert_documents
 -- The ledger under its version guard, in key order, which is the lock order of all writers. Returns the winners.
--- The guard is the NEWER verdict of cdc/version.py, 10 its ABSENCE_SECONDS. A delete event has no etag of its own.
+-- The guard is the NEWER verdict of cdc/version.py, 10 its ABSENCE_SECONDS, or the SAME verdict of what is applied again.
+-- A delete event has no etag of its own.
 insert into cdc.document as held (key, container, partition_key, id, ts, lsn, etag, row_key, state, absence)
 select s.key, %(container)s, s.partition_key, s.id, s.ts, s.lsn, s.etag, s.row_key, s.state, s.absence
 from unnest(
@@ -16,7 +17,7 @@ from unnest(
 order by s.key
 on conflict (key) do update set
     ts = excluded.ts,
-    lsn = excluded.lsn,
+    lsn = coalesce(excluded.lsn, case when excluded.etag = held.etag then held.lsn end),
     etag = coalesce(nullif(excluded.etag, ''), held.etag),
     row_key = case when excluded.state = 'parked' then held.row_key else excluded.row_key end,
     abandoned_row_key = case
@@ -28,6 +29,7 @@ on conflict (key) do update set
 where (
         (excluded.ts > held.ts and coalesce(excluded.lsn >= held.lsn, true))
         or (excluded.ts = held.ts and excluded.etag <> held.etag and excluded.lsn > held.lsn)
+        or (%(reapplies)s and excluded.ts = held.ts and excluded.etag = held.etag and held.state <> 'deleted')
     )
     and not (
         held.state = 'deleted'
