@@ -10,6 +10,7 @@ from cdc.errors import DocumentError, Problem, ProblemKind
 from cdc.model import Also, Change, Held, Mapper, Outcome, Write
 from cdc.version import Verdict, judge
 
+
 class Sink(Protocol):
     """Where rows and the ledger are."""
 

@@ -7,16 +7,22 @@ from functools import partial
 from typing import Any
 
 from cdc import api, catalog, identity, migrate, origins
+from cdc.backfill import Backfill, Source
+from cdc.backfill_api import BackfillApi
+from cdc.backfills import PostgresBackfills
 from cdc.cosmos import Cosmos
 from cdc.errors import FatalError
 from cdc.feed import read_change
-from cdc.model import JsonObject, Mapper, Outcome
+from cdc.job import Job
+from cdc.model import Change, JsonObject, Mapper, Outcome
 from cdc.notes import Ending
 from cdc.origin import Origin
+from cdc.pages import Feeds
 from cdc.postgres import Database
+from cdc.preview import PreviewSink
 from cdc.repair import retry
 from cdc.repairs import PostgresRepairs
-from cdc.replicate import replicate
+from cdc.replicate import Sink, replicate
 from cdc.settings import Settings
 from cdc.sink import PostgresSink
 from cdc.status import Check, all_pass, read_status, run_checks
@@ -42,12 +48,16 @@ class Runtime:
             settle_seconds=settings.settle_seconds,
         )
         self._origins: dict[str, Origin] = {}
+        self._feeds = Feeds(self._cosmos)
+        by_container = {mapper.container: mapper for mapper in mappers}
+        backfills = PostgresBackfills(self._database)
+        self.backfills = BackfillApi(by_container, backfills, self._confirm_origin, settings.backfill_retry_seconds)
+        source = Source(self._feeds.open, self._read_changes)
+        self.backfill = Backfill(by_container, source, backfills, self._open_sink, settings.backfill_activity_seconds)
 
     def replicate(self, mapper: Mapper[Any], documents: Sequence[JsonObject]) -> Outcome:
         """Apply one batch of a change feed; raise only when the whole batch must be delivered again."""
-        paths = self._confirm_origin(mapper.container, documents).partition_key_paths
-        changes = [read_change(mapper.container, paths, document) for document in documents]
-        outcome = replicate(mapper, changes, self._sink)
+        outcome = replicate(mapper, self._read_changes(mapper.container, documents), self._sink)
         _log(mapper.container, outcome)
         return outcome
 
@@ -105,7 +115,18 @@ class Runtime:
     def close(self) -> None:
         """Close every connection."""
         self._database.close()
+        self._feeds.close()
         self._cosmos.close()
+
+    def _read_changes(self, container: str, documents: Sequence[JsonObject]) -> list[Change]:
+        paths = self._confirm_origin(container, documents).partition_key_paths
+        return [read_change(container, paths, document) for document in documents]
+
+    def _open_sink(self, job: Job) -> Sink:
+        if job.options.dry_run:
+            return PreviewSink(self._database, job.id, reapplies=job.options.reapply)
+        backoff_seconds = self.settings.dead_letter_backoff_seconds
+        return PostgresSink(self._database, backoff_seconds, reapplies=job.options.reapply)
 
     def _check_migrations(self) -> None:
         missing = migrate.find_missing(self._database, migrate.read_migrations())

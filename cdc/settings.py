@@ -143,6 +143,9 @@ class Settings(BaseModel):
     settle_seconds: _Seconds = 120
     dead_letter_schedule: _Schedule = "*/10 * * * * *"
     dead_letter_backoff_seconds: _Seconds = 60
+    backfill_activity_seconds: Annotated[float, Field(gt=0, le=120, allow_inf_nan=False)] = 50
+    backfill_retry_seconds: _Seconds = 5
+    backfill_schedule: _Schedule = "*/30 * * * * *"
 
     # Checked on fields, not on the whole, so that these problems are named together with all others.
     @field_validator("cosmos_connection")

@@ -178,6 +178,9 @@ def make_settings(cosmos_connection: str, dsn: str) -> dict[str, str]:
         "LEASE_ACQUIRE_INTERVAL_MS": "500",
         "LEASE_RENEW_INTERVAL_MS": "1000",
         "LEASE_EXPIRATION_INTERVAL_MS": "4000",
+        "BACKFILL_ACTIVITY_SECONDS": "2",
+        "BACKFILL_RETRY_SECONDS": "0.5",
+        "BACKFILL_SCHEDULE": "*/2 * * * * *",
     }
 
 
