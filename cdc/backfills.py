@@ -32,9 +32,7 @@ class PostgresBackfills:
         with self._database.transaction() as connection:
             connection.execute(statement("insert_backfill"), parameters)
             if len(connection.execute(statement("occupy_containers"), parameters).fetchall()) < len(containers):
-                other = connection.execute(statement("read_occupant"), parameters | {"id": id_}).fetchall()
-                container, backfill = next((row for row in other if row[1] != id_), ("", ""))
-                raise ConflictError(f"The backfill {backfill} of {container} is not over: wait for it, or cancel it.")
+                raise _conflict(connection.execute(statement("read_occupant"), parameters).fetchone())
 
     def list_running(self) -> list[str]:
         """Return the backfills that somebody must be working at."""
@@ -157,6 +155,13 @@ class PostgresBackfills:
         """Give back what was reserved and not spent, or take what was spent beyond it."""
         with self._database.connection() as connection:
             connection.execute(statement("settle_units"), {"id": job.id, "seconds": seconds})
+
+
+def _conflict(occupant: tuple[str, str] | None) -> ConflictError:
+    if occupant is None:
+        return ConflictError("Another backfill of these containers has ended just now: ask again.")
+    container, backfill = occupant
+    return ConflictError(f"The backfill {backfill} of {container} is not over: wait for it, or cancel it.")
 
 
 def _move(connection: Connection, id_: str, state: str) -> bool:

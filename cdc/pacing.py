@@ -10,8 +10,9 @@ from cdc.page import Page
 # A page is charged all at once: small ones, and less than is allowed, keep any ten seconds under the limit.
 _SHARE = 0.85
 _PAGE_SECONDS = 0.5
-# Before the first page nobody knows what a document costs.
-_FIRST_DOCUMENTS = 10
+# Before the first page nobody knows what a document costs, and one says little about the others.
+_FIRST_DOCUMENTS = 1
+_GROWTH = 4
 
 
 class Budget(Protocol):
@@ -36,6 +37,7 @@ class Pace:
         limit = job.options.max_request_units_per_second
         self._units_per_second = None if limit is None else limit * _SHARE
         self._units_per_document: float | None = None
+        self._documents = 0
 
     def book(self, units: float) -> None:
         """Spend what something cost that was not reserved."""
@@ -51,11 +53,13 @@ class Pace:
         page = read(size)
         self._budget.settle(self._job, page.request_units / self._units_per_second - seconds)
         if page.documents:
-            self._units_per_document = page.request_units / len(page.documents)
+            self._documents = len(page.documents)
+            self._units_per_document = page.request_units / self._documents
         return page
 
     def _plan(self, units_per_second: float) -> tuple[int, float]:
         if self._units_per_document is None:
             return min(self._size, _FIRST_DOCUMENTS), _PAGE_SECONDS
-        size = max(1, min(self._size, int(units_per_second * _PAGE_SECONDS / self._units_per_document)))
+        affordable = int(units_per_second * _PAGE_SECONDS / self._units_per_document)
+        size = max(1, min(self._size, affordable, self._documents * _GROWTH))
         return size, size * self._units_per_document / units_per_second

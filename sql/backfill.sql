@@ -15,9 +15,9 @@ on conflict (container) where running do nothing
 returning container;
 
 -- name: read_occupant
--- The backfill that has one of these containers.
+-- Another backfill that has one of these containers.
 select container, backfill from cdc.backfill_container
-where running and container = any(%(containers)s::text[]) order by container limit 1;
+where running and container = any(%(containers)s::text[]) and backfill <> %(id)s order by container limit 1;
 
 -- name: list_running_backfills
 -- The backfills that somebody must be working at.

@@ -52,7 +52,7 @@ create table cdc.backfill_range (
     unique (backfill, container, range_min, range_max),
     foreign key (backfill, container) references cdc.backfill_container on delete cascade
 );
-comment on table cdc.backfill_range is 'How far a feed range is, and what became of its documents: both commit with the rows they speak of.';
+comment on table cdc.backfill_range is 'How far a feed range is, and what became of its documents, written in the transaction of their rows.';
 
 create table cdc.backfill_finding (
     backfill text not null references cdc.backfill on delete cascade,

@@ -186,6 +186,10 @@ READABLE = {
     "migration": {"number", "name", "checksum", "applied_at"},
     "observation": {"container", "kind", "path", "documents", "first_seen_at", "last_seen_at"},
     "container": {"container", "account", "rid", "partition_key_paths", "adopted_at"},
+    "backfill": set(),
+    "backfill_container": set(),
+    "backfill_range": set(),
+    "backfill_finding": set(),
 }  # fmt: skip
 
 
