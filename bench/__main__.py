@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from bench import cosmos, hosts
+from bench import backfill_campaign, cosmos, hosts
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -16,6 +16,8 @@ def main(arguments: list[str] | None = None) -> int:
     _add_campaigns(benchmarks)
     chosen = parser.parse_args(arguments)
     if chosen.name == "campaign":
+        if chosen.campaign == "backfill":
+            return backfill_campaign.run(chosen.seed)
         return hosts.run(chosen.seed, chosen.rounds)
     return cosmos.run(chosen.documents, chosen.rounds)
 
@@ -27,6 +29,8 @@ def _add_campaigns(benchmarks: "argparse._SubParsersAction[argparse.ArgumentPars
     options = campaigns.add_parser("hosts", help=hosts.__doc__, description=hosts.__doc__)
     options.add_argument("--seed", type=int, required=True, metavar="S", help="the same seed kills at the same moments")
     options.add_argument("--rounds", type=int, default=20, help="(default: %(default)s)")
+    options = campaigns.add_parser("backfill", help=backfill_campaign.__doc__, description=backfill_campaign.__doc__)
+    options.add_argument("--seed", type=int, required=True, metavar="S", help="the same seed breaks at the same counts")
 
 
 if __name__ == "__main__":

@@ -48,10 +48,17 @@ class Controls:
         return self._add(Fault(match, times, status=status, substatus=substatus))
 
     def throttle(
-        self, times: int = 1, *, method: str | None = None, path: str = "", operation: str | None = None
+        self,
+        times: int = 1,
+        *,
+        every: int = 1,
+        method: str | None = None,
+        path: str = "",
+        operation: str | None = None,
     ) -> Fault:
-        """Answer 429 to the next requests that match."""
-        return self.fail(TOO_MANY_REQUESTS, times=times, method=method, path=path, operation=operation)
+        """Answer 429 to the next requests that match, or to every n-th of them."""
+        match = Match(method=method, path=path, operation=operation)
+        return self._add(Fault(match, times, status=TOO_MANY_REQUESTS, every=every))
 
     def delay(
         self,
