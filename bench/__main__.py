@@ -2,8 +2,9 @@
 
 import argparse
 import sys
+from pathlib import Path
 
-from bench import backfill_campaign, cosmos, hosts
+from bench import backfill, backfill_campaign, cosmos, hosts, memory
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -14,12 +15,27 @@ def main(arguments: list[str] | None = None) -> int:
     options.add_argument("--documents", type=int, default=100_000, help="(default: %(default)s)")
     options.add_argument("--rounds", type=int, default=5, help="of both servers in turn (default: %(default)s)")
     _add_campaigns(benchmarks)
+    _add_backfills(benchmarks)
     chosen = parser.parse_args(arguments)
     if chosen.name == "campaign":
         if chosen.campaign == "backfill":
             return backfill_campaign.run(chosen.seed)
         return hosts.run(chosen.seed, chosen.rounds)
+    if chosen.name == "memory":
+        return memory.run(chosen.documents, chosen.json)
+    if chosen.name == "backfill":
+        return backfill.run(chosen.documents, chosen.rounds, chosen.json)
     return cosmos.run(chosen.documents, chosen.rounds)
+
+
+def _add_backfills(benchmarks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    for module, documents in ((memory, 200_000), (backfill, 20_000)):
+        name = module.__name__.removeprefix("bench.")
+        options = benchmarks.add_parser(name, help=module.__doc__, description=module.__doc__)
+        options.add_argument("--documents", type=int, default=documents, help="(default: %(default)s)")
+        options.add_argument("--json", type=Path, metavar="PATH", help="write what was measured")
+        if module is backfill:
+            options.add_argument("--rounds", type=int, default=3, help="of both in turn (default: %(default)s)")
 
 
 def _add_campaigns(benchmarks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -55,6 +55,11 @@ class Part:
         )
         self.url = self._read_url(self._process)
 
+    @property
+    def pid(self) -> int:
+        """Return the id of its process."""
+        return self._process.pid
+
     def kill(self) -> None:
         """End it with SIGKILL, as a crash would."""
         self._end(signal.SIGKILL)
