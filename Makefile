@@ -25,8 +25,9 @@ demo: $(READY) ## Run the whole system on this machine and watch it, until Ctrl-
 smoke: $(READY) ## Run the whole system once and compare both sides
 	@$(BIN)/python -m local smoke
 
+# Most tests wait for processes: three at once keep two cores busy.
 test: $(READY) ## Run every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 worker-library: $(READY) ## Run the app in Microsoft's worker library (make VENV=.venv313 PYTHON=python3.13 worker-library)
 	@$(BIN)/python -m pytest tests/e2e/test_worker_library.py

@@ -1,6 +1,5 @@
 """Copy two feed ranges from a Cosmos server side by side, and apply the same documents alone."""
 
-import json
 import statistics
 import time
 from collections import defaultdict
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bench.goals import Figure, report
 from bench.sessions import CONTAINER, fill
 from cdc.backfill import Backfill, Source
 from cdc.backfills import PostgresBackfills
@@ -125,23 +125,14 @@ def run(documents: int, rounds: int, path: Path | None) -> int:
 
 def _report(documents: int, copies: list[dict[str, float]], applies: list[float], path: Path | None) -> int:
     copied, applied = statistics.median(each["rate"] for each in copies), statistics.median(applies)
-    found = {
-        "documents": documents,
-        "rounds": len(copies),
-        "documents_per_second": round(copied),
-        "documents_per_second_applied_alone": round(applied),
-        "ratio": round(copied / applied, 3),
-        "goal": GOAL,
-        "shares": {
-            name: round(statistics.median(each[name] for each in copies), 3)
-            for name in ("reading", "mapping", "writing", "waiting")
-        },
+    shares = {
+        name: statistics.median(each[name] for each in copies) for name in ("reading", "mapping", "writing", "waiting")
     }
-    if path is not None:
-        path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(found))
-    print(f"backfill: {copied:,.0f} documents/s, {copied / applied:.2f} of applying them alone (at least {GOAL})")
-    return 0 if copied / applied >= GOAL else 1
+    figure = Figure("backfill / apply alone", copied / applied, at_least=GOAL, parts=shares)
+    rates = {"documents_per_second": round(copied), "documents_per_second_applied_alone": round(applied)}
+    print(f"{copied:,.0f} documents/s copied, {applied:,.0f} applied alone; shares of the lanes' time:")
+    report([figure], {"documents": documents, "rounds": len(copies), **rates}, path)
+    return 0 if figure.met else 1
 
 
 def _read_all(feeds: Feeds) -> list[list[tuple[JsonObject, ...]]]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.goals import Figure, report
 from bench.sessions import CONTAINER, fill
 from local.cosmos.auth import EMULATOR_KEY
 from local.postgres import Postgres
@@ -21,12 +22,10 @@ def run(documents: int, path: Path | None) -> int:
     """Print both peaks and their ratio, and return 1 when it is more than the goal."""
     few, many = (_measure(count) for count in (documents // 10, documents))
     ratio = many["peak_megabytes"] / few["peak_megabytes"]
-    found = {"few": few, "many": many, "ratio": round(ratio, 3), "goal": GOAL}
-    if path is not None:
-        path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(found))
-    print(f"memory: the host needs {ratio:.2f} times as much for ten times the documents (at most {GOAL})")
-    return 0 if ratio <= GOAL else 1
+    parts = {"few": few["peak_megabytes"], "many": many["peak_megabytes"]}
+    figure = Figure("backfill memory", ratio, at_most=GOAL, parts=parts)
+    report([figure], {"ratio": round(ratio, 3), "few": few, "many": many}, path)
+    return 0 if figure.met else 1
 
 
 def _measure(documents: int) -> dict[str, Any]:

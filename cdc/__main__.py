@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from mappers import choose_mappers
 def main() -> int:
     """Run one command; a failure is one sentence on standard error and exit code 1."""
     arguments = _parser().parse_args()
+    # The SDK trusts the certificate of a Cosmos server on this machine, and urllib3 says so at every request.
+    warnings.filterwarnings("ignore", message="Unverified HTTPS request is being made to host '(localhost|127.0.0.1)'")
     run: Callable[[Runtime, argparse.Namespace], int] = arguments.run
     try:
         settings = Settings.read(_environment())

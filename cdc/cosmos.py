@@ -1,6 +1,7 @@
 """Cosmos DB, as far as the engine asks it anything itself."""
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from email.utils import parsedate_to_datetime
@@ -23,6 +24,8 @@ from cdc.origin import Origin
 _IDENTITY = "COSMOS_CONNECTION__accountEndpoint, __credential and __clientId"
 _SETUP = "Run python -m cdc setup."
 _NO_SETUP = "No Entra identity may create it: az cosmosdb sql container create does, with the partition key /id."
+# Of a 404: the replica that was asked has not yet what this client has read from another one.
+_SESSION_NOT_AVAILABLE = 1002
 _TRANSIENT_STATUSES = (408, 410, 429, 449, 500, 502, 503, 504)
 
 
@@ -40,6 +43,8 @@ class Cosmos:
         self._credential = credential
         self._connected: CosmosClient | None = None
         self._lock = RLock()
+        # Its log of requests has ids and partition keys, and a worker passes on all that is logged.
+        logging.getLogger("azure.cosmos").setLevel(logging.WARNING)
 
     def _client(self) -> CosmosClient:
         with self._lock:
@@ -138,6 +143,8 @@ def translated_errors(what: str, *, by_identity: bool = False) -> Iterator[None]
     try:
         yield
     except CosmosResourceNotFoundError as error:
+        if error.sub_status == _SESSION_NOT_AVAILABLE:
+            raise TransientError(f"Cosmos has not brought {what} to all replicas yet.") from error
         raise MissingError(f"Cosmos does not have {what}: create it, or correct the setting that names it.") from error
     except CosmosHttpResponseError as error:
         if by_identity and error.status_code == 401:

@@ -8,9 +8,10 @@ from cdc.postgres import Connection
 from cdc.queries import statement
 
 
-def lock(connection: Connection, changes: Iterable[Change]) -> None:
-    """Lock the letters of these documents in key order, before some are cleared and others parked."""
-    connection.execute(statement("lock_letters"), {"keys": [change.key for change in changes]})
+def lock(connection: Connection, changes: Iterable[Change]) -> set[bytes]:
+    """Lock the letters of these documents in key order, before some are cleared and others parked; return whose."""
+    rows = connection.execute(statement("lock_letters"), {"keys": [change.key for change in changes]})
+    return {key for (key,) in rows}
 
 
 def park(connection: Connection, writes: Iterable[Write], backoff_seconds: float) -> None:
@@ -84,9 +85,9 @@ def wake(connection: Connection, table: str, freed: Sequence[str], written: Sequ
         connection.execute(statement("wake_letters"), {"table": table, "freed": freed, "written": written})
 
 
-def claim(connection: Connection, containers: Sequence[str], limit: int) -> list[Identity]:
-    """Take letters that are due, so that no other retry takes them for two minutes."""
-    parameters = {"containers": list(containers), "limit": limit}
+def claim(connection: Connection, containers: Sequence[str], limit: int, claim_seconds: float) -> list[Identity]:
+    """Take letters that are due, so that no other retry takes them for a while."""
+    parameters = {"containers": list(containers), "limit": limit, "claim_seconds": claim_seconds}
     return [Identity(*row) for row in connection.execute(statement("claim_letters"), parameters)]
 
 

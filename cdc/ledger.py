@@ -2,14 +2,37 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import LiteralString
 
+from psycopg.sql import SQL
+
+from cdc import stage
 from cdc.model import Held, Identity, State, Version, Write
 from cdc.postgres import Connection
 from cdc.queries import statement
+from cdc.stage import Shape, Values
 
 # The constraint that finds two documents of one container that claim one row.
 ROW_KEY_CONSTRAINT = "document_row_key_unique"
+
+_SHAPE = Shape(
+    "stage_cdc_document",
+    (
+        ("key", "bytea"),
+        ("container", "text"),
+        ("partition_key", "text"),
+        ("id", "text"),
+        ("ts", "bigint"),
+        ("lsn", "bigint"),
+        ("etag", "text"),
+        ("row_key", "text"),
+        ("state", "text"),
+        ("absence", "boolean"),
+    ),
+)
+_STATES = {state.value: state for state in State}
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 
 
 def read_held(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, Held]:
@@ -23,9 +46,9 @@ def lock(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, Held]:
 
 
 def _read(connection: Connection, query: LiteralString, keys: Sequence[bytes]) -> dict[bytes, Held]:
-    rows = connection.execute(query, {"keys": list(keys)})
+    rows = connection.execute(query, {"keys": list(keys)}, binary=True)
     return {
-        key: Held(Version(ts, lsn, etag), State(state), absence) for key, ts, lsn, etag, state, absence in rows
+        key: Held(Version(ts, lsn, etag), _STATES[state], absence) for key, ts, lsn, etag, state, absence in rows
     }  # fmt: skip
 
 
@@ -41,36 +64,51 @@ def upsert(
 
     Returns the winners, each with the row key that it abandons, if any.
     """
-    arrays = _arrays(container, writes, row_keys) | {"reapplies": reapplies}
-    return _write(connection, statement("upsert_documents"), arrays)
+    query = statement("upsert_documents").replace("{reapplies}", "true" if reapplies else "false")
+    return _write(connection, query, container, writes, row_keys)
 
 
 def replace(
     connection: Connection, container: str, writes: Iterable[Write], row_keys: Mapping[bytes, str]
 ) -> dict[bytes, str | None]:
     """Record writes of documents that are locked, whatever version they have; returns what `upsert` returns."""
-    return _write(connection, statement("replace_documents"), _arrays(container, writes, row_keys))
+    return _write(connection, statement("replace_documents"), container, writes, row_keys)
 
 
-def _arrays(container: str, writes: Iterable[Write], row_keys: Mapping[bytes, str]) -> dict[str, object]:
-    ordered = sorted(writes, key=lambda write: write.change.key)
-    changes = [write.change for write in ordered]
-    return {
-        "container": container,
-        "keys": [change.key for change in changes],
-        "partition_keys": [change.identity.partition_key for change in changes],
-        "ids": [change.identity.id for change in changes],
-        "ts": [change.version.ts for change in changes],
-        "lsns": [change.version.lsn for change in changes],
-        "etags": [change.version.etag for change in changes],
-        "row_keys": [row_keys.get(change.key) for change in changes],
-        "states": [write.state.value for write in ordered],
-        "absences": [change.absence for change in changes],
-    }
+def _write(
+    connection: Connection,
+    query: LiteralString,
+    container: str,
+    writes: Iterable[Write],
+    row_keys: Mapping[bytes, str],
+) -> dict[bytes, str | None]:
+    documents = [_values(container, write, row_keys.get(write.change.key)) for write in writes]
+    if not documents:
+        return {}
+    staged, parameters = stage.send(connection, _SHAPE, sorted(documents))
+    return dict(connection.execute(_from_stage(query, staged), parameters, binary=True).fetchall())
 
 
-def _write(connection: Connection, query: LiteralString, arrays: Mapping[str, object]) -> dict[bytes, str | None]:
-    return dict(connection.execute(query, arrays).fetchall()) if arrays["keys"] else {}
+def _values(container: str, write: Write, row_key: str | None) -> Values:
+    change = write.change
+    identity, version = change.identity, change.version
+    return (
+        change.key,
+        container,
+        identity.partition_key,
+        identity.id,
+        version.ts,
+        version.lsn,
+        version.etag,
+        row_key,
+        write.state.value,
+        change.absence,
+    )
+
+
+@cache
+def _from_stage(query: LiteralString, staged: bool) -> bytes:
+    return SQL(query).format(source=stage.source(_SHAPE, staged=staged)).as_bytes()
 
 
 def read_holder(connection: Connection, container: str, row_key: str) -> Identity | None:
@@ -81,4 +119,4 @@ def read_holder(connection: Connection, container: str, row_key: str) -> Identit
 
 def write_row_key(values: Iterable[object]) -> str:
     """Write the values of a root row's primary key as the text that the ledger holds."""
-    return json.dumps(list(values), ensure_ascii=False, separators=(",", ":"), default=str)
+    return f"[{','.join(map(_encode, values))}]"

@@ -1,9 +1,65 @@
 """Remember which source container was seen first, and refuse another: it would be taken for changes of the first."""
 
+from collections.abc import Sequence
+from typing import Protocol
+
 from cdc.errors import FatalError
+from cdc.model import Identity, JsonObject
+from cdc.notes import Reading
 from cdc.origin import Origin
 from cdc.postgres import Database
 from cdc.queries import statement
+
+
+class Account(Protocol):
+    """The source account, which says what stands behind the settings now."""
+
+    def check_account(self) -> None:
+        """Raise FatalError when the account cannot be replicated from."""
+        ...
+
+    def read_origin(self, container: str) -> Origin:
+        """Ask which container this is."""
+        ...
+
+    def read_document(self, identity: Identity) -> Reading:
+        """Read one document as it is now."""
+        ...
+
+
+class ConfirmedSource:
+    """The source, whose answers count only while its containers are the ones that were seen first."""
+
+    def __init__(self, account: Account, database: Database) -> None:
+        self._account = account
+        self._database = database
+        self._known: dict[str, Origin] = {}
+
+    def confirm(self, container: str, documents: Sequence[JsonObject] = ()) -> Origin:
+        """Return the container that these documents are of; raise FatalError when it is another one than before."""
+        origin = self._known.get(container)
+        if origin is None or not origin.has(documents):
+            origin = self.confirm_now(container)
+        if not origin.has(documents):
+            raise FatalError(f"The change feed of {container} delivers documents of a container that is gone.")
+        return origin
+
+    def confirm_now(self, container: str) -> Origin:
+        """Ask the source again which container this is."""
+        self._account.check_account()
+        origin = self._account.read_origin(container)
+        confirm(self._database, origin)
+        self._known[container] = origin
+        return origin
+
+    def read_document(self, identity: Identity) -> Reading:
+        """Read one document; a container that took another's place has neither its documents nor its absences."""
+        reading = self._account.read_document(identity)
+        if reading.body is None:
+            self.confirm_now(identity.container)
+        else:
+            self.confirm(identity.container, [reading.body])
+        return reading
 
 
 def confirm(database: Database, found: Origin) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from cdc.errors import DocumentError, Problem, ProblemKind, TransientError, Wanted
+from cdc.errors import CdcError, DocumentError, FatalError, Problem, ProblemKind, TransientError, Wanted
 from cdc.feed import read_version
 from cdc.model import Change, Held, Identity, Mapper, State, Version, Write
 from cdc.notes import Ending, Note, Reading, Repair
@@ -58,27 +58,43 @@ class Repairs(Protocol):
 
 
 def retry(mappers: Sequence[Mapper[Any]], source: Source, repairs: Repairs, rounds: int) -> Counter[Ending]:
-    """Read again what waits in dead letters and is due; `rounds` bounds how many letters one call takes."""
+    """Read again what waits in dead letters and is due; `rounds` bounds how many letters one call takes.
+
+    A container that cannot be read is left alone; why is raised when the others' letters have been read.
+    """
     by_container = {mapper.container: mapper for mapper in mappers}
     endings: Counter[Ending] = Counter()
-    failures = 0
+    failures: Counter[str] = Counter()
+    raised: list[CdcError] = []
     for _ in range(rounds):
         due = repairs.claim(list(by_container), _CLAIMED_AT_ONCE)
         for identity in due:
+            container = identity.container
+            if container not in by_container:
+                continue  # what is claimed of it comes again when the claim runs out
             try:
-                ending = repair_document(by_container[identity.container], identity, source, repairs)
-                if ending is Ending.OVERTAKEN:
-                    repairs.release(identity)
-                endings[ending] += 1
-                failures = 0
-            except TransientError:
+                endings[_retry_document(by_container[container], identity, source, repairs)] += 1
+                failures[container] = 0
+            except (TransientError, FatalError) as error:
                 repairs.postpone(identity)
-                failures += 1
-                if failures == _FAILURES_IN_A_ROW:
-                    raise
+                failures[container] += 1
+                given_up = failures[container] == _FAILURES_IN_A_ROW
+                if given_up:
+                    del by_container[container]
+                if given_up or isinstance(error, FatalError):
+                    raised.append(error)
         if not due:
             break
+    if raised:
+        raise raised[0]
     return endings
+
+
+def _retry_document(mapper: Mapper[Any], identity: Identity, source: Source, repairs: Repairs) -> Ending:
+    ending = repair_document(mapper, identity, source, repairs)
+    if ending is Ending.OVERTAKEN:
+        repairs.release(identity)
+    return ending
 
 
 def repair_document(mapper: Mapper[Any], identity: Identity, source: Source, repairs: Repairs) -> Ending:

@@ -1,6 +1,8 @@
 """Apply a batch of changes: collapse it, drop what is stale, map it, write it, park what cannot be written."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from pydantic import ValidationError
@@ -33,14 +35,30 @@ def replicate(mapper: Mapper[Any], changes: Sequence[Change], sink: Sink, also: 
 
     `also` runs in the transaction that ends the batch, even when there is nothing to write.
     """
-    candidates = collapse(changes)
-    held = sink.read_held(list(candidates))
     wanted = (Verdict.NEWER, Verdict.SAME) if sink.reapplies else (Verdict.NEWER,)
-    writes = [write for key, heads in candidates.items() for write in _plan(mapper, heads, held.get(key), wanted)]
-    dropped = Outcome(stale=len(changes) - len(writes))
-    if not writes and also is None:
-        return dropped
-    return _apply(mapper, writes, sink, dropped, also)
+    with _no_collection():
+        candidates = collapse(changes)
+        held = sink.read_held(list(candidates))
+        writes = [write for key, heads in candidates.items() for write in _plan(mapper, heads, held.get(key), wanted)]
+        dropped = Outcome(stale=len(changes) - len(writes))
+        if not writes and also is None:
+            return dropped
+        return _apply(mapper, writes, sink, dropped, also)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the cyclic garbage collector out of a batch: it would walk thousands of rows, which have no cycles.
+
+    Of several batches at once the one that switched it off switches it on again.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _plan(mapper: Mapper[Any], heads: Heads, held: Held | None, wanted: Sequence[Verdict]) -> list[Write]:

@@ -16,7 +16,7 @@ from cdc.feed import read_change
 from cdc.job import Job
 from cdc.model import Change, JsonObject, Mapper, Outcome
 from cdc.notes import Ending
-from cdc.origin import Origin
+from cdc.origins import ConfirmedSource
 from cdc.pages import Feeds
 from cdc.postgres import Database
 from cdc.preview import PreviewSink
@@ -46,14 +46,15 @@ class Runtime:
             self._database,
             backoff_seconds=settings.dead_letter_backoff_seconds,
             settle_seconds=settings.settle_seconds,
+            claim_seconds=settings.dead_letter_claim_seconds,
         )
-        self._origins: dict[str, Origin] = {}
+        self._source = ConfirmedSource(self._cosmos, self._database)
         self._feeds = Feeds(self._cosmos)
         by_container = {mapper.container: mapper for mapper in mappers}
         backfills = PostgresBackfills(self._database)
-        self.backfills = BackfillApi(by_container, backfills, self._confirm_origin, settings.backfill_retry_seconds)
-        source = Source(self._feeds.open, self._read_changes)
-        self.backfill = Backfill(by_container, source, backfills, self._open_sink, settings.backfill_activity_seconds)
+        self.backfills = BackfillApi(by_container, backfills, self._source.confirm_now, settings.backfill_retry_seconds)
+        feeds = Source(self._feeds.open, self._read_changes)
+        self.backfill = Backfill(by_container, feeds, backfills, self._open_sink, settings.backfill_activity_seconds)
 
     def replicate(self, mapper: Mapper[Any], documents: Sequence[JsonObject]) -> Outcome:
         """Apply one batch of a change feed; raise only when the whole batch must be delivered again."""
@@ -63,9 +64,7 @@ class Runtime:
 
     def retry_dead_letters(self) -> Counter[Ending]:
         """Read again the documents whose dead letters are due."""
-        for mapper in self.mappers:
-            self._confirm_origin(mapper.container)
-        endings = retry(self.mappers, self._cosmos, self._repairs, _RETRY_ROUNDS)
+        endings = retry(self.mappers, self._source, self._repairs, _RETRY_ROUNDS)
         if endings:
             counts = ", ".join(f"{count} {ending}" for ending, count in endings.items())
             logger.info("read %d documents again: %s", endings.total(), counts)
@@ -119,7 +118,7 @@ class Runtime:
         self._cosmos.close()
 
     def _read_changes(self, container: str, documents: Sequence[JsonObject]) -> list[Change]:
-        paths = self._confirm_origin(container, documents).partition_key_paths
+        paths = self._source.confirm(container, documents).partition_key_paths
         return [read_change(container, paths, document) for document in documents]
 
     def _open_sink(self, job: Job) -> Sink:
@@ -139,18 +138,6 @@ class Runtime:
 
     def _check_container(self, container: str) -> None:
         origins.confirm(self._database, self._cosmos.read_origin(container))
-
-    def _confirm_origin(self, container: str, documents: Sequence[JsonObject] = ()) -> Origin:
-        """Return the container that the documents come from, asked once; raise FatalError when it is another one."""
-        origin = self._origins.get(container)
-        if origin is None or not origin.has(documents):
-            self._cosmos.check_account()
-            origin = self._cosmos.read_origin(container)
-            origins.confirm(self._database, origin)
-            self._origins[container] = origin
-        if not origin.has(documents):
-            raise FatalError(f"The change feed of {container} delivers documents of a container that is gone.")
-        return origin
 
 
 def _open_cosmos(settings: Settings) -> Cosmos:

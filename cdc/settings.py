@@ -143,6 +143,7 @@ class Settings(BaseModel):
     settle_seconds: _Seconds = 120
     dead_letter_schedule: _Schedule = "*/10 * * * * *"
     dead_letter_backoff_seconds: _Seconds = 60
+    dead_letter_claim_seconds: _Seconds = 120
     backfill_activity_seconds: Annotated[float, Field(gt=0, le=120, allow_inf_nan=False)] = 50
     backfill_retry_seconds: _Seconds = 5
     backfill_schedule: _Schedule = "*/30 * * * * *"

@@ -17,6 +17,7 @@ from azure.cosmos import ContainerProxy, CosmosClient
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
+from local.console import quiet_localhost
 from local.expected import CONTAINERS, Child, Container
 from local.fields import Expected, Json
 
@@ -241,6 +242,7 @@ def main() -> int:
     PendingSignups is compared where its table has rows, or EXTRA_CONTAINERS names it.
     """
     argparse.ArgumentParser(prog="python -m local.compare", description=main.__doc__).parse_args()
+    quiet_localhost()
     if missing := [name for name in _SETTINGS if not os.environ.get(name)]:
         print(f"{', '.join(missing)} must be set: they say where to compare.", file=sys.stderr)
         return 2

@@ -8,12 +8,10 @@ select key, ts, lsn, etag, state, absence from cdc.document where key = any(%(ke
 -- The ledger under its version guard, in key order, which is the lock order of all writers. Returns the winners.
 -- The guard is the NEWER verdict of cdc/version.py, 10 its ABSENCE_SECONDS, or the SAME verdict of what is applied again.
 -- A delete event has no etag of its own.
+-- The source is what cdc/stage.py has sent.
 insert into cdc.document as held (key, container, partition_key, id, ts, lsn, etag, row_key, state, absence)
-select s.key, %(container)s, s.partition_key, s.id, s.ts, s.lsn, s.etag, s.row_key, s.state, s.absence
-from unnest(
-    %(keys)b::bytea[], %(partition_keys)b::text[], %(ids)b::text[], %(ts)b::bigint[], %(lsns)b::bigint[],
-    %(etags)b::text[], %(row_keys)b::text[], %(states)b::text[], %(absences)b::boolean[]
-) as s (key, partition_key, id, ts, lsn, etag, row_key, state, absence)
+select s.key, s.container, s.partition_key, s.id, s.ts, s.lsn, s.etag, s.row_key, s.state, s.absence
+from {source}
 order by s.key
 on conflict (key) do update set
     ts = excluded.ts,
@@ -29,7 +27,7 @@ on conflict (key) do update set
 where (
         (excluded.ts > held.ts and coalesce(excluded.lsn >= held.lsn, true))
         or (excluded.ts = held.ts and excluded.etag <> held.etag and excluded.lsn > held.lsn)
-        or (%(reapplies)s and excluded.ts = held.ts and excluded.etag = held.etag and held.state <> 'deleted')
+        or ({reapplies} and excluded.ts = held.ts and excluded.etag = held.etag and held.state <> 'deleted')
     )
     and not (
         held.state = 'deleted'
@@ -46,6 +44,7 @@ select key, ts, lsn, etag, state, absence from cdc.document where key = any(%(ke
 
 -- name: replace_documents
 -- The ledger without a guard, for repairs that hold the lock and have compared. Returns what upsert_documents returns.
+-- The source is what cdc/stage.py has sent.
 update cdc.document as held set
     ts = s.ts,
     lsn = s.lsn,
@@ -55,11 +54,8 @@ update cdc.document as held set
     state = s.state,
     absence = s.absence,
     applied_at = now()
-from unnest(
-    %(keys)b::bytea[], %(partition_keys)b::text[], %(ids)b::text[], %(ts)b::bigint[], %(lsns)b::bigint[],
-    %(etags)b::text[], %(row_keys)b::text[], %(states)b::text[], %(absences)b::boolean[]
-) as s (key, partition_key, id, ts, lsn, etag, row_key, state, absence)
-where held.key = s.key and held.container = %(container)s
+from {source}
+where held.key = s.key and held.container = s.container
 returning held.key, held.abandoned_row_key;
 
 -- name: note_documents
@@ -82,7 +78,7 @@ select partition_key, id from cdc.document where container = %(container)s and r
 
 -- name: lock_letters
 -- The letters that a transaction will clear or replace, in the lock order of all writers.
-select from cdc.dead_letter where key = any(%(keys)b) order by key for update;
+select key from cdc.dead_letter where key = any(%(keys)b) order by key for update;
 
 -- name: park
 -- One letter for each document. An undecided letter stays until a newer version replaces it: it alone knows
@@ -108,17 +104,22 @@ where held.kind <> 'undecided' or excluded.kind = 'undecided'
    or (excluded.ts > held.ts and coalesce(excluded.lsn >= held.lsn, true));
 
 -- name: park_again
--- A letter whose document was read again and refused again: what waits for another document has five tries.
+-- A letter whose document was read again and refused again: what waits for another document has five tries. Those
+-- that it had while it waited for something else do not count.
 update cdc.dead_letter l set
     ts = %(ts)s, lsn = %(lsn)s, etag = %(etag)s, kind = %(kind)s, path = %(path)s, message = %(message)s,
-    wanted_table = %(wanted_table)s, wanted_key = %(wanted_key)s, attempts = l.attempts + 1,
-    state = case when %(kind)s in ('conflict', 'missing_parent') and l.attempts >= 4 then 'exhausted' else 'waiting' end,
+    wanted_table = %(wanted_table)s, wanted_key = %(wanted_key)s, attempts = n.attempts,
+    state = case when n.waits and n.attempts >= 5 then 'exhausted' else 'waiting' end,
     next_attempt_at = case
-        when %(kind)s in ('conflict', 'missing_parent')
-        then now() + make_interval(secs => %(backoff_seconds)s * 2 ^ (l.attempts + 1))
+        when n.waits then now() + make_interval(secs => %(backoff_seconds)s * 2 ^ least(n.attempts, 5))
     end,
     revision = l.revision + 1, doubted_at = null, claimed_until = null
-where l.number = %(number)s and l.revision = %(revision)s;
+from (
+    select number, waits, case when waits = (kind in ('conflict', 'missing_parent')) then attempts + 1 else 0 end
+    from cdc.dead_letter cross join (select %(kind)s in ('conflict', 'missing_parent')) as k (waits)
+    where number = %(number)s
+) as n (number, waits, attempts)
+where l.number = n.number and l.revision = %(revision)s;
 
 -- name: doubt
 -- An answer of the source that must be repeated after the settle time before it is believed.
@@ -134,7 +135,7 @@ on conflict (key) do update set
 
 -- name: claim_letters
 -- Letters that are due, for one retry; another one does not see them until it is over or the claim has run out.
-update cdc.dead_letter l set claimed_until = now() + interval '2 minutes'
+update cdc.dead_letter l set claimed_until = now() + make_interval(secs => %(claim_seconds)s)
 from (
     select key from cdc.dead_letter
     where state = 'waiting' and next_attempt_at <= now() and coalesce(claimed_until <= now(), true)

@@ -17,6 +17,7 @@ from local.functions.host import Host, LoadedApp, RunOptions
 from local.functions.keys import Keys
 
 _PR_SET_PDEATHSIG = 1
+_LAST_PORT = 65_535
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,23 +45,55 @@ def _refuse(error: HostError) -> int:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m local.functions", description="Run function_app.py on this machine.")
-    parser.add_argument("--root", type=Path, default=Path(), help="the folder of function_app.py")
-    parser.add_argument("--port", type=int, default=7071, help="0 picks a free one")
+    parser.add_argument(
+        "--root", type=Path, default=Path(), metavar="DIR", help="the folder of function_app.py, by default this one"
+    )
+    parser.add_argument("--port", type=_port, default=7071, help="7071 by default, 0 picks a free one")
     parser.add_argument("--key", default=None, help="the function key, by default a random one")
     parser.add_argument("--admin-key", default=None, help="the key that opens everything, by default a random one")
     parser.add_argument(
         "--answer-within",
-        type=float,
+        type=_seconds,
         default=230.0,
         metavar="SECONDS",
         help="how long an HTTP request waits: Azure's 230",
     )
-    parser.add_argument("--state", type=_resolve, default=None, help="the folder for the state of durable functions")
-    parser.add_argument("--verbose", action="store_true", help="log every invocation, and what the app logs as INFO")
+    parser.add_argument(
+        "--state",
+        type=_resolve,
+        default=None,
+        metavar="DIR",
+        help="the folder for the state of durable functions and the locks of timers",
+    )
+    parser.add_argument(
+        "--verbose",
+        action="store_true",
+        help="log every invocation and retry, why a request is refused, and what the app logs as INFO",
+    )
     parser.add_argument("--json-log", action="store_true", help="log one JSON object a line")
-    parser.add_argument("--list", action="store_true", help="print the functions and start nothing")
+    parser.add_argument(
+        "--list",
+        action="store_true",
+        help="print each function with its bindings and URL as a line of JSON, and start nothing",
+    )
     parser.add_argument("--with-parent", action="store_true", help="end when the parent process ends")
     return parser.parse_args(arguments)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text} is no port: a whole number from 0 to {_LAST_PORT}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds above 0")
+    return seconds
 
 
 def _resolve(text: str) -> Path:

@@ -54,7 +54,7 @@ class Function:
 def load(root: Path, *, default_retry: RetryPolicy | None) -> list[Function]:
     """Import function_app.py from a folder and return its functions."""
     if not (root / f"{_MODULE}.py").is_file():
-        raise HostError(f"{root / _MODULE}.py does not exist")
+        raise HostError(f"{root / _MODULE}.py does not exist; --root names the folder of the app")
     app = _find_app(_import(root))
     # An app without HTTP functions makes the library warn about an auth level that nobody set.
     logging.disable(logging.WARNING)
@@ -65,7 +65,7 @@ def load(root: Path, *, default_retry: RetryPolicy | None) -> list[Function]:
     finally:
         logging.disable(logging.NOTSET)
     if not declared:
-        raise HostError(f"{_MODULE}.py declares no function")
+        raise HostError(f"{_MODULE}.py declares no function: decorate one, with brackets, as by @app.route()")
     return [_index(function, root, default_retry) for function in declared]
 
 
@@ -73,6 +73,8 @@ def _import(root: Path) -> ModuleType:
     sys.path.insert(0, str(root))
     try:
         return importlib.import_module(_MODULE)
+    except SystemExit as error:
+        raise HostError(f"{_MODULE}.py cannot be imported: it ends the process (SystemExit: {error})") from error
     except Exception as error:
         place = "" if "\n" in str(error) else log.find_place(error)
         raise HostError(f"{_MODULE}.py cannot be imported: {type(error).__name__}: {error}{place}") from error

@@ -20,6 +20,7 @@ from local.functions.held import HeldLease
 from local.functions.leases import Lease, LeaseLostError, LeaseStore
 from local.functions.outage import UNAVAILABLE, Outage
 
+_BAD_REQUEST = 400
 _REFUSALS = {401, 403}
 
 
@@ -87,6 +88,8 @@ class ChangeFeed:
             raise HostError(
                 f"function {self._name}: Cosmos refuses the key or token of the connection {name}"
             ) from None
+        if self._trigger.mode == "AllVersionsAndDeletes":
+            self._check_all_versions(source.container)
         if not source.leases.is_initialized():
             ranges = [found["Range"] for found in source.container.read_feed_ranges(force_refresh=True)]
             source.leases.initialize([(found["min"], found["max"]) for found in ranges])
@@ -95,6 +98,19 @@ class ChangeFeed:
                 f"function {self._name}: its leases were made for another changeFeedMode; use another lease prefix"
             )
         return source
+
+    def _check_all_versions(self, container: ContainerProxy) -> None:
+        pages = container.query_items_change_feed(start_time="Now", mode="AllVersionsAndDeletes").by_page()
+        try:
+            next(pages, None)
+        except CosmosHttpResponseError as error:
+            if error.status_code != _BAD_REQUEST:
+                raise
+            raise HostError(
+                f"function {self._name}: the container {self._trigger.container} has no change feed of "
+                "AllVersionsAndDeletes: enable all versions and deletes for the account, "
+                "or give the container a changeFeedPolicy with a retentionDuration"
+            ) from None
 
     def _look_for_leases(self, source: _Source, outage: Outage) -> None:
         if not self._followers:
@@ -135,7 +151,8 @@ class ChangeFeed:
         client = account.connect(trigger.connection)
         # A client shares the headers of its last answer, and reading a change feed changes them under other readers.
         lease_client = account.connect(trigger.lease_connection)
-        database, container, properties = self._open_container(client, trigger.database, trigger.container)
+        database = self._read_database(client, trigger.database)
+        container, properties = self._open_container(client, trigger.database, trigger.container)
         lease_container = self._open_lease_container(lease_client)
         host = account.host_of(trigger.connection)
         prefix = f"{trigger.lease_prefix}{host}_{database['_rid']}_{properties['_rid']}"
@@ -144,9 +161,11 @@ class ChangeFeed:
 
     def _open_lease_container(self, client: CosmosClient) -> ContainerProxy:
         trigger = self._trigger
+        self._read_database(client, trigger.lease_database)
         if trigger.creates_lease_container:
             account.create_lease_container(client, trigger.lease_database, trigger.lease_container)
-        _, container, properties = self._open_container(client, trigger.lease_database, trigger.lease_container)
+        advice = ": create it with the partition key /id, or set create_lease_container_if_not_exists"
+        container, properties = self._open_container(client, trigger.lease_database, trigger.lease_container, advice)
         paths = properties["partitionKey"]["paths"]
         if paths != ["/id"]:
             raise HostError(
@@ -155,14 +174,19 @@ class ChangeFeed:
             )
         return container
 
-    def _open_container(
-        self, client: CosmosClient, database_name: str, name: str
-    ) -> tuple[dict[str, Any], ContainerProxy, dict[str, Any]]:
-        database = client.get_database_client(database_name)
-        container = database.get_container_client(name)
+    def _read_database(self, client: CosmosClient, name: str) -> dict[str, Any]:
         try:
-            return dict(database.read()), container, dict(container.read())
+            return dict(client.get_database_client(name).read())
+        except CosmosResourceNotFoundError:
+            raise HostError(f"function {self._name}: the database {name} does not exist") from None
+
+    def _open_container(
+        self, client: CosmosClient, database: str, name: str, advice: str = ""
+    ) -> tuple[ContainerProxy, dict[str, Any]]:
+        container = client.get_database_client(database).get_container_client(name)
+        try:
+            return container, dict(container.read())
         except CosmosResourceNotFoundError:
             raise HostError(
-                f"function {self._name}: the container {name} of the database {database_name} does not exist"
+                f"function {self._name}: the container {name} of the database {database} does not exist{advice}"
             ) from None

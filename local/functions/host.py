@@ -106,8 +106,9 @@ class Host:
         self._keys = given.keys
         self._count = len(planned.endpoints) + len(planned.timers) + len(planned.change_feeds)
         self._invoker = Invoker(threads=given.threads, stopping=self._stopping, timeout=planned.function_timeout)
-        self._task_hub = self._open_task_hub(planned.task_hub, given.state or hub.default_state(Path.cwd()))
-        self._timers = [Timer(*found, self._invoker, self._stopping) for found in planned.timers]
+        state = given.state or hub.default_state(Path.cwd())
+        self._task_hub = self._open_task_hub(planned.task_hub, state)
+        self._timers = [Timer(*found, self._invoker, self._stopping, state) for found in planned.timers]
         self._http = HttpServer(
             planned.endpoints,
             keys=given.keys,
@@ -175,7 +176,8 @@ class Host:
             if change_feed.failure is not None:
                 raise change_feed.failure
         if self._crash is not None:
-            raise HostError(f"the host failed: {log.summarize(self._crash)}")
+            place = log.find_place_in_host(self._crash)
+            raise HostError(f"the host failed: {log.summarize(self._crash)}{place}")
 
     def _listen_to_signals(self) -> None:
         self._loop = asyncio.get_running_loop()

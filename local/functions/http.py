@@ -18,8 +18,8 @@ from local.functions.routes import Route, RouteError
 
 _log = logging.getLogger(__name__)
 _HOST = "127.0.0.1"
-_RESERVED = ("admin", "runtime")
 _LARGEST_BODY = 100 * 1024 * 1024
+_RESERVED = ("admin", "runtime")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +35,13 @@ class Endpoint:
 def read_endpoint(function: Function, route_prefix: str) -> Endpoint:
     """Read the trigger of an HTTP function."""
     trigger = function.trigger
+    template = trigger.get("route") or function.name
+    if template.strip("/").lower().startswith(_RESERVED):
+        raise HostError(
+            f"function {function.name}: the route {template!r} begins with admin or runtime, which the host keeps"
+        )
     try:
-        route = routes.parse(route_prefix, trigger.get("route") or function.name)
+        route = routes.parse(route_prefix, template)
     except RouteError as error:
         raise HostError(f"function {function.name}: {error}") from None
     return Endpoint(
@@ -48,18 +53,16 @@ def read_endpoint(function: Function, route_prefix: str) -> Endpoint:
 
 
 def refuse_conflicts(endpoints: Sequence[Endpoint]) -> None:
-    """Refuse routes of the host itself, and two functions that answer the same requests."""
+    """Refuse two functions that answer the same requests."""
     for number, endpoint in enumerate(endpoints):
-        name, route = endpoint.function.name, _declared_route(endpoint)
-        if route.startswith(_RESERVED):
-            raise HostError(f"function {name}: the route {route} conflicts with those of the host")
         for other in endpoints[:number]:
-            if _declared_route(other) == route and _share_method(endpoint, other):
-                raise HostError(f"function {name}: its route conflicts with that of function {other.function.name}")
+            if _share_route(endpoint, other) and _share_method(endpoint, other):
+                name, taken_by = endpoint.function.name, other.function.name
+                raise HostError(f"function {name}: its route conflicts with that of function {taken_by}")
 
 
-def _declared_route(endpoint: Endpoint) -> str:
-    return str(endpoint.function.trigger.get("route") or endpoint.function.name).strip("/").lower()
+def _share_route(one: Endpoint, other: Endpoint) -> bool:
+    return one.route.template.lower() == other.route.template.lower()
 
 
 def _share_method(one: Endpoint, other: Endpoint) -> bool:
@@ -95,7 +98,11 @@ class HttpServer:
             await web.TCPSite(self._runner, _HOST, port).start()
         except OSError as error:
             await self._runner.cleanup()
-            reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be opened: {error.strerror}"
+            reason = (
+                "is in use, choose another with --port"
+                if error.errno == errno.EADDRINUSE
+                else f"cannot be opened: {error.strerror}"
+            )
             raise HostError(f"port {port} {reason}") from None
         return int(self._runner.addresses[0][1])
 
@@ -104,13 +111,19 @@ class HttpServer:
         await self._runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.Response:
+        reason = "404: no function has a route for the path of a request, --list shows their URLs"
         for endpoint in self._endpoints:
             parameters = endpoint.route.match(request.rel_url.raw_path)
-            if parameters is None or (endpoint.methods and request.method not in endpoint.methods):
+            if parameters is None:
+                continue
+            if endpoint.methods and request.method not in endpoint.methods:
+                reason = f"404: {endpoint.function.name} answers {_list(endpoint.methods)}, not {request.method}"
                 continue
             if not self._admits(endpoint, request):
+                _log.info("401: a request without a key that opens it", extra={"function": endpoint.function.name})
                 return web.Response(status=401)
             return await self._invoke(endpoint.function, request, parameters)
+        _log.info(reason)
         return web.Response(status=404)
 
     def _admits(self, endpoint: Endpoint, request: web.Request) -> bool:
@@ -131,6 +144,10 @@ class HttpServer:
         if answer.exception() is not None:
             return web.Response(status=500)
         return _write(answer.result())
+
+
+def _list(methods: frozenset[str]) -> str:
+    return ", ".join(sorted(methods))
 
 
 async def _read(request: web.Request, parameters: dict[str, str]) -> Datum:

@@ -78,14 +78,17 @@ class Invoker:
                 return Outcome.ABANDONED
             if policy is None or policy.is_spent(retry_count):
                 return Outcome.FAILED
-            if self._stopping.wait(policy.delay(retry_count)) or is_lost():
+            delay = policy.delay(retry_count)
+            count = f"{retry_count + 1} of {limit}" if limit > 0 else f"{retry_count + 1}"
+            _log.info("trying again in %.1f s, retry %s", delay, count, extra={"function": function.name})
+            if self._stopping.wait(delay) or is_lost():
                 return Outcome.ABANDONED
         raise AssertionError
 
     def close(self) -> None:
         """Accept no more invocations."""
         if running := self._worker.running:
-            _log.warning("%d invocations did not end within the grace period", running)
+            _log.warning("%d invocation(s) did not end within the grace period", running)
         self._worker.close()
 
     def _watch(self, timeout: float) -> None:
@@ -153,13 +156,15 @@ def _encode(function: Function, result: Any) -> Datum | None:
     if result is None:
         return None
     if function.output is None:
-        raise RuntimeError(f"function {function.name} without a $return binding returned a non-None value")
+        raise RuntimeError(
+            f"function {function.name} without a $return binding returned a non-None value: let it return nothing"
+        )
     converter = get_binding_registry().get(function.output["type"])  # type: ignore[no-untyped-call]
     try:
         encoded: Datum = converter.encode(result, expected_type=None)
     except NotImplementedError:
         raise TypeError(
-            f"a value of type {type(result).__name__} is no answer of an {function.output['type']}"
+            f"a value of type {type(result).__name__} is no answer: return a str or an azure.functions.HttpResponse"
         ) from None
     return encoded
 

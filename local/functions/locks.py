@@ -1,10 +1,10 @@
-"""Lock names across the hosts of one app on this machine."""
+"""Lock names across the hosts on this machine that have one state."""
 
 import fcntl
-import hashlib
 import os
-import tempfile
 from pathlib import Path
+
+from local.functions.errors import HostError
 
 
 class HostLock:
@@ -13,9 +13,12 @@ class HostLock:
     The real host holds a blob lease instead; this lock ends with its process, however that ends.
     """
 
-    def __init__(self, root: str, name: str) -> None:
-        digest = hashlib.sha256(f"{Path(root).resolve()}\0{name}".encode()).hexdigest()[:32]
-        self._path = Path(tempfile.gettempdir()) / f"local-functions-{os.getuid()}-{digest}.lock"
+    def __init__(self, state: Path, name: str) -> None:
+        self._path = state / f"{name}.lock"
+        try:
+            state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise HostError(f"locks cannot be kept in {state}: {error.strerror}") from None
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:

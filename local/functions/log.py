@@ -8,11 +8,14 @@ import traceback
 from contextvars import ContextVar
 from pathlib import Path
 
+from local.console import quiet_localhost
+
 # The function whose invocation runs in this context: lines of user code carry its name.
 current_function: ContextVar[str | None] = ContextVar("current_function", default=None)
 
 _LONGEST_MESSAGE = 500
-_FOREIGN = ("site-packages", "<frozen", "importlib", "concurrent/futures")
+_LIBRARIES = ("site-packages", "<frozen", "importlib", "concurrent/futures")
+_FOREIGN = (*_LIBRARIES, str(Path(__file__).parent))
 _CHATTY = ("azure", "aiohttp", "asyncio", "urllib3")
 
 
@@ -37,18 +40,32 @@ def configure(*, verbose: bool, as_json: bool = False) -> None:
     root.setLevel(logging.INFO if verbose else logging.WARNING)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    quiet_localhost()
 
 
 def summarize(error: BaseException) -> str:
-    """Return type, first line and place of an exception: further lines may quote a document."""
-    first = (str(error).splitlines() or [""])[0][:_LONGEST_MESSAGE]
-    return f"{type(error).__name__}: {first}{find_place(error)}"
+    """Return type, first line and place in the app of an exception."""
+    return f"{type(error).__name__}: {shorten(str(error))}{find_place(error)}"
+
+
+def shorten(text: str) -> str:
+    """Return the first line of a text: further lines may quote a document."""
+    return (text.splitlines() or [""])[0][:_LONGEST_MESSAGE]
 
 
 def find_place(error: BaseException) -> str:
-    """Return where an exception came from, as the last file and line outside installed packages."""
+    """Return where an exception came from, as the last file and line of the app, if it went through the app."""
+    return _find_last(error, _FOREIGN)
+
+
+def find_place_in_host(error: BaseException) -> str:
+    """Return the last file and line outside installed packages."""
+    return _find_last(error, _LIBRARIES)
+
+
+def _find_last(error: BaseException, foreign: tuple[str, ...]) -> str:
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not any(part in frame.filename for part in _FOREIGN)]
+    own = [frame for frame in frames if not any(part in frame.filename for part in foreign)]
     return f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
 
 

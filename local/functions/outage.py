@@ -5,7 +5,9 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from azure.core.exceptions import AzureError
+from azure.core.exceptions import AzureError, ServiceRequestError
+
+from local.functions import log
 
 _log = logging.getLogger(__name__)
 _SHORTEST = 0.25
@@ -45,11 +47,15 @@ class Outage:
         self._delay = min(max(self._delay * 2, _SHORTEST), _LONGEST)
 
     def _recover(self) -> None:
-        if self._delay:
+        # At the end leases are given back: that says nothing of what could not be read.
+        if self._delay and not self._stopping.is_set():
             _log.warning("Cosmos is available again", extra=self._extra)
         self._delay = 0.0
 
 
 def _describe(error: Exception) -> str:
+    if isinstance(error, ServiceRequestError):
+        # It never left this machine: its text says where to and why not, and quotes no document.
+        return log.summarize(error)
     status = getattr(error, "status_code", None)
     return f"{type(error).__name__} {status}" if status else type(error).__name__

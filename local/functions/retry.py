@@ -80,5 +80,8 @@ def _interval(name: str, text: Any) -> timedelta:
     try:
         clock = datetime.strptime(text, "%H:%M:%S")  # noqa: DTZ007
     except (TypeError, ValueError):
-        raise HostError(f"retry: the {name} interval {text!r} is not of the form HH:MM:SS") from None
+        needed = ": fixed_delay needs a delay interval, any other strategy a minimum and a maximum interval"
+        raise HostError(
+            f"retry: the {name} interval {text!r} is not of the form HH:MM:SS{needed if text is None else ''}"
+        ) from None
     return timedelta(hours=clock.hour, minutes=clock.minute, seconds=clock.second)

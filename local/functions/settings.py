@@ -22,10 +22,6 @@ class UnknownSettingError(LookupError):
     """Carry the name of a setting that exists nowhere."""
 
 
-class ConnectionStringError(ValueError):
-    """Say that a setting is no connection string, without quoting it."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostJson:
     """Hold what this host reads of host.json."""
@@ -52,7 +48,7 @@ def load_host_json(root: Path) -> HostJson:
     """Read host.json, which every app must have."""
     content = _load(root / "host.json")
     if content is None:
-        raise HostError(f"{root / 'host.json'} does not exist")
+        raise HostError(f'{root / "host.json"} does not exist; the smallest one is {{"version": "2.0"}}')
     if content.get("version") != "2.0":
         raise HostError('host.json: version must be "2.0"')
     limits.check(content)
@@ -74,10 +70,10 @@ def load_local_settings(root: Path, file: str = "local.settings.json") -> dict[s
         raise HostError(f"{file}: encrypted settings are not supported")
     values = content.get("Values") or {}
     if not isinstance(values, dict):
-        raise HostError(f"{file}: Values is not an object")
+        raise HostError(f"{file}: Values must be an object of names and strings")
     for name, value in values.items():
         if not isinstance(value, str):
-            raise HostError(f"{file}: the value of {name} must be a string")
+            raise HostError(f"{file}: the value of {name} must be a string, in quotes")
     return dict(values)
 
 
@@ -96,10 +92,12 @@ def find(name: str, environment: Mapping[str, str]) -> str:
 def find_connection(name: str, environment: Mapping[str, str]) -> Connection:
     """Return the connection of a name, in either of its two forms."""
     if text := environment.get(name):
-        return Connection(connection_string=text, endpoint=_find_endpoint(text))
+        return Connection(connection_string=text, endpoint=_find_endpoint(name, text))
     endpoint = environment.get(f"{name}__accountEndpoint")
     if not endpoint:
         raise UnknownSettingError(name)
+    if not _is_url(endpoint):
+        raise HostError(f"the setting {name}__accountEndpoint must be a URL, https://...")
     return Connection(connection_string=None, endpoint=endpoint)
 
 
@@ -109,17 +107,25 @@ def read_threads(environment: Mapping[str, str]) -> int:
     if not text:
         return min(32, (os.cpu_count() or 1) + 4)
     if not (text.isascii() and text.isdigit() and int(text)):
-        raise HostError(f"PYTHON_THREADPOOL_THREAD_COUNT {text!r} must be a whole number of at least 1")
+        raise HostError(f"the setting PYTHON_THREADPOOL_THREAD_COUNT {text!r} must be a whole number of at least 1")
     return int(text)
 
 
-def _find_endpoint(connection_string: str) -> str:
-    parts = dict(part.partition("=")[::2] for part in connection_string.split(";"))
+def _find_endpoint(name: str, connection_string: str) -> str:
+    # Nothing of it is quoted: it holds the key of the account.
+    parts = dict(part.partition("=")[::2] for part in connection_string.rstrip(";").split(";"))
+    endpoint, key = parts.get("AccountEndpoint", ""), parts.get("AccountKey")
+    if not key or not _is_url(endpoint) or not all(parts.values()):
+        raise HostError(f"the setting {name} must be of the form AccountEndpoint=https://...;AccountKey=...;")
     try:
-        base64.b64decode(parts["AccountKey"], validate=True)
-        return parts["AccountEndpoint"]
-    except (KeyError, ValueError):
-        raise ConnectionStringError from None
+        base64.b64decode(key, validate=True)
+    except ValueError:
+        raise HostError(f"the setting {name}: its AccountKey is not base64, copy it whole") from None
+    return endpoint
+
+
+def _is_url(text: str) -> bool:
+    return text.startswith(("https://", "http://"))
 
 
 def _load(path: Path) -> dict[str, Any] | None:

@@ -13,6 +13,12 @@ from local.functions.errors import HostError
 JsonObject = dict[str, Any]
 
 _RETURN = "$return"
+_FITTING = {
+    "http": "str or azure.functions.HttpResponse",
+    "httpTrigger": "azure.functions.HttpRequest",
+    "timerTrigger": "azure.functions.TimerRequest",
+    "cosmosDBTrigger": "azure.functions.DocumentList or str",
+}
 
 
 def check(name: str, call: Callable[..., Any], bindings: Sequence[JsonObject]) -> None:
@@ -57,10 +63,10 @@ def _check_context(name: str, annotations: Mapping[str, Any]) -> None:
 
 
 def _check_names(name: str, parameters: set[str], bound: set[str]) -> None:
-    if unbound := parameters - bound:
-        raise HostError(f"function {name}: parameter without a binding: {', '.join(sorted(unbound))}")
-    if unused := bound - parameters:
-        raise HostError(f"function {name}: binding without a parameter: {', '.join(sorted(unused))}")
+    found = {"parameter without a binding": parameters - bound, "binding without a parameter": bound - parameters}
+    told = [f"{fault}: {', '.join(sorted(names))}" for fault, names in found.items() if names]
+    if told:
+        raise HostError(f"function {name}: {'; '.join(told)}")
 
 
 def _check_client(name: str, call: Callable[..., Any], bindings: Sequence[JsonObject]) -> None:
@@ -76,7 +82,9 @@ def _check_parameter(name: str, parameter: str, binding: JsonObject, declared: A
         return
     if not _admits(converter.check_input_type_annotation, declared):
         kind = binding["type"]
-        raise HostError(f"function {name}: the annotation {_show(declared)} of {parameter} does not fit {kind}")
+        raise HostError(
+            f"function {name}: the annotation {_show(declared)} of {parameter} does not fit {kind}{_advise(kind)}"
+        )
 
 
 def _check_return(name: str, binding: JsonObject, declared: Any) -> None:
@@ -85,7 +93,7 @@ def _check_return(name: str, binding: JsonObject, declared: Any) -> None:
         return
     if not _is_plain_type(declared) or not converter.check_output_type_annotation(declared):
         kind = binding["type"]
-        raise HostError(f"function {name}: the return annotation {_show(declared)} does not fit {kind}")
+        raise HostError(f"function {name}: the return annotation {_show(declared)} does not fit {kind}{_advise(kind)}")
 
 
 def _admits(check: Callable[[Any], bool], declared: Any) -> bool:
@@ -104,6 +112,10 @@ def _is_of_typing(declared: Any) -> bool:
 
 def _is_plain_type(declared: Any) -> bool:
     return isinstance(declared, type) and typing.get_origin(declared) is None
+
+
+def _advise(kind: str) -> str:
+    return f", {_FITTING[kind]} does" if kind in _FITTING else ""
 
 
 def _show(declared: Any) -> str:

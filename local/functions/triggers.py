@@ -9,7 +9,7 @@ from local.functions import cron, settings
 from local.functions.app import Function
 from local.functions.cron import Schedule, ScheduleError
 from local.functions.errors import HostError
-from local.functions.settings import Connection, ConnectionStringError, UnknownSettingError
+from local.functions.settings import Connection, UnknownSettingError
 from local.functions.signature import JsonObject
 
 Start = Literal["Beginning", "Now"] | datetime
@@ -57,7 +57,8 @@ def resolve(function: Function, environment: Mapping[str, str]) -> JsonObject:
                 resolved[key] = settings.resolve(value, environment)
             except UnknownSettingError as error:
                 raise HostError(
-                    f"function {function.name}: {key} names the setting {error}, which is not set"
+                    f"function {function.name}: {key} names the setting {error}, which is not set, "
+                    "neither in the environment nor in Values of local.settings.json"
                 ) from None
     return resolved
 
@@ -76,6 +77,8 @@ def read_timer(function: Function, environment: Mapping[str, str]) -> TimerTrigg
 def read_cosmos(function: Function, environment: Mapping[str, str]) -> CosmosTrigger:
     """Read the trigger of a change-feed function."""
     declared = resolve(function, environment)
+    if "containerName" not in declared:
+        raise HostError(f"function {function.name}: cosmos_db_trigger_v3 is not supported, use cosmos_db_trigger")
     database = declared["databaseName"]
     mode = _mode(function, declared)
     lease_key = "leaseConnection" if declared.get("leaseConnection") else "connection"
@@ -115,6 +118,11 @@ def _refuse_own_leases(function: Function, trigger: CosmosTrigger) -> None:
 
 def _connection(function: Function, key: str, environment: Mapping[str, str]) -> Connection:
     name = function.trigger[key]
+    if "=" in name or ";" in name:
+        # Whatever it is, it is not quoted: a connection string holds the key of the account.
+        raise HostError(
+            f"function {function.name}: {key} must be the name of a setting, which holds the connection string"
+        )
     try:
         return settings.find_connection(name, environment)
     except UnknownSettingError:
@@ -122,10 +130,8 @@ def _connection(function: Function, key: str, environment: Mapping[str, str]) ->
             f"function {function.name}: {key} names the setting {name}, "
             f"but neither {name} nor {name}__accountEndpoint is set"
         ) from None
-    except ConnectionStringError:
-        raise HostError(
-            f"function {function.name}: the setting {name} is not of the form AccountEndpoint=…;AccountKey=…;"
-        ) from None
+    except HostError as error:
+        raise HostError(f"function {function.name}: {key}: {error}") from None
 
 
 def _mode(function: Function, declared: JsonObject) -> Mode:
@@ -134,8 +140,10 @@ def _mode(function: Function, declared: JsonObject) -> Mode:
             return "LatestVersion"
         case "allversionsanddeletes":
             return "AllVersionsAndDeletes"
-        case _:
-            raise HostError(f"function {function.name}: changeFeedMode is LatestVersion or AllVersionsAndDeletes")
+        case found:
+            raise HostError(
+                f"function {function.name}: changeFeedMode is LatestVersion or AllVersionsAndDeletes, not {found}"
+            )
 
 
 def _start(function: Function, declared: JsonObject, mode: Mode) -> Start:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from azure.core.exceptions import AzureError
 
+from local.console import quiet_localhost
 from local.sample import CONTAINERS, DATABASE, EMULATOR, Sample, Source, write_changes
 
 
@@ -41,6 +42,7 @@ def main() -> int:
     )
     parser.add_argument("--seconds", type=_positive, default=10.0, metavar="T", help="for this long (default: 10)")
     arguments = parser.parse_args()
+    quiet_localhost()
     try:
         source = Source.open(_setting("COSMOS_CONNECTION", EMULATOR), _setting("COSMOS_DATABASE", DATABASE))
     except (AzureError, ValueError) as error:

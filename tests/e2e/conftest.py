@@ -1,7 +1,9 @@
 """The whole path with real processes: a Cosmos server, PostgreSQL, and the Functions host with the real app."""
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -40,9 +42,19 @@ def source(settings: Mapping[str, str]) -> Iterator[Source]:
 @pytest.fixture
 def host(settings: Mapping[str, str]) -> Iterator[Part]:
     """The Functions host in a process of its own, with the real function_app.py."""
-    part = Part(["local.functions", "--key", "key"], settings)
-    yield part
-    part.stop()
+    with running_host(settings) as part:
+        yield part
+
+
+@contextmanager
+def running_host(settings: Mapping[str, str]) -> Iterator[Part]:
+    """Run a Functions host, with a state of its own, until the block ends."""
+    with tempfile.TemporaryDirectory() as state:
+        part = Part(["local.functions", "--key", "key", "--state", state], settings)
+        try:
+            yield part
+        finally:
+            part.stop()
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:

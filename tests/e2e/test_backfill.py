@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from bench.backfill_campaign import Plan, play
+from bench.campaigns.backfill import Plan, play
 from local.cosmos import CosmosServer
 from local.sample import Sample, Source
 from local.stack import Part, make_settings, prepare

@@ -7,6 +7,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -14,6 +15,7 @@ import pytest
 
 from local.cosmos import CosmosServer
 from local.stack import ROOT, Part, make_settings, prepare
+from tests.e2e.conftest import running_host
 
 OTHER_KEY = "b3RoZXIga2V5"
 NOWHERE = "postgresql://postgres@127.0.0.1:1/postgres"
@@ -33,15 +35,13 @@ def _check(settings: Mapping[str, str]) -> tuple[int, list[str]]:
 
 
 def _ready(settings: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-    host = Part(["local.functions", "--key", "key"], settings)
-    try:
-        with urllib.request.urlopen(f"{host.url}api/health/ready") as response:
-            return response.status, json.load(response)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.load(error)
-    finally:
-        host.stop()
+    with running_host(settings) as host:
+        try:
+            with urllib.request.urlopen(f"{host.url}api/health/ready") as response:
+                return response.status, json.load(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)
 
 
 def test_everything_in_order_is_reported_line_by_line(settings: Mapping[str, str]) -> None:
@@ -67,13 +67,13 @@ def test_missing_settings_are_all_named_and_the_host_does_not_start(cosmos: Cosm
         assert "Traceback" not in done.stderr
 
 
-def test_a_wrong_cosmos_key_is_told_as_such(settings: Mapping[str, str]) -> None:
+def test_a_wrong_cosmos_key_is_told_as_such(settings: Mapping[str, str], tmp_path: Path) -> None:
     """The key in the connection string is not the account's."""
     wrong = dict(settings)
     wrong["COSMOS_CONNECTION"] = f"{wrong['COSMOS_CONNECTION'].partition('AccountKey=')[0]}AccountKey={OTHER_KEY};"
 
     code, failures = _check(wrong)
-    host = _run("local.functions", "--port", "0", settings=wrong)
+    host = _run("local.functions", "--port", "0", "--state", str(tmp_path), settings=wrong)
 
     assert code == 1
     assert failures == ["FAIL  cosmos: Cosmos refuses the key: correct AccountKey in COSMOS_CONNECTION."]

@@ -15,8 +15,8 @@ from local.compare import Comparison, compare_settings
 from local.cosmos import CosmosServer
 from local.postgres import Postgres
 from local.sample import CONTAINERS, Sample, Source
-from local.stack import ROOT, Part, make_settings, prepare
-from tests.e2e.conftest import is_equal, wait_until
+from local.stack import ROOT, make_settings, prepare
+from tests.e2e.conftest import is_equal, running_host, wait_until
 
 DOCUMENTS = 40
 SIGNUP = {"id": "s", "$type": "PendingSignup", "email": "s@example.com", "Code": "493027"}
@@ -53,11 +53,8 @@ def equal(postgres_server: Postgres, cosmos_connection: str) -> Iterator[str]:
         for document in [*Sample(seed=5).create(DOCUMENTS), *ROWLESS, ("Accounts", UNREADABLE)]:
             source.write(*document)
         source.close()
-        host = Part(["local.functions", "--key", "key"], settings)
-        try:
+        with running_host(settings):
             wait_until(lambda: is_equal(settings), "both sides are equal")
-        finally:
-            host.stop()
         yield name
 
 

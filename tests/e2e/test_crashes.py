@@ -1,6 +1,7 @@
 """Nothing is lost and nothing is doubled when a part dies at the worst moment."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -11,7 +12,7 @@ from local.cosmos import CosmosServer
 from local.postgres import Postgres
 from local.sample import Sample, Source
 from local.stack import Part, make_settings, prepare
-from tests.e2e.conftest import PATIENCE_SECONDS, count_applied, is_equal, wait_until
+from tests.e2e.conftest import PATIENCE_SECONDS, count_applied, is_equal, running_host, wait_until
 
 DOCUMENTS = 60
 
@@ -95,9 +96,10 @@ def test_changes_made_while_postgres_is_away_arrive_when_it_is_back(
     with own_postgres as server:
         settings = make_settings(cosmos.connection_string, server.dsn())
         prepare(settings)
-        source = Source.open(settings["COSMOS_CONNECTION"], settings["COSMOS_DATABASE"])
-        host = Part(["local.functions", "--key", "key"], settings)
-        try:
+        with (
+            closing(Source.open(settings["COSMOS_CONNECTION"], settings["COSMOS_DATABASE"])) as source,
+            running_host(settings),
+        ):
             for document in sample.create(DOCUMENTS):
                 source.write(*document)
             wait_until(lambda: count_applied(server.dsn()) > 0, "a batch is committed")
@@ -114,6 +116,3 @@ def test_changes_made_while_postgres_is_away_arrive_when_it_is_back(
 
             wait_until(lambda: is_equal(settings), "both sides are equal")
             assert count_applied(server.dsn()) == DOCUMENTS + 10
-        finally:
-            host.stop()
-            source.close()

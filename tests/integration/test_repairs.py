@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from cdc.errors import TransientError
+from cdc.errors import FatalError, TransientError
 from cdc.model import Identity, Outcome
 from cdc.notes import Ending, Reading
 from cdc.repair import repair_document, retry
 from cdc.repairs import PostgresRepairs
 from cdc.replicate import replicate
 from mappers.accounts import ACCOUNTS
-from tests.builders import TS, a_change, a_version, an_account
+from mappers.user_profiles import USER_PROFILES
+from tests.builders import TS, a_change, a_profile, a_version, an_account
 
 A = Identity.of("Accounts", "p", "a")
 SETTLE_SECONDS = 120
@@ -24,6 +25,7 @@ class FakeSource:
         self.documents = {}
         self.meanwhile = lambda: None
         self.failures = 0
+        self.refused = {}
         self.reads = []
 
     def put(self, id_, ts=0, etag=None, **overrides):
@@ -36,6 +38,9 @@ class FakeSource:
         """Answer, after whatever happens meanwhile."""
         id_ = identity.id.strip('"')
         self.reads.append(id_)
+        for name in (identity.container, id_):
+            if name in self.refused:
+                raise self.refused[name]
         if self.failures:
             self.failures -= 1
             raise TransientError("Cosmos did not answer.")
@@ -152,6 +157,26 @@ def test_a_document_that_is_still_bad_stays_parked(sink, observer, source, repai
         "mapping", "$.CreatedAt", 1, "waiting", None,
     )  # fmt: skip
     assert observer.states() == {"a": "parked"}
+
+
+def test_a_document_that_is_parked_has_a_letter_whoever_answered_the_last(sink, observer, source, repairs, repair):
+    """Two workers, of which one has an older mapper, read one document at once: what the second refuses is said."""
+    replicate(ACCOUNTS, [an_upsert(lsn=7)], sink)
+    replicate(ACCOUNTS, [replace(an_upsert(), version=a_version(0, None, "other"))], sink)
+    source.put("a", etag=a_version(0, 7).etag)
+
+    def refuse(_):
+        raise ValueError
+
+    def be_overtaken():
+        source.meanwhile = lambda: None
+        assert repair() is Ending.APPLIED
+
+    source.meanwhile = be_overtaken
+    assert repair_document(replace(ACCOUNTS, rows=refuse), A, source, repairs) is Ending.PARKED
+
+    assert observer.states() == {"a": "parked"}
+    assert observer.letters()["a"][0] == "mapping"
 
 
 def test_whoever_writes_while_the_source_answers_wins(sink, observer, source, repair):
@@ -359,6 +384,30 @@ class TestConflicts:
 
         assert run_timer() == {Ending.APPLIED: 1}
 
+    def test_what_was_tried_for_another_reason_does_not_count(self, sink, observer, source, repair):
+        """A document that somebody replayed until its mapper was mended has all its tries when it conflicts then."""
+        replicate(ACCOUNTS, [an_upsert("a", row="r"), an_upsert("b", row="r", Email=None)], sink)
+        observer.connection.execute("update cdc.dead_letter set attempts = 4")
+        source.put("a", row="r")
+        source.put("b", row="r")
+
+        assert repair(Identity.of("Accounts", "p", "b")) is Ending.PARKED
+
+        assert letter(observer, "kind, state, attempts", "b") == ("conflict", "waiting", 0)
+        (wait,) = letter(observer, "round(extract(epoch from next_attempt_at - now()) / 60)", "b")
+        assert wait == 1
+
+    def test_it_may_be_asked_for_any_number_of_times(self, sink, observer, source, repair):
+        """However often an exhausted letter is replayed in vain, the wait after it stays one that fits a calendar."""
+        self.claim_one_row(sink)
+        source.put("one", row="r")
+        source.put("two", row="r")
+        observer.connection.execute("update cdc.dead_letter set state = 'exhausted', attempts = 60")
+
+        assert repair(Identity.of("Accounts", "p", "two")) is Ending.PARKED
+
+        assert letter(observer, "state, attempts", "two") == ("exhausted", 61)
+
 
 class TestMissingParents:
     """Documents whose table points to rows that are not there yet."""
@@ -393,6 +442,49 @@ def test_a_source_that_is_away_costs_no_attempt(sink, observer, source, run_time
     assert len(source.reads) == 3
     attempts = observer.connection.execute("select distinct attempts, state from cdc.dead_letter").fetchall()
     assert attempts == [(0, "waiting")]
+
+
+class TestContainersThatCannotBeRead:
+    """What is wrong with one container, or with one document, keeps nobody else's letters waiting."""
+
+    def deliver_twice(self, sink, source):
+        """Leave undecided letters: four of profiles, which are due first, and one of an account."""
+        for number in range(4):
+            change = a_change(f"p{number}", container="UserProfiles", version=a_version(0, 7), body=a_profile())
+            replicate(USER_PROFILES, [change], sink)
+            replicate(USER_PROFILES, [replace(change, version=a_version(0, None, "other"))], sink)
+        replicate(ACCOUNTS, [an_upsert(ts=1, lsn=7)], sink)
+        replicate(ACCOUNTS, [replace(an_upsert(), version=a_version(1, None, "other"))], sink)
+        source.put("a", 1, etag="other", DisplayName="read")
+
+    def run(self, source, repairs):
+        """Do what the timer does for both containers."""
+        retry([USER_PROFILES, ACCOUNTS], source, repairs, rounds=5)
+
+    @pytest.mark.parametrize("error", [FatalError("Adopt it."), TransientError("Cosmos did not answer.")])
+    def test_the_others_are_read_and_then_it_is_raised(self, sink, observer, source, repairs, error):
+        """After three failures the container is left alone for this run."""
+        self.deliver_twice(sink, source)
+        source.refused = {"UserProfiles": error}
+
+        with pytest.raises(type(error)) as caught:
+            self.run(source, repairs)
+
+        assert caught.value is error
+        assert name_of(observer) == "read"
+        assert len(source.reads) == 4
+        assert set(observer.letters()) == {"p0", "p1", "p2", "p3"}
+
+    def test_one_document_that_cannot_be_read_is_told_of(self, sink, observer, source, repairs):
+        """The rest of its container is read all the same."""
+        self.deliver_twice(sink, source)
+        source.refused = {"p0": FatalError("Cosmos answered 400 for a document of UserProfiles.")}
+
+        with pytest.raises(FatalError, match="400"):
+            self.run(source, repairs)
+
+        assert sorted(source.reads) == ["a", "p0", "p1", "p2", "p3"]
+        assert name_of(observer) == "read"
 
 
 def test_a_claimed_letter_is_not_taken_twice(sink, observer, repairs):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from local.functions import log
 from local.functions.durable import history, instances, lifecycle
 from local.functions.durable.declared import DurableFunctions
 from local.functions.durable.history import Event, EventType
@@ -108,6 +109,7 @@ class _Conclusion:
         elif replayed.continues_as_new:
             self._begin_anew(replayed)
         else:
+            _log.info("instance %s completed", self._instance.id, extra={"function": self._instance.name})
             self._end(Status.COMPLETED, json.dumps(state.get("output")))
 
     def _go_on(self, replayed: Replayed) -> None:
@@ -127,7 +129,8 @@ class _Conclusion:
             self._store.send(anew.id, event)
 
     def _fail(self, reason: str) -> None:
-        _log.warning("instance %s failed", self._instance.id, extra={"function": self._instance.name})
+        extra = {"function": self._instance.name}
+        _log.warning("instance %s failed: %s", self._instance.id, log.shorten(reason), extra=extra)
         self._end(Status.FAILED, json.dumps(reason))
 
     def _end(self, status: Status, output: str) -> None:

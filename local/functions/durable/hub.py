@@ -37,7 +37,7 @@ class TaskHub:
     def __init__(self, planned: HubPlan, *, state: Path, invoker: Invoker, keys: Keys) -> None:
         path = state / f"{planned.options.hub_name.lower()}.sqlite"
         self._store = Store(path)
-        place = HostLock(str(state), planned.options.hub_name.lower())
+        place = HostLock(state, f"hub-{planned.options.hub_name.lower()}")
         self._dispatcher = Dispatcher(self._store, place, planned.functions, planned.options, invoker)
         client = Client(self._store, planned.functions, self._dispatcher.wake)
         self._endpoints = Endpoints(client, lambda: self._urls)

@@ -36,17 +36,6 @@ def test_throttled_request_is_tried_again(server: CosmosServer, container: Conta
     assert (count.requests, count.refused, count.documents) == (4, 3, 1)
 
 
-def test_every_third_request_is_throttled(server: CosmosServer, container: ContainerProxy) -> None:
-    """The SDK tries again what was refused; the rest is let through."""
-    throttled = server.controls.throttle(100, every=3, operation="upsert_document")
-
-    for _ in range(20):
-        container.upsert_item({"id": "a", "pk": "x"})
-
-    assert throttled.hits == 9
-    assert server.controls.counters["upsert_document"].requests == 29
-
-
 def test_rate_of_requests_is_limited(server: CosmosServer, container: ContainerProxy) -> None:
     """What exceeds the rate is answered 429, and comes later because the SDK tries again."""
     server.controls.limit(requests=0.5, operation="upsert_document")

@@ -94,6 +94,8 @@ class HostProcess:
             KEY,
             "--admin-key",
             ADMIN_KEY,
+            "--state",
+            str(app.root / "state"),
         ]
         command += options
         if "--port" not in options:

@@ -93,6 +93,45 @@ def test_a_refusal_ends_the_host_with_one_text(app, start):
     assert len(host.errors.splitlines()) == 1
 
 
+def test_a_syntax_error_is_placed_in_the_app_alone(app, start):
+    """Leave a bracket open."""
+    app.write("def broken(:\n")
+
+    host = start(app)
+
+    assert host.wait() == 1
+    line = len((app.root / "function_app.py").read_text().splitlines())
+    told = f"cannot be imported: SyntaxError: invalid syntax (function_app.py, line {line})"
+    assert host.errors == f"functions: function_app.py {told}\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--port", "65536"), "argument --port: 65536 is no port: a whole number from 0 to 65535"),
+        (("--port", "http"), "argument --port: http is no port"),
+        (("--answer-within", "0"), "argument --answer-within: 0 is no number of seconds above 0"),
+        (("--answer-within", "nan"), "argument --answer-within: nan is no number of seconds above 0"),
+    ],
+)
+def test_bad_options_are_refused(app, start, options, reason):
+    """Expect the usage, the reason and exit code 2."""
+    host = start(app.write(HTTP.format(route="a", name="one")), *options)
+
+    assert host.wait() == 2
+    assert reason in host.errors.splitlines()[-1]
+
+
+def test_a_number_of_threads_that_is_none_ends_the_host_with_one_text(app, start):
+    """Expect exit code 1 and no traceback."""
+    host = start(app.write(HTTP.format(route="a", name="one")), PYTHON_THREADPOOL_THREAD_COUNT="many")
+
+    assert host.wait() == 1
+    assert host.errors == (
+        "functions: the setting PYTHON_THREADPOOL_THREAD_COUNT 'many' must be a whole number of at least 1\n"
+    )
+
+
 def test_local_settings_reach_the_app_unless_the_environment_says_otherwise(app, start):
     """Print two settings at import, one of which the environment has already."""
     app.write(
@@ -111,7 +150,7 @@ def test_local_settings_reach_the_app_unless_the_environment_says_otherwise(app,
     [
         ({"IsEncrypted": True}, "encrypted"),
         ({"Values": {"A": 1}}, "A must be a string"),
-        ({"Values": [1]}, "Values is"),
+        ({"Values": ["A"]}, "Values must be an object"),
     ],
 )
 def test_bad_local_settings_are_refused(app, content, reason):

@@ -3,11 +3,15 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 
 import pytest
-from azure.cosmos import PartitionKey
+from azure.cosmos import CosmosClient, PartitionKey
+
+from local.cosmos import CosmosServer
+from tests.local.functions.conftest import Source
 
 TRIGGER = """
 @app.cosmos_db_trigger(arg_name="documents", connection="COSMOS", database_name="db", container_name="things",
@@ -205,6 +209,17 @@ def test_a_batch_whose_retries_are_spent_is_checkpointed_and_lost(app, run, sour
     assert delivered(app) == ["one"] * attempts + ["two"]
 
 
+@pytest.mark.parametrize(("retry", "last"), [(RETRY_TWICE, "2 of 2"), (RETRY_EVER, "2")])
+def test_verbose_says_when_a_failed_batch_is_tried_again(app, run, source, eventually, retry, last):
+    """Fail for good, and read of the first two retries."""
+    app.write(declare(RETRIED, retry))
+    source.write("one")
+    host = run("--verbose").wait_ready()
+
+    eventually(lambda: f"info feed: trying again in 0.0 s, retry {last}\n" in host.errors)
+    assert f"info feed: trying again in 0.0 s, retry {last.replace('2', '1', 1)}\n" in host.errors
+
+
 def test_a_batch_in_retry_is_not_checkpointed_when_the_host_stops(app, run, source, eventually):
     """Stop while the function still fails, and find the batch again after the restart."""
     app.write(declare(RETRIED, RETRY_EVER.replace("00:00:00", "00:10:00")))
@@ -260,12 +275,33 @@ def test_a_missing_lease_container_ends_the_host_unless_it_may_be_created(app, r
     host = app.write(declare(SOURCE)) and run()
 
     assert host.wait() == 1
-    assert host.errors == "functions: function feed: the container leases of the database db does not exist\n"
+    assert host.errors == (
+        "functions: function feed: the container leases of the database db does not exist: "
+        "create it with the partition key /id, or set create_lease_container_if_not_exists\n"
+    )
 
     app.write(declare(SOURCE, create_lease_container_if_not_exists=True))
     source.write("one")
     run().wait_ready()
     eventually(lambda: delivered(app) == ["one"])
+
+
+@pytest.mark.parametrize(
+    ("written", "meant", "missing"),
+    [
+        ('"thing"', '"things"', "the container thing of the database db"),
+        ('"bd"', '"db"', "the database bd"),
+        ('"leases", lease_database_name="bd"', '"leases"', "the database bd"),
+    ],
+)
+def test_a_database_or_container_that_does_not_exist_ends_the_host(app, run, written, meant, missing):
+    """Misspell a name, also where the lease container may be created."""
+    app.write(declare(SOURCE, create_lease_container_if_not_exists=True).replace(meant, written))
+
+    host = run()
+
+    assert host.wait() == 1
+    assert host.errors == f"functions: function feed: {missing} does not exist\n"
 
 
 def test_a_lease_container_with_another_partition_key_is_refused(app, run, source):
@@ -302,6 +338,19 @@ def versioned(source):
     source.database.delete_container("things")
     policy = {"retentionDuration": 10}
     source.container = source.database.create_container("things", PartitionKey("/id"), change_feed_policy=policy)
+
+
+def test_a_container_that_does_not_keep_all_versions_ends_the_host_with_one_text(app, run):
+    """Follow all versions of a container without a changeFeedPolicy."""
+    app.write(declare(SOURCE, **ALL))
+
+    host = run()
+
+    assert host.wait() == 1
+    assert host.errors == (
+        "functions: function feed: the container things has no change feed of AllVersionsAndDeletes: enable all "
+        "versions and deletes for the account, or give the container a changeFeedPolicy with a retentionDuration\n"
+    )
 
 
 def test_all_versions_and_deletes_are_delivered_from_now_on(app, run, source, versioned, eventually):
@@ -389,6 +438,18 @@ def test_an_account_that_is_away_at_the_start_is_waited_for(app, source, proxy, 
     assert sorted(delivered(app)) == sorted(IDS)
 
 
+def test_an_address_at_which_nobody_listens_is_named(app, start, eventually):
+    """Take a port that was just free."""
+    app.write(declare(SOURCE))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    host = start(app, COSMOS=f"AccountEndpoint=http://127.0.0.1:{port}/;AccountKey=a2V5;")
+
+    eventually(lambda: "Cosmos is not available, trying again: ServiceRequestError" in host.errors)
+    assert f"port={port}" in host.errors
+
+
 def test_wrong_credentials_end_the_host(app, source, start):
     """Give a key that is not the server's."""
     app.write(declare(SOURCE))
@@ -415,6 +476,23 @@ def test_a_host_with_parent_ends_with_its_parent(app, source):
         parent.kill()
 
         assert parent.stdout.read() == ""
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_an_account_on_this_machine_may_have_https_and_the_log_stays_quiet(app, start, eventually):
+    """Read from a server with a certificate of its own, as the official emulator has."""
+    app.write(declare(SOURCE))
+    with (
+        CosmosServer(tls=True) as server,
+        CosmosClient.from_connection_string(server.connection_string) as client,
+    ):
+        source = Source(server, client)
+        source.write("one")
+        host = start(app, COSMOS=server.connection_string).wait_ready()
+        eventually(lambda: delivered(app) == ["one"])
+        assert host.stop() == 0
+
+    assert host.errors == ""
 
 
 def test_dates_that_the_real_host_would_rewrite_are_warned_about(app, run, source):

@@ -193,6 +193,21 @@ def test_an_unknown_route_or_method_is_not_found(host):
     assert ask(f"{host.url}api/open", "DELETE")[0] == 404
 
 
+def test_verbose_says_why_a_request_is_refused_but_not_its_path_or_key(app, start, eventually):
+    """Bring a wrong key, another method, and a path that no function has."""
+    host = start(app.write(SOURCE), "--verbose").wait_ready()
+
+    ask(f"{host.url}api/closed?code=wrongkey")
+    ask(f"{host.url}api/open/somebody", "DELETE")
+    ask(f"{host.url}somebody")
+
+    eventually(lambda: "info host: 404: no function has a route for the path of a request" in host.errors)
+    assert "info closed: 401: a request without a key that opens it" in host.errors
+    assert "info host: 404: open_route answers GET, POST, not DELETE" in host.errors
+    assert "wrongkey" not in host.errors
+    assert "somebody" not in host.errors
+
+
 def test_a_function_that_raises_answers_500_without_a_body(host, eventually):
     """Read the first line of the exception in the log, and not the second."""
     status, _, body = ask(f"{host.url}api/broken")
@@ -203,9 +218,11 @@ def test_a_function_that_raises_answers_500_without_a_body(host, eventually):
     assert "secret" not in host.errors
 
 
-def test_an_answer_of_the_wrong_type_is_a_failure_and_no_answer_is_204(host):
-    """Return a dict, and nothing."""
+def test_an_answer_of_the_wrong_type_is_a_failure_and_no_answer_is_204(host, eventually):
+    """Return a dict, whose failure is at no line of the app, and nothing."""
     assert ask(f"{host.url}api/wrong")[0] == 500
+    told = "TypeError: a value of type dict is no answer: return a str or an azure.functions.HttpResponse\n"
+    eventually(lambda: told in host.errors)
     assert ask(f"{host.url}api/nothing")[0] == 204
 
 
@@ -217,7 +234,7 @@ def test_a_port_in_use_ends_the_host_with_one_sentence(app, start):
         host = start(app, "--port", str(port))
 
         assert host.wait() == 1
-    assert host.errors == f"functions: port {port} is in use\n"
+    assert host.errors == f"functions: port {port} is in use, choose another with --port\n"
 
 
 @pytest.mark.parametrize(

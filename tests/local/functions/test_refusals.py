@@ -12,7 +12,7 @@ from tests.local.functions.conftest import REPOSITORY
 SET = {"COSMOS": "AccountEndpoint=http://127.0.0.1:1/;AccountKey=a2V5;", "DB": "db"}
 ODD = {
     "IDENTITY__accountEndpoint": "https://account.example/",
-    "TEXT": "nothing",
+    "BARE__accountEndpoint": "account.example",
     "KEY": "AccountEndpoint=http://127.0.0.1:1/;AccountKey=no base64!;",
     "EMPTY": "",
 }
@@ -61,6 +61,15 @@ WORKER = {
     "duplicate name": (HTTP.format(route="a", name="one") + HTTP.format(route="b", name="one"), "one .* unique"),
     "parameter without a binding": (http("req, more"), "function one: parameter without a binding: more"),
     "binding without a parameter": (http(""), "function one: binding without a parameter: req"),
+    "parameter of another name than its binding": (
+        http("request"),
+        "function one: parameter without a binding: request; binding without a parameter: req",
+    ),
+    "exit": ("raise SystemExit\n", "cannot be imported: it ends the process"),
+    "input annotation": (
+        http("req: func.HttpResponse"),
+        "function one: the annotation HttpResponse of req does not fit httpTrigger, azure.functions.HttpRequest does",
+    ),
     "context annotation": (http("req: func.HttpRequest, context: int"), "function one: the parameter context"),
     "return annotation": (http("req", "dict"), "function one: the return annotation dict"),
     "return annotation that is no type": (http("req", "str | None"), "function one: the return annotation str"),
@@ -141,12 +150,16 @@ HOST = {
     ),
     "route": (HTTP.format(route="a/{b}c", name="one"), "function one: the segment"),
     "route of the host": (
-        HTTP.format(route="admin/things", name="one"),
-        "function one: the route admin/things conflicts with those of the host",
+        HTTP.format(route="Admin/a", name="one"),
+        "function one: the route 'Admin/a' begins with admin or runtime, which the host keeps",
     ),
     "route of the host's extensions": (
         HTTP.format(route="Runtime", name="one"),
-        "function one: the route runtime conflicts with those of the host",
+        "function one: the route 'Runtime' begins with admin or runtime",
+    ),
+    "name that is a route of the host": (
+        HTTP.format(route="", name="runtimes"),
+        "function runtimes: the route 'runtimes' begins with admin or runtime",
     ),
     "route of another function": (
         HTTP.format(route="a/{b}", name="one") + HTTP.format(route="/A/{b}/", name="two"),
@@ -175,13 +188,9 @@ HOST = {
         feed().replace('"COSMOS"', '"NOWHERE"'),
         "function feed: connection names the setting NOWHERE, but neither NOWHERE nor NOWHERE__accountEndpoint is set",
     ),
-    "connection string": (
-        feed().replace('"COSMOS"', '"TEXT"'),
-        "function feed: the setting TEXT is not of the form AccountEndpoint=…;AccountKey=…;",
-    ),
     "key of a connection string": (
         feed(lease_connection="KEY"),
-        "function feed: the setting KEY is not of the form AccountEndpoint=…;AccountKey=…;",
+        "function feed: leaseConnection: the setting KEY: its AccountKey is not base64",
     ),
     "empty connection": (
         feed().replace('"COSMOS"', '"EMPTY"'),
@@ -211,9 +220,23 @@ HOST = {
         feed(start_from_time="2026-01-01T00:00:00Z", change_feed_mode="AllVersionsAndDeletes"),
         "function feed: changeFeedMode AllVersionsAndDeletes starts now",
     ),
-    "change-feed mode": (feed(change_feed_mode="Some"), "function feed: changeFeedMode is LatestVersion or"),
+    "change-feed mode": (
+        feed(change_feed_mode="Some"),
+        "function feed: changeFeedMode is LatestVersion or AllVersionsAndDeletes, not some",
+    ),
+    "trigger of extension 3": (
+        (
+            '@app.cosmos_db_trigger_v3(arg_name="documents", connection_string_setting="COSMOS", '
+            'database_name="db", collection_name="things")\ndef feed(documents): pass\n'
+        ),
+        "function feed: cosmos_db_trigger_v3 is not supported, use cosmos_db_trigger",
+    ),
     "start time": (feed(start_from_time="soon"), "function feed: startFromTime 'soon'"),
     "number": (feed(max_items_per_invocation="many"), "function feed: maxItemsPerInvocation 'many'"),
+    "account endpoint that is no URL": (
+        feed().replace('"COSMOS"', '"BARE"'),
+        "function feed: connection: the setting BARE__accountEndpoint must be a URL",
+    ),
     "negative interval": (feed(lease_renew_interval=-1), "function feed: leaseRenewInterval is negative"),
 }
 
@@ -303,6 +326,38 @@ def test_what_the_host_refuses_is_refused_at_start(app, case):
         app.load(**SET, **ODD)
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("secret", "must be of the form AccountEndpoint=https://...;AccountKey=...;"),
+        ("AccountKey=c2VjcmV0;", "must be of the form"),
+        ("AccountEndpoint=https://a.example/;", "must be of the form"),
+        ("AccountEndpoint=a.example:443;AccountKey=c2VjcmV0;", "must be of the form"),
+        ("AccountEndpoint=https://a.example/;AccountKey=c2VjcmV0;secret", "must be of the form"),
+        ("AccountEndpoint=https://a.example/;AccountKey=secret!;", "its AccountKey is not base64"),
+    ],
+)
+def test_a_connection_string_that_cannot_be_one_is_refused_and_not_quoted(app, text, reason):
+    """Expect a text that names the function and the setting."""
+    app.write(feed())
+
+    with pytest.raises(HostError, match="function feed: connection: the setting COSMOS") as refused:
+        app.load(DB="db", COSMOS=text)
+
+    assert reason in str(refused.value)
+    assert not re.search("secret|c2VjcmV0|example", str(refused.value))
+
+
+def test_a_connection_string_in_place_of_a_setting_s_name_is_refused_and_not_quoted(app):
+    """Write the key of an account into the code."""
+    app.write(feed().replace('"COSMOS"', repr(SET["COSMOS"])))
+
+    with pytest.raises(HostError, match="function feed: connection must be the name of a setting") as refused:
+        app.load(**SET)
+
+    assert "a2V5" not in str(refused.value)
+
+
 @pytest.mark.parametrize("case", HOST_JSON)
 def test_a_host_json_that_the_host_refuses_is_refused_at_start(app, case):
     """Expect one text that names the property, its value and what it may be."""
@@ -347,7 +402,7 @@ def test_two_functions_may_answer_different_methods_of_one_route(app):
 @pytest.mark.parametrize("count", ["many", "0", "-1"])
 def test_a_number_of_threads_that_is_none_is_refused(count):
     """Expect the setting and its value."""
-    with pytest.raises(HostError, match=f"PYTHON_THREADPOOL_THREAD_COUNT '{count}' must be a whole number"):
+    with pytest.raises(HostError, match=f"the setting PYTHON_THREADPOOL_THREAD_COUNT '{count}' must be a whole number"):
         settings.read_threads({"PYTHON_THREADPOOL_THREAD_COUNT": count})
 
 
@@ -388,7 +443,9 @@ def test_a_function_that_returns_a_value_where_none_is_bound_fails_when_it_runs(
 
     host = start(app).wait_ready()
 
-    eventually(lambda: "RuntimeError: function tick without a $return binding returned a non-None value" in host.errors)
+    eventually(
+        lambda: "RuntimeError: function tick without a $return binding returned a non-None value: let" in host.errors
+    )
 
 
 @pytest.mark.parametrize("content", [{"functionTimeout": "-1"}, {"functionTimeout": "1.00:00:00"}])
@@ -407,4 +464,4 @@ def test_the_repository_s_own_host_json_is_admitted(app):
 
     app.write(HTTP.format(route="a", name="one"), host_json=content)
 
-    assert app.load()[0].host_json.function_timeout == 600.0
+    assert app.load(DURABLE_HUB="hub")[0].host_json.function_timeout == 600.0

@@ -47,7 +47,31 @@ def test_of_two_hosts_only_one_runs_a_timer_and_the_other_takes_over_when_it_end
     count = len(app.notes())
     eventually(lambda: len(app.notes()) >= count + 2)
     assert {note["pid"] for note in app.notes()} == {first.process.pid}
+    told = "warning tick: another host of this app runs the timer: this one waits"
+    eventually(lambda: told in second.errors)
 
     first.kill()
 
     eventually(lambda: app.notes()[-1]["pid"] == second.process.pid)
+    assert second.errors.count(told) == 1
+
+
+def test_a_host_leaves_nothing_outside_its_state(app, start, eventually):
+    """Give it a folder for temporary files of its own."""
+    temporary = app.root / "temporary"
+    temporary.mkdir()
+    host = start(app.write(SOURCE), WHEN="* * * * * *", TMPDIR=str(temporary)).wait_ready()
+    eventually(app.notes)
+
+    assert host.stop() == 0
+
+    assert list(temporary.iterdir()) == []
+    assert [found.name for found in app.root.joinpath("state").iterdir()] == ["timer-tick.lock"]
+
+
+def test_a_state_that_cannot_be_kept_ends_the_host_with_one_text(app, start):
+    """Name a file in place of a folder."""
+    host = start(app.write(SOURCE), "--state", str(app.root / "host.json"), WHEN="* * * * * *")
+
+    assert host.wait() == 1
+    assert host.errors == f"functions: locks cannot be kept in {app.root / 'host.json'}: File exists\n"

@@ -126,7 +126,7 @@ def opener(root: Path, started: list[HostProcess]) -> Open:
         app = App(root)
         if source is not None:
             app.write(CLIENT + source, host_json=host_json, settings=SETTINGS)
-        started.append(HostProcess(app, "--state", str(root / "state")))
+        started.append(HostProcess(app))
         return Hub(app, started[-1].wait_ready())
 
     return begin

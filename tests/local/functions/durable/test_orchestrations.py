@@ -276,9 +276,11 @@ def test_an_orchestrator_knows_when_it_is_replayed(hub):
 
 def test_an_unknown_function_fails_the_orchestration_that_calls_it(hub):
     """Read which functions exist."""
-    output = hub.wait(hub.start("call_unknown"), "Failed")["output"]
+    instance = hub.start("call_unknown")
+    output = hub.wait(instance, "Failed")["output"]
 
     assert "The function 'nobody' doesn't exist, is disabled, or is not an activity function" in output
+    assert f"warning call_unknown: instance {instance} failed: {output}" in hub.host.errors
     assert "'double'" in output
 
 

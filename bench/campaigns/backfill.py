@@ -249,7 +249,7 @@ def _running(seed: str, plan: Plan) -> Iterator[Stage]:
         settings["CHANGE_FEED_START"] = datetime.now(UTC).isoformat()
         prepare(settings, log)
         cosmos.controls.counters.reset()
-        cosmos.controls.throttle(10**9, every=3)
+        cosmos.controls.throttle(10**9, share=1 / 3)
         host = Part(["local.functions", "--key", "key", "--state", state], settings, log)
         try:
             yield Stage(cosmos, postgres, host, settings, sample)

@@ -1,0 +1,202 @@
+"""What the engine asks Cosmos itself, through the SDK and over HTTP."""
+
+import logging
+
+import pytest
+from azure.cosmos import CosmosClient, PartitionKey
+
+from cdc.cosmos import Cosmos
+from cdc.errors import FatalError, TransientError
+from cdc.feed import partition_key
+from cdc.model import Identity
+from cdc.runtime import Runtime
+from cdc.settings import Settings
+from local.cosmos import CosmosServer
+from mappers import MAPPERS
+from mappers.accounts import ACCOUNTS
+from tests.builders import an_account
+from tests.integration.test_runtime import SETTINGS
+
+
+@pytest.fixture
+def server():
+    """A Cosmos server of the test's own."""
+    with CosmosServer(port=0, physical_partitions=2) as server:
+        yield server
+
+
+@pytest.fixture
+def database(server):
+    """Its database, as an application would use it."""
+    client = CosmosClient.from_connection_string(server.connection_string)
+    yield client.create_database("db")
+    client.close()
+
+
+@pytest.fixture
+def cosmos(server):
+    """What is under test."""
+    cosmos = Cosmos(server.connection_string, "db")
+    yield cosmos
+    cosmos.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "document"),
+    [
+        pytest.param("/id", {"id": "a"}, id="the id"),
+        pytest.param("/pk", {"id": "a", "pk": 7}, id="a number"),
+        pytest.param("/pk", {"id": "a", "pk": True}, id="a truth value"),
+        pytest.param("/pk", {"id": "a", "pk": None}, id="null"),
+        pytest.param("/pk", {"id": "a"}, id="missing"),
+        pytest.param("/a/b", {"id": "a", "a": {"b": "deep"}}, id="nested"),
+        pytest.param(["/x", "/y"], {"id": "a", "x": "one", "y": 2}, id="hierarchical"),
+        pytest.param("/pk", {"id": "ä b%+'\"", "pk": "ü/ö?"}, id="odd characters"),
+    ],
+)
+def test_a_document_is_found_by_its_identity(cosmos, database, path, document):
+    """Whatever type its partition key has: what the ledger keeps of it leads back to it."""
+    kind = PartitionKey(path, kind="MultiHash") if isinstance(path, list) else PartitionKey(path)
+    database.create_container("things", kind).create_item(document)
+    paths = path if isinstance(path, list) else [path]
+    identity = Identity.of("things", partition_key(paths, document), document["id"])
+
+    reading = cosmos.read_document(identity)
+
+    assert reading.body is not None
+    assert reading.body.items() >= document.items()
+    assert abs(reading.ts - reading.body["_ts"]) <= 5
+
+
+def test_a_document_that_is_gone_is_an_absence_with_the_servers_time(cosmos, database, server):
+    """The tombstone will have the source's time, not ours."""
+    database.create_container("things", PartitionKey("/id"))
+    server.controls.clock.set(1_900_000_000)
+
+    reading = cosmos.read_document(Identity.of("things", "a", "a"))
+
+    assert reading.body is None
+    assert 0 <= reading.ts - 1_900_000_000 <= 30
+
+
+def test_a_container_that_is_gone_is_no_absence(cosmos, database):
+    """Nobody may take the loss of a container for the loss of its documents."""
+    database.create_container("things", PartitionKey("/id")).create_item({"id": "a"})
+    cosmos.read_document(Identity.of("things", "a", "a"))
+    database.delete_container("things")
+
+    with pytest.raises(FatalError):
+        cosmos.read_document(Identity.of("things", "a", "a"))
+
+
+def test_a_source_that_is_away_is_no_absence(server, database):
+    """An outage is raised as one."""
+    database.create_container("things", PartitionKey("/id"))
+    cosmos = Cosmos(server.connection_string, "db")
+    cosmos.read_document(Identity.of("things", "a", "a"))
+    server.stop()
+
+    with pytest.raises(TransientError):
+        cosmos.read_document(Identity.of("things", "a", "a"))
+    cosmos.close()
+
+
+def test_a_replica_that_lags_behind_what_was_read_before_is_waited_for(cosmos, database, server):
+    """The service says so by a 404 of its own: neither the document nor its container is missing."""
+    database.create_container("things", PartitionKey("/id")).create_item({"id": "a"})
+    cosmos.read_document(Identity.of("things", "a", "a"))
+    server.controls.fail(404, substatus=1002, times=99, operation="read_document")
+
+    with pytest.raises(TransientError):
+        cosmos.read_document(Identity.of("things", "a", "a"))
+
+
+def test_the_sdk_logs_no_identity(server, database, caplog):
+    """Its log of requests, which the worker would pass on, has ids in addresses and partition keys in headers."""
+    database.create_container("things", PartitionKey("/email"))
+    logging.getLogger("azure.cosmos").setLevel(logging.NOTSET)
+    cosmos = Cosmos(server.connection_string, "db")
+
+    with caplog.at_level(logging.INFO):
+        logging.getLogger("anything").info("heard")
+        cosmos.read_document(Identity.of("things", "lerato@example.com", "secret-id"))
+
+    assert "heard" in caplog.text
+    assert "lerato@example.com" not in caplog.text
+    assert "secret-id" not in caplog.text
+    cosmos.close()
+
+
+class TestAnotherContainer:
+    """Containers that are not the ones seen first."""
+
+    @pytest.fixture
+    def containers(self, database):
+        """The mapped containers."""
+        return {m.container: database.create_container(m.container, PartitionKey("/id")) for m in MAPPERS}
+
+    @pytest.fixture
+    def start(self, server, dsn):
+        """Start a worker process's runtime."""
+        values = {"COSMOS_CONNECTION": server.connection_string, "COSMOS_DATABASE": "db", "POSTGRES_CONNECTION": dsn}
+        started = []
+
+        def start_runtime():
+            started.append(Runtime(Settings.read(SETTINGS | values), MAPPERS))
+            return started[-1]
+
+        yield start_runtime
+        for runtime in started:
+            runtime.close()
+
+    def deliver(self, container):
+        """Return what the feed of a container delivers."""
+        container.upsert_item(an_account("a"))
+        return [dict(item) for item in container.query_items_change_feed(start_time="Beginning")]
+
+    @pytest.mark.parametrize("restarted", [False, True], ids=["the same worker", "a new worker"])
+    def test_a_container_made_again_is_refused_until_it_is_adopted(self, database, containers, start, restarted):
+        """Its documents write nothing, readiness names the command, and after it they go in."""
+        runtime = start()
+        runtime.replicate(ACCOUNTS, self.deliver(containers["Accounts"]))
+        database.delete_container("Accounts")
+        again = database.create_container("Accounts", PartitionKey("/id"))
+        if restarted:
+            runtime = start()
+
+        with pytest.raises(FatalError, match="python -m cdc adopt Accounts"):
+            runtime.replicate(ACCOUNTS, self.deliver(again))
+        assert "adopt Accounts" in runtime.ready().body
+
+        start().adopt("Accounts")
+        assert runtime.replicate(ACCOUNTS, self.deliver(again)).problems == ()
+        assert "adopt Accounts" not in runtime.ready().body
+
+    def test_an_absence_in_a_container_made_again_deletes_nothing(self, database, containers, start, connection):
+        """Dead letters that are due are not answered by a container that never had their documents."""
+        runtime = start()
+        documents = self.deliver(containers["Accounts"])
+        runtime.replicate(ACCOUNTS, documents)
+        runtime.replicate(ACCOUNTS, [documents[0] | {"_etag": "other", "_lsn": None}])
+        database.delete_container("Accounts")
+        database.create_container("Accounts", PartitionKey("/id"))
+        connection.execute("update cdc.dead_letter set next_attempt_at = now(), doubted_at = now() - interval '1 day'")
+
+        with pytest.raises(FatalError, match="adopt Accounts"):
+            runtime.retry_dead_letters()
+
+        assert connection.execute("select state from cdc.document").fetchall() == [("applied",)]
+
+    def test_a_page_of_a_container_that_is_gone_is_refused(self, database, containers, start):
+        """What the old container delivered late is not applied to what the new one brought."""
+        late = self.deliver(containers["Accounts"])
+        database.delete_container("Accounts")
+        database.create_container("Accounts", PartitionKey("/id"))
+
+        with pytest.raises(FatalError, match="a container that is gone"):
+            start().replicate(ACCOUNTS, late)
+
+    def test_only_a_replicated_container_can_be_adopted(self, start):
+        """A wrong name is told with the right ones."""
+        with pytest.raises(FatalError, match="name one of Accounts"):
+            start().adopt("Account")
