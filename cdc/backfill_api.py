@@ -1,5 +1,6 @@
 """Backfills over HTTP."""
 
+import logging
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Annotated, Protocol
@@ -7,10 +8,12 @@ from typing import Annotated, Protocol
 from pydantic import Field
 
 from cdc import api
-from cdc.errors import RequestError
+from cdc.errors import CdcError, RequestError
 from cdc.job import Options
 from cdc.model import JsonObject
 from cdc.progress import describe, describe_whole
+
+logger = logging.getLogger(__name__)
 
 _LEAST_UNITS = 50
 _DEFAULTS = Options()
@@ -91,10 +94,12 @@ class BackfillApi:
 
     def list_tasks(self) -> list[JsonObject]:
         """Return the inputs of the orchestrations that must be there, each with its instance's id."""
-        return [
-            {"id": id_, "generation": None, "retry_seconds": self._retry_seconds}
-            for id_ in self._backfills.list_running()
-        ]
+        try:
+            running = self._backfills.list_running()
+        except CdcError as error:  # whoever asked has been told, and the timer comes again
+            logger.warning("backfills cannot be looked for: %s", error)
+            running = []
+        return [{"id": id_, "generation": None, "retry_seconds": self._retry_seconds} for id_ in running]
 
     def _start(self, request: StartRequest) -> tuple[str, str]:
         containers = sorted(self._containers) if request.containers is None else list(request.containers)

@@ -231,10 +231,10 @@ def test_one_page_is_read_ahead_and_no_more(runtime, source, monkeypatch, cosmos
 
 
 def test_the_charges_of_any_ten_seconds_stay_under_the_limit(start, source, cosmos):
-    """Counted by the server, with lanes in two processes' worth of clients."""
+    """Counted by the server, over all lanes."""
     for document in Sample(seed=6).create(700):
         source.write(*document)
-    runtime = start(BACKFILL_ACTIVITY_SECONDS="5")
+    runtime = start()
     id_ = ask(runtime, max_request_units_per_second=100)
     cosmos.controls.counters.reset()
     charges, begun = [], time.monotonic()
@@ -246,11 +246,9 @@ def test_the_charges_of_any_ten_seconds_stay_under_the_limit(start, source, cosm
             time.sleep(0.05)
 
     assert done.result()["state"] == "completed"
-    seconds, total = charges[-1]
-    assert total > 500
+    assert charges[-1][1] > 500
     ten = [later - earlier for at, earlier in charges for until, later in charges if 0 <= until - at <= 10]
     assert max(ten) < 1000
-    assert seconds > total / 100 - 1
 
 
 def test_pause_resume_and_cancel(start, source):
@@ -444,6 +442,18 @@ def test_what_is_not_there_is_404_and_lists_have_pages(runtime, source):
     assert [item["id"] for item in [*first["items"], *second["items"]]] == ids[::-1]
     assert second["next"] is None
     assert runtime.backfills.list_newest({"limit": "0"}).status == 400
+
+
+def test_without_postgres_the_answer_is_503_and_nobody_fails(start, source, monkeypatch):
+    """One sentence; the timer that looks for backfills finds none."""
+    runtime = start(POSTGRES_CONNECTION="postgresql://postgres@127.0.0.1:9/none")
+    monkeypatch.setattr(runtime._database._pool, "timeout", 0.1)
+
+    answer = runtime.backfills.start(b"{}")
+
+    assert answer.status == 503
+    assert "PostgreSQL cannot be reached" in json.loads(answer.body)["detail"]
+    assert runtime.backfills.list_tasks() == []
 
 
 def test_no_document_is_in_any_answer(runtime, source):
