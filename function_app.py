@@ -1,5 +1,7 @@
 """The app's bindings; what they call is in cdc.runtime."""
 
+import asyncio
+import contextlib
 import os
 import re
 from typing import Any
@@ -7,7 +9,7 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from cdc import api
+from cdc import api, backfill_flow
 from cdc.feed import FeedMode
 from cdc.letters import LetterQuery, ReplayRequest
 from cdc.model import Mapper
@@ -20,6 +22,10 @@ settings = Settings.read(os.environ)
 mappers = choose_mappers(settings.extra_containers)
 runtime = Runtime(settings, mappers)
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
+
+_Status = df.OrchestrationRuntimeStatus
+# An orchestration that is not there has no status.
+_ENDED = (None, _Status.Completed, _Status.Failed, _Status.Terminated, _Status.Canceled)
 
 
 def _start() -> dict[str, Any]:
@@ -104,6 +110,76 @@ if settings.replicates:
         """Read one document now, for a reader that has missed it in PostgreSQL."""
         container, body = req.route_params["container"], req.get_body()
         return _respond(api.send(lambda: runtime.resync.resync(container, api.read_body(ResyncRequest, body))))
+
+    @app.route("backfills", methods=["POST"])
+    @app.durable_client_input(client_name="client")
+    async def start_backfill(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+        """Copy what containers hold."""
+        answer = await asyncio.to_thread(runtime.backfills.start, req.get_body())
+        await _start_orchestrations(client)
+        return _respond(answer)
+
+    @app.route("backfills", methods=["GET"])
+    def list_backfills(req: func.HttpRequest) -> func.HttpResponse:
+        """List backfills, newest first."""
+        return _respond(runtime.backfills.list_newest(req.params))
+
+    @app.route("backfills/{id}", methods=["GET"])
+    def read_backfill(req: func.HttpRequest) -> func.HttpResponse:
+        """Tell how far a backfill is."""
+        return _respond(runtime.backfills.read(req.route_params["id"]))
+
+    @app.route("backfills/{id}/pause", methods=["POST"])
+    def pause_backfill(req: func.HttpRequest) -> func.HttpResponse:
+        """Let a backfill rest after its present pages."""
+        return _respond(runtime.backfills.move(req.route_params["id"], "paused"))
+
+    @app.route("backfills/{id}/resume", methods=["POST"])
+    @app.durable_client_input(client_name="client")
+    async def resume_backfill(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+        """Let a paused backfill go on."""
+        answer = await asyncio.to_thread(runtime.backfills.move, req.route_params["id"], "running")
+        await _start_orchestrations(client)
+        return _respond(answer)
+
+    @app.route("backfills/{id}/cancel", methods=["POST"])
+    def cancel_backfill(req: func.HttpRequest) -> func.HttpResponse:
+        """End a backfill; what it has copied stays."""
+        return _respond(runtime.backfills.move(req.route_params["id"], "cancelled"))
+
+    @app.timer_trigger(arg_name="timer", schedule=settings.backfill_schedule)
+    @app.durable_client_input(client_name="client")
+    async def restart_backfills(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
+        """Start the orchestrations of backfills that run and have none: nothing is lost between row and instance."""
+        await _start_orchestrations(client)
+
+    @app.orchestration_trigger(context_name="context")
+    def backfill(context: df.DurableOrchestrationContext) -> backfill_flow.Steps:
+        """Copy all feed ranges of a backfill."""
+        return (yield from backfill_flow.backfill(context))
+
+    @app.orchestration_trigger(context_name="context")
+    def copy_ranges(context: df.DurableOrchestrationContext) -> backfill_flow.Steps:
+        """Copy one feed range after the other."""
+        return (yield from backfill_flow.copy_ranges(context))
+
+    @app.activity_trigger(input_name="task")
+    def plan_backfill(task: dict) -> dict:  # type: ignore[type-arg]  # the worker takes it without arguments only
+        """Find out what is left of a backfill."""
+        return runtime.backfill.plan(task["id"], task["generation"])
+
+    @app.activity_trigger(input_name="task")
+    def copy_pages(task: dict) -> dict:  # type: ignore[type-arg]
+        """Copy pages for a while."""
+        return runtime.backfill.copy(task["id"], task["generation"], task["lane"])
+
+
+async def _start_orchestrations(client: df.DurableOrchestrationClient) -> None:
+    for task in await asyncio.to_thread(runtime.backfills.list_tasks):
+        # The SDK raises a bare Exception where another has just started the same one; the timer comes again.
+        with contextlib.suppress(Exception):
+            if (await client.get_status(task["id"])).runtime_status in _ENDED:
+                await client.start_new("backfill", task["id"], task)
 
 
 @app.route("status", methods=["GET"])

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-from bench import apply, cosmos, hosts
+from bench import apply, backfill, cosmos, hosts, memory
 from bench import map as mapping
 from bench.campaigns import apply as apply_campaign
+from bench.campaigns import backfill as backfill_campaign
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -32,6 +33,10 @@ def _add_benchmarks(benchmarks: "argparse._SubParsersAction[argparse.ArgumentPar
     options.add_argument("--rounds", type=int, default=5, help="of both servers in turn (default: %(default)s)")
     _add_figures(benchmarks, "apply", apply, apply.run)
     _add_figures(benchmarks, "map", mapping, mapping.run)
+    _add_figures(benchmarks, "backfill", backfill, backfill.run)
+    options = _add(benchmarks, "memory", memory, lambda chosen: memory.run(chosen.documents, chosen.json))
+    options.add_argument("--documents", type=int, default=200_000, help="and a tenth of them (default: %(default)s)")
+    options.add_argument("--json", type=Path, metavar="PATH", help="where to write the figures")
 
 
 def _add_figures(
@@ -53,6 +58,7 @@ def _add_campaigns(campaigns: "argparse._SubParsersAction[argparse.ArgumentParse
         campaigns, "apply", apply_campaign, lambda chosen: apply_campaign.run(chosen.seed, chosen.changes)
     )
     options.add_argument("--changes", type=int, default=20_000, help="(default: %(default)s)")
+    _add_campaign(campaigns, "backfill", backfill_campaign, lambda chosen: backfill_campaign.run(chosen.seed))
 
 
 def _add_campaign(

@@ -40,8 +40,8 @@ class Cosmos:
 
     def __init__(self, connection: str, database: str, credential: TokenCredential | None = None) -> None:
         """Take a connection string, or the account's address and an identity's credential."""
+        self.database = database
         self._connection = connection
-        self._database = database
         self._credential = credential
         self._connected: CosmosClient | None = None
         self._lock = RLock()
@@ -51,37 +51,38 @@ class Cosmos:
     def _client(self) -> CosmosClient:
         with self._lock:
             if self._connected is None:
-                self._connected = self._connect()
+                self._connected = self.connect()
             return self._connected
 
     def read_origin(self, container: str) -> Origin:
         """Ask which container stands behind the settings, and for the paths of its partition key."""
-        properties = self._read_properties(self._database, container)
+        properties = self._read_properties(self.database, container)
         account = urlsplit(self._client().client_connection.url_connection).hostname or ""
         paths = tuple(properties["partitionKey"]["paths"])
         return Origin(container, account, properties["_rid"], paths)
 
-    def _connect(self) -> CosmosClient:
+    def connect(self, **options: Any) -> CosmosClient:
+        """Make another client: each thread that reads by itself needs its own."""
         if self._credential is None:
-            return CosmosClient.from_connection_string(self._connection, connection_timeout=5)
-        return CosmosClient(self._connection, self._credential, connection_timeout=5)
+            return CosmosClient.from_connection_string(self._connection, connection_timeout=5, **options)
+        return CosmosClient(self._connection, self._credential, connection_timeout=5, **options)
 
     def read_document(self, identity: Identity) -> Reading:
         """Read one document as it is now; raises when the source cannot tell, never for a document that is gone."""
-        with self._translated_errors(f"a document of {identity.container}"), self._lock:
-            proxy = self._client().get_database_client(self._database).get_container_client(identity.container)
+        with self.translated_errors(f"a document of {identity.container}"), self._lock:
+            proxy = self._client().get_database_client(self.database).get_container_client(identity.container)
             try:
                 # Any: the SDK declares neither the response's headers nor all forms of a partition key.
                 body: Any = proxy.read_item(json.loads(identity.id), _partition_key(identity))
             except CosmosResourceNotFoundError as error:
                 if error.sub_status:  # not the document is missing, but its container, or this session
                     raise
-                return Reading(None, _seconds(error.headers))
-            return Reading(dict(body), _seconds(body.get_response_headers()))
+                return Reading(None, read_seconds(error.headers))
+            return Reading(dict(body), read_seconds(body.get_response_headers()))
 
     def check_account(self) -> None:
         """Raise FatalError when the account cannot be replicated from."""
-        with self._translated_errors("the account of COSMOS_CONNECTION"), self._lock:
+        with self.translated_errors("the account of COSMOS_CONNECTION"), self._lock:
             account = self._client().get_database_account()
         if len(account.WritableLocations) > 1:
             raise FatalError(
@@ -98,8 +99,8 @@ class Cosmos:
         if mode is FeedMode.LATEST_VERSION:
             return
         try:
-            with self._translated_errors(f"the change feed of {container}"), self._lock:
-                proxy = self._client().get_database_client(self._database).get_container_client(container)
+            with self.translated_errors(f"the change feed of {container}"), self._lock:
+                proxy = self._client().get_database_client(self.database).get_container_client(container)
                 next(proxy.query_items_change_feed(mode="AllVersionsAndDeletes", start_time="Now").by_page(), None)
         except FatalError as error:
             if not _is_bad_request(error):
@@ -112,7 +113,7 @@ class Cosmos:
 
     def read_leases(self, database: str, container: str, prefix: str) -> list[JsonObject]:
         """Return the documents of the lease container whose id begins so."""
-        with self._translated_errors(f"the lease container {container} in database {database}"), self._lock:
+        with self.translated_errors(f"the lease container {container} in database {database}"), self._lock:
             proxy = self._client().get_database_client(database).get_container_client(container)
             query = "SELECT * FROM c WHERE STARTSWITH(c.id, @prefix)"
             parameters: list[dict[str, object]] = [{"name": "@prefix", "value": prefix}]
@@ -121,8 +122,8 @@ class Cosmos:
     def read_next(self, container: str, position: JsonObject) -> JsonObject | None:
         """Return the first item of a change feed after a position, if there is one."""
         try:
-            with self._translated_errors(f"the change feed of {container}"), self._lock:
-                proxy = self._client().get_database_client(self._database).get_container_client(container)
+            with self.translated_errors(f"the change feed of {container}"), self._lock:
+                proxy = self._client().get_database_client(self.database).get_container_client(container)
                 items = proxy.query_items_change_feed(max_item_count=1, **position)
                 return next((dict(item) for item in items), None)
         except FatalError as error:
@@ -152,12 +153,13 @@ class Cosmos:
         if self._connected is not None:
             self._connected.close()
 
-    def _translated_errors(self, what: str) -> AbstractContextManager[None]:
+    def translated_errors(self, what: str) -> AbstractContextManager[None]:
+        """Raise what the SDK raises as what is to be done about it."""
         return translated_errors(what, by_identity=self._credential is not None)
 
     def _read_properties(self, database: str, container: str) -> JsonObject:
         # One request at a time: the SDK keeps the last response's headers on the client, and reads them unguarded.
-        with self._translated_errors(f"the container {container} in database {database}"), self._lock:
+        with self.translated_errors(f"the container {container} in database {database}"), self._lock:
             proxy: ContainerProxy = self._client().get_database_client(database).get_container_client(container)
             return dict(proxy.read())
 
@@ -169,7 +171,8 @@ def _partition_key(identity: Identity) -> Any:
     return NonePartitionKeyValue if key == {} else key
 
 
-def _seconds(headers: Mapping[str, str]) -> int:
+def read_seconds(headers: Mapping[str, str]) -> int:
+    """Read the server's time of an answer."""
     return int(parsedate_to_datetime(headers["Date"]).timestamp())
 
 

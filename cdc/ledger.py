@@ -53,13 +53,19 @@ def _read(connection: Connection, query: LiteralString, keys: Sequence[bytes]) -
 
 
 def upsert(
-    connection: Connection, container: str, writes: Iterable[Write], row_keys: Mapping[bytes, str]
+    connection: Connection,
+    container: str,
+    writes: Iterable[Write],
+    row_keys: Mapping[bytes, str],
+    *,
+    reapplies: bool = False,
 ) -> dict[bytes, str | None]:
-    """Record the writes whose version is newer than the held one.
+    """Record the writes whose version is newer than the held one, or that very version when it is written again.
 
     Returns the winners, each with the row key that it abandons, if any.
     """
-    return _write(connection, statement("upsert_documents"), container, writes, row_keys)
+    query = statement("upsert_documents").replace("{reapplies}", "true" if reapplies else "false")
+    return _write(connection, query, container, writes, row_keys)
 
 
 def replace(

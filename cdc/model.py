@@ -245,6 +245,10 @@ class Outcome:
         )
 
 
+# What else the transaction that ends a batch is to do: it gets the connection, and what became of the batch.
+Also = Callable[[Any, Outcome], None]
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentCount:
     """How many documents of a container the ledger holds in one state, and the newest `_ts` of them."""

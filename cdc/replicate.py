@@ -11,30 +11,41 @@ from pydantic import ValidationError
 from cdc.collapse import Heads, collapse
 from cdc.errors import DocumentError, Problem, ProblemKind
 from cdc.gaps import mark_gaps
-from cdc.model import NO_ROWS, Change, Held, Mapper, Outcome, Write
+from cdc.model import NO_ROWS, Also, Change, Held, Mapper, Outcome, Write
 from cdc.version import Verdict, judge
 
 
 class Sink(Protocol):
     """Where rows and the ledger are."""
 
+    @property
+    def reapplies(self) -> bool:
+        """Tell whether the very version that is held is written again."""
+        ...
+
     def read_held(self, keys: Sequence[bytes]) -> Mapping[bytes, Held]:
         """Return what the ledger holds of these documents, without locking it."""
         ...
 
-    def apply(self, mapper: Mapper[Any], writes: Sequence[Write]) -> Outcome:
+    def apply(self, mapper: Mapper[Any], writes: Sequence[Write], also: Also | None = None) -> Outcome:
         """Write everything in one transaction, or nothing; raise DocumentError when one document is to blame."""
         ...
 
 
-def replicate(mapper: Mapper[Any], changes: Sequence[Change], sink: Sink) -> Outcome:
-    """Apply a batch in any order, any number of times; raise only for a failure of the whole batch."""
+def replicate(mapper: Mapper[Any], changes: Sequence[Change], sink: Sink, also: Also | None = None) -> Outcome:
+    """Apply a batch in any order, any number of times; raise only for a failure of the whole batch.
+
+    `also` runs in the transaction that ends the batch, even when there is nothing to write.
+    """
+    wanted = (Verdict.NEWER, Verdict.SAME) if sink.reapplies else (Verdict.NEWER,)
     with _no_collection():
         candidates = collapse(changes)
         held = sink.read_held(list(candidates))
-        writes = [write for key, heads in candidates.items() for write in _plan(mapper, heads, held.get(key))]
+        writes = [write for key, heads in candidates.items() for write in _plan(mapper, heads, held.get(key), wanted)]
         dropped = Outcome(stale=len(changes) - len(writes))
-        return dropped + _apply(mapper, mark_gaps(writes, changes, held), sink)
+        if not writes and also is None:
+            return dropped
+        return _apply(mapper, mark_gaps(writes, changes, held), sink, dropped, also)
 
 
 @contextmanager
@@ -52,16 +63,12 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _plan(mapper: Mapper[Any], heads: Heads, held: Held | None) -> list[Write]:
-    left = [(head, verdict) for head in heads if (verdict := _judge(head, held)) is not None]
-    if len(left) == 1 and left[0][1] is Verdict.NEWER:
+def _plan(mapper: Mapper[Any], heads: Heads, held: Held | None, wanted: Sequence[Verdict]) -> list[Write]:
+    judged = [(head, Verdict.NEWER if held is None else judge(head, held)) for head in heads]
+    left = [(head, verdict) for head, verdict in judged if verdict in (*wanted, Verdict.UNDECIDED)]
+    if len(left) == 1 and left[0][1] in wanted:
         return [map_change(mapper, left[0][0])]
     return [Write.read_again(head) for head, _ in left]
-
-
-def _judge(change: Change, held: Held | None) -> Verdict | None:
-    verdict = Verdict.NEWER if held is None else judge(change, held)
-    return verdict if verdict in (Verdict.NEWER, Verdict.UNDECIDED) else None
 
 
 def map_change(mapper: Mapper[Any], change: Change) -> Write:
@@ -90,14 +97,17 @@ def _json_path(location: Iterable[int | str]) -> str:
     return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
 
 
-def _apply(mapper: Mapper[Any], writes: Sequence[Write], sink: Sink) -> Outcome:
-    """Write a batch; find a document that fails by halving, so that each half that succeeds is committed."""
-    if not writes:
-        return Outcome()
+def _apply(mapper: Mapper[Any], writes: Sequence[Write], sink: Sink, before: Outcome, also: Also | None) -> Outcome:
+    """Write a batch; find a document that fails by halving, so that each half that succeeds is committed.
+
+    `before` is what became of the rest of the batch.
+    """
+    last = None if also is None else lambda connection, outcome: also(connection, before + outcome)
     try:
-        return sink.apply(mapper, writes)
+        return before + sink.apply(mapper, writes, last)
     except DocumentError as error:
         if len(writes) == 1:
-            return sink.apply(mapper, [replace(writes[0], rows=NO_ROWS, problem=error.problem)])
+            return before + sink.apply(mapper, [replace(writes[0], rows=NO_ROWS, problem=error.problem)], last)
     middle = len(writes) // 2
-    return _apply(mapper, writes[:middle], sink) + _apply(mapper, writes[middle:], sink)
+    first = _apply(mapper, writes[:middle], sink, before, None)
+    return _apply(mapper, writes[middle:], sink, first, also)

@@ -8,19 +8,25 @@ from functools import partial
 from typing import Any
 
 from cdc import api, catalog, feed, identity, migrate, origins, tombstones
+from cdc.backfill import Backfill, Source
+from cdc.backfill_api import BackfillApi
+from cdc.backfills import PostgresBackfills
 from cdc.cosmos import Cosmos
 from cdc.deadletters import PostgresLetters
 from cdc.errors import FatalError
 from cdc.feed_states import FeedStates
+from cdc.job import Job
 from cdc.leases import Leases
 from cdc.letters import DeadLetters
-from cdc.model import JsonObject, Mapper, Outcome
+from cdc.model import Change, JsonObject, Mapper, Outcome
 from cdc.notes import Ending
 from cdc.origins import ConfirmedSource
+from cdc.pages import Feeds
 from cdc.postgres import Database
+from cdc.preview import PreviewSink
 from cdc.repair import retry
 from cdc.repairs import PostgresRepairs
-from cdc.replicate import replicate
+from cdc.replicate import Sink, replicate
 from cdc.resync import Resync
 from cdc.settings import Settings
 from cdc.sink import PostgresSink
@@ -55,6 +61,11 @@ class Runtime:
         self.dead_letters = DeadLetters(PostgresLetters(self._database), identity_key)
         by_container = {mapper.container: mapper for mapper in mappers}
         self.resync = Resync(by_container, self._source.confirm, self._source, self._repairs, identity_key)
+        self._feeds = Feeds(self._cosmos)
+        backfills = PostgresBackfills(self._database)
+        self.backfills = BackfillApi(by_container, backfills, self._source.confirm_now, settings.backfill_retry_seconds)
+        feeds = Source(self._feeds.open, self._read_changes)
+        self.backfill = Backfill(by_container, feeds, backfills, self._open_sink, settings.backfill_activity_seconds)
 
     def replicate(self, mapper: Mapper[Any], items: Sequence[JsonObject]) -> Outcome:
         """Apply one batch of a change feed; raise only when the whole batch must be delivered again."""
@@ -140,7 +151,18 @@ class Runtime:
     def close(self) -> None:
         """Close every connection."""
         self._database.close()
+        self._feeds.close()
         self._cosmos.close()
+
+    def _read_changes(self, container: str, documents: Sequence[JsonObject]) -> list[Change]:
+        paths = self._source.confirm(container, documents).partition_key_paths
+        return [feed.read_change(container, paths, document) for document in documents]
+
+    def _open_sink(self, job: Job) -> Sink:
+        if job.options.dry_run:
+            return PreviewSink(self._database, job.id, reapplies=job.options.reapply)
+        backoff_seconds = self.settings.dead_letter_backoff_seconds
+        return PostgresSink(self._database, backoff_seconds, reapplies=job.options.reapply)
 
     def _check_migrations(self) -> None:
         missing = migrate.find_missing(self._database, migrate.read_migrations())

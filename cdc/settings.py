@@ -149,6 +149,9 @@ class Settings(BaseModel):
     # Longer than any change feed keeps deletes: 30 days at most.
     tombstone_retention_days: Annotated[int, Field(ge=31, le=3_650)] = 90
     tombstone_schedule: _Schedule = "0 0 3 * * *"
+    backfill_activity_seconds: Annotated[float, Field(gt=0, le=120, allow_inf_nan=False)] = 50
+    backfill_retry_seconds: _Seconds = 5
+    backfill_schedule: _Schedule = "*/30 * * * * *"
 
     # Checked on fields, not on the whole, so that these problems are named together with all others.
     @field_validator("cosmos_connection")

@@ -6,7 +6,7 @@ from typing import Any
 
 from cdc import deadletters, ledger, observations, rows, suspects, wanted
 from cdc.errors import DocumentError
-from cdc.model import DocumentCount, Held, LetterCount, Mapper, Outcome, State, Write
+from cdc.model import Also, DocumentCount, Held, LetterCount, Mapper, Outcome, State, Write
 from cdc.postgres import Connection, Database
 from cdc.queries import statement
 from cdc.version import Verdict, judge
@@ -18,7 +18,9 @@ class PostgresSink:
     The order ledger, rows, dead letters, each in key order, is the lock order of every writer.
     """
 
-    def __init__(self, database: Database, backoff_seconds: float = 60) -> None:
+    def __init__(self, database: Database, backoff_seconds: float = 60, *, reapplies: bool = False) -> None:
+        """Take the store; one that `reapplies` also writes the very versions that are held."""
+        self.reapplies = reapplies
         self._database = database
         self._backoff_seconds = backoff_seconds
 
@@ -27,11 +29,13 @@ class PostgresSink:
         with self._database.connection() as connection:
             return ledger.read_held(connection, keys)
 
-    def apply(self, mapper: Mapper[Any], writes: Sequence[Write]) -> Outcome:
+    def apply(self, mapper: Mapper[Any], writes: Sequence[Write], also: Also | None = None) -> Outcome:
         """Write everything in one transaction; what the ledger has moved past meanwhile is left out."""
         try:
             with self._database.transaction() as connection:
-                outcome = _apply(connection, mapper, writes, self._backoff_seconds)
+                outcome = _apply(connection, mapper, writes, self._backoff_seconds, self.reapplies)
+                if also is not None:
+                    also(connection, outcome)
         except DocumentError as error:
             if len(writes) > 1:
                 raise
@@ -51,9 +55,16 @@ class PostgresSink:
             return [LetterCount(*row) for row in connection.execute(statement("count_letters"))]
 
 
-def _apply(connection: Connection, mapper: Mapper[Any], writes: Sequence[Write], backoff_seconds: float) -> Outcome:
+def _apply(
+    connection: Connection,
+    mapper: Mapper[Any],
+    writes: Sequence[Write],
+    backoff_seconds: float,
+    reapplies: bool,
+) -> Outcome:
     decided = {write.change.key: write for write in writes if not write.undecided}
-    abandoned = ledger.upsert(connection, mapper.container, decided.values(), row_keys(mapper, decided))
+    keys = row_keys(mapper, decided)
+    abandoned = ledger.upsert(connection, mapper.container, decided.values(), keys, reapplies=reapplies)
     winners = [decided[key] for key in sorted(abandoned)]
     losers = [write for key, write in decided.items() if key not in abandoned]
     overtaken = _undecided_losers(connection, losers)

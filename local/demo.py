@@ -17,11 +17,12 @@ import psycopg
 from azure.core.exceptions import AzureError
 from rich.console import Console
 from rich.live import Live
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
 from rich.table import Table
 
-from local import letters
+from local import backfill, letters
 from local.compare import Comparison
-from local.sample import CONTAINERS, Sample
+from local.sample import CONTAINERS, Sample, Source
 from local.stack import LATEST_VERSION, Stack, StackError, running
 
 DOCUMENTS = 1_000
@@ -31,13 +32,15 @@ _PLAIN_REFRESH_SECONDS = 5.0
 
 _WHAT = """
 An application writes to Cosmos; the change feed triggers function_app.py, which maps each document to rows and upserts
-them into PostgreSQL. While this runs, try in another terminal, in this folder:
+them into PostgreSQL. What was there before is copied by a backfill. While this runs, try in another terminal, in this
+folder:
 """
 _TRY = (
     '{psql} -P pager=off -c "select id, email, last_login_at from accounts order by 3 desc limit 5"',
     '{psql} -P pager=off -c "select container, id, kind, path, message from cdc.dead_letter"',
     'curl -H "x-functions-key: {key}" {url}api/status',
     'curl -H "x-functions-key: {key}" {url}api/dead-letters',
+    'curl -H "x-functions-key: {key}" -d "{{}}" {url}api/backfills',
 )
 
 _console = Console()
@@ -45,51 +48,55 @@ _console = Console()
 
 @dataclass
 class _Writer:
-    """Writes to Cosmos as an application would, in a thread of its own, and counts what it wrote."""
+    """Writes to Cosmos as an application would, changes in a thread of its own, and counts what it wrote."""
 
-    stack: Stack
+    sample: Sample = field(default_factory=lambda: Sample(seed=1))
     stopped: threading.Event = field(default_factory=threading.Event)
     documents: Counter[str] = field(default_factory=Counter)
     newest_ts: Counter[str] = field(default_factory=Counter)
     writes: int = 0
-    doing: str = "writing documents"
+    doing: str = ""
 
-    def run(self) -> None:
-        source = self.stack.open_source()
-        for container, document in self._stream():
-            self.newest_ts[container] = source.write(container, document)["_ts"]
-            self.writes += 1
-            if self.stopped.is_set():
-                break
-        source.close()
-
-    def _stream(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        sample = Sample(seed=1)
-        for container, document in sample.create(DOCUMENTS):
+    def preload(self, source: Source) -> None:
+        """Write documents that are there before the app."""
+        for container, document in self.sample.create(DOCUMENTS):
             self.documents[container] += 1
-            yield container, document
+            self._write(source, container, document)
+
+    def run(self, stack: Stack) -> None:
+        """Write a poison document, then change documents until it is stopped."""
+        source = stack.open_source()
         self.doing = "writing one poison document: an account created `the day before yesterday`"
         self.documents["Accounts"] += 1
-        yield sample.poison()
+        self._write(source, *self.sample.poison())
         self.doing = f"changing documents, {CHANGES_PER_SECOND} a second"
         while not self.stopped.wait(1 / CHANGES_PER_SECOND):
-            yield sample.change()
+            self._write(source, *self.sample.change())
+        source.close()
+
+    def _write(self, source: Source, container: str, document: dict[str, Any]) -> None:
+        self.newest_ts[container] = source.write(container, document)["_ts"]
+        self.writes += 1
 
 
 def main(mode: str = LATEST_VERSION) -> int:
     """Run until Ctrl-C, then stop every part."""
-    _console.print("Starting PostgreSQL, the Cosmos server and the Functions host (a few seconds) ...")
+    _console.print(
+        f"Starting PostgreSQL and the Cosmos server, writing {DOCUMENTS} documents, "
+        "starting the Functions host (a few seconds) ..."
+    )
+    writer = _Writer()
     with (
         tempfile.NamedTemporaryFile(prefix="mystira-cdc-demo-", suffix=".log") as log,
-        running(log=log.file, mode=mode) as stack,
+        running(log=log.file, mode=mode, preload=writer.preload) as stack,
     ):
         _describe(stack, log.name)
-        writer = _Writer(stack)
-        thread = threading.Thread(target=writer.run)
+        thread = threading.Thread(target=writer.run, args=(stack,))
         thread.start()
         threading.Thread(target=_show_letters, args=(stack, writer), daemon=True).start()
         try:
             with contextlib.suppress(KeyboardInterrupt):
+                _copy(stack)
                 _watch(stack, writer)
         finally:
             writer.stopped.set()
@@ -105,6 +112,16 @@ def _show_letters(stack: Stack, writer: _Writer) -> None:
     except (psycopg.Error, AzureError, OSError, StackError) as error:
         if not writer.stopped.is_set():
             _console.print(f"no dead letters or deletes are shown: {error}", highlight=False, markup=False)
+
+
+def _copy(stack: Stack) -> None:
+    """Copy what was there before the app, beside the changes that have begun."""
+    columns = ("[progress.description]{task.description}", BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=_console, disable=not _console.is_terminal) as bar:
+        task = bar.add_task("POST /api/backfills", total=100)
+        for progress in backfill.copy(stack):
+            bar.update(task, completed=progress["percent"])
+    _console.print(f"{backfill.describe(progress)}, which were there before the app\n", highlight=False)
 
 
 def _watch(stack: Stack, writer: _Writer) -> None:

@@ -1,11 +1,14 @@
-"""Run the whole system once: write documents and changes, wait until they have arrived, compare both sides."""
+"""Run the whole system once: copy what was there before, replicate changes, compare both sides."""
 
 import tempfile
 import time
 import urllib.error
 import urllib.request
+from functools import partial
 
-from local import letters
+import psycopg
+
+from local import backfill, letters
 from local.compare import Comparison
 from local.sample import Sample, Source
 from local.stack import LATEST_VERSION, Stack, StackError, running
@@ -17,15 +20,14 @@ _PATIENCE_SECONDS = 120
 
 
 def main(mode: str = LATEST_VERSION) -> int:
-    """Return 0 when both sides are equal and exactly the poison documents are parked."""
-    print("smoke: starting PostgreSQL, the Cosmos server and the Functions host")
-    with tempfile.TemporaryFile() as log, running(log=log, mode=mode) as stack:
-        source = stack.open_source()
-        _write(source)
-        source.close()
+    """Return 0 when both sides are equal, everything was copied, and exactly the poison documents are parked."""
+    sample = Sample(seed=1)
+    print(f"smoke: starting PostgreSQL and Cosmos, writing {DOCUMENTS + POISON} documents, starting the Functions host")
+    with tempfile.TemporaryFile() as log, running(log=log, mode=mode, preload=partial(_preload, sample)) as stack:
+        complaints = _copy(stack)
+        _change(stack, sample)
         comparison = _wait_until_equal(stack)
-        complaints = [*_complaints(comparison), *_check_ready(stack)]
-        complaints += _check_letters(stack)
+        complaints += [*_complaints(comparison), *_check_ready(stack), *_check_letters(stack)]
         if complaints:
             log.seek(0)
             print(log.read().decode(), *complaints, sep="\n")
@@ -33,15 +35,34 @@ def main(mode: str = LATEST_VERSION) -> int:
     return int(bool(complaints))
 
 
-def _write(source: Source) -> None:
-    sample = Sample(seed=1)
-    print(f"smoke: writing {DOCUMENTS} documents, {CHANGES} changes of them and {POISON} poison documents to Cosmos")
+def _preload(sample: Sample, source: Source) -> None:
     for document in sample.create(DOCUMENTS):
         source.write(*document)
-    for _ in range(CHANGES):
-        source.write(*sample.change())
     for _ in range(POISON):
         source.write(*sample.poison())
+
+
+def _copy(stack: Stack) -> list[str]:
+    """Copy what was there before the app; return what was wrong with that."""
+    complaints = []
+    with psycopg.connect(stack.settings["POSTGRES_CONNECTION"]) as connection:
+        if connection.execute("select 1 from cdc.document").fetchone() is not None:
+            complaints.append("smoke: documents are in the ledger before anybody asked for a backfill")
+    *_, progress = backfill.copy(stack)
+    print(backfill.describe(progress))
+    totals = progress["totals"]
+    # What the live feed has brought meanwhile is stale to the backfill.
+    if totals["applied"] + totals["parked"] != DOCUMENTS + POISON - totals["stale"]:
+        complaints.append(f"smoke: {DOCUMENTS + POISON} documents were there, and the backfill says {totals}")
+    return complaints
+
+
+def _change(stack: Stack, sample: Sample) -> None:
+    print(f"smoke: writing {CHANGES} changes to Cosmos")
+    source = stack.open_source()
+    for _ in range(CHANGES):
+        source.write(*sample.change())
+    source.close()
 
 
 def _wait_until_equal(stack: Stack) -> Comparison:

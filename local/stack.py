@@ -9,9 +9,11 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
@@ -53,6 +55,11 @@ class Part:
             start_new_session=True,  # Ctrl-C is for this process: it ends the parts in order
         )
         self.url = self._read_url(self._process)
+
+    @property
+    def pid(self) -> int:
+        """Return the id of its process."""
+        return self._process.pid
 
     def kill(self) -> None:
         """End it with SIGKILL, as a crash would."""
@@ -123,10 +130,15 @@ class Stack:
 
 @contextmanager
 def running(
-    *, physical_partitions: int = 2, log: IO[bytes] | None = None, mode: str = LATEST_VERSION
+    *,
+    physical_partitions: int = 2,
+    log: IO[bytes] | None = None,
+    mode: str = LATEST_VERSION,
+    preload: Callable[[Source], None] | None = None,
 ) -> Iterator[Stack]:
     """Run everything until the block ends, in one of the change feed's modes.
 
+    What `preload` writes is there before the app starts: the live feed begins after it.
     POSTGRES_CONNECTION, where it is set, names the server to use, in a database of its own that is dropped afterwards;
     else a server is started and removed.
     Must be entered from a thread that outlives the block, because the parts end with it.
@@ -137,11 +149,24 @@ def running(
         ends.callback(cosmos.stop)
         settings = make_settings(f"AccountEndpoint={cosmos.url};AccountKey={EMULATOR_KEY};", dsn, mode)
         prepare(settings, log)
+        if preload is not None:
+            settings["CHANGE_FEED_START"] = _preload(settings, preload)
         key = secrets.token_urlsafe(16)
         state = ends.enter_context(tempfile.TemporaryDirectory(prefix="durable-"))
         functions = Part(["local.functions", f"--key={key}", "--state", state], settings, log)
         ends.callback(functions.stop)
         yield Stack(settings, cosmos, functions, key, psql)
+
+
+def _preload(settings: Mapping[str, str], preload: Callable[[Source], None]) -> str:
+    """Write what is to be there before; return when the live feed begins, which is in whole seconds."""
+    source = Source.open(settings["COSMOS_CONNECTION"], settings["COSMOS_DATABASE"])
+    preload(source)
+    source.close()
+    start = int(time.time()) + 1
+    while time.time() < start:
+        time.sleep(0.05)
+    return datetime.fromtimestamp(start, UTC).isoformat()
 
 
 def _start_postgres(ends: ExitStack) -> tuple[str, str]:
@@ -193,6 +218,9 @@ def make_settings(cosmos_connection: str, dsn: str, mode: str = LATEST_VERSION) 
         "SETTLE_SECONDS": "3",
         "DEAD_LETTER_SCHEDULE": "* * * * * *",
         "DEAD_LETTER_BACKOFF_SECONDS": "1",
+        "BACKFILL_ACTIVITY_SECONDS": "2",
+        "BACKFILL_RETRY_SECONDS": "0.5",
+        "BACKFILL_SCHEDULE": "*/2 * * * * *",
     }
 
 

@@ -6,7 +6,8 @@ select key, ts, lsn, etag, state, absence from cdc.document where key = any(%(ke
 
 -- name: upsert_documents
 -- The ledger under its version guard, in key order, which is the lock order of all writers. Returns the winners.
--- The guard is the NEWER verdict of cdc/version.py, 10 its ABSENCE_SECONDS. A delete event has no etag of its own.
+-- The guard is the NEWER verdict of cdc/version.py, 10 its ABSENCE_SECONDS, or the SAME verdict of what is applied again.
+-- A delete event has no etag of its own.
 -- The source is what cdc/stage.py has sent.
 insert into cdc.document as held (key, container, partition_key, id, ts, lsn, etag, row_key, state, absence)
 select s.key, s.container, s.partition_key, s.id, s.ts, s.lsn, s.etag, s.row_key, s.state, s.absence
@@ -14,7 +15,7 @@ from {source}
 order by s.key
 on conflict (key) do update set
     ts = excluded.ts,
-    lsn = excluded.lsn,
+    lsn = coalesce(excluded.lsn, case when excluded.etag = held.etag then held.lsn end),
     etag = coalesce(nullif(excluded.etag, ''), held.etag),
     row_key = case when excluded.state = 'parked' then held.row_key else excluded.row_key end,
     abandoned_row_key = case
@@ -29,6 +30,7 @@ where (
             excluded.ts = held.ts and excluded.lsn > held.lsn
             and (excluded.etag <> held.etag or excluded.etag = '')
         )
+        or ({reapplies} and excluded.ts = held.ts and excluded.etag = held.etag and held.state <> 'deleted')
     )
     and not (
         held.state = 'deleted'

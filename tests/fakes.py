@@ -4,13 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cdc.errors import DocumentError, Problem, ProblemKind
-from cdc.model import Held, Mapper, Outcome, State, Version, Write
+from cdc.model import Also, Held, Mapper, Outcome, State, Version, Write
 
 REFUSAL = Problem(ProblemKind.DATA, "accounts_check", "PostgreSQL refuses it")
 
 
 class FakeSink:
     """Hold versions and bodies; a transaction with a refused document in it writes nothing."""
+
+    reapplies = False
 
     def __init__(self, refuses: Callable[[Write], bool] = lambda _: False) -> None:
         self._refuses = refuses
@@ -23,7 +25,7 @@ class FakeSink:
         """Return what is held."""
         return {key: Held(self.versions[key], self.states[key]) for key in keys if key in self.versions}
 
-    def apply(self, _: Mapper[Any], writes: Sequence[Write]) -> Outcome:
+    def apply(self, _: Mapper[Any], writes: Sequence[Write], also: Also | None = None) -> Outcome:
         """Write everything, or raise DocumentError."""
         self.transactions += 1
         if any(write.problem is None and self._refuses(write) for write in writes):
@@ -32,9 +34,12 @@ class FakeSink:
         self.writes.extend(writes)
         self.versions |= {write.change.key: write.change.version for write in decided}
         self.states |= {write.change.key: write.state for write in decided}
-        return Outcome(
+        outcome = Outcome(
             applied=sum(write.state is State.APPLIED for write in decided),
             deleted=sum(write.state is State.DELETED for write in decided),
             undecided=len(writes) - len(decided),
             problems=tuple(write.problem for write in decided if write.problem is not None),
         )
+        if also is not None:
+            also(None, outcome)
+        return outcome

@@ -190,6 +190,10 @@ READABLE = {
         "nameless_delete_at",
     },
     "suspect": set(),
+    "backfill": set(),
+    "backfill_container": set(),
+    "backfill_range": set(),
+    "backfill_finding": set(),
 }  # fmt: skip
 
 

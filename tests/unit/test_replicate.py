@@ -160,3 +160,15 @@ def test_an_empty_batch_touches_no_rows():
 
     assert replicate(ACCOUNTS, [], sink) == Outcome()
     assert sink.transactions == 0
+
+
+@given(st.lists(changes, max_size=12), st.sets(ids))
+def test_the_transaction_that_ends_a_batch_does_one_thing_more(batch, refused):
+    """Once, also when nothing is left to write, and with what became of the whole batch."""
+    sink = FakeSink(lambda write: write.change.identity.id.strip('"') in refused)
+    for _ in range(2):
+        seen = []
+
+        outcome = replicate(ACCOUNTS, batch, sink, lambda _, outcome, seen=seen: seen.append(outcome))
+
+        assert seen == [outcome]

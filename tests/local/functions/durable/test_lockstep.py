@@ -21,16 +21,16 @@ BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 class Machine:
     """Run an orchestrator turn by turn, with events and a clock that a test decides on."""
 
-    def __init__(self, orchestrator):
+    def __init__(self, orchestrator, raw_input=None):
         self.now = BEGIN
         self.open = {}
         self.answer = {}
         self._orchestrator = df.Orchestrator.create(orchestrator)
         self._instance = Instance(
-            id="i", execution="e", name="o", status=Status.RUNNING, created=BEGIN, updated=BEGIN, input=None
+            id="i", execution="e", name="o", status=Status.RUNNING, created=BEGIN, updated=BEGIN, input=raw_input
         )
         self._past = []
-        self.turn(history.started("o", None, None))
+        self.turn(history.started("o", raw_input, None))
 
     def turn(self, *events):
         new = [self._at_now(event) for event in (make(EventType.ORCHESTRATOR_STARTED), *events)]

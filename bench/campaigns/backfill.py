@@ -1,0 +1,278 @@
+"""Copy containers while they change, with kills, an outage, a split and refusals, and compare both sides afterwards."""
+
+import json
+import random
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import psycopg
+
+from local.compare import compare_settings
+from local.cosmos import CosmosServer
+from local.postgres import Postgres
+from local.sample import DATABASE, PARTITION_KEYS, Sample, Source
+from local.stack import Part, make_settings, prepare
+
+PATIENCE_SECONDS = 300.0
+PAGE_SIZE = 100
+CHANGE_PAUSE_SECONDS = 0.02
+# Everything that goes wrong does so between these parts of the copy.
+FIRST, LAST = 0.02, 0.9
+
+
+class StuckError(Exception):
+    """Say what did not happen, and what the host said meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is copied, and what goes wrong."""
+
+    documents: int = 20_000
+    kills: int = 10
+    outage_seconds: float = 10.0
+
+
+@dataclass(slots=True)
+class Result:
+    """Count what a campaign did, and keep what was wrong."""
+
+    kills: int = 0
+    outages: int = 0
+    splits: int = 0
+    refused: int = 0
+    requests: int = 0
+    changes: int = 0
+    read: int = 0
+    ranges: int = 0
+    parked: int = 0
+    seconds: float = 0
+    differences: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.kills} kills, {self.outages} outages, {self.splits} splits, "
+            f"{self.refused} of {self.requests} requests refused, {self.changes} changes, "
+            f"{self.read} documents read in {self.ranges} ranges and {self.seconds:.0f} s, "
+            f"{self.parked} parked, {len(self.differences)} differences"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Hold the running parts."""
+
+    cosmos: CosmosServer
+    postgres: Postgres
+    host: Part
+    settings: Mapping[str, str]
+    sample: Sample
+
+    def ask(self, path: str, body: object = None) -> Any:
+        """Ask the app; with a body, by POST."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.host.url}api/{path}", data, {"x-functions-key": "key"})  # noqa: S310
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own address
+            return json.load(answer)
+
+    def count(self, query: str) -> int:
+        """Read one number; raises psycopg.Error while PostgreSQL is away."""
+        with psycopg.connect(self.postgres.dsn(), connect_timeout=5) as connection:
+            row = connection.execute(query).fetchone()
+        return int(row[0] or 0) if row else 0
+
+
+class Writer:
+    """Change documents as an application would, delete some, and write them again a while later."""
+
+    def __init__(self, stage: Stage, seed: str) -> None:
+        self._stage = stage
+        self._dice = random.Random(seed)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.changes = 0
+        self.error: Exception | None = None
+
+    def __enter__(self) -> "Writer":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End with every document written."""
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        source = Source.open(self._stage.settings["COSMOS_CONNECTION"], DATABASE)
+        try:
+            self._change(source)
+        except Exception as error:  # noqa: BLE001 - the campaign reports it
+            self.error = error
+        finally:
+            source.close()
+
+    def _change(self, source: Source) -> None:
+        sample, deleted = self._stage.sample, list[tuple[str, dict[str, Any]]]()
+        while not self._ended.wait(CHANGE_PAUSE_SECONDS):
+            if self._dice.random() < 0.2:
+                deleted.append(sample.delete())
+                source.delete(*deleted[-1])
+            elif deleted and self._dice.random() < 0.3:
+                self._write_again(source, deleted.pop(0))
+            else:
+                source.write(*sample.change())
+            self.changes += 1
+        # The latest-version feed tells nobody of a delete: what stays deleted is for a reconcile to find.
+        for each in deleted:
+            self._write_again(source, each)
+
+    def _write_again(self, source: Source, deleted: tuple[str, dict[str, Any]]) -> None:
+        source.write(*deleted)
+        self._stage.sample.documents.append(deleted)
+        self.changes += 1
+
+
+def run(seed: int) -> int:
+    """Print one line and return 1 when anything was wrong."""
+    result = play(str(seed), Plan())
+    print(*result.differences[:20], f"backfill {seed}: {result}", sep="\n", flush=True)
+    return 1 if result.differences else 0
+
+
+def play(seed: str, plan: Plan) -> Result:
+    """Copy once, while everything goes wrong at moments that the seed chooses, and compare."""
+    result = Result()
+    with _running(seed, plan) as stage, Writer(stage, seed) as writer:
+        begun = time.monotonic()
+        options = {"page_size": PAGE_SIZE, "max_parallel_ranges": 4}
+        backfill = stage.ask("backfills", options)["id"]
+        _break_things(stage, plan, random.Random(seed), result)
+        _wait(f"the backfill {backfill} is over", lambda: _state(stage, backfill) == "completed")
+        result.seconds = time.monotonic() - begun
+        writer.stop()
+        if writer.error is not None:
+            raise writer.error
+        stage.cosmos.controls.clear()
+        _wait("both sides are equal", lambda: not compare_settings(stage.settings).differences, fails=False)
+        _count(stage, backfill, writer, result)
+        result.differences += [str(each) for each in compare_settings(stage.settings).differences]
+        result.differences += _check_counters(plan, result)
+    return result
+
+
+def _break_things(stage: Stage, plan: Plan, dice: random.Random, result: Result) -> None:
+    """Do each of them when so much is copied."""
+    steps: list[Callable[[], None]] = [lambda: _kill(stage, result)] * plan.kills
+    steps += [lambda: _outage(stage, plan, result), lambda: _split(stage, dice, result)]
+    dice.shuffle(steps)
+    for part, step in zip(sorted(dice.uniform(FIRST, LAST) for _ in steps), steps, strict=True):
+        _wait(f"{part:.0%} are copied", partial(_is_copied, stage, part * plan.documents))
+        step()
+
+
+def _is_copied(stage: Stage, documents: float) -> bool:
+    with suppress(psycopg.Error):
+        return stage.count("select sum(read) from cdc.backfill_range") >= documents
+    return False
+
+
+def _kill(stage: Stage, result: Result) -> None:
+    stage.host.kill()
+    stage.host.start()
+    result.kills += 1
+
+
+def _outage(stage: Stage, plan: Plan, result: Result) -> None:
+    stage.postgres.stop(keep_data=True)
+    time.sleep(plan.outage_seconds)
+    stage.postgres.start()
+    result.outages += 1
+
+
+def _split(stage: Stage, dice: random.Random, result: Result) -> None:
+    for container in PARTITION_KEYS:
+        stage.cosmos.controls.split(DATABASE, container, str(dice.randrange(2)))
+    result.splits += 1
+
+
+def _state(stage: Stage, backfill: str) -> str:
+    with suppress(OSError):
+        return str(stage.ask(f"backfills/{backfill}")["state"])
+    return ""
+
+
+def _count(stage: Stage, backfill: str, writer: Writer, result: Result) -> None:
+    found = stage.ask(f"backfills/{backfill}")
+    counts = stage.cosmos.controls.counters.items()
+    result.changes = writer.changes
+    result.read = sum(each["read"] for each in found["ranges"])
+    result.ranges = len(found["ranges"])
+    result.requests = sum(count.requests for _, count in counts)
+    result.refused = sum(count.refused for _, count in counts)
+    result.parked = stage.count("select count(*) from cdc.dead_letter")
+    if found["totals"]["read"] != sum(found["totals"][name] for name in ("applied", "stale", "undecided", "parked")):
+        result.differences.append("the totals do not add up to the documents that were read")
+
+
+def _check_counters(plan: Plan, result: Result) -> list[str]:
+    """A document comes once, and once more where it was changed; a kill may cost each range a page."""
+    most = plan.documents + result.changes + result.kills * result.ranges * PAGE_SIZE
+    if result.read > most:
+        return [f"{result.read} documents were read, which is more than {most}"]
+    # What was changed may have come through the live feed alone.
+    least = plan.documents - result.changes
+    return [] if result.read >= least else [f"{result.read} documents were read, which is less than {least}"]
+
+
+@contextmanager
+def _running(seed: str, plan: Plan) -> Iterator[Stage]:
+    with (
+        tempfile.TemporaryDirectory() as state,
+        tempfile.TemporaryFile() as log,
+        CosmosServer(physical_partitions=2) as cosmos,
+        Postgres(durable=True) as postgres,
+    ):
+        sample = Sample(seed=int(seed))
+        _preload(cosmos, sample, plan.documents)
+        settings = make_settings(cosmos.connection_string, postgres.dsn())
+        settings["CHANGE_FEED_START"] = datetime.now(UTC).isoformat()
+        prepare(settings, log)
+        cosmos.controls.counters.reset()
+        cosmos.controls.throttle(10**9, share=1 / 3)
+        host = Part(["local.functions", "--key", "key", "--state", state], settings, log)
+        try:
+            yield Stage(cosmos, postgres, host, settings, sample)
+        except StuckError as error:
+            log.seek(0)
+            said = log.read().decode(errors="replace").splitlines()[-20:]
+            raise StuckError("\n  ".join([f"{error}; the host said:", *said])) from None
+        finally:
+            host.stop()
+
+
+def _preload(cosmos: CosmosServer, sample: Sample, documents: int) -> None:
+    source = Source.open(cosmos.connection_string, DATABASE)
+    for document in sample.create(documents):
+        source.write(*document)
+    source.close()
+
+
+def _wait(what: str, condition: Callable[[], bool], *, fails: bool = True) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            if fails:
+                raise StuckError(f"waited in vain until {what}")
+            return
+        time.sleep(0.05)

@@ -1,0 +1,60 @@
+"""The sink of a backfill that writes nothing: it counts what would be done, and why not."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from cdc.model import Also, Held, Mapper, Outcome, State, Write
+from cdc.postgres import Database
+from cdc.queries import statement
+from cdc.sink import PostgresSink
+
+
+class PreviewSink:
+    """Ask the ledger, and keep only what was found, by kind and path."""
+
+    def __init__(self, database: Database, backfill: str, *, reapplies: bool) -> None:
+        self.reapplies = reapplies
+        self._database = database
+        self._backfill = backfill
+        self._sink = PostgresSink(database)
+
+    def read_held(self, keys: Sequence[bytes]) -> Mapping[bytes, Held]:
+        """Return what the ledger holds of these documents."""
+        return self._sink.read_held(keys)
+
+    def apply(self, mapper: Mapper[Any], writes: Sequence[Write], also: Also | None = None) -> Outcome:
+        """Count what would be written; what PostgreSQL would refuse is not found."""
+        outcome = _preview(writes)
+        findings = Counter(found for write in writes for found in _findings(write))
+        with self._database.transaction() as connection:
+            if findings:
+                parameters = {
+                    "id": self._backfill,
+                    "container": mapper.container,
+                    "kinds": [kind for kind, _ in findings],
+                    "paths": [path for _, path in findings],
+                    "documents": list(findings.values()),
+                }
+                connection.execute(statement("count_findings"), parameters)
+            if also is not None:
+                also(connection, outcome)
+        return outcome
+
+
+def _preview(writes: Sequence[Write]) -> Outcome:
+    decided = [write for write in writes if not write.undecided]
+    states = Counter(write.state for write in decided)
+    return Outcome(
+        applied=states[State.APPLIED],
+        deleted=states[State.DELETED],
+        undecided=len(writes) - len(decided),
+        problems=tuple(write.problem for write in decided if write.problem is not None),
+    )
+
+
+def _findings(write: Write) -> Iterator[tuple[str, str]]:
+    if write.problem is not None:
+        yield write.problem.kind.value, re.sub(r"\[\d+\]", "[]", write.problem.path)
+    yield from ((each.kind.value, each.path) for each in write.rows.observations)

@@ -1,0 +1,199 @@
+-- Named statements of backfills.
+
+-- name: insert_backfill
+-- A backfill that was asked for.
+insert into cdc.backfill (id, max_request_units_per_second, max_parallel_ranges, page_size, reapply, dry_run)
+values (
+    %(id)s, %(max_request_units_per_second)s, %(max_parallel_ranges)s, %(page_size)s, %(reapply)s, %(dry_run)s
+);
+
+-- name: occupy_containers
+-- The containers that no other backfill has, in one order for all who ask.
+insert into cdc.backfill_container (backfill, container)
+select %(id)s, c from unnest(%(containers)s::text[]) as c order by c
+on conflict (container) where running do nothing
+returning container;
+
+-- name: read_occupant
+-- Another backfill that has one of these containers.
+select container, backfill from cdc.backfill_container
+where running and container = any(%(containers)s::text[]) and backfill <> %(id)s order by container limit 1;
+
+-- name: list_running_backfills
+-- The backfills that somebody must be working at.
+select id from cdc.backfill where state = 'running' order by started_at, id;
+
+-- name: take_backfill
+-- Whoever takes it is the only one from then on: what the one before still writes is refused.
+update cdc.backfill set generation = generation + 1 where id = %(id)s and state = 'running' returning generation;
+
+-- name: read_job
+-- What is to be done, for who has taken the backfill.
+select max_request_units_per_second, max_parallel_ranges, page_size, reapply, dry_run
+from cdc.backfill where id = %(id)s and generation = %(generation)s and state = 'running';
+
+-- name: list_uncounted
+-- The containers whose feed ranges are not known yet.
+select container from cdc.backfill_container
+where backfill = %(id)s and documents is null order by container;
+
+-- name: count_container
+-- How many documents a container has when its copy begins, and what time it is there.
+update cdc.backfill_container set documents = %(documents)s, source_ts = %(source_ts)s
+where backfill = %(id)s and container = %(container)s and documents is null;
+
+-- name: insert_ranges
+-- Feed ranges that wait to be copied: all of a container, or the children of one that has split.
+insert into cdc.backfill_range (backfill, container, range_min, range_max, continuation)
+select %(id)s, %(container)s, s.range_min, s.range_max, %(continuation)s
+from unnest(%(mins)s::text[], %(maxes)s::text[]) as s (range_min, range_max)
+order by s.range_min
+on conflict (backfill, container, range_min, range_max) do nothing;
+
+-- name: release_ranges
+-- No lane works at them any more.
+update cdc.backfill_range set lane = null where backfill = %(id)s and lane is not null;
+
+-- name: count_waiting_ranges
+-- What is left to do.
+select count(*) from cdc.backfill_range where backfill = %(id)s and state = 'waiting';
+
+-- name: claim_range
+-- The feed range that a lane has, else one that nobody has; none for a backfill that is paused, over or another's now.
+update cdc.backfill_range r set lane = %(lane)s
+from cdc.backfill b, cdc.backfill_container c
+where r.number = (
+        select number from cdc.backfill_range
+        where backfill = %(id)s and state = 'waiting' and (lane is null or lane = %(lane)s)
+        order by lane is null, number limit 1 for update skip locked
+    )
+  and b.id = r.backfill and b.state = 'running' and b.generation = %(generation)s
+  and (c.backfill, c.container) = (r.backfill, r.container)
+returning r.number, r.container, r.range_min, r.range_max, r.continuation, c.source_ts;
+
+-- name: advance_range
+-- A page, in the transaction that writes its rows: nothing where somebody else has read it or works at the backfill.
+update cdc.backfill_range r set
+    continuation = %(next)s,
+    state = case when %(ended)s then 'completed' else 'waiting' end,
+    read = r.read + %(read)s, applied = r.applied + %(applied)s, stale = r.stale + %(stale)s,
+    undecided = r.undecided + %(undecided)s, parked = r.parked + %(parked)s,
+    request_units = r.request_units + %(request_units)s,
+    problem = null, updated_at = now()
+from cdc.backfill b
+where r.number = %(number)s and r.state = 'waiting' and r.continuation is not distinct from %(continuation)s
+  and b.id = r.backfill and b.generation = %(generation)s
+returning b.state;
+
+-- name: split_range
+-- A feed range that is no more, whose children go on where it was.
+update cdc.backfill_range r set state = 'split', updated_at = now()
+from cdc.backfill b
+where r.number = %(number)s and r.state = 'waiting' and r.continuation is not distinct from %(continuation)s
+  and b.id = r.backfill and b.generation = %(generation)s
+returning r.number;
+
+-- name: note_range_problem
+-- Why a feed range does not go on.
+update cdc.backfill_range set problem = %(problem)s where number = %(number)s and state = 'waiting';
+
+-- name: note_backfill_problem
+-- Why a backfill does not begin, or nothing when it has.
+update cdc.backfill set problem = %(problem)s
+where id = %(id)s and generation = %(generation)s and problem is distinct from %(problem)s;
+
+-- name: reserve_units
+-- The next request takes its place behind all that were asked for. Returns the seconds until then.
+update cdc.backfill
+set paced_to = greatest(paced_to, clock_timestamp()) + make_interval(secs => %(seconds)s)
+where id = %(id)s
+returning extract(epoch from paced_to - clock_timestamp())::float8 - %(seconds)s;
+
+-- name: settle_units
+-- A request cost more or less than it had reserved.
+update cdc.backfill set paced_to = paced_to + make_interval(secs => %(seconds)s) where id = %(id)s;
+
+-- name: move_backfill
+-- Another state, from one of those it may have been in.
+update cdc.backfill set
+    state = %(state)s,
+    -- What a cancelled one still writes is refused; a paused one may end its page.
+    generation = generation + case when %(state)s = 'cancelled' then 1 else 0 end,
+    finished_at = case when %(state)s in ('completed', 'cancelled') then now() end
+where id = %(id)s and state = any(%(states)s::text[])
+returning id;
+
+-- name: measure_anew
+-- The time of a pause says nothing about the speed.
+update cdc.backfill b set
+    measured_at = now(),
+    measured_read = coalesce(s.read, 0),
+    measured_request_units = coalesce(s.request_units, 0)
+from (
+    select sum(read) as read, sum(request_units) as request_units from cdc.backfill_range where backfill = %(id)s
+) as s
+where b.id = %(id)s;
+
+-- name: leave_containers
+-- Another backfill may have them.
+update cdc.backfill_container set running = false where backfill = %(id)s and running;
+
+-- name: read_backfills
+-- Everything about backfills but their ranges, newest first: one, or those that were asked for before another.
+select jsonb_build_object(
+    'id', b.id, 'state', b.state, 'containers', c.containers, 'problem', coalesce(b.problem, r.problem),
+    'max_request_units_per_second', b.max_request_units_per_second, 'max_parallel_ranges', b.max_parallel_ranges,
+    'page_size', b.page_size, 'reapply', b.reapply, 'dry_run', b.dry_run,
+    'started_at', b.started_at, 'finished_at', b.finished_at,
+    'documents', c.documents, 'counted', c.counted,
+    'read', coalesce(r.read, 0), 'applied', coalesce(r.applied, 0), 'stale', coalesce(r.stale, 0),
+    'undecided', coalesce(r.undecided, 0), 'parked', coalesce(r.parked, 0),
+    'request_units', coalesce(r.request_units, 0),
+    'seconds', extract(epoch from coalesce(b.finished_at, now()) - b.measured_at),
+    'measured_read', coalesce(r.read, 0) - b.measured_read,
+    'measured_request_units', coalesce(r.request_units, 0) - b.measured_request_units
+)
+from cdc.backfill b
+cross join lateral (
+    select array_agg(container order by container) as containers, coalesce(sum(documents), 0) as documents,
+           bool_and(documents is not null) as counted
+    from cdc.backfill_container where backfill = b.id
+) as c
+cross join lateral (
+    select sum(read) as read, sum(applied) as applied, sum(stale) as stale, sum(undecided) as undecided,
+           sum(parked) as parked, sum(request_units) as request_units, max(problem) as problem
+    from cdc.backfill_range where backfill = b.id
+) as r
+where (%(id)s::text is null or b.id = %(id)s)
+  and (
+      %(after)s::text is null
+      or (b.started_at, b.id) < (select a.started_at, a.id from cdc.backfill a where a.id = %(after)s)
+  )
+order by b.started_at desc, b.id desc limit %(limit)s;
+
+-- name: read_backfill_ranges
+-- How far each feed range is.
+select jsonb_build_object(
+    'container', container, 'min', range_min, 'max', range_max, 'state', state, 'read', read, 'applied', applied,
+    'stale', stale, 'undecided', undecided, 'parked', parked, 'request_units', request_units, 'problem', problem,
+    'updated_at', updated_at
+)
+from cdc.backfill_range where backfill = %(id)s order by container, range_min, number;
+
+-- name: read_findings
+-- What a backfill that writes nothing has found.
+select jsonb_build_object('container', container, 'kind', kind, 'path', path, 'documents', documents)
+from cdc.backfill_finding where backfill = %(id)s order by container, kind, path;
+
+-- name: count_findings
+-- Count documents by path, in key order; a container has no more paths than fit a page.
+insert into cdc.backfill_finding as held (backfill, container, kind, path, documents)
+select %(id)s, %(container)s, s.kind, s.path, s.documents
+from unnest(%(kinds)s::text[], %(paths)s::text[], %(documents)s::bigint[]) as s (kind, path, documents)
+where (select count(*) from cdc.backfill_finding where backfill = %(id)s and container = %(container)s) < 500
+   or exists (
+       select from cdc.backfill_finding f
+       where (f.backfill, f.container, f.kind, f.path) = (%(id)s, %(container)s, s.kind, s.path)
+   )
+order by s.kind, s.path
+on conflict (backfill, container, kind, path) do update set documents = held.documents + excluded.documents;

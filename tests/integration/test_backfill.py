@@ -1,0 +1,466 @@
+"""A backfill of a real Cosmos server into a real database, driven as its orchestration drives it."""
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import pairwise
+
+import pytest
+
+from cdc import backfill as backfill_module
+from cdc.page import Page
+from cdc.pages import Feed
+from cdc.runtime import Runtime
+from cdc.settings import Settings
+from local.compare import compare
+from local.cosmos import CosmosServer
+from local.sample import DATABASE, Sample, Source
+from local.stack import make_settings
+from mappers import MAPPERS
+from tests.builders import an_account
+
+FEED = "read_change_feed"
+
+
+@pytest.fixture
+def cosmos():
+    """A Cosmos server with two physical partitions."""
+    with CosmosServer(port=0, physical_partitions=2) as server:
+        yield server
+
+
+@pytest.fixture
+def source(cosmos):
+    """The source database."""
+    source = Source.open(cosmos.connection_string, DATABASE)
+    yield source
+    source.close()
+
+
+@pytest.fixture
+def start(cosmos, dsn, source):
+    """Start the app's use cases, as one worker process has them."""
+    started = []
+
+    def start_runtime(mappers=MAPPERS, **settings):
+        values = make_settings(cosmos.connection_string, dsn) | settings
+        started.append(Runtime(Settings.read(values), mappers))
+        return started[-1]
+
+    yield start_runtime
+    for runtime in started:
+        runtime.close()
+
+
+@pytest.fixture
+def runtime(start):
+    """One worker process."""
+    return start()
+
+
+def ask(runtime, **body):
+    """Ask for a backfill and return its id."""
+    answer = runtime.backfills.start(json.dumps(body).encode())
+    assert answer.status == 202, answer.body
+    return json.loads(answer.body)["id"]
+
+
+def read(runtime, id_):
+    """Read a backfill."""
+    return json.loads(runtime.backfills.read(id_).body)
+
+
+def work(runtime, id_, rounds=50):
+    """Do what the orchestration does; return the backfill."""
+    generation = None
+    with ThreadPoolExecutor(8) as lanes:
+        for _ in range(rounds):
+            plan = runtime.backfill.plan(id_, generation)
+            if plan["over"]:
+                break
+            generation = plan["generation"]
+            list(lanes.map(partial(runtime.backfill.copy, id_, generation), range(plan.get("lanes", 0))))
+    return read(runtime, id_)
+
+
+def write(source, documents, container="Accounts"):
+    """Write accounts, with names of their own."""
+    for number in range(documents):
+        source.write(container, an_account(f"account-{number}", Email=f"{number}@example.com"))
+
+
+def is_equal(cosmos, dsn):
+    """Tell whether both sides are equal."""
+    return not compare(cosmos.connection_string, DATABASE, dsn).differences
+
+
+def test_what_was_there_before_is_copied(runtime, source, cosmos, dsn):
+    """Every container, every generation of documents; the counters are those of the documents."""
+    sample = Sample(seed=5)
+    for document in sample.create(300):
+        source.write(*document)
+    source.write(*sample.poison())
+
+    done = work(runtime, ask(runtime, page_size=20))
+
+    assert done["state"] == "completed"
+    assert done["totals"] == {"read": 301, "applied": 300, "stale": 0, "undecided": 0, "parked": 1}
+    assert (done["documents"], done["percent"], done["seconds_left"]) == (301, 100.0, 0)
+    assert {range_["state"] for range_ in done["ranges"]} == {"completed"}
+    assert sum(range_["read"] for range_ in done["ranges"]) == 301
+    assert is_equal(cosmos, dsn)
+
+
+def test_what_is_applied_already_is_stale(runtime, source):
+    """A second backfill writes nothing."""
+    write(source, 30)
+    work(runtime, ask(runtime))
+
+    again = work(runtime, ask(runtime, containers=["Accounts"]))
+
+    assert again["totals"] == {"read": 30, "applied": 0, "stale": 30, "undecided": 0, "parked": 0}
+
+
+def test_a_range_that_splits_goes_on_in_its_children(runtime, source, cosmos, dsn):
+    """From where it was: nothing is read twice, nothing is left out."""
+    write(source, 80)
+    id_ = ask(runtime, containers=["Accounts"], page_size=5, max_parallel_ranges=1)
+    with cosmos.hold(operation=FEED, path="/Accounts/") as feed, ThreadPoolExecutor(1) as thread:
+        feed_seen = thread.submit(work, runtime, id_)
+        assert feed.entered.wait(20)
+        cosmos.controls.split(DATABASE, "Accounts", "0")
+        feed.release()
+        done = feed_seen.result()
+
+    assert done["totals"]["read"] == done["totals"]["applied"] == 80
+    assert sorted(range_["state"] for range_ in done["ranges"]) == ["completed"] * 3 + ["split"]
+    assert is_equal(cosmos, dsn)
+
+
+def test_a_range_that_splits_half_way_is_not_read_again(start, source, cosmos):
+    """The children start at the parent's continuation."""
+    write(source, 80)
+    runtime = start(BACKFILL_ACTIVITY_SECONDS="0.001")  # one page at a time
+    id_ = ask(runtime, containers=["Accounts"], page_size=5, max_parallel_ranges=1)
+    work(runtime, id_, rounds=3)
+    before = read(runtime, id_)
+    assert 0 < before["totals"]["read"] < 40
+
+    cosmos.controls.split(DATABASE, "Accounts", "0")
+    done = work(runtime, id_, rounds=100)
+
+    assert done["totals"]["read"] == 80
+    assert next(range_ for range_ in done["ranges"] if range_["state"] == "split")["read"] == before["totals"]["read"]
+
+
+def test_throttling_and_failures_put_a_backfill_off_and_lose_nothing(runtime, source, cosmos, dsn):
+    """While the source refuses, the backfill says why it waits; afterwards it ends exact."""
+    write(source, 40)
+    id_ = ask(runtime, containers=["Accounts"], page_size=7)
+    cosmos.controls.throttle(10_000, operation=FEED)
+    waiting = work(runtime, id_, rounds=1)
+    assert (waiting["state"], waiting["problem"]) == (
+        "running",
+        "Cosmos answered 429 for the change feed of Accounts.",
+    )
+
+    cosmos.controls.clear()
+    cosmos.controls.fail(503, times=3, operation=FEED)
+    cosmos.controls.fail(410, substatus=1007, times=3, operation=FEED)
+    cosmos.controls.drop(times=2, operation=FEED)
+    done = work(runtime, id_)
+
+    assert (done["state"], done["problem"]) == ("completed", None)
+    assert done["totals"]["read"] == 40
+    assert is_equal(cosmos, dsn)
+
+
+def test_a_backfill_reads_no_more_than_the_containers_and_ends_at_what_the_live_feed_brings(
+    runtime, source, cosmos
+) -> None:
+    """A page on which everything is newer than the start is the last of its range."""
+    write(source, 10)
+    id_ = ask(runtime, containers=["Accounts"], page_size=1, max_parallel_ranges=1)
+    plan = runtime.backfill.plan(id_, None)
+    cosmos.controls.clock.advance(60)
+    write(source, 10)  # all of them again, newer: none of the old versions is left in the feed
+
+    for _ in range(2):
+        runtime.backfill.copy(id_, plan["generation"], 0)
+    done = work(runtime, id_)
+
+    assert done["state"] == "completed"
+    assert done["totals"]["read"] == 2
+
+
+def test_a_page_without_documents_is_no_end(runtime, source, monkeypatch):
+    """Only 304 is: the service may answer with an empty page and a new continuation."""
+    write(source, 20)
+    read_page = Feed.read
+
+    def read_nothing_first(feed, range_, continuation, size):
+        if continuation is None:
+            return Page((), '"0"', ended=False, request_units=1.0)
+        return read_page(feed, range_, continuation, size)
+
+    monkeypatch.setattr(Feed, "read", read_nothing_first)
+    done = work(runtime, ask(runtime, containers=["Accounts"]))
+
+    assert done["totals"]["applied"] == 20
+
+
+def test_one_page_is_read_ahead_and_no_more(runtime, source, monkeypatch, cosmos):
+    """While a page is being written, the next is asked for; the one after waits until it is committed."""
+    write(source, 40)
+    seen = []
+    counters = cosmos.controls.counters
+    replicate = backfill_module.replicate
+
+    def slow_replicate(*arguments):
+        time.sleep(0.05)
+        seen.append(counters[FEED].requests)
+        return replicate(*arguments)
+
+    monkeypatch.setattr(backfill_module, "replicate", slow_replicate)
+    id_ = ask(runtime, containers=["Accounts"], page_size=2, max_parallel_ranges=1)
+    work(runtime, id_)
+
+    assert [after - before for before, after in pairwise(seen[:8])] == [1] * 7
+    assert seen[0] == 2
+
+
+def test_the_charges_of_any_ten_seconds_stay_under_the_limit(start, source, cosmos):
+    """Counted by the server, over all lanes."""
+    for document in Sample(seed=6).create(700):
+        source.write(*document)
+    runtime = start()
+    id_ = ask(runtime, max_request_units_per_second=100)
+    cosmos.controls.counters.reset()
+    charges, begun = [], time.monotonic()
+    with ThreadPoolExecutor(1) as thread:
+        done = thread.submit(work, runtime, id_)
+        while not done.done():
+            total = sum(count.charge for name, count in cosmos.controls.counters.items() if name != "read_account")
+            charges.append((time.monotonic() - begun, total))
+            time.sleep(0.05)
+
+    assert done.result()["state"] == "completed"
+    assert charges[-1][1] > 500
+    ten = [later - earlier for at, earlier in charges for until, later in charges if 0 <= until - at <= 10]
+    assert max(ten) < 1000
+
+
+def test_pause_resume_and_cancel(start, source):
+    """A pause ends within a page, a resume goes on where it was, a cancel ends; then a new one may begin."""
+    write(source, 60)
+    runtime = start(BACKFILL_ACTIVITY_SECONDS="0.001")
+    id_ = ask(runtime, containers=["Accounts"], page_size=5, max_parallel_ranges=1)
+    plan = runtime.backfill.plan(id_, None)
+    runtime.backfill.copy(id_, plan["generation"], 0)
+    assert json.loads(runtime.backfills.move(id_, "paused").body)["state"] == "paused"
+    paused = read(runtime, id_)
+
+    assert runtime.backfill.copy(id_, plan["generation"], 0) == {"ok": True, "over": True}
+    assert runtime.backfill.plan(id_, plan["generation"])["over"]
+    assert runtime.backfills.list_tasks() == []
+    assert read(runtime, id_)["totals"] == paused["totals"]
+
+    assert json.loads(runtime.backfills.move(id_, "running").body)["state"] == "running"
+    assert [task["id"] for task in runtime.backfills.list_tasks()] == [id_]
+    work(runtime, id_, rounds=2)
+    resumed = read(runtime, id_)
+    assert resumed["totals"]["read"] > paused["totals"]["read"]
+
+    assert json.loads(runtime.backfills.move(id_, "cancelled").body)["state"] == "cancelled"
+    assert work(runtime, id_)["totals"] == resumed["totals"]
+    assert runtime.backfills.move(id_, "running").status == 409
+    assert work(runtime, ask(runtime, containers=["Accounts"]), rounds=100)["totals"]["read"] == 60
+
+
+def test_a_cancelled_backfill_writes_no_page_that_it_was_at(runtime, source, connection, monkeypatch):
+    """The generation is another one when the page's transaction ends: rows, ledger and counters stay as they were."""
+    write(source, 5)
+    id_ = ask(runtime, containers=["Accounts"])
+    replicate = backfill_module.replicate
+
+    def cancel_first(*arguments):
+        runtime.backfills.move(id_, "cancelled")
+        return replicate(*arguments)
+
+    monkeypatch.setattr(backfill_module, "replicate", cancel_first)
+    done = work(runtime, id_)
+
+    assert (done["state"], done["totals"]["read"]) == ("cancelled", 0)
+    assert connection.execute("select count(*) from cdc.document").fetchone() == (0,)
+
+
+def test_who_takes_a_backfill_fences_the_one_before(start, source):
+    """Two orchestrations of one backfill: what the older one does from then on is not written."""
+    write(source, 60)
+    runtime = start(BACKFILL_ACTIVITY_SECONDS="0.001")
+    id_ = ask(runtime, containers=["Accounts"], page_size=5, max_parallel_ranges=1)
+    first = runtime.backfill.plan(id_, None)
+    second = runtime.backfill.plan(id_, None)
+    assert second["generation"] == first["generation"] + 1
+
+    assert runtime.backfill.copy(id_, first["generation"], 0)["over"]
+    assert read(runtime, id_)["totals"]["read"] == 0
+    assert not runtime.backfill.copy(id_, second["generation"], 0)["over"]
+    assert read(runtime, id_)["totals"]["read"] == 5
+
+
+def test_two_who_copy_one_range_count_each_page_once(start, source):
+    """An activity that the host delivers twice: one of the two loses each page, and writes nothing of it."""
+    write(source, 120)
+    runtimes = [start(), start()]
+    id_ = ask(runtimes[0], containers=["Accounts"], page_size=3, max_parallel_ranges=1)
+    plan = runtimes[0].backfill.plan(id_, None)
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda each: each.backfill.copy(id_, plan["generation"], 0), runtimes))
+    done = work(runtimes[0], id_)
+
+    assert done["totals"]["read"] == done["totals"]["applied"] == 120
+
+
+def test_a_mended_mapper_is_applied_to_what_is_there_by_reapply(start, source, connection):
+    """Equal versions are written again; without `reapply` they are stale; a newer version is not overwritten."""
+    write(source, 3)
+    work(start(), ask(start(), containers=["Accounts"]))
+    connection.execute("update accounts set display_name = 'of an older mapper'")
+    connection.execute("update cdc.document set ts = ts + 1000, etag = 'newer' where id = '\"account-2\"'")
+    runtime = start()
+
+    assert work(runtime, ask(runtime, containers=["Accounts"]))["totals"]["stale"] == 3
+    assert work(runtime, ask(runtime, containers=["Accounts"], reapply=True))["totals"]["applied"] == 2
+
+    names = connection.execute("select id, display_name from accounts order by id").fetchall()
+    assert names == [("account-0", "Thandi M"), ("account-1", "Thandi M"), ("account-2", "of an older mapper")]
+
+
+def test_a_parked_document_is_applied_by_reapply_when_it_can_be(start, source, connection, monkeypatch):
+    """Its dead letter goes with it."""
+    source.write("Accounts", an_account("a"))
+    runtime = start()
+    with monkeypatch.context() as patch:
+        patch.setattr(type(MAPPERS[0]), "map", lambda *_: {}["a mapper with a mistake"])
+        assert work(runtime, ask(runtime, containers=["Accounts"]))["totals"]["parked"] == 1
+    assert connection.execute("select count(*) from cdc.dead_letter").fetchone() == (1,)
+
+    done = work(runtime, ask(runtime, containers=["Accounts"], reapply=True))
+
+    assert done["totals"]["applied"] == 1
+    assert connection.execute("select count(*) from cdc.dead_letter").fetchone() == (0,)
+    assert connection.execute("select id from accounts").fetchall() == [("a",)]
+
+
+def test_a_dry_run_says_what_it_would_do_and_writes_nothing(runtime, source, connection):
+    """What would be applied, what would be parked and why, and the properties that nobody knows."""
+    write(source, 4)
+    source.write("Accounts", an_account("poison", Email=None))
+    source.write("Accounts", an_account("unknown", ShoeSize=38))
+
+    done = work(runtime, ask(runtime, containers=["Accounts"], dry_run=True))
+
+    assert done["totals"] == {"read": 6, "applied": 5, "stale": 0, "undecided": 0, "parked": 1}
+    assert {"container": "Accounts", "kind": "mapping", "path": "$.Email", "documents": 1} in done["findings"]
+    assert {"container": "Accounts", "kind": "unknown", "path": "$.ShoeSize", "documents": 1} in done["findings"]
+    for table in ("accounts", "completed_scenarios", "cdc.document", "cdc.dead_letter", "cdc.observation"):
+        assert connection.execute(f"select count(*) from {table}").fetchone() == (0,)
+
+
+def test_a_container_of_another_life_is_refused(runtime, source, connection):
+    """Before it starts; the sentence says what to do."""
+    write(source, 3)
+    runtime.check()
+    connection.execute("update cdc.container set rid = 'another'")
+
+    answer = runtime.backfills.start(b'{"containers": ["Accounts"]}')
+
+    assert answer.status == 503
+    assert "python -m cdc adopt Accounts" in json.loads(answer.body)["detail"]
+    assert connection.execute("select count(*) from cdc.backfill").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"containers": []}', "containers"),
+        (b'{"containers": ["Nothing"]}', "containers.0"),
+        (b'{"containers": ["Accounts", "Accounts"]}', "containers"),
+        (b'{"max_request_units_per_second": 1}', "max_request_units_per_second"),
+        (b'{"max_request_units_per_second": "400"}', "max_request_units_per_second"),
+        (b'{"max_parallel_ranges": 0}', "max_parallel_ranges"),
+        (b'{"page_size": 100000}', "page_size"),
+        (b'{"reapply": 1}', "reapply"),
+        (b'{"dry_run": "yes"}', "dry_run"),
+        (b'{"pages": 1}', "pages"),
+    ],
+)
+def test_a_bad_request_is_answered_with_the_field(runtime, body, field):
+    """400, and nothing is started."""
+    answer = runtime.backfills.start(body)
+
+    assert (answer.status, answer.content_type) == (400, "application/problem+json")
+    assert [error["field"] for error in json.loads(answer.body)["errors"]] == [field]
+    assert json.loads(runtime.backfills.list_newest({}).body) == {"items": [], "next": None}
+
+
+def test_a_container_has_one_backfill_at_a_time(runtime, source):
+    """The answer names the other one; a container that it does not have is free."""
+    first = ask(runtime, containers=["Accounts", "UserProfiles"])
+
+    answer = runtime.backfills.start(b'{"containers": ["GameSessions", "UserProfiles"]}')
+
+    assert answer.status == 409
+    assert first in json.loads(answer.body)["detail"]
+    assert ask(runtime, containers=["GameSessions"]) != first
+    runtime.backfills.move(first, "paused")
+    assert runtime.backfills.start(b'{"containers": ["Accounts"]}').status == 409
+    runtime.backfills.move(first, "cancelled")
+    assert ask(runtime, containers=["Accounts"])
+
+
+def test_of_many_who_ask_at_once_one_is_granted(runtime, source):
+    """Each container once, whatever the order in which they are named."""
+    bodies = [b'{"containers": ["Accounts", "UserProfiles"]}', b'{"containers": ["UserProfiles", "Accounts"]}'] * 3
+    with ThreadPoolExecutor(6) as threads:
+        statuses = list(threads.map(lambda body: runtime.backfills.start(body).status, bodies))
+
+    assert sorted(statuses) == [202] + [409] * 5
+
+
+def test_what_is_not_there_is_404_and_lists_have_pages(runtime, source):
+    """Newest first."""
+    assert runtime.backfills.read("nothing").status == 404
+    assert runtime.backfills.move("nothing", "paused").status == 404
+    ids = [ask(runtime, containers=[name]) for name in ("Accounts", "UserProfiles", "GameSessions")]
+
+    first = json.loads(runtime.backfills.list_newest({"limit": "2"}).body)
+    second = json.loads(runtime.backfills.list_newest({"limit": "2", "after": first["next"]}).body)
+
+    assert [item["id"] for item in [*first["items"], *second["items"]]] == ids[::-1]
+    assert second["next"] is None
+    assert runtime.backfills.list_newest({"limit": "0"}).status == 400
+
+
+def test_without_postgres_the_answer_is_503_and_nobody_fails(start, source, monkeypatch):
+    """One sentence; the timer that looks for backfills finds none."""
+    runtime = start(POSTGRES_CONNECTION="postgresql://postgres@127.0.0.1:9/none")
+    monkeypatch.setattr(runtime._database._pool, "timeout", 0.1)
+
+    answer = runtime.backfills.start(b"{}")
+
+    assert answer.status == 503
+    assert "PostgreSQL cannot be reached" in json.loads(answer.body)["detail"]
+    assert runtime.backfills.list_tasks() == []
+
+
+def test_no_document_is_in_any_answer(runtime, source):
+    """Numbers, names of containers and of properties."""
+    source.write("Accounts", an_account("lerato", Email="lerato@example.com"))
+    source.write("Accounts", an_account("lerato-2", Email=["lerato"]))
+    id_ = ask(runtime, dry_run=True)
+    work(runtime, id_)
+
+    assert "lerato" not in runtime.backfills.read(id_).body + runtime.backfills.list_newest({}).body
