@@ -396,6 +396,20 @@ class TestConflicts:
         assert (letter(observer, "state", "one"), letter(observer, "state", "two")) == (("exhausted",), ("exhausted",))
         assert run_timer() == {}
 
+    def test_three_that_pass_their_rows_around_one_by_one_end_exhausted(self, sink, observer, source, run_timer):
+        """A try writes claimant and holder, and the third stands in the way of both: it is seen, nothing is lost."""
+        replicate(ACCOUNTS, [an_upsert(id_, row=f"r{id_}") for id_ in "123"], sink)
+        for id_, row in (("1", "r2"), ("2", "r3"), ("3", "r1")):
+            replicate(ACCOUNTS, [an_upsert(id_, 1, row=row)], sink)
+            source.put(id_, 1, row=row)
+
+        for _ in range(5):
+            pass_time(observer, 100_000)
+            run_timer()
+
+        assert observer.rows("cdc.dead_letter", "state") == [{"state": "exhausted"}] * 3
+        assert observer.ids() == ["r1", "r2", "r3"]
+
     def test_a_claim_that_runs_out_counts_one_try(self, sink, observer, source, run_timer):
         """Another timer takes the letter while the source keeps the first one waiting; only one of them counts."""
         self.claim_one_row(sink)
