@@ -15,7 +15,8 @@ def collapse(changes: Iterable[Change]) -> dict[bytes, Heads]:
     """
     heads: dict[bytes, Heads] = {}
     for change in changes:
-        heads[change.key] = _advance(heads.get(change.key, ()), change)
+        seen = heads.get(change.key)
+        heads[change.key] = (change,) if seen is None else _advance(seen, change)
     return dict(sorted(heads.items()))
 
 

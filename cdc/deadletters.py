@@ -94,9 +94,9 @@ def wake(connection: Connection, turnover: Turnover) -> None:
     connection.execute(statement("wake_letters"), asdict(turnover))
 
 
-def claim(connection: Connection, containers: Sequence[str], limit: int) -> list[Identity]:
-    """Take letters that are due, so that no other retry takes them for two minutes."""
-    parameters = {"containers": list(containers), "limit": limit}
+def claim(connection: Connection, containers: Sequence[str], limit: int, claim_seconds: float) -> list[Identity]:
+    """Take letters that are due, so that no other retry takes them for a while."""
+    parameters = {"containers": list(containers), "limit": limit, "claim_seconds": claim_seconds}
     return [Identity(*row) for row in connection.execute(statement("claim_letters"), parameters)]
 
 

@@ -1,6 +1,7 @@
 """Read the items of a change feed as changes."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from cdc.errors import FatalError
@@ -44,8 +45,13 @@ def partition_key(paths: Sequence[str], document: JsonObject) -> object:
 
 def _value_at(path: str, document: JsonObject) -> object:
     value: Any = document
-    for name in path.strip("/").split("/"):
-        if not isinstance(value, dict) or name.strip('"') not in value:
+    for name in _names(path):
+        if not isinstance(value, dict) or name not in value:
             return _UNDEFINED
-        value = value[name.strip('"')]
+        value = value[name]
     return _UNDEFINED if isinstance(value, dict | list) else value
+
+
+@cache
+def _names(path: str) -> list[str]:
+    return [name.strip('"') for name in path.strip("/").split("/")]

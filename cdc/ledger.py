@@ -2,14 +2,37 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import LiteralString
 
+from psycopg.sql import SQL
+
+from cdc import stage
 from cdc.model import Held, Identity, State, Version, Write
 from cdc.postgres import Connection
 from cdc.queries import statement
+from cdc.stage import Shape, Values
 
 # The constraint that finds two documents of one container that claim one row.
 ROW_KEY_CONSTRAINT = "document_row_key_unique"
+
+_SHAPE = Shape(
+    "stage_cdc_document",
+    (
+        ("key", "bytea"),
+        ("container", "text"),
+        ("partition_key", "text"),
+        ("id", "text"),
+        ("ts", "bigint"),
+        ("lsn", "bigint"),
+        ("etag", "text"),
+        ("row_key", "text"),
+        ("state", "text"),
+        ("absence", "boolean"),
+    ),
+)
+_STATES = {state.value: state for state in State}
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 
 
 def read_held(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, Held]:
@@ -23,9 +46,9 @@ def lock(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, Held]:
 
 
 def _read(connection: Connection, query: LiteralString, keys: Sequence[bytes]) -> dict[bytes, Held]:
-    rows = connection.execute(query, {"keys": list(keys)})
+    rows = connection.execute(query, {"keys": list(keys)}, binary=True)
     return {
-        key: Held(Version(ts, lsn, etag), State(state), absence) for key, ts, lsn, etag, state, absence in rows
+        key: Held(Version(ts, lsn, etag), _STATES[state], absence) for key, ts, lsn, etag, state, absence in rows
     }  # fmt: skip
 
 
@@ -53,26 +76,33 @@ def _write(
     writes: Iterable[Write],
     row_keys: Mapping[bytes, str],
 ) -> dict[bytes, str | None]:
-    ordered = sorted(writes, key=lambda write: write.change.key)
-    if not ordered:
+    documents = [_values(container, write, row_keys.get(write.change.key)) for write in writes]
+    if not documents:
         return {}
-    changes = [write.change for write in ordered]
-    rows = connection.execute(
-        query,
-        {
-            "container": container,
-            "keys": [change.key for change in changes],
-            "partition_keys": [change.identity.partition_key for change in changes],
-            "ids": [change.identity.id for change in changes],
-            "ts": [change.version.ts for change in changes],
-            "lsns": [change.version.lsn for change in changes],
-            "etags": [change.version.etag for change in changes],
-            "row_keys": [row_keys.get(change.key) for change in changes],
-            "states": [write.state.value for write in ordered],
-            "absences": [change.absence for change in changes],
-        },
+    staged, parameters = stage.send(connection, _SHAPE, sorted(documents))
+    return dict(connection.execute(_from_stage(query, staged), parameters, binary=True).fetchall())
+
+
+def _values(container: str, write: Write, row_key: str | None) -> Values:
+    change = write.change
+    identity, version = change.identity, change.version
+    return (
+        change.key,
+        container,
+        identity.partition_key,
+        identity.id,
+        version.ts,
+        version.lsn,
+        version.etag,
+        row_key,
+        write.state.value,
+        change.absence,
     )
-    return dict(rows.fetchall())
+
+
+@cache
+def _from_stage(query: LiteralString, staged: bool) -> bytes:
+    return SQL(query).format(source=stage.source(_SHAPE, staged=staged)).as_bytes()
 
 
 def read_holder(connection: Connection, container: str, row_key: str) -> Identity | None:
@@ -83,4 +113,4 @@ def read_holder(connection: Connection, container: str, row_key: str) -> Identit
 
 def write_row_key(values: Iterable[object]) -> str:
     """Write the values of a root row's primary key as the text that the ledger holds."""
-    return json.dumps(list(values), ensure_ascii=False, separators=(",", ":"), default=str)
+    return f"[{','.join(map(_encode, values))}]"

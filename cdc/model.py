@@ -19,10 +19,13 @@ Document = TypeVar("Document", bound=BaseModel)
 # Cosmos keeps numbers as IEEE doubles: beyond this a whole number has no exact neighbour.
 _LARGEST_EXACT_INTEGER = 2**53
 
+# Made once: json.dumps makes an encoder for every call.
+_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode
+
 
 def canonical_json(value: object) -> str:
     """Write `value` as the one ASCII text that stands for it; 1.0 is 1, as in a Cosmos key."""
-    return json.dumps(_canonical(value), ensure_ascii=True, separators=(",", ":"), sort_keys=True)
+    return _encode(value if isinstance(value, str) else _canonical(value))
 
 
 def _canonical(value: object) -> object:
@@ -54,7 +57,7 @@ class Identity:
     @property
     def key(self) -> bytes:
         """Return the SHA-256 of the identity: the ledger's primary key and the lock order of all writers."""
-        text = f"[{canonical_json(self.container)},{self.partition_key},{self.id}]"
+        text = f"[{_encode(self.container)},{self.partition_key},{self.id}]"
         return hashlib.sha256(text.encode("ascii")).digest()
 
 

@@ -18,8 +18,11 @@ _UNREACHABLE = "PostgreSQL cannot be reached: check that the server of POSTGRES_
 _REFUSED = "PostgreSQL refuses the connection: check user, password or identity, and database in POSTGRES_CONNECTION"
 _POOL_TIMEOUT_SECONDS = 10.0
 
-_BOUNDS: LiteralString = """
-select set_config('lock_timeout', '30s', %(local)s), set_config('statement_timeout', '120s', %(local)s)
+# A statement that waits for ever would end with the host's function timeout, and take its worker with it. Arrays and
+# temporary tables have no statistics: one plan for all batches, by the indices, is right for each.
+_SETTINGS: LiteralString = """
+select set_config('lock_timeout', '30s', %(local)s), set_config('statement_timeout', '120s', %(local)s),
+       set_config('plan_cache_mode', 'force_generic_plan', %(local)s), set_config('random_page_cost', '1.1', %(local)s)
 """
 
 
@@ -89,7 +92,7 @@ class Database:
                 connection.transaction() if in_transaction else nullcontext(),
             ):
                 if not self.session_state:
-                    connection.execute(_BOUNDS, {"local": True})
+                    connection.execute(_SETTINGS, {"local": True})
                 yield connection
 
     def _options(self) -> dict[str, Any]:
@@ -101,9 +104,8 @@ class Database:
         return options
 
     def _configure(self, connection: Connection) -> None:
-        # A statement that waits for ever would end with the host's function timeout, and take its worker with it.
         if self.session_state:
-            connection.execute(_BOUNDS, {"local": False})
+            connection.execute(_SETTINGS, {"local": False})
 
 
 @contextmanager

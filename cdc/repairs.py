@@ -15,9 +15,12 @@ from cdc.sink import row_keys, turn_over, write_rows
 class PostgresRepairs:
     """Note what is held, and write what the source answered since; and the dead letters that ask for it."""
 
-    def __init__(self, database: Database, *, backoff_seconds: float, settle_seconds: float) -> None:
+    def __init__(
+        self, database: Database, *, backoff_seconds: float, settle_seconds: float, claim_seconds: float = 120
+    ) -> None:
         self._database = database
         self._backoff_seconds = backoff_seconds
+        self._claim_seconds = claim_seconds
         self._settle_seconds = settle_seconds
 
     def note(self, identities: Sequence[Identity]) -> dict[Identity, Note]:
@@ -61,7 +64,7 @@ class PostgresRepairs:
     def claim(self, containers: Sequence[str], limit: int) -> list[Identity]:
         """Take letters that are due, in a short transaction of its own."""
         with self._database.transaction() as connection:
-            return deadletters.claim(connection, containers, limit)
+            return deadletters.claim(connection, containers, limit, self._claim_seconds)
 
     def postpone(self, identity: Identity) -> None:
         """Give a claimed letter back, because its document could not be read."""

@@ -1,6 +1,8 @@
 """Apply a batch of changes: collapse it, drop what is stale, map it, write it, park what cannot be written."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from pydantic import ValidationError
@@ -25,11 +27,27 @@ class Sink(Protocol):
 
 def replicate(mapper: Mapper[Any], changes: Sequence[Change], sink: Sink) -> Outcome:
     """Apply a batch in any order, any number of times; raise only for a failure of the whole batch."""
-    candidates = collapse(changes)
-    held = sink.read_held(list(candidates))
-    writes = [write for key, heads in candidates.items() for write in _plan(mapper, heads, held.get(key))]
-    dropped = Outcome(stale=len(changes) - len(writes))
-    return dropped + _apply(mapper, writes, sink)
+    with _no_collection():
+        candidates = collapse(changes)
+        held = sink.read_held(list(candidates))
+        writes = [write for key, heads in candidates.items() for write in _plan(mapper, heads, held.get(key))]
+        dropped = Outcome(stale=len(changes) - len(writes))
+        return dropped + _apply(mapper, writes, sink)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the cyclic garbage collector out of a batch: it would walk thousands of rows, which have no cycles.
+
+    Of several batches at once the one that switched it off switches it on again.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _plan(mapper: Mapper[Any], heads: Heads, held: Held | None) -> list[Write]:

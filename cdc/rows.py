@@ -1,21 +1,24 @@
 """Write and delete rows of the mapped tables, many documents in one statement."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 from psycopg.sql import SQL, Composed, Identifier
 from sqlalchemy import Column, Table
 from sqlalchemy.dialects import postgresql
 
-from cdc.errors import DocumentError, Problem, ProblemKind
+from cdc import stage
 from cdc.model import Row
 from cdc.postgres import Connection
+from cdc.stage import Shape, Values
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
+@cache
 def primary_key(table: Table) -> list[str]:
     """Return the names of a table's primary key columns, in order."""
     return [column.name for column in table.primary_key.columns]
@@ -40,7 +43,9 @@ def delete_keys(connection: Connection, tables: Sequence[Table], row_keys: Itera
 def upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert rows or replace those whose values differ, in key order."""
     if rows:
-        connection.execute(_upsert_statement(table), _arrays(table, rows))
+        read = _reader(tuple(table.columns.keys()))
+        staged, parameters = stage.send(connection, _shape(table), [read(row) for row in rows])
+        connection.execute(_upsert_statement(table, staged), parameters)
 
 
 def write_children(
@@ -49,40 +54,38 @@ def write_children(
     """Make a child table hold exactly `rows` under these root rows: delete what vanished, write what differs."""
     if not parents:
         return
-    parent_key = primary_key(root)
-    parent_arrays = [[row[name] for row in parents] for name in parent_key]
-    key_arrays = [[row[name] for row in rows] for name in primary_key(table)]
-    connection.execute(_delete_vanished_statement(table, len(parent_key)), parent_arrays + key_arrays)
+    read = _reader(tuple(primary_key(table)))
+    vanished = _read_keys(connection, root, table, parents).difference(map(read, rows))
+    if vanished:
+        arrays = [list(values) for values in zip(*sorted(vanished), strict=True)]
+        connection.execute(_delete_statement(table, len(primary_key(table))), arrays)
     upsert(connection, table, rows)
 
 
-def _arrays(table: Table, rows: Sequence[Row]) -> list[list[Any]]:
-    return [_array(column, rows) for column in table.columns]
+def _read_keys(connection: Connection, root: Table, table: Table, parents: Sequence[Row]) -> set[Values]:
+    """Return the keys of the child rows that these root rows have so far: few, where most parents are new."""
+    parent_key = primary_key(root)
+    arrays = [[row[name] for row in parents] for name in parent_key]
+    return set(connection.execute(_select_keys_statement(table, len(parent_key)), arrays, binary=True))
 
 
-def _array(column: Column[Any], rows: Sequence[Row]) -> list[Any]:
-    values = [row[column.name] for row in rows]
-    if type_name(column) == "jsonb":
-        return [None if value is None else _write_json(column, value) for value in values]
-    return values
+@cache
+def _reader(names: tuple[str, ...]) -> Callable[[Row], Values]:
+    """Return what takes these values from a row, as a tuple also where there is only one."""
+    if len(names) == 1:
+        return lambda row: (row[names[0]],)
+    return itemgetter(*names)
 
 
-def _write_json(column: Column[Any], value: object) -> str:
-    try:
-        return json.dumps(value, separators=(",", ":"))
-    except (TypeError, ValueError):
-        problem = Problem(ProblemKind.DATA, column.name, "a value that JSON has no form for")
-        raise DocumentError(problem) from None
+@cache
+def _shape(table: Table) -> Shape:
+    columns = tuple((column.name, type_name(column)) for column in table.columns)
+    return Shape(f"stage_{table.schema}_{table.name}", columns)
 
 
-def _unnest(columns: Sequence[Column[Any]], alias: str, names: Sequence[str]) -> Composed:
-    arrays = SQL(", ").join(SQL("%b::{}[]").format(_type(column)) for column in columns)
-    return SQL("unnest({}) as {} ({})").format(arrays, Identifier(alias), _identifiers(names))
-
-
-def _type(column: Column[Any]) -> SQL:
-    # A type name comes from a table declaration of this project, never from input.
-    return SQL(type_name(column))
+def _key_shape(table: Table, width: int) -> Shape:
+    columns = list(table.primary_key.columns)[:width]
+    return Shape("", tuple((column.name, type_name(column)) for column in columns))
 
 
 def _table(table: Table) -> Identifier:
@@ -100,7 +103,7 @@ def _same(left: str, right: str, pairs: Iterable[tuple[str, str]]) -> Composed:
 
 
 @cache
-def _upsert_statement(table: Table) -> Composed:
+def _upsert_statement(table: Table, staged: bool) -> bytes:
     """Build the upsert that leaves a row untouched where no value differs."""
     names = [column.name for column in table.columns]
     key = primary_key(table)
@@ -108,36 +111,40 @@ def _upsert_statement(table: Table) -> Composed:
     insert = SQL("insert into {} as t ({}) select * from {} order by {} on conflict ({}) do ").format(
         _table(table),
         _identifiers(names),
-        _unnest(list(table.columns), "s", names),
+        stage.source(_shape(table), staged=staged),
         _identifiers(key),
         _identifiers(key),
     )
     if not others:
-        return insert + SQL("nothing")
-    return insert + SQL("update set {} where ({}) is distinct from ({})").format(
+        return (insert + SQL("nothing")).as_bytes()
+    update = SQL("update set {} where ({}) is distinct from ({})").format(
         SQL(", ").join(SQL("{} = excluded.{}").format(Identifier(name), Identifier(name)) for name in others),
         SQL(", ").join(Identifier("t", name) for name in others),
         SQL(", ").join(Identifier("excluded", name) for name in others),
     )
+    return (insert + update).as_bytes()
 
 
 @cache
-def _delete_statement(table: Table, width: int) -> Composed:
-    columns = list(table.primary_key.columns)[:width]
-    names = [column.name for column in columns]
-    return SQL("delete from {} t using {} where {}").format(
-        _table(table), _unnest(columns, "s", names), _same("t", "s", zip(names, names, strict=True))
-    )
-
-
-@cache
-def _delete_vanished_statement(table: Table, width: int) -> Composed:
-    key = list(table.primary_key.columns)
-    names = [column.name for column in key]
-    return SQL("delete from {} t using {} where {} and not exists (select from {} where {})").format(
+def _delete_statement(table: Table, width: int) -> bytes:
+    names = primary_key(table)[:width]
+    delete = SQL("delete from {} t using {} where {}").format(
         _table(table),
-        _unnest(key[:width], "p", names[:width]),
-        _same("t", "p", zip(names[:width], names[:width], strict=True)),
-        _unnest(key, "s", names),
+        stage.source(_key_shape(table, width), staged=False),
         _same("t", "s", zip(names, names, strict=True)),
     )
+    return delete.as_bytes()
+
+
+@cache
+def _select_keys_statement(table: Table, width: int) -> bytes:
+    """Build a probe of the primary key for each parent; without OFFSET a table that lacks statistics is read whole."""
+    names = primary_key(table)
+    probe = SQL("select {} from {}, lateral (select {} from {} t where {} offset 0) c").format(
+        SQL(", ").join(Identifier("c", name) for name in names),
+        stage.source(_key_shape(table, width), staged=False),
+        SQL(", ").join(Identifier("t", name) for name in names),
+        _table(table),
+        _same("t", "s", zip(names[:width], names[:width], strict=True)),
+    )
+    return probe.as_bytes()

@@ -40,6 +40,7 @@ class Runtime:
             self._database,
             backoff_seconds=settings.dead_letter_backoff_seconds,
             settle_seconds=settings.settle_seconds,
+            claim_seconds=settings.dead_letter_claim_seconds,
         )
         self._source = ConfirmedSource(self._cosmos, self._database)
 

@@ -143,6 +143,7 @@ class Settings(BaseModel):
     settle_seconds: _Seconds = 120
     dead_letter_schedule: _Schedule = "*/10 * * * * *"
     dead_letter_backoff_seconds: _Seconds = 60
+    dead_letter_claim_seconds: _Seconds = 120
 
     # Checked on fields, not on the whole, so that these problems are named together with all others.
     @field_validator("cosmos_connection")

@@ -61,6 +61,14 @@ class Part:
         """Ask it to end, and wait."""
         self._end(signal.SIGTERM)
 
+    def pause(self) -> None:
+        """Hold it up, as a machine that is starved would."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it go on where it was held up."""
+        self._process.send_signal(signal.SIGCONT)
+
     def _read_url(self, process: subprocess.Popen[bytes]) -> str:
         overdue = threading.Timer(_PATIENCE_SECONDS, process.kill)
         overdue.start()

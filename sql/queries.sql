@@ -7,12 +7,10 @@ select key, ts, lsn, etag, state, absence from cdc.document where key = any(%(ke
 -- name: upsert_documents
 -- The ledger under its version guard, in key order, which is the lock order of all writers. Returns the winners.
 -- The guard is the NEWER verdict of cdc/version.py, 10 its ABSENCE_SECONDS. A delete event has no etag of its own.
+-- The source is what cdc/stage.py has sent.
 insert into cdc.document as held (key, container, partition_key, id, ts, lsn, etag, row_key, state, absence)
-select s.key, %(container)s, s.partition_key, s.id, s.ts, s.lsn, s.etag, s.row_key, s.state, s.absence
-from unnest(
-    %(keys)b::bytea[], %(partition_keys)b::text[], %(ids)b::text[], %(ts)b::bigint[], %(lsns)b::bigint[],
-    %(etags)b::text[], %(row_keys)b::text[], %(states)b::text[], %(absences)b::boolean[]
-) as s (key, partition_key, id, ts, lsn, etag, row_key, state, absence)
+select s.key, s.container, s.partition_key, s.id, s.ts, s.lsn, s.etag, s.row_key, s.state, s.absence
+from {source}
 order by s.key
 on conflict (key) do update set
     ts = excluded.ts,
@@ -44,6 +42,7 @@ select key, ts, lsn, etag, state, absence from cdc.document where key = any(%(ke
 
 -- name: replace_documents
 -- The ledger without a guard, for repairs that hold the lock and have compared. Returns what upsert_documents returns.
+-- The source is what cdc/stage.py has sent.
 update cdc.document as held set
     ts = s.ts,
     lsn = s.lsn,
@@ -53,11 +52,8 @@ update cdc.document as held set
     state = s.state,
     absence = s.absence,
     applied_at = now()
-from unnest(
-    %(keys)b::bytea[], %(partition_keys)b::text[], %(ids)b::text[], %(ts)b::bigint[], %(lsns)b::bigint[],
-    %(etags)b::text[], %(row_keys)b::text[], %(states)b::text[], %(absences)b::boolean[]
-) as s (key, partition_key, id, ts, lsn, etag, row_key, state, absence)
-where held.key = s.key and held.container = %(container)s
+from {source}
+where held.key = s.key and held.container = s.container
 returning held.key, held.abandoned_row_key;
 
 -- name: note_documents
@@ -151,7 +147,7 @@ on conflict (key) do update set
 
 -- name: claim_letters
 -- Letters that are due, for one retry; another one does not see them until it is over or the claim has run out.
-update cdc.dead_letter l set claimed_until = now() + interval '2 minutes'
+update cdc.dead_letter l set claimed_until = now() + make_interval(secs => %(claim_seconds)s)
 from (
     select key from cdc.dead_letter
     where state = 'waiting' and next_attempt_at <= now() and coalesce(claimed_until <= now(), true)

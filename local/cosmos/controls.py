@@ -39,19 +39,26 @@ class Controls:
         *,
         substatus: int = 0,
         times: int = 1,
+        share: float = 1.0,
         method: str | None = None,
         path: str = "",
         operation: str | None = None,
     ) -> Fault:
-        """Refuse the next requests that match, unexecuted."""
+        """Refuse the next requests that match, unexecuted; or a share of them."""
         match = Match(method=method, path=path, operation=operation)
-        return self._add(Fault(match, times, status=status, substatus=substatus))
+        return self._add(Fault(match, times, status=status, substatus=substatus, share=share))
 
     def throttle(
-        self, times: int = 1, *, method: str | None = None, path: str = "", operation: str | None = None
+        self,
+        times: int = 1,
+        *,
+        share: float = 1.0,
+        method: str | None = None,
+        path: str = "",
+        operation: str | None = None,
     ) -> Fault:
-        """Answer 429 to the next requests that match."""
-        return self.fail(TOO_MANY_REQUESTS, times=times, method=method, path=path, operation=operation)
+        """Answer 429 to the next requests that match, or to a share of them."""
+        return self.fail(TOO_MANY_REQUESTS, times=times, share=share, method=method, path=path, operation=operation)
 
     def delay(
         self,
@@ -70,13 +77,14 @@ class Controls:
         *,
         times: int = 1,
         executed: bool = False,
+        share: float = 1.0,
         method: str | None = None,
         path: str = "",
         operation: str | None = None,
     ) -> Fault:
-        """Close the connection of the next requests that match instead of answering, `executed` or not."""
+        """Close the connection of the next requests that match, or of a share, without an answer; `executed` or not."""
         match = Match(method=method, path=path, operation=operation)
-        return self._add(Fault(match, times, drop=True, executed=executed))
+        return self._add(Fault(match, times, drop=True, executed=executed, share=share))
 
     def limit(
         self,

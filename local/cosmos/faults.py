@@ -1,6 +1,7 @@
 """Make requests go wrong on purpose."""
 
 import math
+import random
 import time
 from dataclasses import dataclass
 
@@ -14,7 +15,10 @@ RETRY_AFTER_MS = 10
 
 @dataclass(slots=True)
 class Fault:
-    """Answer, delay or drop the next requests that match; it counts those that it has met."""
+    """Answer, delay or drop the next requests that match; it counts those that it has met.
+
+    With a `share` below 1 it meets that share of them, chosen by chance.
+    """
 
     match: Match
     times: int
@@ -23,6 +27,7 @@ class Fault:
     seconds: float = 0
     drop: bool = False
     executed: bool = False
+    share: float = 1.0
     hits: int = 0
 
     def __post_init__(self) -> None:
@@ -33,10 +38,14 @@ class Fault:
             raise ValueError("status must be from 400 to 599")
         if self.seconds < 0:
             raise ValueError("seconds must be 0 or more")
+        if not 0 < self.share <= 1:
+            raise ValueError("share must be more than 0 and at most 1")
 
     def meets(self, request: Request) -> bool:
         """Tell whether this request is one of those, and count it."""
         if self.hits >= self.times or not self.match(request):
+            return False
+        if self.share < 1 and random.random() >= self.share:  # noqa: S311 - a fault, not a secret
             return False
         self.hits += 1
         return True

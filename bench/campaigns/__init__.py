@@ -1,0 +1,1 @@
+"""Break the running system at random, again and again, and count what is wrong afterwards."""

@@ -1,0 +1,179 @@
+"""Change 20,000 documents while hosts are killed, stores go away, writers collide and requests fail; then compare."""
+
+import random
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import psycopg
+
+from bench.campaigns import leaks
+from bench.campaigns.faults import Faults, Scale
+from bench.campaigns.planted import Case, Identity, Planter, identify, mix
+from bench.campaigns.stage import Stage, StuckError, running, wait_until
+from bench.campaigns.writer import Ledger, Writer
+from local.compare import compare_settings
+
+_HOT = 5
+_LETTERS_DUE = "select count(*) from cdc.dead_letter where state = 'waiting' and next_attempt_at is not null"
+_LETTERS = "select container, partition_key, id from cdc.dead_letter"
+_PARKED = "select container, partition_key, id from cdc.document where state = 'parked'"
+# What the hosts may say when their stores are away; all else is a failure that nobody planned.
+_UNPLANNED = (b"FatalError", b"AssertionError", b"TypeError", b"KeyError", b"AttributeError", b"DocumentError")
+
+
+@dataclass(slots=True)
+class Result:
+    """Count what a campaign did, and keep what was wrong."""
+
+    faults: int = 0
+    changes: int = 0
+    parked: int = 0
+    differences: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.faults} faults, {self.changes} changes, {self.parked} parked, {len(self.differences)} differences"
+        )
+
+
+Say = Callable[[str], None]
+
+
+def run(seed: int, changes: int) -> int:
+    """Print what happens and the sum, and return 1 when anything was wrong."""
+    begun = time.monotonic()
+
+    def say(what: str) -> None:
+        print(f"apply {seed}, {time.monotonic() - begun:5.0f} s: {what}", flush=True)
+
+    scale = Scale(changes, kills=30, outages=5, outage_seconds=10, deadlocks=10, freezes=3, splits=1, pace=120)
+    result = play(seed, scale, say)
+    print(*result.differences[:100], sep="\n")
+    print(f"apply: {result}")
+    return 1 if result.differences else 0
+
+
+def play(seed: int, scale: Scale, say: Say) -> Result:
+    """Play one campaign; what is wrong at its end is in the result."""
+    dice = random.Random(seed)
+    marker = f"planted{dice.randrange(10**9):09}"
+    planter = Planter(seed, marker)
+    hot = [planter.account("C") for _ in range(_HOT)]
+    cases = [*planter.cases(scale.changes), *(Case((), first=(("Accounts", account),)) for account in hot)]
+    ledger, result = Ledger(), Result()
+    with running() as stage:
+        asker = leaks.Asker(stage)
+        asker.start()
+        say("PostgreSQL, Cosmos and a host run")
+        for write in [write for case in cases for write in case.first]:
+            ledger.write(stage.source, *write)
+        wait_until(lambda: _is_applied(stage, ledger), "what is written first is applied")
+        writer = Writer(stage.source, ledger, seed, marker, mix(cases, scale.changes, dice), pace=scale.pace)
+        faults = Faults(stage, ledger, scale, dice, hot)
+        _break(scale, writer, faults, dice, say)
+        result.faults = scale.faults
+        result.changes = ledger.writes
+        say(f"{ledger.writes} changes of {len(ledger.newest)} documents are written, and nothing fails any more")
+        result.differences += _settle(stage, ledger)
+        asker.stop()
+        say(f"the hosts answered {asker.answers.total()} times: {dict(asker.statuses)}")
+        result.parked = len(_read(stage, _LETTERS))
+        result.differences += _judge(stage, cases)
+        result.differences += _find_leaks(stage, asker, (marker, "@example.com", "secret-"))
+        if result.differences:
+            say(f"what the hosts said is kept in {_keep_log(stage)}")
+    return result
+
+
+def _break(scale: Scale, writer: Writer, faults: Faults, dice: random.Random, say: Say) -> None:
+    """Let each fault happen in the midst of the changes between it and the next one."""
+    thread = threading.Thread(target=writer.run, args=(scale.changes,), daemon=True)
+    thread.start()
+    plan = scale.plan(dice)
+    faults.begin_refusals()
+    for (at, name), (following, _) in zip(plan, [*plan[1:], (scale.changes, "")], strict=True):
+        writer.allow(at)
+        writer.wait_for(at)
+        writer.allow(max(at, following))
+        say(f"{at} changes: {faults.happen(name)}")
+    writer.allow(scale.changes)
+    thread.join()
+    writer.wait_for(scale.changes)
+    say(f"{faults.end_refusals():.0%} of all Cosmos requests were refused or dropped")
+
+
+def _settle(stage: Stage, ledger: Ledger) -> Iterator[str]:
+    """Wait until nothing is under way; say what still is when that takes too long."""
+    for condition, what in (
+        (lambda: _is_applied(stage, ledger), "every newest version is in the ledger"),
+        (lambda: not _count_due(stage), "no dead letter is due"),
+        (lambda: _is_applied(stage, ledger), "every newest version is still in the ledger"),
+    ):
+        try:
+            wait_until(condition, what)
+        except StuckError as error:
+            yield f"{error}: {len(_lag(stage, ledger))} documents behind, {_count_due(stage)} letters due"
+
+
+def _is_applied(stage: Stage, ledger: Ledger) -> bool:
+    return not _lag(stage, ledger)
+
+
+def _lag(stage: Stage, ledger: Ledger) -> set[str]:
+    with psycopg.connect(stage.dsn) as connection:
+        held = {etag for (etag,) in connection.execute("select etag from cdc.document")}
+    return set(ledger.newest.values()) - held
+
+
+def _count_due(stage: Stage) -> int:
+    with psycopg.connect(stage.dsn) as connection:
+        row = connection.execute(_LETTERS_DUE).fetchone()
+    return row[0] if row else 0
+
+
+def _judge(stage: Stage, cases: list[Case]) -> Iterator[str]:
+    yield from map(str, compare_settings(stage.settings).differences)
+    planted = {identify(*case.parked) for case in cases if case.parked}
+    yield from find_wrongly_parked(planted, _read(stage, _LETTERS), "a dead letter")
+    yield from find_wrongly_parked(planted, _read(stage, _PARKED), "the state parked")
+    with psycopg.connect(stage.dsn) as connection:
+        for container, id_ in connection.execute("select container, id from backwards"):
+            yield f"backward {container} {id_}: an older version has replaced a newer one"
+
+
+def find_wrongly_parked(planted: set[Identity], parked: set[Identity], what: str) -> Iterator[str]:
+    """Name the documents that are parked and should not be, or the other way round."""
+    yield from (
+        f"parked   {container} {key}: nothing is wrong with it, and it has {what}"
+        for container, key in sorted(parked - planted)
+    )
+    yield from (
+        f"applied  {container} {key}: it is poison, and lacks {what}" for container, key in sorted(planted - parked)
+    )
+
+
+def _read(stage: Stage, query: str) -> set[Identity]:
+    with psycopg.connect(stage.dsn) as connection:
+        # Both texts are canonical JSON; the campaign writes its own with spaces.
+        return {(container, f"[{key}, {id_}]") for container, key, id_ in connection.execute(query.encode())}
+
+
+def _find_leaks(stage: Stage, asker: leaks.Asker, marks: tuple[str, ...]) -> Iterator[str]:
+    stage.log.seek(0)
+    lines = stage.log.read().splitlines()
+    yield from leaks.find_in_tables(stage.dsn, marks)
+    yield from leaks.find_in_texts("lines of the log", (line.decode(errors="replace") for line in lines), marks)
+    yield from leaks.find_in_texts("answers over HTTP", iter(asker.answers), marks)
+    unplanned = [line.decode(errors="replace") for line in lines if any(word in line for word in _UNPLANNED)]
+    yield from (f"the hosts said: {line}" for line in unplanned[:20])
+
+
+def _keep_log(stage: Stage) -> str:
+    with tempfile.NamedTemporaryFile(prefix="campaign-", suffix=".log", delete=False) as kept:
+        stage.log.seek(0)
+        shutil.copyfileobj(stage.log, kept)
+    return kept.name

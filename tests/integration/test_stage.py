@@ -1,0 +1,104 @@
+"""Rows reach the server as arrays or by COPY, and what PostgreSQL has no form for blames its document alone."""
+
+from dataclasses import replace
+
+import pytest
+
+from cdc.errors import ProblemKind
+from cdc.model import Outcome
+from cdc.postgres import Database
+from cdc.replicate import replicate
+from cdc.sink import PostgresSink
+from mappers.accounts import ACCOUNTS
+from mappers.user_profiles import USER_PROFILES
+from tests.builders import a_badge, a_change, a_profile, a_version, an_account
+
+TEMPORARY = "select count(*) from pg_class where relpersistence = 't' and relkind = 'r'"
+
+
+def temporary_tables(database):
+    """Count the temporary tables of the one connection that the pool has opened."""
+    with database.connection() as connection:
+        return connection.execute(TEMPORARY).fetchone()[0]
+
+
+def many(count=300, **overrides):
+    """Build more accounts than arrays are used for."""
+    return [a_change(f"d{number}", body=an_account(f"d{number}", **overrides)) for number in range(count)]
+
+
+def test_many_rows_go_by_copy(database, observer):
+    """Above the threshold the session has temporary tables, for the ledger, the roots and the children."""
+    replicate(ACCOUNTS, many(), PostgresSink(database))
+
+    assert temporary_tables(database) == 3
+    assert len(observer.ids()) == 300
+
+
+def test_without_session_state_nothing_is_left_in_the_session(dsn, observer):
+    """Behind a pooler that lends servers by the transaction no temporary table is made, however large the batch."""
+    database = Database(dsn, session_state=False)
+
+    replicate(ACCOUNTS, many(), PostgresSink(database))
+
+    assert temporary_tables(database) == 0
+    assert len(observer.ids()) == 300
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        pytest.param("display_name", "a\0b", id="NUL"),
+        pytest.param("display_name", "\ud83e", id="a lone surrogate"),
+        pytest.param("display_name", object(), id="an object"),
+        pytest.param("created_at", "in spring", id="text for a time"),
+        pytest.param("settings", {"x": object()}, id="an object in JSON"),
+        pytest.param("settings", {"x": float("nan")}, id="no number in JSON"),
+        pytest.param("settings", {"x": "\0"}, id="NUL in JSON"),
+    ],
+)
+def test_a_value_without_a_form_parks_its_document(sink, observer, column, value):
+    """A mapper's rows may hold what neither psycopg nor PostgreSQL can write: only their document waits."""
+
+    def spoil(account):
+        rows = ACCOUNTS.rows(account)
+        return replace(rows, root={**rows.root, column: value}) if account.id == "bad" else rows
+
+    outcome = replicate(replace(ACCOUNTS, rows=spoil), [a_change("bad"), *many(5)], sink)
+
+    assert outcome.applied == 5
+    assert [problem.kind for problem in outcome.problems] == [ProblemKind.DATA]
+    assert observer.ids() == [f"d{number}" for number in range(5)]
+    assert observer.states()["bad"] == "parked"
+
+
+def test_rows_that_nobody_claims_give_way(sink, observer):
+    """A row and a child row that stood there before us end as the document says."""
+    observer.connection.execute("insert into user_profiles (id, name) values ('p', 'before')")
+    observer.connection.execute("insert into user_badges values ('p', 'gone', 'x'), ('p', 'badge-1', 'x')")
+    change = a_change("p", container="UserProfiles", body=a_profile("p"))
+
+    outcome = replicate(USER_PROFILES, [change], sink)
+
+    assert outcome == Outcome(applied=1)
+    rows = USER_PROFILES.map(change.body)
+    assert observer.rows("user_profiles") == [rows.root]
+    assert observer.rows("user_badges") == rows.children["user_badges"]
+
+
+def test_many_versions_of_many_documents_end_alike_both_ways(sink, observer):
+    """Children come, change and go for all documents of a batch at once."""
+    for version, badges in enumerate([["a", "b"], ["b", "c"], [], ["d"]]):
+        batch = [
+            a_change(
+                f"p{number}",
+                container="UserProfiles",
+                version=a_version(version),
+                body=a_profile(f"p{number}", EarnedBadges=[a_badge(id_) for id_ in badges]),
+            )
+            for number in range(20)
+        ]
+        assert replicate(USER_PROFILES, batch, sink) == Outcome(applied=20)
+        assert {row["id"] for row in observer.rows("user_badges")} == set(badges)
+        assert len(observer.rows("user_badges")) == 20 * len(badges)
