@@ -366,6 +366,67 @@ class TestConflicts:
         assert name_of(observer, "r") == "two"
         assert observer.letters() == {}
 
+    def test_a_holder_that_is_parked_keeps_its_last_good_row(self, sink, observer, source, run_timer):
+        """Its newest version has no rows to tell which one it wants: the claimant waits until it has."""
+        self.claim_one_row(sink)
+        replicate(ACCOUNTS, [an_upsert("one", 1, row="s", Email=None)], sink)
+        source.put("one", 1, row="s", Email=None)
+        source.put("two", row="r", DisplayName="two")
+        pass_time(observer, 61)
+
+        assert run_timer() == {Ending.PARKED: 1}
+        assert (name_of(observer, "r"), name_of(observer, "s")) == ("one", None)
+
+        replicate(ACCOUNTS, [an_upsert("one", 2, row="s", DisplayName="one")], sink)
+        assert run_timer() == {Ending.APPLIED: 1}
+        assert (name_of(observer, "r"), name_of(observer, "s")) == ("two", "one")
+
+    def test_two_that_want_each_others_values_wake_nobody_for_ever(self, sink, observer, source, run_timer):
+        """Neither gives way first: each has its five tries, and a try that fails wakes no letter."""
+        observer.connection.execute("create unique index one_email on accounts (email)")
+        replicate(ACCOUNTS, [an_upsert("one", Email="x"), an_upsert("two", Email="y")], sink)
+        for id_, email in (("one", "y"), ("two", "x")):
+            replicate(ACCOUNTS, [an_upsert(id_, 1, Email=email)], sink)
+            source.put(id_, 1, Email=email)
+
+        for _ in range(5):
+            pass_time(observer, 100_000)
+            assert run_timer() == {Ending.PARKED: 2}
+
+        assert (letter(observer, "state", "one"), letter(observer, "state", "two")) == (("exhausted",), ("exhausted",))
+        assert run_timer() == {}
+
+    def test_three_that_pass_their_rows_around_one_by_one_end_exhausted(self, sink, observer, source, run_timer):
+        """A try writes claimant and holder, and the third stands in the way of both: it is seen, nothing is lost."""
+        replicate(ACCOUNTS, [an_upsert(id_, row=f"r{id_}") for id_ in "123"], sink)
+        for id_, row in (("1", "r2"), ("2", "r3"), ("3", "r1")):
+            replicate(ACCOUNTS, [an_upsert(id_, 1, row=row)], sink)
+            source.put(id_, 1, row=row)
+
+        for _ in range(5):
+            pass_time(observer, 100_000)
+            run_timer()
+
+        assert observer.rows("cdc.dead_letter", "state") == [{"state": "exhausted"}] * 3
+        assert observer.ids() == ["r1", "r2", "r3"]
+
+    def test_a_claim_that_runs_out_counts_one_try(self, sink, observer, source, run_timer):
+        """Another timer takes the letter while the source keeps the first one waiting; only one of them counts."""
+        self.claim_one_row(sink)
+        source.put("one", row="r")
+        source.put("two", row="r")
+        pass_time(observer, 61)
+
+        def be_overtaken():
+            source.meanwhile = lambda: None
+            observer.connection.execute("update cdc.dead_letter set claimed_until = now()")
+            assert run_timer() == {Ending.PARKED: 1}
+
+        source.meanwhile = be_overtaken
+        run_timer()
+
+        assert letter(observer, "attempts, state", "two") == (1, "waiting")
+
     def test_a_holder_that_is_gone_makes_way(self, sink, observer, source, run_timer):
         """A hard delete that no feed delivers is found by the claimant's retry, and confirmed."""
         self.claim_one_row(sink)
@@ -536,6 +597,20 @@ class TestContainersThatCannotBeRead:
 
         assert sorted(source.reads) == ["a", "p0", "p1", "p2", "p3"]
         assert name_of(observer) == "read"
+
+
+def test_a_container_that_is_not_replicated_now_keeps_its_letters(sink, observer, source, repairs, run_timer):
+    """They hold nobody else up, and are read when it is replicated again."""
+    for version in (a_version(0, 7), a_version(0, None, "other")):
+        replicate(USER_PROFILES, [a_change("p", container="UserProfiles", version=version, body=a_profile())], sink)
+    replicate(ACCOUNTS, [an_upsert(lsn=7)], sink)
+    replicate(ACCOUNTS, [replace(an_upsert(), version=a_version(0, None, "other"))], sink)
+    source.put("a", etag="other")
+
+    assert run_timer() == {Ending.APPLIED: 1}
+    assert set(observer.letters()) == {"p"}
+
+    assert dict(retry([USER_PROFILES], source, repairs, rounds=1)) == {Ending.DOUBTED: 1}
 
 
 def test_a_claimed_letter_is_not_taken_twice(sink, observer, repairs):
