@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from cdc.api import RequestModel
+from cdc.backfill_api import ListRequest, StartRequest
 from cdc.feed import FeedMode
 from cdc.letters import Discarded, LetterPage, LetterQuery, Replayed, ReplayRequest
 from cdc.model import JsonObject
@@ -87,6 +88,30 @@ class Status(BaseModel):
     change_feeds: list[ChangeFeedStatus]
 
 
+class Accepted(BaseModel):
+    """Work that began, and where its state is told."""
+
+    id: str
+    status_url: str
+
+
+class BackfillStatus(BaseModel):
+    """How far a backfill is."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    state: str
+    percent: float | None
+
+
+class BackfillPage(BaseModel):
+    """Backfills, newest first."""
+
+    items: list[BackfillStatus]
+    next: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """A route of function_app.py: what it takes, what it answers, and with which problems."""
@@ -123,6 +148,17 @@ ROUTES = (
           answers={200: Discarded}, problems=(404, 409, 503)),
     Route(method="POST", path="documents/{container}/resync", summary="Read one document now.",
           answers={200: Resynced}, body=ResyncRequest, problems=(400, 404, 503)),
+    Route(method="POST", path="backfills", summary="Copy what containers hold.", answers={202: Accepted},
+          body=StartRequest, problems=(400, 409, 503)),
+    Route(method="GET", path="backfills", summary="List backfills, newest first.", answers={200: BackfillPage},
+          query=ListRequest, problems=(400, 404, 503)),
+    Route(method="GET", path="backfills/{id}", summary="Tell how far a backfill is.", answers={200: BackfillStatus},
+          problems=(404, 503)),
+    *(
+        Route(method="POST", path=f"backfills/{{id}}/{verb}", summary=f"Let a backfill {verb}.",
+              answers={200: BackfillStatus}, problems=(404, 409, 503))
+        for verb in ("pause", "resume", "cancel")
+    ),
 )  # fmt: skip
 
 
