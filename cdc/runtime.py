@@ -13,7 +13,8 @@ from cdc.backfill_api import BackfillApi
 from cdc.backfills import PostgresBackfills
 from cdc.cosmos import Cosmos
 from cdc.deadletters import PostgresLetters
-from cdc.errors import FatalError
+from cdc.errors import ConflictError, FatalError
+from cdc.feed import FeedMode
 from cdc.feed_states import FeedStates
 from cdc.job import Job
 from cdc.leases import Leases
@@ -62,10 +63,11 @@ class Runtime:
         by_container = {mapper.container: mapper for mapper in mappers}
         self.resync = Resync(by_container, self._source.confirm, self._source, self._repairs, identity_key)
         self._feeds = Feeds(self._cosmos)
-        backfills = PostgresBackfills(self._database)
-        self.backfills = BackfillApi(by_container, backfills, self._source.confirm_now, settings.backfill_retry_seconds)
+        self._backfills = PostgresBackfills(self._database)
+        retry_seconds, activity_seconds = settings.backfill_retry_seconds, settings.backfill_activity_seconds
+        self.backfills = BackfillApi(by_container, self._backfills, self._check_backfill, retry_seconds)
         feeds = Source(self._feeds.open, self._read_changes)
-        self.backfill = Backfill(by_container, feeds, backfills, self._open_sink, settings.backfill_activity_seconds)
+        self.backfill = Backfill(by_container, feeds, self._backfills, self._open_sink, activity_seconds)
 
     def replicate(self, mapper: Mapper[Any], items: Sequence[JsonObject]) -> Outcome:
         """Apply one batch of a change feed; raise only when the whole batch must be delivered again."""
@@ -97,10 +99,18 @@ class Runtime:
         return pruned
 
     def _find_oldest_needed(self, container: str) -> datetime:
-        """Return the moment before which a tombstone is needed neither by the retention nor by any lease."""
+        """Return the moment before which a tombstone is needed neither by the retention nor by who reads a feed."""
         pending = self._leases.read_oldest_pending(self._source.confirm(container))
         before = datetime.now(UTC) - timedelta(days=self.settings.tombstone_retention_days)
-        return before if pending is None else min(before, datetime.fromtimestamp(pending, UTC))
+        others = [datetime.fromtimestamp(pending, UTC) if pending is not None else None]
+        others.append(self._backfills.read_running_since(container))
+        return min([before, *(other for other in others if other is not None)])
+
+    def _check_backfill(self, container: str) -> None:
+        """Raise where a copy would leave a gap: what changed before the live feed of all versions began is in none."""
+        origin = self._source.confirm_now(container)
+        if self.settings.change_feed_mode is FeedMode.ALL_VERSIONS and not self._leases.have_begun(origin):
+            raise ConflictError(f"The live feed of {container} has not begun everywhere: ask again in a moment.")
 
     def status(self) -> api.Answer:
         """Answer with the state of the replication."""
