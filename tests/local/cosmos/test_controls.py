@@ -38,7 +38,7 @@ def test_throttled_request_is_tried_again(server: CosmosServer, container: Conta
 
 def test_a_share_of_the_requests_is_throttled(server: CosmosServer, container: ContainerProxy) -> None:
     """Chance says which: of fifty documents some come at once, and some are tried again."""
-    throttled = server.controls.throttle(1_000, share=0.5, operation="create_document")
+    throttled = server.controls.throttle(1_000, share=0.2, operation="create_document")
 
     for number in range(50):
         container.create_item({"id": str(number), "pk": "x"})
