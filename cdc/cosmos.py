@@ -69,8 +69,8 @@ class Cosmos:
             except CosmosResourceNotFoundError as error:
                 if error.sub_status:  # not the document is missing, but its container, or this session
                     raise
-                return Reading(None, _seconds(error.headers))
-            return Reading(dict(body), _seconds(body.get_response_headers()))
+                return Reading(None, answer_seconds(error.headers))
+            return Reading(dict(body), answer_seconds(body.get_response_headers()))
 
     def check_account(self) -> None:
         """Raise FatalError when the account cannot be replicated from."""
@@ -103,6 +103,12 @@ class Cosmos:
                 leases.create_container_if_not_exists(container, PartitionKey("/id"))
         self.check_lease_container(database, container)
 
+    @contextmanager
+    def open_container(self, container: str, database: str | None = None) -> Iterator[ContainerProxy]:
+        """Lend a container, the source's unless another database is named, to one thread at a time."""
+        with self._translated_errors(f"the container {container}"), self._lock:
+            yield self._client().get_database_client(database or self._database).get_container_client(container)
+
     def close(self) -> None:
         """Close the connections, if any were made."""
         if self._connected is not None:
@@ -125,7 +131,8 @@ def _partition_key(identity: Identity) -> Any:
     return NonePartitionKeyValue if key == {} else key
 
 
-def _seconds(headers: Mapping[str, str]) -> int:
+def answer_seconds(headers: Mapping[str, str]) -> int:
+    """Return the server's time of an answer, in seconds."""
     return int(parsedate_to_datetime(headers["Date"]).timestamp())
 
 

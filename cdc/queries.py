@@ -1,4 +1,4 @@
-"""Load the named statements of sql/queries.sql."""
+"""Load the named statements of sql/*.sql."""
 
 import re
 from functools import cache
@@ -12,7 +12,8 @@ _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 @cache
 def _statements() -> dict[str, str]:
-    _, *parts = _NAME.split((SQL / "queries.sql").read_text(encoding="utf-8"))
+    text = "".join(path.read_text(encoding="utf-8") for path in sorted(SQL.glob("*.sql")) if path.name != "roles.sql")
+    _, *parts = _NAME.split(text)
     return {name: text.strip() for name, text in zip(parts[::2], parts[1::2], strict=True)}
 
 

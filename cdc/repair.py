@@ -81,9 +81,14 @@ def retry(mappers: Sequence[Mapper[Any]], source: Source, repairs: Repairs, roun
     return endings
 
 
-def repair_document(mapper: Mapper[Any], identity: Identity, source: Source, repairs: Repairs) -> Ending:
-    """Apply what the source says of one document now, where nobody else has written it meanwhile."""
-    planned = _plan(mapper, identity, source, repairs)
+def repair_document(
+    mapper: Mapper[Any], identity: Identity, source: Source, repairs: Repairs, *, answered: Held | None = None
+) -> Ending:
+    """Apply what the source says of one document now, where nobody else has written it meanwhile.
+
+    `answered` is what the ledger held when the source gave a first answer, a settle time ago or longer.
+    """
+    planned = _plan(mapper, identity, source, repairs, answered)
     if planned is None:
         return Ending.DOUBTED
     try:
@@ -93,20 +98,23 @@ def repair_document(mapper: Mapper[Any], identity: Identity, source: Source, rep
     return _repair_with_holder(mapper, planned, problem, source, repairs)
 
 
-def _plan(mapper: Mapper[Any], identity: Identity, source: Source, repairs: Repairs) -> Repair | None:
+def _plan(
+    mapper: Mapper[Any], identity: Identity, source: Source, repairs: Repairs, answered: Held | None = None
+) -> Repair | None:
     """Return what to write; nothing when the answer needs a second one after the settle time.
 
     A document that is gone, or older than what is held, may be an answer of a replica that lags.
     """
     note = repairs.note([identity])[identity]
+    settled = note.settled or (answered is not None and note.held == answered)
     change = _read_change(identity, source.read_document(identity), note.held)
     if change.body is None:
         live = note.held is not None and note.held.state is not State.DELETED
-        if (live or note.waits) and not note.settled:
+        if (live or note.waits) and not settled:
             repairs.doubt(change)
             return None
         return Repair(change, Write(change) if live else None, note)
-    if note.held is not None and judge(change, note.held) is Verdict.STALE and not note.settled:
+    if note.held is not None and judge(change, note.held) is Verdict.STALE and not settled:
         repairs.doubt(change)
         return None
     return Repair(change, map_change(mapper, change), note)
