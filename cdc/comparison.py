@@ -11,7 +11,7 @@ from cdc.drift import KEYS_AT_ONCE, Kind, Suspect, Tally, Window
 from cdc.feed import read_version
 from cdc.model import Change, Identity, JsonObject, Mapper, Version
 from cdc.replicate import map_change
-from cdc.runs import COMPARING, Run, Task
+from cdc.runs import COMPARING, COUNTING, Run, Task
 from cdc.sides import Findings, Ledger, Rotation, Source, Tables
 
 # Bodies weigh more than keys.
@@ -44,10 +44,10 @@ class Comparison:
     def do(self, run: Run, task: Task) -> None:
         """Do one task, and put in front of the others what follows from it."""
         progress = run.progress
-        if task.step in COMPARING and progress.figures.request_units >= run.max_request_units:
+        if task.step in COMPARING and run.has_spent(task.step):
             if task.step == "count":
                 self.rotation.keep_count(_window(task).low)
-            progress.end_comparing(_SPENT)
+            progress.leave_out(COUNTING if task.step in COUNTING else COMPARING, _SPENT)
             return
         steps: dict[str, _Do] = {
             "begin": self._begin,
@@ -59,7 +59,7 @@ class Comparison:
         }
         progress.tasks[:0] = steps[task.step](run, task)
         if progress.has_too_many:
-            progress.end_comparing(_TOO_MANY)
+            progress.leave_out(COMPARING, _TOO_MANY)
 
     def _begin(self, run: Run, _: Task) -> list[Task]:
         progress, census = run.progress, self.source.measure()

@@ -31,14 +31,6 @@ class Runs(Protocol):
         ...
 
 
-class Feed(Protocol):
-    """How late the change feed is."""
-
-    def read_lag(self) -> float | None:
-        """Return the age in seconds of the oldest change that was not delivered; None where there is no feed yet."""
-        ...
-
-
 class Backfills(Protocol):
     """Who knows whether a container has been copied."""
 
@@ -57,11 +49,14 @@ class CompleteBackfills:
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """What one container is compared with and repaired by."""
+    """What one container is compared with and repaired by.
+
+    `read_lag` returns the age in seconds of the oldest change that was not delivered; None where there is no feed yet.
+    """
 
     comparison: Comparison
     confirmation: Confirmation
-    feed: Feed
+    read_lag: Callable[[], float | None]
     usage: Usage
 
 
@@ -137,7 +132,7 @@ class Reconcile:
     def _find_delay(self, run: Run, sides: Sides) -> str | None:
         if not self._backfills.is_complete(run.container):
             return _UNFINISHED.format(run.container)
-        lag = sides.feed.read_lag()
+        lag = sides.read_lag()
         if lag is None:
             return _NO_LEASE.format(run.container)
         return _LATE.format(run.container, lag) if lag > self._settle_seconds else None

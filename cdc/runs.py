@@ -1,5 +1,6 @@
 """A reconcile run: what was asked for, what is left to do, and what it came to so far."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +12,8 @@ Mode = Literal["counts", "keys", "deep"]
 # `different` windows were measured twice, or follow from such: they are narrowed down without being measured again.
 Step = Literal["begin", "count", "different", "keys", "rows", "values", "settle", "confirm", "repair"]
 # Steps that ask Cosmos about many documents, and end when the run's request units are spent.
-COMPARING: tuple[Step, ...] = ("count", "different", "keys", "values")
+COUNTING: tuple[Step, ...] = ("count", "different")
+COMPARING: tuple[Step, ...] = (*COUNTING, "keys", "values")
 # More suspects than a run keeps end its comparison: the next run goes on.
 _SUSPECTS_AT_MOST = 10_000
 
@@ -101,9 +103,9 @@ class Progress(BaseModel):
         if sentence not in self.notes:
             self.notes.append(sentence)
 
-    def end_comparing(self, sentence: str) -> None:
-        """Leave out what is still to be compared, and say why."""
-        self.tasks = [task for task in self.tasks if task.step not in COMPARING]
+    def leave_out(self, steps: Sequence[Step], sentence: str) -> None:
+        """Leave out what is still to be done of some steps, and say why."""
+        self.tasks = [task for task in self.tasks if task.step not in steps]
         self.note(sentence)
 
 
@@ -118,6 +120,16 @@ class Run(BaseModel):
     sample: int | None
     max_request_units: float
     progress: Progress
+
+    def has_spent(self, step: Step) -> bool:
+        """Tell whether nothing is left for a step: half of the request units is for counting.
+
+        However few they are, each run compares something, so that the next one begins further on.
+        """
+        figures = self.progress.figures
+        if step in COUNTING:
+            return figures.windows > 0 and figures.request_units >= self.max_request_units / 2
+        return (figures.keys > 0 or step != "keys") and figures.request_units >= self.max_request_units
 
     @property
     def reads_bodies(self) -> bool:

@@ -8,12 +8,14 @@ from typing import Any
 
 from cdc import api, catalog, identity, migrate, origins
 from cdc.cosmos import Cosmos
+from cdc.cosmos_queries import CosmosFeed
 from cdc.errors import FatalError
 from cdc.feed import read_change
 from cdc.model import JsonObject, Mapper, Outcome
 from cdc.notes import Ending
 from cdc.origin import Origin
 from cdc.postgres import Database
+from cdc.reconcile_api import Reconciliations
 from cdc.repair import retry
 from cdc.repairs import PostgresRepairs
 from cdc.replicate import replicate
@@ -42,6 +44,9 @@ class Runtime:
             settle_seconds=settings.settle_seconds,
         )
         self._origins: dict[str, Origin] = {}
+        # A client of its own: a long question keeps nobody from reading a document.
+        self._questions = _open_cosmos(settings)
+        self.reconciliations = _open_reconciliations(settings, mappers, self._database, self._questions)
 
     def replicate(self, mapper: Mapper[Any], documents: Sequence[JsonObject]) -> Outcome:
         """Apply one batch of a change feed; raise only when the whole batch must be delivered again."""
@@ -64,7 +69,9 @@ class Runtime:
     def status(self) -> api.Answer:
         """Answer with the state of the replication."""
         containers = [mapper.container for mapper in self.mappers]
-        return api.answer(lambda: read_status(self.settings.phase.name.lower(), containers, self._sink))
+        return api.answer(
+            lambda: self._with_reports(read_status(self.settings.phase.name.lower(), containers, self._sink))
+        )
 
     def ready(self) -> api.Answer:
         """Answer whether changes can be applied now."""
@@ -106,6 +113,14 @@ class Runtime:
         """Close every connection."""
         self._database.close()
         self._cosmos.close()
+        self._questions.close()
+
+    def _read_status(self) -> JsonObject:
+        names = [mapper.container for mapper in self.mappers]
+        status = read_status(self.settings.phase.name.lower(), names, self._sink)
+        reports = self.reconciliations.newest_reports()
+        containers = [each | {"reconciliation": reports.get(each["container"])} for each in status["containers"]]
+        return status | {"containers": containers}
 
     def _check_migrations(self) -> None:
         missing = migrate.find_missing(self._database, migrate.read_migrations())
@@ -137,6 +152,18 @@ def _open_cosmos(settings: Settings) -> Cosmos:
         return Cosmos(settings.cosmos_connection.get_secret_value(), settings.cosmos_database)
     find = identity.default_identity if settings.cosmos_credential is None else identity.managed_identity
     return Cosmos(str(settings.cosmos_endpoint), settings.cosmos_database, find(settings.cosmos_client_id))
+
+
+def _open_reconciliations(
+    settings: Settings, mappers: Sequence[Mapper[Any]], database: Database, cosmos: Cosmos
+) -> Reconciliations:
+    feed = CosmosFeed(
+        cosmos,
+        database=settings.lease_database,
+        container=settings.lease_container,
+        prefix=f"{settings.lease_prefix}-latest-version-",
+    )
+    return Reconciliations(settings, mappers, database, cosmos, feed.read_lag)
 
 
 def _open_database(settings: Settings) -> Database:

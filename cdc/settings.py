@@ -143,6 +143,9 @@ class Settings(BaseModel):
     settle_seconds: _Seconds = 120
     dead_letter_schedule: _Schedule = "*/10 * * * * *"
     dead_letter_backoff_seconds: _Seconds = 60
+    reconcile_schedule: _Schedule = "0 */15 * * * *"
+    reconcile_request_units: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5_000
+    reconcile_sample: Annotated[int, Field(ge=0, le=10_000)] = 20
 
     # Checked on fields, not on the whole, so that these problems are named together with all others.
     @field_validator("cosmos_connection")
