@@ -69,8 +69,8 @@ class Cosmos:
             except CosmosResourceNotFoundError as error:
                 if error.sub_status:  # not the document is missing, but its container, or this session
                     raise
-                return Reading(None, answer_seconds(error.headers))
-            return Reading(dict(body), answer_seconds(body.get_response_headers()))
+                return Reading(None, read_seconds(error.headers))
+            return Reading(dict(body), read_seconds(body.get_response_headers()))
 
     def check_account(self) -> None:
         """Raise FatalError when the account cannot be replicated from."""
@@ -131,8 +131,8 @@ def _partition_key(identity: Identity) -> Any:
     return NonePartitionKeyValue if key == {} else key
 
 
-def answer_seconds(headers: Mapping[str, str]) -> int:
-    """Return the server's time of an answer, in seconds."""
+def read_seconds(headers: Mapping[str, str]) -> int:
+    """Read the server's time of an answer."""
     return int(parsedate_to_datetime(headers["Date"]).timestamp())
 
 

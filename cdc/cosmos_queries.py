@@ -7,7 +7,7 @@ from typing import Any
 
 from azure.cosmos import ContainerProxy
 
-from cdc.cosmos import Cosmos, answer_seconds
+from cdc.cosmos import Cosmos, read_seconds
 from cdc.drift import Tally, Window
 from cdc.errors import FatalError
 from cdc.feed import partition_key, read_version
@@ -105,7 +105,7 @@ class CosmosQueries:
             if page is None:
                 break
             self.usage.add(float(headers.get(_CHARGE, 0)))
-            self._now = max(self._now, answer_seconds(headers))
+            self._now = max(self._now, read_seconds(headers))
             yield from items
 
 
@@ -146,7 +146,7 @@ def _read_age(proxy: ContainerProxy, origin: Origin, lease: JsonObject) -> float
         **_position(origin.rid, lease["FeedRange"]["Range"], lease["ContinuationToken"]),
     ).by_page()
     pending = [document["_ts"] for document in next(pages, ())]
-    return max((answer_seconds(headers[-1]) - ts for ts in pending), default=0)
+    return max((read_seconds(headers[-1]) - ts for ts in pending), default=0)
 
 
 def _position(rid: str, bounds: JsonObject, continuation: str | None) -> JsonObject:

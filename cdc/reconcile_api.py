@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from cdc import origins
-from cdc.api import RequestModel, read_body, read_query
+from cdc.api import Answer, RequestModel, accept, answer, read_body, read_query
 from cdc.comparison import Comparison
 from cdc.confirmation import Confirmation
 from cdc.cosmos import Cosmos
@@ -92,6 +92,17 @@ class Reconciliations:
             raise ConflictError("A reconcile of these containers has just begun: wait for its end.")
         return id_, begun
 
+    def accept(self, body: bytes, url: str) -> tuple[Answer, list[str]]:
+        """Answer a request for a reconcile at this address, and tell which containers' runs have begun."""
+        begun: list[str] = []
+
+        def start() -> tuple[str, str]:
+            id_, containers = self.begin(body)
+            begun.extend(containers)
+            return str(id_), f"{url.partition('?')[0]}/{id_}"
+
+        return accept(start), begun
+
     def begin_due(self) -> list[str]:
         """Begin a run of each container that has none; return all containers, whose runs begin or go on."""
         containers = list(self._mappers)
@@ -122,6 +133,14 @@ class Reconciliations:
         except CdcError as error:
             return {"problem": str(error)}
         return {"problem": None}
+
+    def list_newest(self, query: Mapping[str, str]) -> Answer:
+        """Answer with the newest reconciliations."""
+        return answer(lambda: self.list_reports(query))
+
+    def read(self, id_: str) -> Answer:
+        """Answer with one reconciliation and what it found."""
+        return answer(lambda: self.read_report(id_))
 
     def list_reports(self, query: Mapping[str, str]) -> JsonObject:
         """Return the newest reconciliations."""

@@ -1,5 +1,6 @@
 """The durable orchestration of a reconcile: one for each container, which brings its run forward until it is over."""
 
+import contextlib
 from collections.abc import Generator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -52,7 +53,10 @@ class Client(Protocol):
         ...
 
 
-def reconcile(context: Context) -> Generator[Any, Any, None]:
+Steps = Generator[Any, Any, None]
+
+
+def reconcile(context: Context) -> Steps:
     """Bring the run of one container forward, and wait where it waits."""
     container = context.get_input()["container"]
     failures = 0
@@ -74,7 +78,8 @@ async def start(client: Client, containers: Sequence[str]) -> None:
     """Start the orchestration of each container whose own does not run."""
     for container in containers:
         instance = f"reconcile-{container}"
-        status = await client.get_status(instance)
-        name = getattr(status.runtime_status, "value", status.runtime_status)
-        if name in _ENDED:
-            await client.start_new(ORCHESTRATION, instance, {"container": container})
+        # The SDK raises a bare Exception where another has just started the same one; the timer comes again.
+        with contextlib.suppress(Exception):
+            status = (await client.get_status(instance)).runtime_status
+            if getattr(status, "value", status) in _ENDED:
+                await client.start_new(ORCHESTRATION, instance, {"container": container})

@@ -68,10 +68,7 @@ class Runtime:
 
     def status(self) -> api.Answer:
         """Answer with the state of the replication."""
-        containers = [mapper.container for mapper in self.mappers]
-        return api.answer(
-            lambda: self._with_reports(read_status(self.settings.phase.name.lower(), containers, self._sink))
-        )
+        return api.answer(self._read_status)
 
     def ready(self) -> api.Answer:
         """Answer whether changes can be applied now."""

@@ -178,6 +178,7 @@ def make_settings(cosmos_connection: str, dsn: str) -> dict[str, str]:
         "LEASE_ACQUIRE_INTERVAL_MS": "500",
         "LEASE_RENEW_INTERVAL_MS": "1000",
         "LEASE_EXPIRATION_INTERVAL_MS": "4000",
+        "SETTLE_SECONDS": "3",
     }
 
 

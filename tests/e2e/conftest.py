@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -38,9 +39,9 @@ def source(settings: Mapping[str, str]) -> Iterator[Source]:
 
 
 @pytest.fixture
-def host(settings: Mapping[str, str]) -> Iterator[Part]:
-    """The Functions host in a process of its own, with the real function_app.py."""
-    part = Part(["local.functions", "--key", "key"], settings)
+def host(settings: Mapping[str, str], tmp_path: Path) -> Iterator[Part]:
+    """The Functions host in a process of its own, with the real function_app.py and a task hub of its own."""
+    part = Part(["local.functions", "--key", "key", "--state", str(tmp_path)], settings)
     yield part
     part.stop()
 

@@ -186,6 +186,9 @@ READABLE = {
     "migration": {"number", "name", "checksum", "applied_at"},
     "observation": {"container", "kind", "path", "documents", "first_seen_at", "last_seen_at"},
     "container": {"container", "account", "rid", "partition_key_paths", "adopted_at"},
+    "reconciliation": set(),
+    "drift": set(),
+    "rotation": set(),
 }  # fmt: skip
 
 

@@ -14,7 +14,15 @@ from mappers import MAPPERS
 ROOT = Path(__file__).parents[2]
 EXAMPLE = json.loads((ROOT / "local.settings.example.json").read_text(encoding="utf-8"))["Values"]
 ALWAYS = {"status", "health_live", "health_ready"}
-TIMERS = {"retry_dead_letters"}
+TIMERS = {"retry_dead_letters", "reconcile_all"}
+RECONCILIATIONS = {
+    "start_reconciliation": ("POST", "reconciliations"),
+    "list_reconciliations": ("GET", "reconciliations"),
+    "read_reconciliation": ("GET", "reconciliations/{id}"),
+}
+# Orchestrators and activities.
+DURABLE = {"reconcile", "reconcile_advance", "reconcile_give_up"}
+REPLICATING = {*TIMERS, *RECONCILIATIONS, *DURABLE}
 
 
 @pytest.fixture
@@ -35,14 +43,15 @@ def load(monkeypatch):
 
 def trigger(function):
     """Return the JSON of a function's trigger."""
-    return json.loads(function.get_function_json())["bindings"][0]
+    bindings = json.loads(function.get_function_json())["bindings"]
+    return next(binding for binding in bindings if binding["type"].endswith("Trigger"))
 
 
 def test_every_container_has_a_change_feed_trigger(load):
     """The functions are one trigger for each container, the timers, status and health."""
     functions = load()
 
-    assert functions.keys() - TIMERS - ALWAYS == {
+    assert functions.keys() - REPLICATING - ALWAYS == {
         "change_feed_accounts",
         "change_feed_user_profiles",
         "change_feed_game_sessions",
@@ -57,7 +66,7 @@ def test_an_extra_container_has_a_trigger_where_it_is_named(load):
     functions = load(EXTRA_CONTAINERS=" PendingSignups ,")
 
     assert trigger(functions["change_feed_pending_signups"])["containerName"] == "PendingSignups"
-    assert len(functions) == len(MAPPERS) + 1 + len(TIMERS) + len(ALWAYS)
+    assert len(functions) == len(MAPPERS) + 1 + len(REPLICATING) + len(ALWAYS)
 
 
 @pytest.mark.parametrize("value", ["Scenarios", "PendingSignups,pendingsignups", "Accounts"])
@@ -103,7 +112,7 @@ def test_a_failed_batch_is_retried_without_limit(load):
     """Without this policy the host checkpoints a failed batch, and its changes are gone."""
     functions = load(RETRY_MINIMUM_INTERVAL="00:00:02", RETRY_MAXIMUM_INTERVAL="00:03:00")
 
-    for name in functions.keys() - ALWAYS - TIMERS:
+    for name in functions.keys() - ALWAYS - REPLICATING:
         assert functions[name].get_settings_dict("retry_policy") == {
             "setting_name": "retry_policy",
             "strategy": "exponential_backoff",
@@ -143,7 +152,7 @@ def test_outside_the_migration_no_trigger_is_registered(load, phase):
 @pytest.mark.parametrize("phase", ["1", "2"])
 def test_during_the_migration_every_trigger_is_registered(load, phase):
     """In phases 1 and 2 every container is replicated."""
-    assert len(load(MIGRATION_PHASE=phase)) == len(MAPPERS) + len(TIMERS) + len(ALWAYS)
+    assert len(load(MIGRATION_PHASE=phase)) == len(MAPPERS) + len(REPLICATING) + len(ALWAYS)
 
 
 def test_dead_letters_are_retried_on_a_schedule(load):
@@ -151,6 +160,16 @@ def test_dead_letters_are_retried_on_a_schedule(load):
     binding = trigger(load(DEAD_LETTER_SCHEDULE="*/2 * * * * *")["retry_dead_letters"])
 
     assert (binding["type"], binding["schedule"]) == ("timerTrigger", "*/2 * * * * *")
+
+
+def test_reconciliations_have_a_function_for_each_verb_and_path(load):
+    """Each needs a function key; what nobody asks for is compared on a schedule."""
+    functions = load(RECONCILE_SCHEDULE="0 */5 * * * *")
+    bindings = {name: trigger(functions[name]) for name in RECONCILIATIONS}
+
+    assert {name: (*each["methods"], each["route"]) for name, each in bindings.items()} == RECONCILIATIONS
+    assert {each["authLevel"] for each in bindings.values()} == {"FUNCTION"}
+    assert trigger(functions["reconcile_all"])["schedule"] == "0 */5 * * * *"
 
 
 def test_invalid_settings_fail_the_import(load):

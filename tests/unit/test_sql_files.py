@@ -56,7 +56,7 @@ def test_child_keys_begin_with_the_root_key(mapper):
 
 def test_named_statements_are_used_and_described():
     """Every statement has a comment that says what it is for, and code that runs it."""
-    text = (SQL / "queries.sql").read_text(encoding="utf-8")
+    text = "".join(path.read_text(encoding="utf-8") for path in SQL.glob("*.sql"))
     code = "".join(path.read_text(encoding="utf-8") for path in (SQL.parent / "cdc").glob("*.py"))
 
     for name in re.findall(r"^-- name: (\w+)$", text, re.MULTILINE):
