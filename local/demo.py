@@ -20,13 +20,15 @@ from rich.live import Live
 from rich.table import Table
 
 from local.compare import Comparison
+from local.reconcile import count_drift, damage_row, reconcile
 from local.sample import CONTAINERS, Sample
-from local.stack import Stack, running
+from local.stack import Stack, StackError, running
 
 DOCUMENTS = 1_000
 CHANGES_PER_SECOND = 20
 _REFRESH_SECONDS = 0.5
 _PLAIN_REFRESH_SECONDS = 5.0
+_BEFORE_DAMAGE_SECONDS = 8.0
 
 _WHAT = """
 An application writes to Cosmos; the change feed triggers function_app.py, which maps each document to rows and upserts
@@ -36,6 +38,7 @@ _TRY = (
     '{psql} -P pager=off -c "select id, email, last_login_at from accounts order by 3 desc limit 5"',
     '{psql} -P pager=off -c "select container, id, kind, path, message from cdc.dead_letter"',
     'curl -H "x-functions-key: {key}" {url}api/status',
+    'curl -H "x-functions-key: {key}" {url}api/reconciliations',
 )
 
 _console = Console()
@@ -82,6 +85,7 @@ def main() -> int:
         writer = _Writer(stack)
         thread = threading.Thread(target=writer.run)
         thread.start()
+        threading.Thread(target=_show_reconcile, args=(stack, writer), daemon=True).start()
         try:
             with contextlib.suppress(KeyboardInterrupt):
                 _watch(stack, writer)
@@ -89,6 +93,25 @@ def main() -> int:
             writer.stopped.set()
             thread.join()
         return _end(stack)
+
+
+def _show_reconcile(stack: Stack, writer: _Writer) -> None:
+    """Edit a row by hand while everything runs, and say what reconcile makes of it."""
+    while not writer.doing.startswith("changing"):
+        if writer.stopped.wait(0.5):
+            return
+    if writer.stopped.wait(_BEFORE_DAMAGE_SECONDS):
+        return
+    try:
+        damage_row(stack)
+        _console.print("An account's row is edited by hand in PostgreSQL; a reconcile begins ...", highlight=False)
+        found = count_drift(reconcile(stack, mode="deep"))
+    except (psycopg.Error, OSError, StackError) as error:
+        if not writer.stopped.is_set():
+            _console.print(f"no reconcile: {error}", highlight=False)
+        return
+    text = ", ".join(f"{count} {kind}" for kind, count in found.items())
+    _console.print(f"reconcile found {text}, and repaired it; GET api/reconciliations has the report", highlight=False)
 
 
 def _watch(stack: Stack, writer: _Writer) -> None:

@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 
 from local.compare import Comparison
+from local.reconcile import count_drift, damage_row, reconcile
 from local.sample import Sample, Source
 from local.stack import Stack, running
 
@@ -23,7 +24,7 @@ def main() -> int:
         _write(source)
         source.close()
         comparison = _wait_until_equal(stack)
-        complaints = [*_complaints(comparison), *_check_ready(stack)]
+        complaints = [*_complaints(comparison), *_check_ready(stack), *_check_reconcile(stack)]
         if complaints:
             log.seek(0)
             print(log.read().decode(), *complaints, sep="\n")
@@ -64,3 +65,16 @@ def _check_ready(stack: Stack) -> list[str]:
             return []
     except urllib.error.HTTPError as error:
         return [f"smoke: {url} answers {error.code}: {error.read().decode()}"]
+
+
+def _check_reconcile(stack: Stack) -> list[str]:
+    """Edit a row by hand: reconcile must find it and nothing else, and write it again."""
+    print("smoke: editing a row by hand, and reconciling")
+    time.sleep(float(stack.settings["SETTLE_SECONDS"]) + 1)  # what is younger is not judged
+    damage_row(stack)
+    found = count_drift(reconcile(stack, mode="deep"))
+    print(f"smoke: reconcile found {found}")
+    complaints = [str(difference) for difference in stack.compare().differences[:20]]
+    if found != {**dict.fromkeys(found, 0), "different": 1}:
+        complaints.append(f"smoke: one row was edited by hand, reconcile found {found}")
+    return complaints
