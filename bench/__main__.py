@@ -2,8 +2,9 @@
 
 import argparse
 import sys
+from pathlib import Path
 
-from bench import cosmos, hosts
+from bench import cosmos, hosts, reconcile
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -13,8 +14,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = benchmarks.add_parser("cosmos", help=cosmos.__doc__, description=cosmos.__doc__)
     options.add_argument("--documents", type=int, default=100_000, help="(default: %(default)s)")
     options.add_argument("--rounds", type=int, default=5, help="of both servers in turn (default: %(default)s)")
+    options = benchmarks.add_parser("reconcile", help=reconcile.__doc__, description=reconcile.__doc__)
+    options.add_argument("--documents", type=int, default=200_000, help="(default: %(default)s)")
+    options.add_argument("--json", type=Path, metavar="PATH", help="where to write the figures")
     _add_campaigns(benchmarks)
     chosen = parser.parse_args(arguments)
+    if chosen.name == "reconcile":
+        return reconcile.run(chosen.documents, chosen.json)
     if chosen.name == "campaign":
         return hosts.run(chosen.seed, chosen.rounds)
     return cosmos.run(chosen.documents, chosen.rounds)
