@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from bench import cosmos, hosts, reconcile
+from bench import cosmos, hosts, reconcile, reconcile_campaign
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,6 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     if chosen.name == "reconcile":
         return reconcile.run(chosen.documents, chosen.json)
+    if chosen.name == "campaign" and chosen.campaign == "reconcile":
+        return reconcile_campaign.run(chosen.seed, chosen.seconds)
     if chosen.name == "campaign":
         return hosts.run(chosen.seed, chosen.rounds)
     return cosmos.run(chosen.documents, chosen.rounds)
@@ -33,6 +35,9 @@ def _add_campaigns(benchmarks: "argparse._SubParsersAction[argparse.ArgumentPars
     options = campaigns.add_parser("hosts", help=hosts.__doc__, description=hosts.__doc__)
     options.add_argument("--seed", type=int, required=True, metavar="S", help="the same seed kills at the same moments")
     options.add_argument("--rounds", type=int, default=20, help="(default: %(default)s)")
+    options = campaigns.add_parser("reconcile", help=reconcile_campaign.__doc__, description=reconcile_campaign.__doc__)
+    options.add_argument("--seed", type=int, required=True, metavar="S", help="the same seed breaks the same things")
+    options.add_argument("--seconds", type=float, default=90, help="of breaking (default: %(default)s)")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from local.stack import Part
 from tests.e2e.conftest import count_applied, is_equal, wait_until
 
 DOCUMENTS = 80
+RUNS = 20
 
 
 def ask(host: Part, path: str, body: Mapping[str, object] | None = None) -> tuple[int, Any]:
@@ -129,9 +130,31 @@ def test_a_hard_delete_is_found_and_reaches_postgres(
 def test_steady_writes_are_no_drift(source: Source, host: Part, filled: Sample) -> None:
     """Some documents are written every moment; nothing is ever reported."""
     with steady_writes(source, filled):
-        for number in range(4):
+        for number in range(RUNS):
             report = run(host, mode=("counts", "keys", "deep")[number % 3])
             assert set(drift_of(report).values()) == {0}, report
+
+
+def test_while_the_feed_is_behind_nothing_is_judged(
+    settings: Mapping[str, str], source: Source, host: Part, filled: Sample
+) -> None:
+    """PostgreSQL lets nobody write accounts: the feed waits, and every answer is `behind` or finds nothing."""
+    reports = []
+    with psycopg.connect(settings["POSTGRES_CONNECTION"]) as connection:
+        connection.execute("lock table accounts in exclusive mode")
+        for _ in range(20):
+            source.write(*filled.change())
+        container, document = next(iter(filled.create(1)))
+
+        def is_behind() -> bool:
+            source.write(container, document)
+            reports.append(run(host, containers=["Accounts"], mode="keys"))
+            return bool(reports[-1]["state"] == "behind")
+
+        wait_until(is_behind, "the feed is known to be behind")
+    wait_until(lambda: is_equal(settings), "both sides are equal")
+
+    assert [count for report in reports for count in drift_of(report).values() if count] == []
 
 
 def test_what_is_asked_wrongly_is_refused(host: Part) -> None:
