@@ -17,7 +17,13 @@ _FORGET = (
 )
 _EDIT = "update game_sessions set scene_count = coalesce(scene_count, 0) + 1 where id = %(id)s"
 _QUERIES = "query_documents"
-_NAMES = ("counts with drift", "keys", "deep", "counts without drift")
+_RUNS: Mapping[str, Mapping[str, object]] = {
+    "counts with drift": {"mode": "counts", "repair": False, "sample": 0},
+    "keys": {"mode": "keys", "sample": 0},
+    "deep": {"mode": "deep", "sample": "all"},
+    "counts without drift": {"mode": "counts", "repair": False, "sample": 0},
+}
+_NAMES = tuple(_RUNS)
 
 
 def run(documents: int, path: Path | None) -> int:
@@ -26,15 +32,11 @@ def run(documents: int, path: Path | None) -> int:
         print(f"{documents} documents on both sides, {mirror.PARTITIONS} physical partitions", flush=True)
         sides.fill(documents)
         _plant(sides, documents)
-        reports = {
-            _NAMES[0]: sides.reconcile(mode="counts", repair=False, sample=0),
-            _NAMES[1]: sides.reconcile(mode="keys", sample=0),
-            _NAMES[2]: sides.reconcile(mode="deep", sample="all"),
-            _NAMES[3]: sides.reconcile(mode="counts", repair=False, sample=0),
-        }
+        reports = {}
+        for name, request in _RUNS.items():
+            reports[name] = sides.reconcile(**request)
+            _print(name, reports[name])
         counts = sides.count()
-    for name, report in reports.items():
-        _print(name, report)
     complaints = list(_complaints(reports, counts))
     print(*complaints or ["reconcile: all goals are met"], sep="\n")
     if path is not None:
@@ -76,7 +78,7 @@ def _print(name: str, report: JsonObject) -> None:
         f"{report['values']} values, {report['queries']} answers, {report['request_units']:.0f} request units"
     )
     for operation, count in counters.items():
-        print(f"  server: {operation} {count['requests']} ({count['documents']} documents)")
+        print(f"  server: {operation} {count['requests']} ({count['documents']} documents)", flush=True)
 
 
 def _complaints(reports: Mapping[str, JsonObject], counts: Sequence[int]) -> Iterator[str]:

@@ -69,7 +69,8 @@ class Comparison:
         next_ts, count_ts = self.rotation.read()
         counts = self._plan_counts(progress.line, count_ts) if run.mode == "counts" else []
         keys = [*self._plan_keys(run, next_ts), Task(step="rows")]
-        sample = 0 if run.reads_bodies or run.sample is None else run.sample
+        sample = progress.ledger_documents if run.sample is None else run.sample
+        sample = 0 if run.reads_bodies else sample
         start = secrets.token_bytes(_KEY_BYTES).hex()
         values = [Task(step="values", start=start, left=sample)] if sample else []
         return [*counts, *keys, *values, Task(step="settle")]

@@ -12,6 +12,8 @@ from cdc.runs import Run, Task, Usage
 
 _NO_LEASE = "The change feed of {} has no lease yet: nothing is compared before it runs."
 _LATE = "The change feed of {} is {:.0f} s late, more than the settle time: nothing is judged before it has caught up."
+# What a crash makes to be done again, which changes nothing.
+_SAVED_SECONDS = 1.0
 _UNFINISHED = "The backfill of {} is not finished: nothing is judged before it is."
 
 
@@ -100,34 +102,36 @@ class Reconcile:
             self._runs.finish(run, "failed", problem)
 
     def _advance(self, run: Run, sides: Sides, deadline: float) -> Turn:
-        while run.progress.tasks:
+        saved, seconds = time.monotonic(), 0.0
+        while run.progress.tasks and not seconds:
             task = run.progress.tasks.pop(0)
-            if task.step == "begin" and (late := self._find_delay(run, sides)):
+            late = self._find_delay(run, sides) if task.step == "begin" else None
+            if task.step == "settle":
+                seconds, late = self._settle(run, sides, task)
+            elif late is None:
+                _do(run, sides, task)
+            if late is not None:
                 self._runs.finish(run, "behind", late)
                 return Turn(over=True)
-            if task.step == "settle":
-                turn = self._settle(run, sides)
-                if turn is not None:
-                    return turn
-            else:
-                _do(run, sides, task)
             _count(run, sides.usage)
-            self._runs.save(run)
-            if time.monotonic() > deadline:
-                return Turn()
+            if time.monotonic() > min(deadline, saved + _SAVED_SECONDS) or seconds:
+                self._runs.save(run)
+                saved = time.monotonic()
+            if saved > deadline or seconds:
+                return Turn(seconds=seconds)
         self._runs.finish(run, "completed", None)
         return Turn(over=True)
 
-    def _settle(self, run: Run, sides: Sides) -> Turn | None:
+    def _settle(self, run: Run, sides: Sides, task: Task) -> tuple[float, str | None]:
         """Wait until every suspect may be confirmed; judge none when the feed has fallen behind meanwhile."""
         seconds = sides.comparison.findings.seconds_to_settle(run)
         if seconds is not None and seconds > 0:
-            return Turn(seconds=seconds)  # the task is still in what was saved last
+            run.progress.tasks = [task]
+            return seconds, None
         if seconds is not None and (late := self._find_delay(run, sides)):
-            self._runs.finish(run, "behind", late)
-            return Turn(over=True)
+            return 0, late
         run.progress.tasks = [Task(step="confirm")]
-        return None
+        return 0, None
 
     def _find_delay(self, run: Run, sides: Sides) -> str | None:
         if not self._backfills.is_complete(run.container):

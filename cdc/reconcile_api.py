@@ -18,7 +18,7 @@ from cdc.ledger_queries import LedgerQueries
 from cdc.model import JsonObject, Mapper
 from cdc.origin import Origin
 from cdc.postgres import Database
-from cdc.reconcile import CompleteBackfills, Reconcile, Sides
+from cdc.reconcile import Backfills, CompleteBackfills, Reconcile, Sides
 from cdc.reconciliations import PostgresFindings, PostgresRotation, PostgresRuns
 from cdc.repairs import PostgresRepairs
 from cdc.runs import Mode
@@ -60,6 +60,7 @@ class Reconciliations:
         database: Database,
         cosmos: Cosmos,
         read_lag: Callable[[Origin], float | None],
+        backfills: Backfills | None = None,
     ) -> None:
         self._settings = settings
         self._mappers = {mapper.container: mapper for mapper in mappers}
@@ -67,7 +68,9 @@ class Reconciliations:
         self._cosmos = cosmos
         self._read_lag = read_lag
         self._runs = PostgresRuns(database)
-        self._reconcile = Reconcile(self._runs, self._open_sides, CompleteBackfills(), settings.settle_seconds)
+        self._reconcile = Reconcile(
+            self._runs, self._open_sides, backfills or CompleteBackfills(), settings.settle_seconds
+        )
 
     def begin(self, body: bytes) -> tuple[int, list[str]]:
         """Begin what a request asks for: the id of the reconciliation, and its containers."""

@@ -59,8 +59,8 @@ class PostgresRuns:
         """End a run with its report; what was not confirmed is dropped, what was not repaired is left."""
         own = {"id": run.id, "reconciliation": run.id, "container": run.container}
         with self._database.transaction() as connection:
-            connection.execute(statement("close_drift"), own | {"before": "suspected", "after": "dropped"})
-            connection.execute(statement("close_drift"), own | {"before": "drift", "after": "left"})
+            connection.execute(statement("drop_suspects"), own)
+            connection.execute(statement("leave_drift"), own)
             found = connection.execute(statement("count_drift"), own).fetchall()
             compared = connection.execute(statement("read_compared"), own).fetchone()
             observed = connection.execute(statement("read_observed"), own).fetchall()

@@ -93,10 +93,15 @@ update cdc.drift d set kind = s.kind, state = s.state
 from unnest(%(numbers)b::bigint[], %(kinds)b::text[], %(states)b::text[]) as s (number, kind, state)
 where d.number = s.number;
 
--- name: close_drift
--- What a run is through with in one state.
-update cdc.drift set state = %(after)s
-where reconciliation = %(reconciliation)s and container = %(container)s and state = %(before)s;
+-- name: drop_suspects
+-- What a run suspected and did not confirm is forgotten.
+delete from cdc.drift
+where reconciliation = %(reconciliation)s and container = %(container)s and state in ('suspected', 'dropped');
+
+-- name: leave_drift
+-- What a run did not repair.
+update cdc.drift set state = 'left'
+where reconciliation = %(reconciliation)s and container = %(container)s and state = 'drift';
 
 -- name: count_drift
 -- What a run found by kind and state, and since when the oldest of it is there.

@@ -20,6 +20,12 @@ def world(dsn, database, observer):
     world.close()
 
 
+@pytest.fixture
+def piecewise(monkeypatch):
+    """Every call brings a run forward by one piece."""
+    monkeypatch.setattr("cdc.reconcile_api._ADVANCE_SECONDS", 0.0)
+
+
 def ids(world):
     """Return the ids that Cosmos and PostgreSQL have."""
     return sorted(world.documents), world.observer.ids()
@@ -137,7 +143,9 @@ class TestRowsChangedByHand:
             "delete from completed_scenarios where account_id = 'a0003'",
         ],
     )
-    @pytest.mark.parametrize("request_", [{"mode": "deep"}, {"sample": 12}], ids=["deep", "sample"])
+    @pytest.mark.parametrize(
+        "request_", [{"mode": "deep"}, {"sample": 12}, {"sample": "all"}], ids=["deep", "sample", "all"]
+    )
     def test_an_edited_row_is_written_again(self, world, statement, request_):
         """The values of the document's own version are compared with those of its rows."""
         before = world.observer.tables()
@@ -168,6 +176,7 @@ class TestNoFalseDrift:
         assert report["found"] == []
         assert report["state"] == "completed"
 
+    @pytest.mark.usefixtures("piecewise")
     def test_a_suspect_that_the_feed_brings_meanwhile_is_dropped(self, world):
         """The ledger has moved while it settled."""
         world.write("a0003", DisplayName="newer")
@@ -176,6 +185,7 @@ class TestNoFalseDrift:
 
         assert world.run(repair=False)["found"] == []
 
+    @pytest.mark.usefixtures("piecewise")
     def test_a_suspect_that_is_created_again_meanwhile_is_dropped(self, world):
         """It is not orphaned any more, and what it is now the feed will tell."""
         document = world.documents["a0003"]
@@ -203,6 +213,17 @@ class TestNoFalseDrift:
         assert sentence in report["message"]
         assert "a0003" not in world.observer.ids()
 
+    def test_before_the_backfill_is_over_nothing_is_judged(self, world):
+        """What has not been copied is not missing."""
+        world.forget("a0003")
+        world.backfilled = False
+
+        report = world.run()
+
+        assert (report["state"], report["found"]) == ("behind", [])
+        assert "backfill" in report["message"]
+
+    @pytest.mark.usefixtures("piecewise")
     def test_a_feed_that_falls_behind_while_suspects_settle_ends_the_run(self, world):
         """What could not be confirmed is dropped."""
         world.forget("a0003")
@@ -279,9 +300,9 @@ class TestBounds:
         world.finish(id_)
         world.finish(world.begin())
 
-    def test_a_run_goes_on_in_another_process(self, world, monkeypatch):
+    @pytest.mark.usefixtures("piecewise")
+    def test_a_run_goes_on_in_another_process(self, world):
         """After every piece, whoever comes next knows what is left."""
-        monkeypatch.setattr("cdc.reconcile_api._ADVANCE_SECONDS", 0.0)
         world.forget("a0003")
         id_ = world.begin()
         while not world.open().advance("Accounts")["over"]:
@@ -319,6 +340,16 @@ class TestBounds:
         assert sorted(report["found"]) == [("missing", "repaired"), ("orphaned", "repaired"), ("stale", "repaired")]
         assert report["bisections"] > 0
         assert report["windows"] > 10
+
+    @pytest.mark.usefixtures("piecewise")
+    def test_a_split_between_two_pieces_is_no_drift(self, world):
+        """What is asked of each physical partition is asked of its parts."""
+        world.forget("a0003")
+        id_ = world.begin(mode="keys", sample=12)
+        world.reconciliations.advance("Accounts")
+        world.server.controls.split(world.settings.cosmos_database, "Accounts")
+
+        assert world.finish(id_)["found"] == [("missing", "repaired")]
 
     def test_a_count_reads_no_bodies(self, world):
         """Suspects are looked up by their keys."""

@@ -50,16 +50,21 @@ class World:
         self.observer = observer
         self.sink = PostgresSink(database)
         self.lag = 0.0
+        self.backfilled = True
         connections = {"COSMOS_CONNECTION": self.server.connection_string, "POSTGRES_CONNECTION": dsn}
         self.settings = Settings.read(SETTINGS | connections | (settings or {}))
         self.cosmos = Cosmos(self.server.connection_string, SETTINGS["COSMOS_DATABASE"])
         self.reconciliations = self.open()
         self.documents = {}
-        self.meanwhile = lambda: None
+        self.meanwhile = None
 
     def open(self):
         """Open reconcile anew, as another process would."""
-        return Reconciliations(self.settings, MAPPERS, self.database, self.cosmos, lambda _: self.lag)
+        return Reconciliations(self.settings, MAPPERS, self.database, self.cosmos, lambda _: self.lag, self)
+
+    def is_complete(self, _):
+        """Tell whether the backfill is over."""
+        return self.backfilled
 
     def close(self):
         """Stop the server."""
@@ -106,15 +111,19 @@ class World:
         return str(self.reconciliations.begin(body)[0])
 
     def run(self, **request):
-        """Run a reconcile to its end and return its report; `meanwhile` happens while suspects settle."""
+        """Run a reconcile to its end and return its report.
+
+        `meanwhile` happens once there are suspects, where the run goes piece by piece.
+        """
         return self.finish(self.begin(**request))
 
     def finish(self, id_):
         """Bring a run to its end and return its report with what it found."""
         while not (turn := self.reconciliations.advance("Accounts"))["over"]:
             assert turn["problem"] is None
-            if turn["seconds"]:
+            if self.meanwhile is not None and self.observer.rows("cdc.drift", "number"):
                 self.meanwhile()
+                self.meanwhile = None
             time.sleep(turn["seconds"])
         report = self.reconciliations.read_report(id_)
         return report["containers"][0] | {"found": [(each["kind"], each["state"]) for each in report["found"]]}
