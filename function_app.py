@@ -79,8 +79,8 @@ if settings.replicates:
     @app.durable_client_input(client_name="client")
     async def start_reconciliation(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
         """Compare both sides of containers."""
-        answer, begun = await asyncio.to_thread(runtime.reconciliations.accept, req.get_body(), req.url)
-        await reconcile_flow.start(client, begun)
+        answer, needed = await asyncio.to_thread(runtime.reconciliations.accept, req.get_body(), req.url)
+        await reconcile_flow.start(client, needed)
         return _respond(answer)
 
     @app.route("reconciliations", methods=["GET"])

@@ -49,14 +49,15 @@ class Result:
     kills: int = 0
     damages: int = 0
     runs: int = 0
+    behind: int = 0
     found: Counter[str] = field(default_factory=Counter)
     differences: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         found = ", ".join(f"{count} {kind}" for kind, count in sorted(self.found.items()) if count) or "nothing"
         return (
-            f"{self.writes} writes, {self.damages} damages, {self.kills} kills, {self.runs} reconciles that found "
-            f"{found}, {len(self.differences)} differences"
+            f"{self.writes} writes, {self.damages} damages, {self.kills} kills, {self.runs} reconciles, "
+            f"{self.behind} of them behind, that found {found}, {len(self.differences)} differences"
         )
 
 
@@ -126,6 +127,7 @@ def _reconcile(dice: random.Random, stack: Stack, stopped: threading.Event, resu
 
 def _count(result: Result, report: Document) -> None:
     result.runs += 1
+    result.behind += report["state"] == "behind"
     result.found.update(count_drift(report))
 
 

@@ -96,15 +96,22 @@ class Reconciliations:
         return id_, begun
 
     def accept(self, body: bytes, url: str) -> tuple[Answer, list[str]]:
-        """Answer a request for a reconcile at this address, and tell which containers' runs have begun."""
-        begun: list[str] = []
+        """Answer a request for a reconcile at this address, and tell which containers need an orchestration.
+
+        Also those that refuse it because of a run: its own may have been lost with the host that was to start it.
+        """
+        needed: list[str] = []
 
         def start() -> tuple[str, str]:
-            id_, containers = self.begin(body)
-            begun.extend(containers)
+            try:
+                id_, begun = self.begin(body)
+            except ConflictError:
+                needed.extend(self._runs.read_running(list(self._mappers)))
+                raise
+            needed.extend(begun)
             return str(id_), f"{url.partition('?')[0]}/{id_}"
 
-        return accept(start), begun
+        return accept(start), needed
 
     def begin_due(self) -> list[str]:
         """Begin a run of each container that has none; return all containers, whose runs begin or go on."""

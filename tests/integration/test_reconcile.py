@@ -300,6 +300,17 @@ class TestBounds:
         world.finish(id_)
         world.finish(world.begin())
 
+    def test_a_run_without_an_orchestration_is_given_one(self, world):
+        """A host that died before it started one is made up for by whoever asks next, and by the timer."""
+        address = "http://host/api/reconciliations?code=key"
+        accepted, begun = world.reconciliations.accept(b'{"containers": ["Accounts"]}', address)
+        refused, needed = world.reconciliations.accept(b"", address)
+
+        assert (accepted.status, accepted.headers["Location"]) == (202, "http://host/api/reconciliations/1")
+        assert refused.status == 409
+        assert begun == needed == ["Accounts"]
+        assert "Accounts" in world.reconciliations.begin_due()
+
     @pytest.mark.usefixtures("piecewise")
     def test_a_run_goes_on_in_another_process(self, world):
         """After every piece, whoever comes next knows what is left."""
