@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from cdc.errors import ConflictError, UnknownError
@@ -33,6 +34,12 @@ class PostgresBackfills:
             connection.execute(statement("insert_backfill"), parameters)
             if len(connection.execute(statement("occupy_containers"), parameters).fetchall()) < len(containers):
                 raise _conflict(connection.execute(statement("read_occupant"), parameters).fetchone())
+
+    def read_running_since(self, container: str) -> datetime | None:
+        """Return since when a backfill of a container runs or is paused, if one does."""
+        with self._database.connection() as connection:
+            row = connection.execute(statement("read_running_since"), {"container": container}).fetchone()
+        return None if row is None else row[0]
 
     def list_running(self) -> list[str]:
         """Return the backfills that somebody must be working at."""

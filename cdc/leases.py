@@ -46,6 +46,12 @@ class Leases:
         except RetentionError:
             return 0
 
+    def have_begun(self, origin: Origin) -> bool:
+        """Tell whether every lease of a container knows where it goes on."""
+        marker = f"_{origin.rid}.."
+        leases = [lease for lease in self.read() if marker in lease["id"]]
+        return bool(leases) and all(lease.get("ContinuationToken") for lease in leases)
+
     def _position(self, origin: Origin, lease: Mapping[str, Any]) -> JsonObject | None:
         """Return where a lease is, in the SDK's own form; nothing where it is nowhere yet."""
         continuation, bounds = lease.get("ContinuationToken"), lease.get("FeedRange", {}).get("Range")

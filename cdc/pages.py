@@ -110,7 +110,11 @@ class Feed:
         else:
             options["continuation"] = _continuation(self._rid, range_, continuation)
         pages = self._container.query_items_change_feed(**options).by_page()
-        return tuple(dict(document) for document in next(pages, ()))
+        try:
+            return tuple(dict(document) for document in next(pages, ()))
+        finally:
+            # It refers to itself: its page would stay in memory until the garbage collector comes by.
+            vars(pages).clear()
 
     def _children(self, range_: FeedRange) -> tuple[FeedRange, ...]:
         # From the SDK's memory, which it has renewed when a range was gone.

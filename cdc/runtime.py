@@ -14,7 +14,8 @@ from cdc.backfills import PostgresBackfills
 from cdc.cosmos import Cosmos
 from cdc.cosmos_queries import CosmosQueries
 from cdc.deadletters import PostgresLetters
-from cdc.errors import FatalError
+from cdc.errors import ConflictError, FatalError
+from cdc.feed import FeedMode
 from cdc.feed_states import FeedStates
 from cdc.job import Job
 from cdc.leases import Leases
@@ -64,15 +65,16 @@ class Runtime:
         by_container = {mapper.container: mapper for mapper in mappers}
         self.resync = Resync(by_container, self._source.confirm, self._source, self._repairs, identity_key)
         self._feeds = Feeds(self._cosmos)
-        backfills = PostgresBackfills(self._database)
-        self.backfills = BackfillApi(by_container, backfills, self._source.confirm_now, settings.backfill_retry_seconds)
+        self._backfills = PostgresBackfills(self._database)
+        retry_seconds, activity_seconds = settings.backfill_retry_seconds, settings.backfill_activity_seconds
+        self.backfills = BackfillApi(by_container, self._backfills, self._check_backfill, retry_seconds)
         feeds = Source(self._feeds.open, self._read_changes)
-        self.backfill = Backfill(by_container, feeds, backfills, self._open_sink, settings.backfill_activity_seconds)
+        self.backfill = Backfill(by_container, feeds, self._backfills, self._open_sink, activity_seconds)
         # A client of its own: a long question keeps nobody from reading a document.
         self._questions = _open_cosmos(settings)
         open_source = partial(CosmosQueries.open, self._questions, self._source)
         self.reconciliations = Reconciliations(
-            settings, mappers, self._database, open_source, self._read_lag, backfills
+            settings, mappers, self._database, open_source, self._read_lag, self._backfills
         )
 
     def replicate(self, mapper: Mapper[Any], items: Sequence[JsonObject]) -> Outcome:
@@ -105,10 +107,18 @@ class Runtime:
         return pruned
 
     def _find_oldest_needed(self, container: str) -> datetime:
-        """Return the moment before which a tombstone is needed neither by the retention nor by any lease."""
+        """Return the moment before which a tombstone is needed neither by the retention nor by who reads a feed."""
         pending = self._leases.read_oldest_pending(self._source.confirm(container))
         before = datetime.now(UTC) - timedelta(days=self.settings.tombstone_retention_days)
-        return before if pending is None else min(before, datetime.fromtimestamp(pending, UTC))
+        others = [datetime.fromtimestamp(pending, UTC) if pending is not None else None]
+        others.append(self._backfills.read_running_since(container))
+        return min([before, *(other for other in others if other is not None)])
+
+    def _check_backfill(self, container: str) -> None:
+        """Raise where a copy would leave a gap: what changed before the live feed of all versions began is in none."""
+        origin = self._source.confirm_now(container)
+        if self.settings.change_feed_mode is FeedMode.ALL_VERSIONS and not self._leases.have_begun(origin):
+            raise ConflictError(f"The live feed of {container} has not begun everywhere: ask again in a moment.")
 
     def _read_lag(self, container: str) -> float | None:
         """Return the age in seconds of the oldest change that was not delivered; None where nobody can tell."""

@@ -202,3 +202,8 @@ where (select count(*) from cdc.backfill_finding where backfill = %(id)s and con
    )
 order by s.kind, s.path
 on conflict (backfill, container, kind, path) do update set documents = held.documents + excluded.documents;
+
+-- name: read_running_since
+-- Since when a backfill of a container runs: what it has read by then may still be delivered.
+select b.started_at from cdc.backfill b join cdc.backfill_container c on c.backfill = b.id
+where c.container = %(container)s and c.running;

@@ -22,7 +22,7 @@ _LETTERS_DUE = "select count(*) from cdc.dead_letter where state = 'waiting' and
 _LETTERS = "select container, partition_key, id from cdc.dead_letter"
 _PARKED = "select container, partition_key, id from cdc.document where state = 'parked'"
 # What the hosts may say when their stores are away; all else is a failure that nobody planned.
-_UNPLANNED = (b"FatalError", b"AssertionError", b"TypeError", b"KeyError", b"AttributeError", b"DocumentError")
+_UNPLANNED = ("FatalError", "AssertionError", "TypeError", "KeyError", "AttributeError", "DocumentError", "batch lost")
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ def run(seed: int, changes: int) -> int:
     def say(what: str) -> None:
         print(f"apply {seed}, {time.monotonic() - begun:5.0f} s: {what}", flush=True)
 
-    scale = Scale(changes, kills=30, outages=5, outage_seconds=10, deadlocks=10, freezes=3, splits=1, pace=120)
+    scale = Scale(changes, kills=30, outages=5, outage_seconds=10, deadlocks=10, freezes=3, splits=1, pace=400)
     result = play(seed, scale, say)
     print(*result.differences[:100], sep="\n")
     print(f"apply: {result}")
@@ -84,6 +84,7 @@ def play(seed: int, scale: Scale, say: Say) -> Result:
         result.parked = len(_read(stage, _LETTERS))
         result.differences += _judge(stage, cases)
         result.differences += _find_leaks(stage, asker, (marker, "@example.com", "secret-"))
+        result.differences += _judge_log(_read_log(stage), faults.lost_deadlocks)
         if result.differences:
             say(f"what the hosts said is kept in {_keep_log(stage)}")
     return result
@@ -163,13 +164,23 @@ def _read(stage: Stage, query: str) -> set[Identity]:
 
 
 def _find_leaks(stage: Stage, asker: leaks.Asker, marks: tuple[str, ...]) -> Iterator[str]:
-    stage.log.seek(0)
-    lines = stage.log.read().splitlines()
     yield from leaks.find_in_tables(stage.dsn, marks)
-    yield from leaks.find_in_texts("lines of the log", (line.decode(errors="replace") for line in lines), marks)
-    yield from leaks.find_in_texts("answers over HTTP", iter(asker.answers), marks)
-    unplanned = [line.decode(errors="replace") for line in lines if any(word in line for word in _UNPLANNED)]
+    yield from leaks.find_in_texts("lines of the log", _read_log(stage), marks)
+    yield from leaks.find_in_texts("answers over HTTP", asker.answers, marks)
+
+
+def _read_log(stage: Stage) -> list[str]:
+    stage.log.seek(0)
+    return stage.log.read().decode(errors="replace").splitlines()
+
+
+def _judge_log(lines: list[str], deadlocks: int) -> Iterator[str]:
+    """Name failures that nobody planned, and planned ones that the hosts did not meet."""
+    unplanned = [line for line in lines if any(word in line for word in _UNPLANNED)]
     yield from (f"the hosts said: {line}" for line in unplanned[:20])
+    met = sum("(40P01)" in line for line in lines)
+    if met < deadlocks:
+        yield f"the app lost {met} deadlocks of the {deadlocks} that were made for it"
 
 
 def _keep_log(stage: Stage) -> str:

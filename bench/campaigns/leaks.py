@@ -4,7 +4,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from http.client import HTTPException
 
 import psycopg
@@ -72,7 +72,7 @@ def find_in_tables(dsn: str, marks: tuple[str, ...]) -> Iterator[str]:
             yield from (f"cdc.{table}.{name} holds something personal in {count} rows" for name, count in found.items())
 
 
-def find_in_texts(what: str, texts: Iterator[str], marks: tuple[str, ...]) -> Iterator[str]:
+def find_in_texts(what: str, texts: Iterable[str], marks: tuple[str, ...]) -> Iterator[str]:
     """Say how many of these texts hold a mark; never quote one."""
     count = sum(any(mark in text for mark in marks) for text in texts)
     if count:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 import psycopg
+from azure.cosmos import CosmosClient
 
 from bench.campaigns.planted import RULES
 from local.cosmos import CosmosServer
 from local.postgres import Postgres
-from local.sample import Source
+from local.sample import PARTITION_KEYS, Source
 from local.stack import Part, StackError, make_settings, prepare
 
 _Started = TypeVar("_Started")
@@ -24,9 +25,9 @@ EXPIRATION_SECONDS = 1.5
 _STARTS = 5
 _SETTINGS = {
     "EXTRA_CONTAINERS": "PendingSignups",
-    "FEED_POLL_DELAY_MS": "50",
-    "LEASE_ACQUIRE_INTERVAL_MS": "200",
-    "LEASE_RENEW_INTERVAL_MS": "300",
+    "FEED_POLL_DELAY_MS": "200",
+    "LEASE_ACQUIRE_INTERVAL_MS": "400",
+    "LEASE_RENEW_INTERVAL_MS": "500",
     "LEASE_EXPIRATION_INTERVAL_MS": f"{EXPIRATION_SECONDS * 1000:.0f}",
     "RETRY_MAXIMUM_INTERVAL": "00:00:02",
     "SETTLE_SECONDS": "0.5",
@@ -39,8 +40,8 @@ _SETTINGS = {
 _TRIGGERS = """
 create function dawdle() returns trigger language plpgsql as $$
 begin
-    if random() < 0.05 then
-        perform pg_sleep(random() * 0.5);
+    if random() < 0.1 then
+        perform pg_sleep(random());
     end if;
     return null;
 end $$;
@@ -131,9 +132,16 @@ def running() -> Iterator[Stage]:
         with psycopg.connect(postgres.dsn()) as connection:
             connection.execute(RULES.encode())
             connection.execute(_TRIGGERS.encode())
-        source = Source.open(settings["COSMOS_CONNECTION"], settings["COSMOS_DATABASE"])
+        source = _open_source(settings)
         ends.callback(source.close)
         stage = Stage(settings, cosmos, postgres, source, folder, log)
         ends.callback(stage.close)
         stage.add_host()
         yield stage
+
+
+def _open_source(settings: Mapping[str, str]) -> Source:
+    """Connect with a client that does not wait long before it writes again."""
+    client = CosmosClient.from_connection_string(settings["COSMOS_CONNECTION"], retry_backoff_factor=0.01)
+    database = client.get_database_client(settings["COSMOS_DATABASE"])
+    return Source(client, {name: database.get_container_client(name) for name in PARTITION_KEYS})

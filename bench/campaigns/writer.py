@@ -14,8 +14,8 @@ from local.sample.values import Document, toggle_deleted
 
 _SHARE_OF_CREATES = 0.4
 # These are changed again and again, as games that are being played.
-_BUSY = 30
-_SHARE_OF_BUSY = 0.5
+_BUSY = 12
+_SHARE_OF_BUSY = 0.7
 _PERSONAL = ("DisplayName", "Name", "FirstName", "PlayerNames")
 
 

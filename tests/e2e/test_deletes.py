@@ -59,10 +59,11 @@ def test_deletes_and_expiries_reach_postgres_from_the_feed_of_all_versions(
     assert feed["backfill_since"] == feed["complete_reconcile_since"] is not None
 
 
+@pytest.mark.timeout(300)
 def test_a_page_of_many_versions_ends_as_if_each_had_come_alone(
     settings: Mapping[str, str], empty_dsn: str, source: Source, query: Query
 ) -> None:
-    """500 versions of 50 accounts: in one page by one app, one by one by another one with a database of its own."""
+    """500 versions of 50 accounts: a lease's in one page, and one by one in another app with a database of its own."""
     together = {**settings, "MAX_ITEMS_PER_INVOCATION": "1000"}
     alone = {**settings, "MAX_ITEMS_PER_INVOCATION": "1", "LEASE_PREFIX": "alone", "POSTGRES_CONNECTION": empty_dsn}
     prepare(alone)

@@ -36,6 +36,20 @@ def test_throttled_request_is_tried_again(server: CosmosServer, container: Conta
     assert (count.requests, count.refused, count.documents) == (4, 3, 1)
 
 
+def test_a_share_of_the_requests_is_throttled(server: CosmosServer, container: ContainerProxy) -> None:
+    """Chance says which: of fifty documents some come at once, and some are tried again."""
+    throttled = server.controls.throttle(1_000, share=0.2, operation="create_document")
+
+    for number in range(50):
+        container.create_item({"id": str(number), "pk": "x"})
+
+    count = server.controls.counters["create_document"]
+    assert count.documents == 50
+    assert 0 < throttled.hits == count.refused < count.requests
+    with pytest.raises(ValueError, match="share must be"):
+        server.controls.drop(share=0)
+
+
 def test_rate_of_requests_is_limited(server: CosmosServer, container: ContainerProxy) -> None:
     """What exceeds the rate is answered 429, and comes later because the SDK tries again."""
     server.controls.limit(requests=0.5, operation="upsert_document")

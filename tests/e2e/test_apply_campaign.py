@@ -1,0 +1,73 @@
+"""Everything goes wrong at once, in small; and the campaign's checks would find what is wrong."""
+
+import random
+
+import pytest
+
+from bench.campaigns import leaks
+from bench.campaigns.apply import find_wrongly_parked, play
+from bench.campaigns.faults import Scale
+from bench.campaigns.planted import Planter, identify, mix
+
+SMALL = Scale(
+    changes=600, kills=2, outages=2, outage_seconds=0.5, deadlocks=2, freezes=1, splits=1, pace=400, stall_seconds=0.5
+)
+ONE, OTHER = ("Accounts", '["one", "one"]'), ("Accounts", '["other", "other"]')
+
+
+@pytest.mark.timeout(400)  # a busy machine starts hosts slowly, and every kill starts one
+def test_whatever_breaks_both_sides_are_equal_and_exactly_the_poison_is_parked():
+    """`python -m bench campaign apply` with fewer changes and faults."""
+    said = []
+
+    result = play(11, SMALL, said.append)
+
+    assert result.differences == [], said
+    assert result.faults == 8
+    assert result.changes >= SMALL.changes
+    assert result.parked > 5
+
+
+def test_a_document_that_is_parked_for_nothing_or_not_at_all_is_named():
+    """One is planted and applied, another one is parked and was good."""
+    named = list(find_wrongly_parked({ONE}, {OTHER}, "a dead letter"))
+
+    assert len(named) == 2
+    assert "other" in named[0]
+    assert "one" in named[1]
+    assert list(find_wrongly_parked({ONE}, {ONE}, "a dead letter")) == []
+
+
+def test_what_is_personal_is_found_in_our_tables_but_for_the_identity_columns(dsn, connection):
+    """An e-mail stands in a dead letter's message, and in its id."""
+    connection.execute(
+        "insert into cdc.dead_letter (key, container, partition_key, id, ts, etag, kind, path, message) values"
+        " ('k', 'Accounts', '\"a@example.com\"', '\"a@example.com\"', 1, 'e', 'data', '$', 'a@example.com is taken')"
+    )
+
+    found = list(leaks.find_in_tables(dsn, ("@example.com",)))
+
+    assert found == ["cdc.dead_letter.message holds something personal in 1 rows"]
+
+
+def test_what_is_personal_is_found_in_texts_and_not_quoted():
+    """One line of two names somebody."""
+    texts = ["applied 3", "refused planted7 Amara"]
+
+    assert list(leaks.find_in_texts("lines", texts, ("planted7",))) == ["something personal stands in 1 lines"]
+    assert list(leaks.find_in_texts("lines", texts[:1], ("planted7",))) == []
+
+
+def test_every_kind_of_case_is_planted_in_its_order():
+    """Each case keeps the order of its documents wherever they are mixed in; each lasting one tells what it parks."""
+    cases = Planter(1, "marker").cases(2_000)
+    places = mix(cases, 2_000, random.Random(1))
+    written = [write for place in sorted(places) for write in places[place]]
+
+    assert sum(case.parked is not None for case in cases) > 10
+    for case in cases:
+        positions = [next(i for i, write in enumerate(written) if write is each) for each in case.writes]
+        assert positions == sorted(positions)
+        assert case.parked is None or case.parked == case.writes[-1]
+    containers = {identify(*write)[0] for case in cases for write in case.writes}
+    assert containers == {"Accounts", "UserProfiles", "GameSessions", "PlayerScenarioScores"}
