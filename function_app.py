@@ -9,7 +9,7 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from cdc import api, backfill_flow
+from cdc import api, backfill_flow, reconcile_flow
 from cdc.feed import FeedMode
 from cdc.letters import LetterQuery, ReplayRequest
 from cdc.model import Mapper
@@ -172,6 +172,45 @@ if settings.replicates:
     def copy_pages(task: dict) -> dict:  # type: ignore[type-arg]
         """Copy pages for a while."""
         return runtime.backfill.copy(task["id"], task["generation"], task["lane"])
+
+    @app.timer_trigger(arg_name="timer", schedule=settings.reconcile_schedule)
+    @app.durable_client_input(client_name="client")
+    async def reconcile_all(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
+        """Compare both sides of every container, or go on where a comparison stopped."""
+        await reconcile_flow.start(client, await asyncio.to_thread(runtime.reconciliations.begin_due))
+
+    @app.route("reconciliations", methods=["POST"])
+    @app.durable_client_input(client_name="client")
+    async def start_reconciliation(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+        """Compare both sides of containers."""
+        answer, needed = await asyncio.to_thread(runtime.reconciliations.accept, req.get_body(), req.url)
+        await reconcile_flow.start(client, needed)
+        return _respond(answer)
+
+    @app.route("reconciliations", methods=["GET"])
+    def list_reconciliations(req: func.HttpRequest) -> func.HttpResponse:
+        """List reconciliations, newest first."""
+        return _respond(runtime.reconciliations.list_newest(req.params))
+
+    @app.route("reconciliations/{id}", methods=["GET"])
+    def read_reconciliation(req: func.HttpRequest) -> func.HttpResponse:
+        """Report one reconciliation and what it found."""
+        return _respond(runtime.reconciliations.read(req.route_params["id"]))
+
+    @app.orchestration_trigger(context_name="context")
+    def reconcile(context: df.DurableOrchestrationContext) -> reconcile_flow.Steps:
+        """Bring the run of one container forward until it is over."""
+        return (yield from reconcile_flow.reconcile(context))
+
+    @app.activity_trigger(input_name="container")
+    def reconcile_advance(container: str) -> dict:  # type: ignore[type-arg]  # the worker takes it without arguments only
+        """Bring the run of one container forward for a while."""
+        return runtime.reconciliations.advance(container)
+
+    @app.activity_trigger(input_name="task")
+    def reconcile_give_up(task: dict) -> dict:  # type: ignore[type-arg]
+        """End a run that cannot go on."""
+        return runtime.reconciliations.give_up(task["container"], task["problem"])
 
 
 async def _start_orchestrations(client: df.DurableOrchestrationClient) -> None:

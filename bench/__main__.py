@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-from bench import apply, backfill, cosmos, hosts, memory
+from bench import apply, backfill, cosmos, hosts, memory, reconcile, reconcile_campaign
 from bench import map as mapping
 from bench.campaigns import apply as apply_campaign
 from bench.campaigns import backfill as backfill_campaign
@@ -37,6 +37,9 @@ def _add_benchmarks(benchmarks: "argparse._SubParsersAction[argparse.ArgumentPar
     options = _add(benchmarks, "memory", memory, lambda chosen: memory.run(chosen.documents, chosen.json))
     options.add_argument("--documents", type=int, default=200_000, help="and a tenth of them (default: %(default)s)")
     options.add_argument("--json", type=Path, metavar="PATH", help="where to write the figures")
+    options = _add(benchmarks, "reconcile", reconcile, lambda chosen: reconcile.run(chosen.documents, chosen.json))
+    options.add_argument("--documents", type=int, default=200_000, help="(default: %(default)s)")
+    options.add_argument("--json", type=Path, metavar="PATH", help="where to write the figures")
 
 
 def _add_figures(
@@ -59,6 +62,10 @@ def _add_campaigns(campaigns: "argparse._SubParsersAction[argparse.ArgumentParse
     )
     options.add_argument("--changes", type=int, default=20_000, help="(default: %(default)s)")
     _add_campaign(campaigns, "backfill", backfill_campaign, lambda chosen: backfill_campaign.run(chosen.seed))
+    options = _add_campaign(
+        campaigns, "reconcile", reconcile_campaign, lambda chosen: reconcile_campaign.run(chosen.seed, chosen.seconds)
+    )
+    options.add_argument("--seconds", type=float, default=90, help="of breaking (default: %(default)s)")
 
 
 def _add_campaign(

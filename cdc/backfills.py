@@ -46,6 +46,11 @@ class PostgresBackfills:
         with self._database.connection() as connection:
             return [id_ for (id_,) in connection.execute(statement("list_running_backfills"))]
 
+    def is_complete(self, container: str) -> bool:
+        """Tell that no backfill of a container is under way; one that writes nothing is none."""
+        with self._database.connection() as connection:
+            return not connection.execute(statement("find_writing_backfill"), {"container": container}).fetchall()
+
     def read(self, id_: str) -> JsonObject:
         """Return everything about one backfill."""
         with self._database.connection() as connection:

@@ -131,6 +131,11 @@ class Cosmos:
                 raise
             raise RetentionError(f"A lease of {container} is older than what its change feed keeps.") from error
 
+    def read_time(self, container: str) -> int:
+        """Return the source's time in seconds."""
+        with self.open_container(container) as proxy:
+            return read_seconds(proxy.read().get_response_headers())
+
     def check_lease_container(self, database: str, container: str) -> None:
         """Raise FatalError when the lease container is missing or has another partition key than the trigger needs."""
         try:
@@ -147,6 +152,12 @@ class Cosmos:
                 leases = self._client().create_database_if_not_exists(database)
                 leases.create_container_if_not_exists(container, PartitionKey("/id"))
         self.check_lease_container(database, container)
+
+    @contextmanager
+    def open_container(self, container: str) -> Iterator[ContainerProxy]:
+        """Lend a source container to one thread at a time."""
+        with self.translated_errors(f"the container {container}"), self._lock:
+            yield self._client().get_database_client(self.database).get_container_client(container)
 
     def close(self) -> None:
         """Close the connections, if any were made."""

@@ -17,6 +17,19 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What the ledger held when the source answered, and with which etag that was, none for a document that is gone."""
+
+    held: Held | None
+    etag: str | None
+
+    @classmethod
+    def of(cls, change: Change, held: Held | None) -> "Answer":
+        """Return the answer that was read as this change."""
+        return cls(held, None if change.body is None else change.version.etag)
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """Which letter, and which state of it: answering it leaves one alone that changed meanwhile."""
 

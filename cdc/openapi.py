@@ -13,6 +13,8 @@ from cdc.backfill_api import ListRequest, StartRequest
 from cdc.feed import FeedMode
 from cdc.letters import Discarded, LetterPage, LetterQuery, Replayed, ReplayRequest
 from cdc.model import JsonObject
+from cdc.reconcile_api import ListRequest as ReconciliationQuery
+from cdc.reconcile_api import ReconcileRequest
 from cdc.resync import Resynced, ResyncRequest
 
 _REF = "#/components/schemas/{model}"
@@ -60,13 +62,26 @@ class LetterCounts(BaseModel):
     documents: int
 
 
+class ReconciliationReport(BaseModel):
+    """What a reconcile found in one container, in numbers."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    container: str
+    mode: str
+    state: str
+    message: str | None
+
+
 class ContainerStatus(BaseModel):
-    """A container: its documents by state, the newest `_ts`, its dead letters."""
+    """A container: its documents by state, the newest `_ts`, its dead letters, the newest finished reconcile."""
 
     container: str
     documents: dict[str, int]
     newest_ts: int | None
     dead_letters: list[LetterCounts]
+    reconciliation: ReconciliationReport | None
 
 
 class ChangeFeedStatus(BaseModel):
@@ -109,6 +124,23 @@ class BackfillPage(BaseModel):
     """Backfills, newest first."""
 
     items: list[BackfillStatus]
+    next: str | None
+
+
+class ReconciliationStatus(BaseModel):
+    """A reconcile, by its containers; one that is asked for by its id also tells what it found."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    state: str
+    containers: list[ReconciliationReport]
+
+
+class ReconciliationPage(BaseModel):
+    """Reconciliations, newest first."""
+
+    items: list[ReconciliationStatus]
     next: str | None
 
 
@@ -159,6 +191,12 @@ ROUTES = (
               answers={200: BackfillStatus}, problems=(404, 409, 503))
         for verb in ("pause", "resume", "cancel")
     ),
+    Route(method="POST", path="reconciliations", summary="Compare both sides of containers.", answers={202: Accepted},
+          body=ReconcileRequest, problems=(400, 409, 503)),
+    Route(method="GET", path="reconciliations", summary="List reconciliations, newest first.",
+          answers={200: ReconciliationPage}, query=ReconciliationQuery, problems=(400, 503)),
+    Route(method="GET", path="reconciliations/{id}", summary="Report one reconciliation and what it found.",
+          answers={200: ReconciliationStatus}, problems=(404, 503)),
 )  # fmt: skip
 
 

@@ -46,6 +46,7 @@ class ConfirmedSource:
         if origin is None or not origin.has(documents):
             origin = self.confirm_now(container)
             self._at_first(container)
+            self._known[container] = origin
         if not origin.has(documents):
             raise FatalError(f"The change feed of {container} delivers documents of a container that is gone.")
         return origin
@@ -55,7 +56,8 @@ class ConfirmedSource:
         self._account.check_account()
         origin = self._account.read_origin(container)
         confirm(self._database, origin)
-        self._known[container] = origin
+        if container in self._known:
+            self._known[container] = origin
         return origin
 
     def read_document(self, identity: Identity) -> Reading:

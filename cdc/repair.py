@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from cdc.errors import CdcError, DocumentError, FatalError, Problem, ProblemKind, TransientError, Wanted
 from cdc.feed import read_version
 from cdc.model import Change, Held, Identity, Mapper, State, Version, Write
-from cdc.notes import Ending, Note, Reading, Repair
+from cdc.notes import Answer, Ending, Note, Reading, Repair
 from cdc.replicate import map_change
 from cdc.version import Verdict, judge
 
@@ -97,9 +97,14 @@ def _retry_document(mapper: Mapper[Any], identity: Identity, source: Source, rep
     return ending
 
 
-def repair_document(mapper: Mapper[Any], identity: Identity, source: Source, repairs: Repairs) -> Ending:
-    """Apply what the source says of one document now, where nobody else has written it meanwhile."""
-    planned = _plan(mapper, identity, source, repairs)
+def repair_document(
+    mapper: Mapper[Any], identity: Identity, source: Source, repairs: Repairs, *, answered: Answer | None = None
+) -> Ending:
+    """Apply what the source says of one document now, where nobody else has written it meanwhile.
+
+    `answered` is what the source answered first, a settle time ago or longer.
+    """
+    planned = _plan(mapper, identity, source, repairs, answered)
     if planned is None:
         return Ending.DOUBTED
     try:
@@ -109,14 +114,16 @@ def repair_document(mapper: Mapper[Any], identity: Identity, source: Source, rep
     return _repair_with_holder(mapper, planned, problem, source, repairs)
 
 
-def _plan(mapper: Mapper[Any], identity: Identity, source: Source, repairs: Repairs) -> Repair | None:
+def _plan(
+    mapper: Mapper[Any], identity: Identity, source: Source, repairs: Repairs, answered: Answer | None = None
+) -> Repair | None:
     """Return what to write; nothing when the answer needs a second one after the settle time.
 
     A document that is gone, or older than what is held, may be an answer of a replica that lags.
     """
     note = repairs.note([identity])[identity]
     change = _read_change(identity, source.read_document(identity), note.held)
-    settled = note.settled and note.doubted_etag == change.version.etag
+    settled = (note.settled and note.doubted_etag == change.version.etag) or Answer.of(change, note.held) == answered
     if change.body is None:
         live = note.held is not None and note.held.state is not State.DELETED
         if (live or note.waits) and not settled:

@@ -12,6 +12,7 @@ from cdc.backfill import Backfill, Source
 from cdc.backfill_api import BackfillApi
 from cdc.backfills import PostgresBackfills
 from cdc.cosmos import Cosmos
+from cdc.cosmos_queries import CosmosQueries
 from cdc.deadletters import PostgresLetters
 from cdc.errors import ConflictError, FatalError
 from cdc.feed import FeedMode
@@ -25,6 +26,7 @@ from cdc.origins import ConfirmedSource
 from cdc.pages import Feeds
 from cdc.postgres import Database
 from cdc.preview import PreviewSink
+from cdc.reconcile_api import Reconciliations
 from cdc.repair import retry
 from cdc.repairs import PostgresRepairs
 from cdc.replicate import Sink, replicate
@@ -68,6 +70,12 @@ class Runtime:
         self.backfills = BackfillApi(by_container, self._backfills, self._check_backfill, retry_seconds)
         feeds = Source(self._feeds.open, self._read_changes)
         self.backfill = Backfill(by_container, feeds, self._backfills, self._open_sink, activity_seconds)
+        # A client of its own: a long question keeps nobody from reading a document.
+        self._questions = _open_cosmos(settings)
+        open_source = partial(CosmosQueries.open, self._questions, self._source)
+        self.reconciliations = Reconciliations(
+            settings, mappers, self._database, open_source, self._read_lag, self._backfills
+        )
 
     def replicate(self, mapper: Mapper[Any], items: Sequence[JsonObject]) -> Outcome:
         """Apply one batch of a change feed; raise only when the whole batch must be delivered again."""
@@ -112,15 +120,16 @@ class Runtime:
         if self.settings.change_feed_mode is FeedMode.ALL_VERSIONS and not self._leases.have_begun(origin):
             raise ConflictError(f"The live feed of {container} has not begun everywhere: ask again in a moment.")
 
+    def _read_lag(self, container: str) -> float | None:
+        """Return the age in seconds of the oldest change that was not delivered; None where nobody can tell."""
+        pending = self._leases.read_oldest_pending(self._source.confirm(container))
+        if pending is None:
+            return 0.0
+        return self._cosmos.read_time(container) - pending if pending else None
+
     def status(self) -> api.Answer:
         """Answer with the state of the replication."""
-        containers = [mapper.container for mapper in self.mappers]
-        phase = self.settings.phase.name.lower()
-        return api.answer(
-            lambda: (
-                read_status(phase, containers, self._sink) | {"change_feeds": describe_feeds(self._feed_states.read())}
-            )
-        )
+        return api.answer(self._read_status)
 
     def ready(self) -> api.Answer:
         """Answer whether changes can be applied now."""
@@ -163,6 +172,14 @@ class Runtime:
         self._database.close()
         self._feeds.close()
         self._cosmos.close()
+        self._questions.close()
+
+    def _read_status(self) -> JsonObject:
+        names = [mapper.container for mapper in self.mappers]
+        status = read_status(self.settings.phase.name.lower(), names, self._sink)
+        reports = self.reconciliations.newest_reports()
+        containers = [each | {"reconciliation": reports.get(each["container"])} for each in status["containers"]]
+        return status | {"containers": containers, "change_feeds": describe_feeds(self._feed_states.read())}
 
     def _read_changes(self, container: str, documents: Sequence[JsonObject]) -> list[Change]:
         paths = self._source.confirm(container, documents).partition_key_paths

@@ -152,6 +152,9 @@ class Settings(BaseModel):
     backfill_activity_seconds: Annotated[float, Field(gt=0, le=120, allow_inf_nan=False)] = 50
     backfill_retry_seconds: _Seconds = 5
     backfill_schedule: _Schedule = "*/30 * * * * *"
+    reconcile_schedule: _Schedule = "0 */15 * * * *"
+    reconcile_request_units: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5_000
+    reconcile_sample: Annotated[int, Field(ge=0, le=10_000)] = 20
 
     # Checked on fields, not on the whole, so that these problems are named together with all others.
     @field_validator("cosmos_connection")

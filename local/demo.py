@@ -22,6 +22,7 @@ from rich.table import Table
 
 from local import backfill, letters
 from local.compare import Comparison
+from local.reconcile import count_drift, damage_row, reconcile
 from local.sample import CONTAINERS, Sample, Source
 from local.stack import LATEST_VERSION, Stack, StackError, running
 
@@ -29,6 +30,7 @@ DOCUMENTS = 1_000
 CHANGES_PER_SECOND = 20
 _REFRESH_SECONDS = 0.5
 _PLAIN_REFRESH_SECONDS = 5.0
+_BEFORE_DAMAGE_SECONDS = 8.0
 
 _WHAT = """
 An application writes to Cosmos; the change feed triggers function_app.py, which maps each document to rows and upserts
@@ -41,6 +43,7 @@ _TRY = (
     'curl -H "x-functions-key: {key}" {url}api/status',
     'curl -H "x-functions-key: {key}" {url}api/dead-letters',
     'curl -H "x-functions-key: {key}" -d "{{}}" {url}api/backfills',
+    'curl -H "x-functions-key: {key}" {url}api/reconciliations',
 )
 
 _console = Console()
@@ -94,6 +97,7 @@ def main(mode: str = LATEST_VERSION) -> int:
         thread = threading.Thread(target=writer.run, args=(stack,))
         thread.start()
         threading.Thread(target=_show_letters, args=(stack, writer), daemon=True).start()
+        threading.Thread(target=_show_reconcile, args=(stack, writer), daemon=True).start()
         try:
             with contextlib.suppress(KeyboardInterrupt):
                 _copy(stack)
@@ -122,6 +126,25 @@ def _copy(stack: Stack) -> None:
         for progress in backfill.copy(stack):
             bar.update(task, completed=progress["percent"])
     _console.print(f"{backfill.describe(progress)}, which were there before the app\n", highlight=False)
+
+
+def _show_reconcile(stack: Stack, writer: _Writer) -> None:
+    """Edit a row by hand while everything runs, and say what reconcile makes of it."""
+    while not writer.doing.startswith("changing"):
+        if writer.stopped.wait(0.5):
+            return
+    if writer.stopped.wait(_BEFORE_DAMAGE_SECONDS):
+        return
+    try:
+        damage_row(stack)
+        _console.print("An account's row is edited by hand in PostgreSQL; a reconcile begins ...", highlight=False)
+        found = count_drift(reconcile(stack, mode="deep"))
+    except (psycopg.Error, OSError, StackError) as error:
+        if not writer.stopped.is_set():
+            _console.print(f"no reconcile: {error}", highlight=False)
+        return
+    text = ", ".join(f"{count} {kind}" for kind, count in found.items())
+    _console.print(f"reconcile found {text}, and repaired it; GET api/reconciliations has the report", highlight=False)
 
 
 def _watch(stack: Stack, writer: _Writer) -> None:

@@ -10,6 +10,7 @@ import psycopg
 
 from local import backfill, letters
 from local.compare import Comparison
+from local.reconcile import count_drift, damage_row, reconcile
 from local.sample import Sample, Source
 from local.stack import LATEST_VERSION, Stack, StackError, running
 
@@ -27,7 +28,7 @@ def main(mode: str = LATEST_VERSION) -> int:
         complaints = _copy(stack)
         _change(stack, sample)
         comparison = _wait_until_equal(stack)
-        complaints += [*_complaints(comparison), *_check_ready(stack), *_check_letters(stack)]
+        complaints += [*_complaints(comparison), *_check_ready(stack), *_check_letters(stack), *_check_reconcile(stack)]
         if complaints:
             log.seek(0)
             print(log.read().decode(), *complaints, sep="\n")
@@ -97,3 +98,16 @@ def _check_letters(stack: Stack) -> list[str]:
     except StackError as error:
         return [f"smoke: {error}"]
     return _complaints(stack.compare())
+
+
+def _check_reconcile(stack: Stack) -> list[str]:
+    """Edit a row by hand: reconcile must find it and nothing else, and write it again."""
+    print("smoke: editing a row by hand, and reconciling")
+    time.sleep(float(stack.settings["SETTLE_SECONDS"]) + 1)  # what is younger is not judged
+    damage_row(stack)
+    found = count_drift(reconcile(stack, mode="deep"))
+    print(f"smoke: reconcile found {found}")
+    complaints = [str(difference) for difference in stack.compare().differences[:20]]
+    if found != {**dict.fromkeys(found, 0), "different": 1}:
+        complaints.append(f"smoke: one row was edited by hand, reconcile found {found}")
+    return complaints

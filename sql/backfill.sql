@@ -19,6 +19,11 @@ returning container;
 select container, backfill from cdc.backfill_container
 where running and container = any(%(containers)s::text[]) and backfill <> %(id)s order by container limit 1;
 
+-- name: find_writing_backfill
+-- The backfill that brings a container's documents, unless it is over.
+select backfill from cdc.backfill_container c join cdc.backfill b on b.id = c.backfill
+where c.container = %(container)s and c.running and not b.dry_run;
+
 -- name: list_running_backfills
 -- The backfills that somebody must be working at.
 select id from cdc.backfill where state = 'running' order by started_at, id;

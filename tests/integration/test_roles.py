@@ -194,6 +194,9 @@ READABLE = {
     "backfill_container": set(),
     "backfill_range": set(),
     "backfill_finding": set(),
+    "reconciliation": set(),
+    "drift": set(),
+    "rotation": set(),
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from mappers import MAPPERS
 ROOT = Path(__file__).parents[2]
 EXAMPLE = json.loads((ROOT / "local.settings.example.json").read_text(encoding="utf-8"))["Values"]
 ALWAYS = {"status", "health_live", "health_ready"}
-TIMERS = {"retry_dead_letters", "prune_tombstones", "restart_backfills"}
+TIMERS = {"retry_dead_letters", "prune_tombstones", "restart_backfills", "reconcile_all"}
 LETTERS = {
     "list_dead_letters",
     "replay_dead_letters",
@@ -31,9 +31,16 @@ BACKFILLS = {
     "resume_backfill": ("POST", "backfills/{id}/resume"),
     "cancel_backfill": ("POST", "backfills/{id}/cancel"),
 }
+RECONCILIATIONS = {
+    "start_reconciliation": ("POST", "reconciliations"),
+    "list_reconciliations": ("GET", "reconciliations"),
+    "read_reconciliation": ("GET", "reconciliations/{id}"),
+}
 # Orchestrators and activities.
-DURABLE = {"backfill", "copy_ranges", "plan_backfill", "copy_pages"}
-REPLICATING = {*TIMERS, *LETTERS, *BACKFILLS, *DURABLE}
+DURABLE = {
+    "backfill", "copy_ranges", "plan_backfill", "copy_pages", "reconcile", "reconcile_advance", "reconcile_give_up"
+}  # fmt: skip
+REPLICATING = {*TIMERS, *LETTERS, *BACKFILLS, *RECONCILIATIONS, *DURABLE}
 
 
 @pytest.fixture
@@ -208,6 +215,16 @@ def test_backfills_have_a_function_for_each_verb_and_path(load):
     assert {name: (*each["methods"], each["route"]) for name, each in bindings.items()} == BACKFILLS
     assert {each["authLevel"] for each in bindings.values()} == {"FUNCTION"}
     assert trigger(functions["restart_backfills"])["schedule"] == "*/3 * * * * *"
+
+
+def test_reconciliations_have_a_function_for_each_verb_and_path(load):
+    """Each needs a function key; what nobody asks for is compared on a schedule."""
+    functions = load(RECONCILE_SCHEDULE="0 */5 * * * *")
+    bindings = {name: trigger(functions[name]) for name in RECONCILIATIONS}
+
+    assert {name: (*each["methods"], each["route"]) for name, each in bindings.items()} == RECONCILIATIONS
+    assert {each["authLevel"] for each in bindings.values()} == {"FUNCTION"}
+    assert trigger(functions["reconcile_all"])["schedule"] == "0 */5 * * * *"
 
 
 def test_invalid_settings_fail_the_import(load):

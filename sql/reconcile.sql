@@ -1,0 +1,180 @@
+-- Statements of reconcile. A line "-- name: x" begins a statement, the comment lines after it describe it.
+
+-- name: tally_ledger
+-- How many live documents the ledger has in a window of ts, and the sum of their ts.
+select count(*), coalesce(sum(ts), 0)::bigint from cdc.document
+where container = %(container)s and state <> 'deleted' and ts >= %(low)s and ts < %(high)s;
+
+-- name: cut_ledger
+-- The ts at these fractions of a window's live documents.
+select coalesce(percentile_disc(%(fractions)s::double precision[]) within group (order by ts), '{}') from cdc.document
+where container = %(container)s and state <> 'deleted' and ts >= %(low)s and ts < %(high)s;
+
+-- name: read_ledger_keys
+-- The live documents of a window with their versions.
+select partition_key, id, ts, lsn, etag, state, absence from cdc.document
+where container = %(container)s and state <> 'deleted' and ts >= %(low)s and ts < %(high)s;
+
+-- name: sample_ledger
+-- Applied documents from a key on. A key is a hash: those after a random one are a random sample.
+select partition_key, id, ts, lsn, etag, state, absence from cdc.document
+where key > %(start)s and container = %(container)s and state = 'applied' order by key limit %(limit)s;
+
+-- name: read_applied_rows
+-- The documents whose rows stand for a version, and the keys of their root rows.
+select key, etag, row_key from cdc.document where key = any(%(keys)b) and state = 'applied';
+
+-- name: next_reconciliation
+-- The number of the next reconciliation.
+select nextval('cdc.reconciliation_id');
+
+-- name: begin_reconciliation
+-- A run of each container that has none.
+insert into cdc.reconciliation (id, container, mode, repair, sample, max_request_units)
+select %(id)s, s.container, %(mode)s, %(repair)s, %(sample)s, %(max_request_units)s
+from unnest(%(containers)s::text[]) as s (container)
+on conflict (container) where state = 'running' do nothing
+returning container;
+
+-- name: read_running
+-- The runs that are not over.
+select container from cdc.reconciliation where state = 'running' and container = any(%(containers)s::text[]);
+
+-- name: load_reconciliation
+-- The run of a container that is not over, and for how long it runs already.
+select id, container, mode, repair, sample, max_request_units, progress
+from cdc.reconciliation where container = %(container)s and state = 'running';
+
+-- name: save_reconciliation
+-- How far a run is.
+update cdc.reconciliation set progress = %(progress)s::jsonb
+where id = %(id)s and container = %(container)s and state = 'running';
+
+-- name: finish_reconciliation
+-- The end of a run, and what it found.
+update cdc.reconciliation
+set state = %(state)s, message = %(message)s, report = %(report)s::jsonb, finished_at = now()
+where id = %(id)s and container = %(container)s and state = 'running';
+
+-- name: forget_reconciliations
+-- Reports are kept for a month, and the newest of a container for good.
+delete from cdc.reconciliation r
+where container = %(container)s and finished_at < now() - interval '30 days'
+  and id < (select max(id) from cdc.reconciliation n where n.container = r.container);
+
+-- name: add_drift
+-- What differs or seems to. Since when is known from the run before, when that left it.
+insert into cdc.drift (
+    reconciliation, container, key, partition_key, id, row_table, row_key, kind, ts, lsn, etag, held_state, absence,
+    found_etag, state, since
+)
+values (
+    %(reconciliation)s, %(container)s, %(key)s, %(partition_key)s, %(id)s, %(row_table)s, %(row_key)s, %(kind)s,
+    %(ts)s, %(lsn)s, %(etag)s, %(held_state)s, %(absence)s, %(found_etag)s, %(state)s,
+    coalesce((
+        select case when d.state = 'left' then d.since end from cdc.drift d
+        where d.container = %(container)s and d.key = %(key)s and d.reconciliation <> %(reconciliation)s
+        order by d.number desc limit 1
+    ), now())
+)
+on conflict (reconciliation, container, key) do nothing;
+
+-- name: read_drift
+-- What a run has in one state, oldest first.
+select number, partition_key, id, kind, ts, lsn, etag, held_state, absence, found_etag
+from cdc.drift
+where reconciliation = %(reconciliation)s and container = %(container)s and state = %(state)s
+  and kind = any(%(kinds)s::text[])
+order by number limit %(limit)s;
+
+-- name: mark_drift
+-- What became of something that differed or seemed to.
+update cdc.drift d set kind = s.kind, state = s.state
+from unnest(%(numbers)b::bigint[], %(kinds)b::text[], %(states)b::text[]) as s (number, kind, state)
+where d.number = s.number;
+
+-- name: drop_suspects
+-- What a run suspected and did not confirm is forgotten.
+delete from cdc.drift
+where reconciliation = %(reconciliation)s and container = %(container)s and state in ('suspected', 'dropped');
+
+-- name: leave_drift
+-- What a run did not repair.
+update cdc.drift set state = 'left'
+where reconciliation = %(reconciliation)s and container = %(container)s and state = 'drift';
+
+-- name: count_drift
+-- What a run found by kind and state, and since when the oldest of it is there.
+select kind, state, count(*), min(since) from cdc.drift
+where reconciliation = %(reconciliation)s and container = %(container)s group by kind, state;
+
+-- name: read_settling
+-- How many seconds the youngest suspect of a run still has to settle; null without suspects.
+select extract(epoch from max(suspected_at) + make_interval(secs => %(settle_seconds)s) - now())::double precision
+from cdc.drift where reconciliation = %(reconciliation)s and container = %(container)s and state = 'suspected';
+
+-- name: read_rotation
+-- Where the comparison of keys and the count go on.
+select next_ts, count_ts from cdc.rotation where container = %(container)s;
+
+-- name: turn_rotation
+-- The keys up to here are compared; at the end of the history a new round begins.
+insert into cdc.rotation as r (container, next_ts) values (%(container)s, %(next_ts)s)
+on conflict (container) do update set
+    next_ts = excluded.next_ts,
+    completed_at = case when excluded.next_ts is null then r.began_at else r.completed_at end,
+    began_at = case when excluded.next_ts is null then now() else r.began_at end;
+
+-- name: complete_rotation
+-- One run has compared all keys: the next round begins at the beginning.
+update cdc.rotation set next_ts = null, began_at = now(), completed_at = (
+    select started_at from cdc.reconciliation where id = %(id)s and container = %(container)s
+)
+where container = %(container)s;
+
+-- name: begin_rotation
+-- The first run of a container begins its first round.
+insert into cdc.rotation (container) values (%(container)s) on conflict do nothing;
+
+-- name: keep_count
+-- Where the next count begins.
+insert into cdc.rotation (container, count_ts) values (%(container)s, %(count_ts)s)
+on conflict (container) do update set count_ts = excluded.count_ts;
+
+-- name: read_compared
+-- Since when every key has been compared, and which share of the ledger the round that runs has behind it.
+select r.completed_at, r.began_at,
+    (select count(*) from cdc.document d
+     where d.container = r.container and d.state <> 'deleted' and d.ts < coalesce(r.next_ts, 0)) as compared
+from cdc.rotation r where r.container = %(container)s;
+
+-- name: read_observed
+-- What mappers noticed since the run before this one began.
+select kind, path, documents from cdc.observation
+where container = %(container)s and last_seen_at >= coalesce(
+    (select max(started_at) from cdc.reconciliation where container = %(container)s and id < %(id)s), '-infinity')
+order by documents desc, path limit 100;
+
+-- name: list_reconciliations
+-- The reports of the newest reconciliations before one.
+select id, container, mode, repair, sample, max_request_units, state, message, report, started_at, finished_at
+from cdc.reconciliation
+where id in (select distinct id from cdc.reconciliation where id < %(before)s order by id desc limit %(limit)s)
+order by id desc, container;
+
+-- name: read_reconciliation
+-- The reports of one reconciliation.
+select id, container, mode, repair, sample, max_request_units, state, message, report, started_at, finished_at
+from cdc.reconciliation where id = %(id)s order by container;
+
+-- name: newest_reconciliations
+-- The newest finished report of each container.
+select distinct on (container)
+    id, container, mode, repair, sample, max_request_units, state, message, report, started_at, finished_at
+from cdc.reconciliation where state <> 'running' and container = any(%(containers)s::text[])
+order by container, id desc;
+
+-- name: list_drift
+-- What a reconciliation found and did not drop.
+select number, container, key, kind, state, since from cdc.drift
+where reconciliation = %(reconciliation)s and state in ('drift', 'repaired', 'left') order by number limit %(limit)s;

@@ -1,0 +1,422 @@
+"""Reconcile finds what differs between Cosmos and PostgreSQL, only that, and repairs it."""
+
+import pytest
+
+from cdc import drift
+from cdc.errors import ConflictError, RequestError, UnknownError
+from tests.builders import an_account
+from tests.integration.worlds import World
+
+NOTHING = {"missing": 0, "stale": 0, "orphaned": 0, "different": 0, "unclaimed": 0}
+
+
+@pytest.fixture
+def world(dsn, database, observer):
+    """Both sides of a container, with twelve accounts on each."""
+    world = World(dsn, database, observer)
+    world.write_apart(12)
+    world.settle()
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def piecewise(monkeypatch):
+    """Every call brings a run forward by one piece."""
+    monkeypatch.setattr("cdc.reconcile_api._ADVANCE_SECONDS", 0.0)
+
+
+def ids(world):
+    """Return the ids that Cosmos and PostgreSQL have."""
+    return sorted(world.documents), world.observer.ids()
+
+
+def test_equal_sides_have_no_drift(world):
+    """Nothing is found, and every key has been compared."""
+    report = world.run()
+
+    assert (report["state"], report["drift"], report["found"]) == ("completed", NOTHING, [])
+    assert report["keys"] == 12
+    assert report["rotation"]["every_key_compared_since"] is not None
+
+
+@pytest.mark.parametrize("mode", ["counts", "keys", "deep"])
+def test_a_missing_document_is_applied(world, mode):
+    """What PostgreSQL lacks is brought."""
+    world.forget("a0003")
+
+    report = world.run(mode=mode)
+
+    assert report["found"] == [("missing", "repaired")]
+    assert ids(world)[0] == ids(world)[1]
+    assert world.run()["drift"] == NOTHING
+
+
+@pytest.mark.parametrize("mode", ["counts", "keys", "deep"])
+def test_a_stale_document_is_applied(world, mode):
+    """What PostgreSQL has in an old version is brought up to date."""
+    world.write("a0003", DisplayName="newer")
+    world.settle()
+
+    report = world.run(mode=mode)
+
+    assert report["found"] == [("stale", "repaired")]
+    assert {row["display_name"] for row in world.observer.rows("accounts") if row["id"] == "a0003"} == {"newer"}
+
+
+def test_a_version_of_the_same_second_is_found_by_its_key(world):
+    """Count and sum are the same; the etag is not."""
+    world.write("b")
+    world.deliver("b")
+    world.write("b", DisplayName="newer")
+    world.settle()
+
+    assert world.run()["found"] == [("stale", "repaired")]
+
+
+@pytest.mark.parametrize("mode", ["counts", "keys", "deep"])
+def test_an_orphaned_document_is_deleted(world, mode):
+    """What Cosmos deleted without telling is deleted with its child rows, and leaves a tombstone."""
+    world.delete("a0003")
+
+    report = world.run(mode=mode)
+
+    assert report["found"] == [("orphaned", "repaired")]
+    assert ids(world)[0] == ids(world)[1]
+    assert "a0003" not in {row["account_id"] for row in world.observer.rows("completed_scenarios")}
+    assert world.observer.states()["a0003"] == "deleted"
+    assert world.observer.letters() == {}
+
+
+def test_nothing_is_repaired_where_nobody_asks_for_it(world):
+    """The report tells what differs and leaves it, since when it is known."""
+    world.delete("a0003")
+    world.forget("a0004")
+
+    first, second = world.run(repair=False), world.run(repair=False)
+
+    assert sorted(first["found"]) == [("missing", "left"), ("orphaned", "left")]
+    assert sorted(second["found"]) == sorted(first["found"])
+    assert first["oldest_drift_since"] == second["oldest_drift_since"] is not None
+    assert "a0003" in world.observer.ids()
+
+
+def test_a_missing_and_an_orphaned_document_of_one_second_are_found(world):
+    """They cancel in every count; the comparison of keys finds both."""
+    world.write("b", "c")
+    world.deliver("b")
+    world.delete("b")
+    world.settle()
+
+    assert sorted(world.run()["found"]) == [("missing", "repaired"), ("orphaned", "repaired")]
+
+
+class TestRowsChangedByHand:
+    """What somebody did to the tables is found, however the ledger is."""
+
+    def test_a_deleted_row_is_written_again(self, world):
+        """The ledger says that it is there."""
+        world.observer.connection.execute("delete from accounts where id = 'a0003'")
+
+        assert world.run()["found"] == [("different", "repaired")]
+        assert "a0003" in world.observer.ids()
+
+    def test_an_added_row_is_reported_and_left(self, world):
+        """Nobody knows whose it is; child rows without a root are no other case."""
+        world.observer.connection.execute("insert into accounts (id, email) values ('x', 'x@example.com')")
+        world.observer.connection.execute("insert into completed_scenarios values ('y', 's')")
+
+        report = world.run()
+
+        assert report["found"] == [("unclaimed", "left"), ("unclaimed", "left")]
+        assert report["drift"]["unclaimed"] == 2
+        assert "x" in world.observer.ids()
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "update accounts set email = 'x@example.com' where id = 'a0003'",
+            "update accounts set display_name = null where id = 'a0003'",
+            "update accounts set settings = settings || '{\"Theme\": \"Dark\"}' where id = 'a0003'",
+            "update accounts set created_at = created_at + interval '1 microsecond' where id = 'a0003'",
+            "insert into completed_scenarios values ('a0003', 'x')",
+            "delete from completed_scenarios where account_id = 'a0003'",
+        ],
+    )
+    @pytest.mark.parametrize(
+        "request_", [{"mode": "deep"}, {"sample": 12}, {"sample": "all"}], ids=["deep", "sample", "all"]
+    )
+    def test_an_edited_row_is_written_again(self, world, statement, request_):
+        """The values of the document's own version are compared with those of its rows."""
+        before = world.observer.tables()
+        world.observer.connection.execute(statement)
+
+        assert world.run(**request_)["found"] == [("different", "repaired")]
+        assert world.observer.tables() == before
+
+    def test_values_that_are_written_otherwise_are_equal(self, world):
+        """The order of keys and the zone of a time are no difference."""
+        world.observer.connection.execute("update accounts set settings = (settings::text)::jsonb")
+        world.observer.connection.execute("set timezone to 'Africa/Johannesburg'")
+
+        report = world.run(mode="deep")
+
+        assert (report["found"], report["values"]) == ([], 12)
+
+
+class TestNoFalseDrift:
+    """What is on its way is no drift."""
+
+    def test_what_changed_after_the_settle_line_is_not_judged(self, world):
+        """Neither a new version, a new document nor a deleted one of the last moments is even suspected."""
+        world.write("a0003", "new", DisplayName="newer")
+
+        report = world.run(repair=False)
+
+        assert report["found"] == []
+        assert report["state"] == "completed"
+
+    @pytest.mark.usefixtures("piecewise")
+    def test_a_suspect_that_the_feed_brings_meanwhile_is_dropped(self, world):
+        """The ledger has moved while it settled."""
+        world.write("a0003", DisplayName="newer")
+        world.settle()
+        world.meanwhile = lambda: world.deliver("a0003")
+
+        assert world.run(repair=False)["found"] == []
+
+    @pytest.mark.usefixtures("piecewise")
+    def test_a_suspect_that_is_created_again_meanwhile_is_dropped(self, world):
+        """It is not orphaned any more, and what it is now the feed will tell."""
+        document = world.documents["a0003"]
+        world.delete("a0003")
+
+        def create_again():
+            world.documents["a0003"] = world.source.write("Accounts", an_account("a0003", DisplayName="again"))
+            world.deliver("a0003")
+
+        world.meanwhile = create_again
+
+        assert world.run()["found"] == []
+        assert world.documents["a0003"]["_etag"] != document["_etag"]
+        assert "a0003" in world.observer.ids()
+
+    @pytest.mark.parametrize(("lag", "sentence"), [(5.0, "5 s late"), (None, "no lease")])
+    def test_while_the_feed_is_behind_nothing_is_judged(self, world, lag, sentence):
+        """The answer is `behind`, and why."""
+        world.forget("a0003")
+        world.lag = lag
+
+        report = world.run()
+
+        assert (report["state"], report["found"]) == ("behind", [])
+        assert sentence in report["message"]
+        assert "a0003" not in world.observer.ids()
+
+    def test_before_the_backfill_is_over_nothing_is_judged(self, world):
+        """What has not been copied is not missing."""
+        world.forget("a0003")
+        world.backfilled = False
+
+        report = world.run()
+
+        assert (report["state"], report["found"]) == ("behind", [])
+        assert "backfill" in report["message"]
+
+    @pytest.mark.usefixtures("piecewise")
+    def test_a_feed_that_falls_behind_while_suspects_settle_ends_the_run(self, world):
+        """What could not be confirmed is dropped."""
+        world.forget("a0003")
+
+        def stall():
+            world.lag = 60.0
+
+        world.meanwhile = stall
+
+        report = world.run()
+
+        assert (report["state"], report["found"]) == ("behind", [])
+
+    def test_a_parked_document_is_no_drift(self, world):
+        """Its version is in the ledger; its last good rows stay."""
+        world.write("a0003", Email=None)
+        world.deliver("a0003")
+        world.settle()
+
+        assert world.run(mode="deep")["found"] == []
+
+
+class TestNeverHarmful:
+    """A wrong source empties nothing."""
+
+    def test_an_emptied_container_deletes_nothing(self, world):
+        """More than twenty documents and one in a hundred are gone: somebody must look."""
+        world.write_apart(30, first=12)
+        world.settle()
+        for id_ in list(world.documents):
+            world.delete(id_)
+
+        report = world.run(mode="keys")
+
+        assert "nothing is deleted" in report["message"]
+        assert report["repaired"] == 0
+        assert len(world.observer.ids()) == 42
+
+    def test_a_lost_database_asks_for_a_backfill(self, world):
+        """More than twenty documents and one in ten are missing."""
+        lost = world.write_apart(30, first=12)
+        world.settle()
+        for id_ in lost:
+            world.forget(id_)
+
+        report = world.run(mode="keys")
+
+        assert "run a backfill" in report["message"]
+        assert (report["repaired"], len(world.observer.ids())) == (0, 12)
+
+    def test_a_recreated_container_is_refused(self, world):
+        """It has another resource id, and one clear sentence says what to do."""
+        world.run()
+        database = world.source.client.get_database_client(world.settings.cosmos_database)
+        database.delete_container("Accounts")
+        database.create_container("Accounts", {"paths": ["/id"], "kind": "Hash"})
+
+        report = world.run()
+
+        assert report["state"] == "failed"
+        assert "python -m cdc adopt Accounts" in report["message"]
+        assert len(world.observer.ids()) == 12
+
+
+class TestBounds:
+    """Runs are bounded, never two at once, and go on where they stopped."""
+
+    def test_a_container_has_one_run_at_a_time(self, world):
+        """A second one is refused until the first is over."""
+        id_ = world.begin()
+
+        with pytest.raises(ConflictError, match="Accounts is running"):
+            world.begin()
+        world.finish(id_)
+        world.finish(world.begin())
+
+    def test_a_run_without_an_orchestration_is_given_one(self, world):
+        """A host that died before it started one is made up for by whoever asks next, and by the timer."""
+        address = "http://host/api/reconciliations?code=key"
+        accepted, begun = world.reconciliations.accept(b'{"containers": ["Accounts"]}', address)
+        refused, needed = world.reconciliations.accept(b"", address)
+
+        assert (accepted.status, accepted.headers["Location"]) == (202, "http://host/api/reconciliations/1")
+        assert refused.status == 409
+        assert begun == needed == ["Accounts"]
+        assert "Accounts" in world.reconciliations.begin_due()
+
+    @pytest.mark.usefixtures("piecewise")
+    def test_a_run_goes_on_in_another_process(self, world):
+        """After every piece, whoever comes next knows what is left."""
+        world.forget("a0003")
+        id_ = world.begin()
+        while not world.open().advance("Accounts")["over"]:
+            pass
+
+        report = world.finish(id_)
+
+        assert report["found"] == [("missing", "repaired")]
+
+    def test_a_run_whose_request_units_are_spent_goes_on_in_the_next(self, world, monkeypatch):
+        """No key is forgotten: the rotation begins where it ended."""
+        monkeypatch.setattr(drift, "KEYS_AT_ONCE", 3)
+        monkeypatch.setattr("cdc.comparison.KEYS_AT_ONCE", 3)
+        world.forget("a0011")
+
+        reports = [world.run(mode="keys", max_request_units=4, sample=0) for _ in range(6)]
+
+        assert "request units" in reports[0]["message"]
+        assert 0 < reports[0]["keys"] < 11
+        assert [found for report in reports for found in report["found"]] == [("missing", "repaired")]
+
+    def test_differences_in_many_documents_are_narrowed_down(self, world, monkeypatch):
+        """Windows are counted, halved and compared until each difference is found."""
+        monkeypatch.setattr(drift, "KEYS_AT_ONCE", 4)
+        monkeypatch.setattr("cdc.comparison.KEYS_AT_ONCE", 4)
+        world.write_apart(60, first=12)
+        world.settle()
+        world.forget("a0020")
+        world.delete("a0050")
+        world.write("a0033", DisplayName="newer")
+        world.settle()
+
+        report = world.run(sample=0)
+
+        assert sorted(report["found"]) == [("missing", "repaired"), ("orphaned", "repaired"), ("stale", "repaired")]
+        assert report["bisections"] > 0
+        assert report["windows"] > 10
+
+    @pytest.mark.usefixtures("piecewise")
+    def test_a_split_between_two_pieces_is_no_drift(self, world):
+        """What is asked of each physical partition is asked of its parts."""
+        world.forget("a0003")
+        id_ = world.begin(mode="keys", sample=12)
+        world.reconciliations.advance("Accounts")
+        world.server.controls.split(world.settings.cosmos_database, "Accounts")
+
+        assert world.finish(id_)["found"] == [("missing", "repaired")]
+
+    def test_a_count_reads_no_bodies(self, world):
+        """Suspects are looked up by their keys."""
+        world.forget("a0003")
+        world.delete("a0004")
+        world.server.controls.counters.reset()
+
+        world.run(sample=0, repair=False)
+
+        assert world.server.controls.counters["read_document"].documents == 0
+        assert world.server.controls.counters["read_change_feed"].requests == 0
+
+
+class TestRequests:
+    """What is asked wrongly is refused, and what is told names nobody."""
+
+    @pytest.mark.parametrize("request_", [{"mode": "all"}, {"sample": -1}, {"max_request_units": 0}, {"when": "now"}])
+    def test_a_wrong_field_is_named(self, world, request_):
+        """The message names the field."""
+        with pytest.raises(RequestError) as caught:
+            world.begin(**request_)
+
+        assert caught.value.fields[0][0].startswith(next(iter(request_)))
+
+    def test_an_unknown_container_is_named(self, world):
+        """Only what is replicated can be compared."""
+        with pytest.raises(RequestError) as caught:
+            world.reconciliations.begin(b'{"containers": ["Scenarios"]}')
+
+        assert caught.value.fields == (("containers", "Scenarios is not replicated"),)
+
+    @pytest.mark.parametrize("id_", ["77", "x", "-1", "9" * 30])
+    def test_an_unknown_id_is_refused(self, world, id_):
+        """There is no such reconciliation."""
+        with pytest.raises(UnknownError):
+            world.reconciliations.read_report(id_)
+
+    def test_reports_name_nobody(self, world):
+        """A document is a number and a fingerprint."""
+        world.forget("a0003")
+        world.observer.connection.execute("insert into accounts (id, email) values ('lerato', 'lerato@example.com')")
+        id_ = world.begin()
+        world.finish(id_)
+
+        text = str(world.reconciliations.read_report(id_))
+
+        assert "a0003" not in text
+        assert "lerato" not in text
+
+    def test_reports_come_in_pages(self, world):
+        """The newest first, and where to go on."""
+        for _ in range(3):
+            world.run()
+
+        first = world.reconciliations.list_reports({"limit": "2"})
+        second = world.reconciliations.list_reports({"limit": "2", "before": first["next"]})
+
+        assert [each["id"] for each in first["items"]] == ["3", "2"]
+        assert ([each["id"] for each in second["items"]], second["next"]) == (["1"], None)

@@ -1,0 +1,133 @@
+"""Both sides of one container: a real Cosmos server, the ledger and the tables, and what is done to them."""
+
+import json
+import time
+from functools import partial
+
+from cdc.cosmos import Cosmos
+from cdc.cosmos_queries import CosmosQueries
+from cdc.feed import read_change
+from cdc.origins import ConfirmedSource
+from cdc.reconcile_api import Reconciliations
+from cdc.replicate import replicate
+from cdc.settings import Settings
+from cdc.sink import PostgresSink
+from local.cosmos import CosmosServer
+from local.sample import Source
+from mappers import MAPPERS
+from mappers.accounts import ACCOUNTS
+from tests.builders import an_account
+
+SETTINGS = {
+    "COSMOS_DATABASE": "MystiraAppDb",
+    "LEASE_DATABASE": "leases",
+    "LEASE_CONTAINER": "leases",
+    "LEASE_PREFIX": "test",
+    "DURABLE_HUB": "TestHub",
+    "IDENTITY_KEY": "0123456789abcdef",
+    "SETTLE_SECONDS": "0.2",
+}
+NOW = 1_800_000_000
+
+
+class Clock:
+    """A clock that only the test moves."""
+
+    def __init__(self):
+        self.now = float(NOW)
+
+    def __call__(self):
+        """Tell the time."""
+        return self.now
+
+
+class World:
+    """Accounts on both sides; what is written to Cosmos reaches PostgreSQL when it is delivered."""
+
+    def __init__(self, dsn, database, observer, settings=None):
+        self.clock = Clock()
+        self.server = CosmosServer(port=0, physical_partitions=2, clock=self.clock)
+        self.server.__enter__()
+        self.source = Source.open(self.server.connection_string, SETTINGS["COSMOS_DATABASE"])
+        self.database = database
+        self.observer = observer
+        self.sink = PostgresSink(database)
+        self.lag = 0.0
+        self.backfilled = True
+        connections = {"COSMOS_CONNECTION": self.server.connection_string, "POSTGRES_CONNECTION": dsn}
+        self.settings = Settings.read(SETTINGS | connections | (settings or {}))
+        self.cosmos = Cosmos(self.server.connection_string, SETTINGS["COSMOS_DATABASE"])
+        self.reconciliations = self.open()
+        self.documents = {}
+        self.meanwhile = None
+
+    def open(self):
+        """Open reconcile anew, as another process would."""
+        open_source = partial(CosmosQueries.open, self.cosmos, ConfirmedSource(self.cosmos, self.database))
+        return Reconciliations(self.settings, MAPPERS, self.database, open_source, lambda _: self.lag, self)
+
+    def is_complete(self, _):
+        """Tell whether the backfill is over."""
+        return self.backfilled
+
+    def close(self):
+        """Stop the server."""
+        self.cosmos.close()
+        self.source.close()
+        self.server.__exit__(None, None, None)
+
+    def write(self, *ids, **overrides):
+        """Write accounts to Cosmos, all at one time."""
+        for id_ in ids:
+            self.documents[id_] = self.source.write("Accounts", an_account(id_, **overrides))
+
+    def write_apart(self, count, first=0, seconds=10):
+        """Write accounts with some seconds between each two, and deliver them."""
+        ids = [f"a{number:04}" for number in range(first, first + count)]
+        for id_ in ids:
+            self.clock.now += seconds
+            self.write(id_)
+        self.deliver(*ids)
+        return ids
+
+    def deliver(self, *ids):
+        """Deliver the newest version of documents, as the feed would."""
+        changes = [read_change("Accounts", ["/id"], self.documents[id_]) for id_ in ids]
+        replicate(ACCOUNTS, changes, self.sink)
+
+    def delete(self, id_):
+        """Delete a document in Cosmos; no feed tells it."""
+        self.source.delete("Accounts", self.documents.pop(id_))
+
+    def forget(self, id_):
+        """Lose a document in PostgreSQL with everything that is known of it."""
+        self.observer.connection.execute("delete from accounts where id = %s", [id_])
+        self.observer.connection.execute("delete from completed_scenarios where account_id = %s", [id_])
+        self.observer.connection.execute("delete from cdc.document where id = %s", [f'"{id_}"'])
+
+    def settle(self):
+        """Let the source's time pass, so that all that was written is old enough to be judged."""
+        self.clock.now += 3_600
+
+    def begin(self, **request):
+        """Ask for a reconcile of the accounts."""
+        body = json.dumps({"containers": ["Accounts"], **request}).encode()
+        return str(self.reconciliations.begin(body)[0])
+
+    def run(self, **request):
+        """Run a reconcile to its end and return its report.
+
+        `meanwhile` happens once there are suspects, where the run goes piece by piece.
+        """
+        return self.finish(self.begin(**request))
+
+    def finish(self, id_):
+        """Bring a run to its end and return its report with what it found."""
+        while not (turn := self.reconciliations.advance("Accounts"))["over"]:
+            assert turn["problem"] is None
+            if self.meanwhile is not None and self.observer.rows("cdc.drift", "number"):
+                self.meanwhile()
+                self.meanwhile = None
+            time.sleep(turn["seconds"])
+        report = self.reconciliations.read_report(id_)
+        return report["containers"][0] | {"found": [(each["kind"], each["state"]) for each in report["found"]]}
