@@ -1,7 +1,9 @@
-"""What a change feed is known to have left out is compared by the next reconcile."""
+"""What is known to be left out: gaps are compared by the next reconcile, a backfill is waited for."""
 
 import pytest
 
+from cdc.backfills import PostgresBackfills
+from cdc.job import Options
 from tests.integration.worlds import World
 
 
@@ -80,3 +82,20 @@ def test_a_delete_without_a_name_has_all_keys_compared(world):
     world.finish(str(newest))
     world.reconciliations.begin_due()
     assert set(modes(world).values()) == {"counts"}
+
+
+def test_a_backfill_that_writes_is_waited_for(world, database):
+    """Running or paused it stops a run; one that writes nothing, or another container's, does not."""
+    backfills = PostgresBackfills(database)
+    world.is_complete = backfills.is_complete
+    backfills.insert("dry", ["Accounts"], Options(dry_run=True))
+    backfills.insert("another", ["UserProfiles"], Options())
+    assert world.run()["state"] == "completed"
+    backfills.move("dry", "cancelled")
+
+    backfills.insert("writing", ["Accounts"], Options())
+    assert world.run()["state"] == "behind"
+    backfills.move("writing", "paused")
+    assert world.run()["state"] == "behind"
+    backfills.move("writing", "cancelled")
+    assert world.run()["state"] == "completed"
