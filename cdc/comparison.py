@@ -19,6 +19,7 @@ _VALUES_AT_ONCE = 1_000
 _SAMPLED_AT_ONCE = 200
 _FOUND_AT_ONCE = 50
 _ROWS_AT_MOST = 1_000
+_GAPS_AT_MOST = 1_000
 _KEY_BYTES = 32
 # After every `_ts` that there is.
 _END = 2**62
@@ -51,6 +52,7 @@ class Comparison:
             return
         steps: dict[str, _Do] = {
             "begin": self._begin,
+            "gaps": self._compare_noticed,
             "count": self._count,
             "different": self._narrow,
             "keys": self._compare_keys,
@@ -73,7 +75,7 @@ class Comparison:
         sample = 0 if run.reads_bodies else sample
         start = secrets.token_bytes(_KEY_BYTES).hex()
         values = [Task(step="values", start=start, left=sample)] if sample else []
-        return [*counts, *keys, *values, Task(step="settle")]
+        return [Task(step="gaps"), *counts, *keys, *values, Task(step="settle")]
 
     def _plan_counts(self, line: int, start: int | None) -> list[Task]:
         history = Window(None, line)
@@ -90,6 +92,18 @@ class Comparison:
         windows = drift.cut(self.ledger.cut(history, fractions), history.high)
         turn = drift.take_turn(windows, next_ts) if run.mode == "counts" else drift.begin_at(windows, next_ts)
         return [Task(step="keys", window=each, rotates=True) for each in turn]
+
+    def _compare_noticed(self, run: Run, _: Task) -> list[Task]:
+        """Compare the documents before whose last version the feed has a gap; forget those that are equal for sure."""
+        noticed = self.ledger.read_noticed(_GAPS_AT_MOST)
+        identities = list(noticed)
+        held, found = self.ledger.read_held(identities), self._find(identities)
+        equal = [each for each in identities if drift.classify(held.get(each), found.get(each)) is None]
+        self._suspect(run, [each for each in identities if each not in equal], found)
+        self.ledger.forget_noticed(
+            {each: noticed[each] for each in equal if each not in found or found[each].ts < run.progress.line}
+        )
+        return []
 
     def _count(self, run: Run, task: Task) -> list[Task]:
         window = _window(task)

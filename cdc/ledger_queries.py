@@ -1,6 +1,7 @@
 """Questions to the ledger about many documents of one container."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from cdc.drift import Tally, Window
@@ -52,6 +53,19 @@ class LedgerQueries:
         parameters = {"container": self._container, "start": start, "limit": documents}
         with self._database.connection() as connection:
             return list(self._documents(connection.execute(statement("sample_ledger"), parameters)))
+
+    def read_noticed(self, limit: int) -> dict[Identity, datetime]:
+        """Return documents before whose last version the feed has a gap, and when that was noticed."""
+        parameters = {"container": self._container, "limit": limit}
+        with self._database.connection() as connection:
+            rows = connection.execute(statement("read_noticed"), parameters)
+            return {Identity(self._container, key, id_): noticed_at for key, id_, noticed_at in rows}
+
+    def forget_noticed(self, noticed: Mapping[Identity, datetime]) -> None:
+        """Forget the gaps that were noticed then."""
+        parameters = {"keys": [identity.key for identity in noticed], "moments": list(noticed.values())}
+        with self._database.connection() as connection:
+            connection.execute(statement("forget_noticed"), parameters)
 
     def _bounds(self, window: Window) -> dict[str, object]:
         low = _BEGINNING if window.low is None else window.low

@@ -108,16 +108,24 @@ class Reconciliations:
         return accept(start), needed
 
     def begin_due(self) -> list[str]:
-        """Begin a run of each container that has none; return all containers, whose runs begin or go on."""
-        containers = list(self._mappers)
-        self._runs.begin(
-            containers,
-            "counts",
-            repair=True,
-            sample=self._settings.reconcile_sample,
-            max_request_units=self._settings.reconcile_request_units,
-        )
-        return containers
+        """Begin a run of each container that has none; return all containers, whose runs begin or go on.
+
+        All keys are compared where the feed told of deletes without saying of what, or began anew in another mode.
+        """
+        incomplete = self._runs.list_incomplete(self._settings.settle_seconds)
+        self._begin_due([name for name in self._mappers if name in incomplete], "keys")
+        self._begin_due([name for name in self._mappers if name not in incomplete], "counts")
+        return list(self._mappers)
+
+    def _begin_due(self, containers: list[str], mode: Mode) -> None:
+        if containers:
+            self._runs.begin(
+                containers,
+                mode,
+                repair=True,
+                sample=self._settings.reconcile_sample,
+                max_request_units=self._settings.reconcile_request_units,
+            )
 
     def advance(self, container: str) -> JsonObject:
         """Bring the run of a container forward; tell whether it is over, or after how many seconds to go on.

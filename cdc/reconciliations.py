@@ -37,6 +37,12 @@ class PostgresRuns:
             begun = connection.execute(statement("begin_reconciliation"), parameters | {"id": id_}).fetchall()
         return id_, [container for (container,) in begun]
 
+    def list_incomplete(self, settle_seconds: float) -> set[str]:
+        """Return the containers of which all keys must be compared: a document is gone, and nobody said which."""
+        with self._database.connection() as connection:
+            rows = connection.execute(statement("list_incomplete"), {"settle_seconds": settle_seconds})
+            return {container for (container,) in rows}
+
     def read_running(self, containers: Sequence[str]) -> list[str]:
         """Return which of these containers have a run that is not over."""
         with self._database.connection() as connection:

@@ -1,6 +1,7 @@
 """What reconcile asks for: the two sides of a container, and a place for what it finds."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from cdc.drift import Kind, Suspect, Tally, Window
@@ -62,6 +63,14 @@ class Ledger(Protocol):
 
     def read_held(self, identities: Sequence[Identity]) -> Mapping[Identity, Held]:
         """Return what is held of these documents."""
+        ...
+
+    def read_noticed(self, limit: int) -> Mapping[Identity, datetime]:
+        """Return documents before whose last version the feed has a gap, and when that was noticed."""
+        ...
+
+    def forget_noticed(self, noticed: Mapping[Identity, datetime]) -> None:
+        """Forget the gaps that were noticed then."""
         ...
 
     def sample(self, start: bytes, documents: int) -> Sequence[Identity]:

@@ -20,6 +20,16 @@ where container = %(container)s and state <> 'deleted' and ts >= %(low)s and ts 
 select partition_key, id, ts, lsn, etag, state, absence from cdc.document
 where key > %(start)s and container = %(container)s and state = 'applied' order by key limit %(limit)s;
 
+-- name: read_noticed
+-- Documents before whose last version the feed has a gap, those that wait longest first.
+select d.partition_key, d.id, s.noticed_at from cdc.suspect s join cdc.document d on d.key = s.key
+where s.container = %(container)s order by s.noticed_at limit %(limit)s;
+
+-- name: forget_noticed
+-- They are the same on both sides; what was noticed again meanwhile stays.
+delete from cdc.suspect s using unnest(%(keys)b::bytea[], %(moments)s::timestamptz[]) as n (key, noticed_at)
+where s.key = n.key and s.noticed_at = n.noticed_at;
+
 -- name: read_applied_rows
 -- The documents whose rows stand for a version, and the keys of their root rows.
 select key, etag, row_key from cdc.document where key = any(%(keys)b) and state = 'applied';
@@ -35,6 +45,12 @@ select %(id)s, s.container, %(mode)s, %(repair)s, %(sample)s, %(max_request_unit
 from unnest(%(containers)s::text[]) as s (container)
 on conflict (container) where state = 'running' do nothing
 returning container;
+
+-- name: list_incomplete
+-- Containers that no comparison of all keys is valid for: none has begun a settle time after what only one can find.
+select c.container from cdc.container c left join cdc.rotation r on r.container = c.container
+where greatest(c.mode_changed_at, c.nameless_delete_at) + make_interval(secs => %(settle_seconds)s)
+    > coalesce(r.completed_at, '-infinity');
 
 -- name: read_running
 -- The runs that are not over.

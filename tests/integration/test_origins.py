@@ -73,3 +73,34 @@ def test_adopting_a_ledger_of_any_size_holds_nobody_up(database, sink, observer,
 def test_a_document_tells_which_container_it_is_of(rid, same):
     """The first half of a document's resource id is its container's."""
     assert FIRST.has([{"_rid": "k1xAAJ8c2QABAAAAAAAAAA=="}, {"_rid": rid}]) is same
+
+
+class Account:
+    """An account with this container, as the source would say."""
+
+    def check_account(self):
+        """Find nothing wrong."""
+
+    def read_origin(self, container):
+        """Say which container this is."""
+        return {FIRST.container: FIRST}[container]
+
+
+def test_whoever_asks_first_the_feed_is_noted_with_its_first_delivery(database):
+    """A reconcile asks which container this is before the feed delivers, and what must be noted may fail at first."""
+    noted = []
+
+    def note(container):
+        noted.append(container)
+        if len(noted) == 1:
+            raise FatalError("The account does not keep what the mode needs.")
+
+    source = origins.ConfirmedSource(Account(), database, note)
+    source.confirm_now("Accounts")
+    assert noted == []
+    with pytest.raises(FatalError):
+        source.confirm("Accounts")
+    for _ in range(2):
+        source.confirm("Accounts")
+
+    assert noted == ["Accounts", "Accounts"]

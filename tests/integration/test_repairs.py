@@ -6,7 +6,7 @@ import pytest
 
 from cdc.errors import FatalError, TransientError
 from cdc.model import Identity, Outcome
-from cdc.notes import Ending, Reading
+from cdc.notes import Answer, Ending, Reading
 from cdc.repair import repair_document, retry
 from cdc.repairs import PostgresRepairs
 from cdc.replicate import replicate
@@ -296,6 +296,22 @@ def test_another_answer_needs_a_second_one_of_its_own(sink, observer, source, re
     assert name_of(observer) == "newer"
     pass_time(observer, SETTLE_SECONDS + 1)
     assert repair() is Ending.DELETED
+
+
+@pytest.mark.parametrize("first", [None, "restored"], ids=["gone", "older"])
+def test_an_answer_of_somebody_else_counts_when_it_is_the_same(sink, observer, source, repairs, first):
+    """Who got a first answer a settle time ago needs a second one, not another one."""
+    replicate(ACCOUNTS, [an_upsert(ts=5)], sink)
+    held = repairs.note([A])[A].held
+    if first is not None:
+        source.put("a", 1, etag=first, DisplayName="restored")
+
+    def repair_after(etag):
+        return repair_document(ACCOUNTS, A, source, repairs, answered=Answer(held, etag))
+
+    assert repair_after("another") is Ending.DOUBTED
+    assert repair_after("restored" if first is None else None) is Ending.DOUBTED
+    assert repair_after(first) is (Ending.DELETED if first is None else Ending.APPLIED)
 
 
 def test_asking_again_does_not_put_off_the_second_answer(sink, observer, source, repair):
