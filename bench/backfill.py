@@ -30,7 +30,7 @@ from local.stack import Part
 from mappers.game_sessions import GAME_SESSIONS
 
 GOAL = 0.7
-PAGE = 1000
+PAGE = 300
 LANES = 2
 
 Result = TypeVar("Result")

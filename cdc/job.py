@@ -17,7 +17,8 @@ class Options:
 
     max_request_units_per_second: float | None = None
     max_parallel_ranges: int = 4
-    page_size: int = 1000
+    # Large pages are not faster, and every thread keeps the memory of the largest that it has had.
+    page_size: int = 300
     reapply: bool = False
     dry_run: bool = False
 
