@@ -10,7 +10,7 @@ from local.functions.leases import Lease
 
 def choose(leases: Sequence[Lease], *, owner: str, now: datetime, expiration: timedelta) -> list[Lease]:
     """Return the leases that an owner takes next: free ones up to its share, or else one of the busiest host."""
-    free = [lease for lease in leases if lease.owner is None or _is_expired(lease, owner, now, expiration)]
+    free = [lease for lease in leases if lease.owner is None or _is_expired(lease, now, expiration)]
     taken = {lease.token for lease in leases} - {lease.token for lease in free}
     counts = Counter({owner: 0})
     counts.update(str(lease.owner) for lease in leases if lease.token in taken)
@@ -26,5 +26,6 @@ def choose(leases: Sequence[Lease], *, owner: str, now: datetime, expiration: ti
     return [next(lease for lease in leases if lease.owner == busiest)]
 
 
-def _is_expired(lease: Lease, owner: str, now: datetime, expiration: timedelta) -> bool:
-    return lease.owner != owner and lease.renewed_at + expiration < now
+def _is_expired(lease: Lease, now: datetime, expiration: timedelta) -> bool:
+    # Its own, too: one that was acquired by a request whose answer was lost is followed by nobody.
+    return lease.renewed_at + expiration < now

@@ -23,7 +23,7 @@ def lease(token, owner, renewed_at=FRESH):
         ([lease("a", None), lease("b", None)], ["a", "b"]),
         ([lease("a", "me"), lease("b", None)], ["b"]),
         ([lease("a", "other", STALE), lease("b", "other", STALE)], ["a", "b"]),
-        ([lease("a", "me", STALE), lease("b", "me")], []),
+        ([lease("a", "me", STALE), lease("b", "me")], ["a"]),
         ([lease("a", "other"), lease("b", "other")], ["a"]),
         ([lease("a", "other"), lease("b", "me")], []),
         ([lease("a", "other")], []),
