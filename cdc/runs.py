@@ -13,7 +13,7 @@ Mode = Literal["counts", "keys", "deep"]
 Step = Literal["begin", "gaps", "count", "different", "keys", "rows", "values", "settle", "confirm", "repair"]
 # Steps that ask Cosmos about many documents, and end when the run's request units are spent.
 COUNTING: tuple[Step, ...] = ("count", "different")
-COMPARING: tuple[Step, ...] = ("gaps", *COUNTING, "keys", "values")
+COMPARING: tuple[Step, ...] = (*COUNTING, "keys", "values")
 # More suspects than a run keeps end its comparison: the next run goes on.
 _SUSPECTS_AT_MOST = 10_000
 
