@@ -47,7 +47,8 @@ class Runtime:
     def __init__(self, settings: Settings, mappers: Sequence[Mapper[Any]]) -> None:
         self.settings = settings
         self.mappers = mappers
-        self._cosmos = _open_cosmos(settings)
+        open_cosmos = _find_account(settings)
+        self._cosmos = open_cosmos()
         self._database = _open_database(settings)
         self._sink = PostgresSink(self._database, settings.dead_letter_backoff_seconds)
         self._repairs = PostgresRepairs(
@@ -71,7 +72,7 @@ class Runtime:
         feeds = Source(self._feeds.open, self._read_changes)
         self.backfill = Backfill(by_container, feeds, self._backfills, self._open_sink, activity_seconds)
         # A client of its own: a long question keeps nobody from reading a document.
-        self._questions = _open_cosmos(settings)
+        self._questions = open_cosmos()
         open_source = partial(CosmosQueries.open, self._questions, self._source)
         self.reconciliations = Reconciliations(
             settings, mappers, self._database, open_source, self._read_lag, self._backfills
@@ -209,11 +210,12 @@ class Runtime:
         self._feed_states.note_mode(container, self.settings.change_feed_mode)
 
 
-def _open_cosmos(settings: Settings) -> Cosmos:
+def _find_account(settings: Settings) -> Callable[[], Cosmos]:
+    """Return what opens a client of the account; all clients share one credential."""
     if settings.cosmos_connection is not None:
-        return Cosmos(settings.cosmos_connection.get_secret_value(), settings.cosmos_database)
+        return partial(Cosmos, settings.cosmos_connection.get_secret_value(), settings.cosmos_database)
     find = identity.default_identity if settings.cosmos_credential is None else identity.managed_identity
-    return Cosmos(str(settings.cosmos_endpoint), settings.cosmos_database, find(settings.cosmos_client_id))
+    return partial(Cosmos, str(settings.cosmos_endpoint), settings.cosmos_database, find(settings.cosmos_client_id))
 
 
 def _open_database(settings: Settings) -> Database:

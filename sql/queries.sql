@@ -15,7 +15,7 @@ from {source}
 order by s.key
 on conflict (key) do update set
     ts = excluded.ts,
-    lsn = coalesce(excluded.lsn, case when excluded.etag = held.etag then held.lsn end),
+    lsn = coalesce(excluded.lsn, case when excluded.ts = held.ts and excluded.etag = held.etag then held.lsn end),
     etag = coalesce(nullif(excluded.etag, ''), held.etag),
     row_key = case when excluded.state = 'parked' then held.row_key else excluded.row_key end,
     abandoned_row_key = case

@@ -85,7 +85,7 @@ def test_a_page_of_many_versions_ends_as_if_each_had_come_alone(
             status = Operator(part.url, KEY).ask("GET", "status")[1]
         finally:
             part.stop()
-        assert [(feed["gaps"], feed["suspects"]) for feed in status["change_feeds"]] == [(0, 0)] * 4
+        assert {(feed["gaps"], feed["suspects"]) for feed in status["change_feeds"]} == {(0, 0)}
     assert _rows(together) == _rows(alone)
 
 
