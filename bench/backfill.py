@@ -3,7 +3,7 @@
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,9 +84,9 @@ class TimedSink:
         """Ask the ledger."""
         return self._watch.time("writing", lambda: self._sink.read_held(keys))
 
-    def apply(self, mapper: Mapper[Any], writes: Sequence[Write], also: Also | None = None) -> Outcome:
+    def apply(self, mapper: Mapper[Any], pieces: Iterable[Sequence[Write]], also: Also | None = None) -> Outcome:
         """Write a page."""
-        return self._watch.time("writing", lambda: self._sink.apply(mapper, writes, also))
+        return self._watch.time("writing", lambda: self._sink.apply(mapper, pieces, also))
 
 
 class TimedMapper(Mapper[Any]):
