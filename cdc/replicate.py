@@ -16,8 +16,9 @@ from cdc.gaps import chains, mark_gaps
 from cdc.model import NO_ROWS, Also, Change, Held, Mapper, Outcome, Write
 from cdc.version import Verdict, judge
 
-# Documents that are mapped while PostgreSQL works on those before them (docs/performance.md).
-_PIECE = 125
+# Documents that are mapped while PostgreSQL works on those before them: pieces are smaller towards the end, because
+# nothing is left to be mapped while it works on the last one (docs/performance.md).
+_LEAST, _MOST = 40, 125
 
 
 class Sink(Protocol):
@@ -54,7 +55,7 @@ def replicate(mapper: Mapper[Any], changes: Sequence[Change], sink: Sink, also: 
         if not plans and also is None:
             return dropped
         batch = _Batch(mapper, plans, partial(mark_gaps, chains=chains(changes), held=held))
-        if len(plans) > _PIECE:
+        if len(plans) > _LEAST:
             try:
                 return dropped + sink.apply(mapper, batch.pieces(), _extend(also, dropped))
             except DocumentError:
@@ -98,22 +99,23 @@ class _Batch:
         mark: Callable[[Sequence[Write]], Sequence[Write]],
     ) -> None:
         self._mapper = mapper
+        self._plans = plans
         self._mark = mark
-        self._pieces: list[Sequence[Write]] = []
-        self._left = deque(plans[first : first + _PIECE] for first in range(0, len(plans), _PIECE))
+        self._writes: list[Write] = []
 
     def pieces(self) -> Iterator[Sequence[Write]]:
         """Yield the writes in key order, a piece at a time."""
-        yield from self._pieces
-        while self._left:
-            piece = self._mark([self._map(plan) for plan in self._left[0]])
-            self._left.popleft()
-            self._pieces.append(piece)
-            yield piece
+        while left := len(self._plans) - len(self._writes):
+            first = len(self._writes)
+            plans = self._plans[first : first + min(_MOST, max(_LEAST, left // 3))]
+            self._writes += self._mark([self._map(plan) for plan in plans])
+            yield self._writes[first:]
 
     def writes(self) -> list[Write]:
         """Return all writes at once."""
-        return [write for piece in self.pieces() for write in piece]
+        for _ in self.pieces():
+            pass
+        return self._writes
 
     def _map(self, plan: Change | Write) -> Write:
         return plan if isinstance(plan, Write) else map_change(self._mapper, plan)
