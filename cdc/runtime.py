@@ -60,7 +60,9 @@ class Runtime:
         self._feed_states = FeedStates(self._database)
         self._source = ConfirmedSource(self._cosmos, self._database, self._note_feed)
         place = settings.lease_database, settings.lease_container, settings.trigger_lease_prefix
-        self._leases = Leases(partial(self._cosmos.read_leases, *place), self._cosmos, settings.change_feed_mode)
+        read_leases = partial(self._cosmos.read_leases, *place)
+        replace_lease = partial(self._cosmos.replace_lease, *place[:2])
+        self._leases = Leases(read_leases, replace_lease, self._cosmos, settings.change_feed_mode)
         identity_key = settings.identity_key.get_secret_value()
         self.dead_letters = DeadLetters(PostgresLetters(self._database), identity_key)
         by_container = {mapper.container: mapper for mapper in mappers}
@@ -118,7 +120,7 @@ class Runtime:
     def _check_backfill(self, container: str) -> None:
         """Raise where a copy would leave a gap: what changed before the live feed of all versions began is in none."""
         origin = self._source.confirm_now(container)
-        if self.settings.change_feed_mode is FeedMode.ALL_VERSIONS and not self._leases.have_begun(origin):
+        if self.settings.change_feed_mode is FeedMode.ALL_VERSIONS and not self._leases.begin(origin):
             raise ConflictError(f"The live feed of {container} has not begun everywhere: ask again in a moment.")
 
     def _read_lag(self, container: str) -> float | None:
