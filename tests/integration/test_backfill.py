@@ -310,6 +310,26 @@ def test_who_takes_a_backfill_fences_the_one_before(start, source):
     assert read(runtime, id_)["totals"]["read"] == 5
 
 
+def test_who_was_fenced_takes_no_range_from_a_lane(start, source, connection):
+    """An orchestration of an older generation plans and fails: the lanes keep their ranges, and no problem is noted."""
+    write(source, 20)
+    runtime = start(BACKFILL_ACTIVITY_SECONDS="0.001")
+    id_ = ask(runtime, containers=["Accounts"], page_size=5, max_parallel_ranges=2)
+    first = runtime.backfill.plan(id_, None)
+    fenced = runtime._backfills.find(id_, first["generation"])
+    cursor = runtime._backfills.claim(fenced, 0)
+    second = runtime.backfill.plan(id_, None)
+    runtime.backfill.copy(id_, second["generation"], 1)
+    lanes = "select lane from cdc.backfill_range order by number"
+    before = connection.execute(lanes).fetchall()
+
+    assert runtime.backfill.plan(id_, first["generation"])["over"]
+    runtime._backfills.note_problem(fenced, "an old one", cursor)
+
+    assert connection.execute(lanes).fetchall() == before != [(None,), (None,)]
+    assert {range_["problem"] for range_ in read(runtime, id_)["ranges"]} == {None}
+
+
 def test_two_who_copy_one_range_count_each_page_once(start, source):
     """An activity that the host delivers twice: one of the two loses each page, and writes nothing of it."""
     write(source, 120)
@@ -380,6 +400,24 @@ def test_a_container_of_another_life_is_refused(runtime, source, connection):
     assert answer.status == 503
     assert "python -m cdc adopt Accounts" in json.loads(answer.body)["detail"]
     assert connection.execute("select count(*) from cdc.backfill").fetchone() == (0,)
+
+
+def test_a_backfill_of_a_container_of_another_life_ends_when_that_is_adopted(start, cosmos, source, dsn):
+    """Its positions are those of the other one: going on there would leave documents out."""
+    write(source, 40)
+    runtime = start(BACKFILL_ACTIVITY_SECONDS="0.001")
+    id_ = ask(runtime, containers=["Accounts"], page_size=5, max_parallel_ranges=2)
+    work(runtime, id_, rounds=2)
+    source.client.get_database_client(DATABASE).delete_container("Accounts")
+    again = Source.open(cosmos.connection_string, DATABASE)
+    write(again, 4)
+    again.close()
+
+    start().adopt("Accounts")
+
+    assert work(runtime, id_)["state"] == "cancelled"
+    done = work(runtime, ask(runtime, containers=["Accounts"]))
+    assert (done["state"], done["totals"]["read"]) == ("completed", 4)
 
 
 @pytest.mark.parametrize(
