@@ -156,9 +156,8 @@ class Cosmos:
             ends.append(answer.http_response.headers.get("etag"))
 
         with self.open_container(container) as proxy:
-            options: dict[str, Any] = {"feed_range": {"Range": feed_range}, "raw_response_hook": note}
-            mode = {"mode": "AllVersionsAndDeletes", "start_time": "Now"}
-            next(proxy.query_items_change_feed(**options, **mode).by_page(), None)
+            options: dict[str, Any] = {"mode": "AllVersionsAndDeletes", "start_time": "Now", "raw_response_hook": note}
+            next(proxy.query_items_change_feed(feed_range={"Range": feed_range}, **options).by_page(), None)
             known = [each["Range"] for each in proxy.read_feed_ranges(force_refresh=True)]
         # The answer for a range that has split is that of one of its children.
         return ends[-1] if feed_range in known else None

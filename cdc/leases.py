@@ -56,8 +56,8 @@ class Leases:
         The host writes down where a lease is only with its first change. Until then it begins anew whenever the host
         does, and what changed meanwhile is in no feed.
         """
-        leases = self._find(origin)
-        return bool(leases) and all([lease.get("ContinuationToken") or self._begin(origin, lease) for lease in leases])
+        begun = [bool(lease.get("ContinuationToken")) or self._begin(origin, lease) for lease in self._find(origin)]
+        return bool(begun) and all(begun)
 
     def _begin(self, origin: Origin, lease: JsonObject) -> bool:
         bounds = lease.get("FeedRange", {}).get("Range")

@@ -33,7 +33,7 @@ from cdc.replicate import Sink, replicate
 from cdc.resync import Resync
 from cdc.settings import Settings
 from cdc.sink import PostgresSink
-from cdc.status import Check, all_pass, describe_feeds, read_status, run_checks
+from cdc.status import Check, RememberedCounts, all_pass, describe_feeds, read_status, run_checks
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ class Runtime:
         self._cosmos = open_cosmos()
         self._database = _open_database(settings)
         self._sink = PostgresSink(self._database, settings.dead_letter_backoff_seconds)
+        self._counts = RememberedCounts(self._sink)
         self._repairs = PostgresRepairs(
             self._database,
             backoff_seconds=settings.dead_letter_backoff_seconds,
@@ -179,7 +180,7 @@ class Runtime:
 
     def _read_status(self) -> JsonObject:
         names = [mapper.container for mapper in self.mappers]
-        status = read_status(self.settings.phase.name.lower(), names, self._sink)
+        status = read_status(self.settings.phase.name.lower(), names, self._counts)
         reports = self.reconciliations.newest_reports()
         containers = [each | {"reconciliation": reports.get(each["container"])} for each in status["containers"]]
         return status | {"containers": containers, "change_feeds": describe_feeds(self._feed_states.read())}
