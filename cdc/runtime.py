@@ -119,10 +119,13 @@ class Runtime:
         return min([before, *(other for other in others if other is not None)])
 
     def _check_backfill(self, container: str) -> None:
-        """Raise where a copy would leave a gap: what changed before the live feed of all versions began is in none."""
-        origin = self._source.confirm_now(container)
-        if self.settings.change_feed_mode is FeedMode.ALL_VERSIONS and not self._leases.begin(origin):
-            raise ConflictError(f"The live feed of {container} has not begun everywhere: ask again in a moment.")
+        """Raise where a copy would leave a gap: what changes before the live feed begins is in neither."""
+        origin, start = self._source.confirm_now(container), self.settings.change_feed_start
+        if self.settings.change_feed_mode is FeedMode.ALL_VERSIONS:
+            if not self._leases.begin(origin):
+                raise ConflictError(f"The live feed of {container} has not begun everywhere: ask again in a moment.")
+        elif isinstance(start, datetime) and int(start.timestamp()) > self._cosmos.read_time(container):
+            raise ConflictError(f"The live feed begins at CHANGE_FEED_START, {start.isoformat()}: ask again then.")
 
     def _read_lag(self, container: str) -> float | None:
         """Return the age in seconds of the oldest change that was not delivered; None where nobody can tell."""

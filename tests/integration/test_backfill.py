@@ -420,6 +420,18 @@ def test_a_backfill_of_a_container_of_another_life_ends_when_that_is_adopted(sta
     assert (done["state"], done["totals"]["read"]) == ("completed", 4)
 
 
+def test_a_copy_waits_for_the_live_feed_to_begin(start, source):
+    """What is written between the two would be in neither: 409, and the sentence says what is waited for."""
+    start().create_lease_container()
+    ahead = start(CHANGE_FEED_START="2126-01-01T00:00:00Z").backfills.start(b'{"containers": ["Accounts"]}')
+    without = start(CHANGE_FEED_MODE="all_versions_and_deletes").backfills.start(b'{"containers": ["Accounts"]}')
+
+    assert (ahead.status, without.status) == (409, 409)
+    assert "CHANGE_FEED_START" in json.loads(ahead.body)["detail"]
+    assert "has not begun everywhere" in json.loads(without.body)["detail"]
+    assert json.loads(start().backfills.list_newest({}).body)["items"] == []
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -480,6 +492,7 @@ def test_what_is_not_there_is_404_and_lists_have_pages(runtime, source):
     assert [item["id"] for item in [*first["items"], *second["items"]]] == ids[::-1]
     assert second["next"] is None
     assert runtime.backfills.list_newest({"limit": "0"}).status == 400
+    assert runtime.backfills.list_newest({"after": "nothing"}).status == 404
 
 
 def test_without_postgres_the_answer_is_503_and_nobody_fails(start, source, monkeypatch):
