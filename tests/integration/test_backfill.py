@@ -158,6 +158,12 @@ def test_throttling_and_failures_put_a_backfill_off_and_lose_nothing(runtime, so
     """While the source refuses, the backfill says why it waits; afterwards it ends exact."""
     write(source, 40)
     id_ = ask(runtime, containers=["Accounts"], page_size=7)
+    cosmos.controls.throttle(10_000, operation="query_documents")
+    waiting = work(runtime, id_, rounds=1)
+    assert (waiting["documents"], waiting["problem"]) == (None, "Cosmos answered 429 for the change feed of Accounts.")
+    cosmos.controls.clear()
+    assert runtime.backfill.plan(id_, None)["progress"]["problem"] is None
+
     cosmos.controls.throttle(10_000, operation=FEED)
     waiting = work(runtime, id_, rounds=1)
     assert (waiting["state"], waiting["problem"]) == (
@@ -249,6 +255,48 @@ def test_the_charges_of_any_ten_seconds_stay_under_the_limit(start, source, cosm
     assert charges[-1][1] > 500
     ten = [later - earlier for at, earlier in charges for until, later in charges if 0 <= until - at <= 10]
     assert max(ten) < 1000
+
+
+def test_counting_the_documents_is_paid_from_the_budget(runtime, source, connection):
+    """Its time is taken before the first page."""
+    write(source, 5)
+    id_ = ask(runtime, max_request_units_per_second=100)
+    runtime.backfill.plan(id_, None)
+
+    assert connection.execute("select paced_to > started_at from cdc.backfill").fetchone() == (True,)
+
+
+def test_a_pause_ends_with_the_page_that_is_being_written(runtime, source, monkeypatch):
+    """However long an activity may go on; what was read ahead is read again."""
+    write(source, 40)
+    id_ = ask(runtime, containers=["Accounts"], page_size=5, max_parallel_ranges=1)
+    replicate = backfill_module.replicate
+
+    def pause_first(*arguments):
+        runtime.backfills.move(id_, "paused")
+        return replicate(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(backfill_module, "replicate", pause_first)
+        paused = work(runtime, id_)
+    assert (paused["state"], paused["totals"]["read"]) == ("paused", 5)
+
+    resumed = json.loads(runtime.backfills.move(id_, "running").body)
+
+    assert (resumed["request_units_per_second"], resumed["seconds_left"]) == (0.0, None)
+    assert work(runtime, id_)["totals"]["read"] == 40
+
+
+def test_a_container_that_is_another_before_it_is_counted_is_not_copied(start, source, connection):
+    """The backfill waits, and says what to do."""
+    write(source, 5)
+    id_ = ask(start(), containers=["Accounts"])
+    connection.execute("update cdc.container set rid = 'another'")
+
+    waiting = work(start(), id_, rounds=1)
+
+    assert (waiting["state"], waiting["ranges"]) == ("running", [])
+    assert "python -m cdc adopt Accounts" in waiting["problem"]
 
 
 def test_pause_resume_and_cancel(start, source):
@@ -379,10 +427,14 @@ def test_a_dry_run_says_what_it_would_do_and_writes_nothing(runtime, source, con
     write(source, 4)
     source.write("Accounts", an_account("poison", Email=None))
     source.write("Accounts", an_account("unknown", ShoeSize=38))
+    source.write("Accounts", an_account("first", CompletedScenarioIds=[{}]))
+    source.write("Accounts", an_account("second", CompletedScenarioIds=["a", {}]))
 
     done = work(runtime, ask(runtime, containers=["Accounts"], dry_run=True))
 
-    assert done["totals"] == {"read": 6, "applied": 5, "stale": 0, "undecided": 0, "parked": 1}
+    assert done["totals"] == {"read": 8, "applied": 5, "stale": 0, "undecided": 0, "parked": 3}
+    path = "$.CompletedScenarioIds[]"
+    assert {"container": "Accounts", "kind": "mapping", "path": path, "documents": 2} in done["findings"]
     assert {"container": "Accounts", "kind": "mapping", "path": "$.Email", "documents": 1} in done["findings"]
     assert {"container": "Accounts", "kind": "unknown", "path": "$.ShoeSize", "documents": 1} in done["findings"]
     for table in ("accounts", "completed_scenarios", "cdc.document", "cdc.dead_letter", "cdc.observation"):

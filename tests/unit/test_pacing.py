@@ -80,3 +80,12 @@ def test_what_was_not_reserved_delays_what_follows(clock):
     pace.read(lambda size: a_page(size, 1.0))
 
     assert clock.now == pytest.approx(10)
+
+
+def test_a_page_that_cost_more_than_was_reserved_delays_the_next(clock):
+    """Whatever a document costs shows only afterwards."""
+    pace = Pace(clock, a_job(100))
+    pace.read(lambda size: a_page(size, 850.0))
+    pace.read(lambda size: a_page(size, 1.0))
+
+    assert clock.now == pytest.approx(10)
