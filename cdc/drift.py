@@ -112,9 +112,10 @@ def take_turn(windows: Sequence[Window], start: int | None) -> list[Window]:
 def halve(window: Window, median: int | None) -> tuple[Window, Window] | None:
     """Split a window at the median `_ts` of what the ledger has in it; None where it cannot be split."""
     if median is None:
-        if window.low is None or window.high - window.low < 2:
+        low = window.low or 0
+        if window.high - low < 2:
             return None
-        median = (window.low + window.high) // 2
+        median = (low + window.high) // 2
     edge = median + 1 if median == window.low else median
     return (Window(window.low, edge), Window(edge, window.high)) if edge < window.high else None
 

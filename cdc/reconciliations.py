@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
-from cdc.drift import Kind, Suspect
+from cdc.drift import Kind, Suspect, Window
 from cdc.model import Held, Identity, State, Version, canonical_json
 from cdc.postgres import Database
 from cdc.queries import statement
@@ -145,8 +145,13 @@ class PostgresFindings:
         self._add([_row(run, table, key) | {"state": "left"} for table, key in rows])
 
     def read(self, run: Run, state: str, kinds: Sequence[Kind], limit: int) -> list[Finding]:
-        """Return what is in a state."""
-        parameters = _own(run) | {"state": state, "kinds": [kind.value for kind in kinds], "limit": limit}
+        """Return what is in a state; of suspects those that have settled."""
+        parameters = _own(run) | {
+            "state": state,
+            "kinds": [kind.value for kind in kinds],
+            "settle_seconds": self._settle_seconds,
+            "limit": limit,
+        }
         with self._database.connection() as connection:
             rows = connection.execute(statement("read_drift"), parameters).fetchall()
         return [_finding(run.container, row) for row in rows]
@@ -191,10 +196,11 @@ class PostgresRotation:
             row = connection.execute(statement("read_rotation"), self._own).fetchone()
         return (None, None) if row is None else (row[0], row[1])
 
-    def turn(self, next_ts: int | None) -> None:
-        """The keys up to here are compared; None when a round is over."""
+    def turn(self, window: Window, next_ts: int | None) -> None:
+        """The keys of the next window are compared, and up to where; None when a round is over. Once is as twice."""
+        parameters = self._own | {"low": window.low, "high": window.high, "next_ts": next_ts}
         with self._database.connection() as connection:
-            connection.execute(statement("turn_rotation"), self._own | {"next_ts": next_ts})
+            connection.execute(statement("turn_rotation"), parameters)
 
     def complete(self, run: Run) -> None:
         """All keys have been compared since this run began."""

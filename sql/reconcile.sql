@@ -96,11 +96,12 @@ values (
 on conflict (reconciliation, container, key) do nothing;
 
 -- name: read_drift
--- What a run has in one state, oldest first.
+-- What a run has in one state, oldest first; no suspect that another process of the same run has added just now.
 select number, partition_key, id, kind, ts, lsn, etag, held_state, absence, found_etag
 from cdc.drift
 where reconciliation = %(reconciliation)s and container = %(container)s and state = %(state)s
   and kind = any(%(kinds)s::text[])
+  and (state <> 'suspected' or suspected_at + make_interval(secs => %(settle_seconds)s) <= now())
 order by number limit %(limit)s;
 
 -- name: mark_drift
@@ -134,12 +135,13 @@ from cdc.drift where reconciliation = %(reconciliation)s and container = %(conta
 select next_ts, count_ts from cdc.rotation where container = %(container)s;
 
 -- name: turn_rotation
--- The keys up to here are compared; at the end of the history a new round begins.
-insert into cdc.rotation as r (container, next_ts) values (%(container)s, %(next_ts)s)
-on conflict (container) do update set
-    next_ts = excluded.next_ts,
-    completed_at = case when excluded.next_ts is null then r.began_at else r.completed_at end,
-    began_at = case when excluded.next_ts is null then now() else r.began_at end;
+-- The keys of a window are compared; at the end of the history a new round begins. A window that was compared before,
+-- and is compared again after a crash, ends no round a second time. A round may be beyond a line that has gone back.
+update cdc.rotation r set
+    next_ts = %(next_ts)s,
+    completed_at = case when %(next_ts)s::bigint is null then r.began_at else r.completed_at end,
+    began_at = case when %(next_ts)s::bigint is null then now() else r.began_at end
+where container = %(container)s and (next_ts is not distinct from %(low)s::bigint or next_ts > %(high)s);
 
 -- name: complete_rotation
 -- One run has compared all keys: the next round begins at the beginning.

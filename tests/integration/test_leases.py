@@ -33,7 +33,9 @@ class Feed:
             pages = self.container.query_items_change_feed(feed_range={"Range": range_}, start_time="Beginning")
             list(pages)
             headers = self.container.client_connection.last_response_headers
-            self.continuations[number] = json.loads(b64decode(headers["etag"]))["continuation"]["continuation"][0]["token"]
+            self.continuations[number] = json.loads(b64decode(headers["etag"]))["continuation"]["continuation"][0][
+                "token"
+            ]
 
     def oldest_pending(self, start="beginning", mode=FeedMode.LATEST_VERSION):
         """Ask the leases as the app does whose trigger begins there."""

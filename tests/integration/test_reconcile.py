@@ -1,9 +1,13 @@
 """Reconcile finds what differs between Cosmos and PostgreSQL, only that, and repairs it."""
 
+import time
+
 import pytest
 
 from cdc import drift
+from cdc.cosmos_queries import CosmosQueries
 from cdc.errors import ConflictError, RequestError, UnknownError
+from cdc.reconciliations import PostgresRotation
 from tests.builders import an_account
 from tests.integration.worlds import World
 
@@ -24,6 +28,13 @@ def world(dsn, database, observer):
 def piecewise(monkeypatch):
     """Every call brings a run forward by one piece."""
     monkeypatch.setattr("cdc.reconcile_api._ADVANCE_SECONDS", 0.0)
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """No more than four keys are compared at once."""
+    monkeypatch.setattr(drift, "KEYS_AT_ONCE", 4)
+    monkeypatch.setattr("cdc.comparison.KEYS_AT_ONCE", 4)
 
 
 def ids(world):
@@ -323,6 +334,18 @@ class TestBounds:
 
         assert report["found"] == [("missing", "repaired")]
 
+    @pytest.mark.usefixtures("piecewise")
+    def test_a_suspect_that_another_process_adds_late_is_not_confirmed(self, world):
+        """Two may work at one run when a host is taken for dead: nothing is deleted before it has settled."""
+        world.delete("a0003")
+        id_ = world.begin()
+        while world.next_step() != "confirm":
+            time.sleep(world.reconciliations.advance("Accounts")["seconds"])
+        world.observer.connection.execute("update cdc.drift set suspected_at = now() + interval '1 minute'")
+
+        assert world.finish(id_)["found"] == []
+        assert "a0003" in world.observer.ids()
+
     def test_a_run_whose_request_units_are_spent_goes_on_in_the_next(self, world, monkeypatch):
         """No key is forgotten: the rotation begins where it ended."""
         monkeypatch.setattr(drift, "KEYS_AT_ONCE", 3)
@@ -335,10 +358,91 @@ class TestBounds:
         assert 0 < reports[0]["keys"] < 11
         assert [found for report in reports for found in report["found"]] == [("missing", "repaired")]
 
-    def test_differences_in_many_documents_are_narrowed_down(self, world, monkeypatch):
+    @pytest.mark.usefixtures("narrow")
+    def test_a_count_goes_on_where_it_ended_whatever_it_was_spent_for(self, world):
+        """Also where narrowing down the first windows takes all: else the last ones would never be counted."""
+        world.write_apart(60, first=12)
+        world.settle()
+        for number in range(12):
+            world.forget(f"a{number:04}")
+        counted = {}
+
+        for units in (*range(10, 130, 10), 10_000):
+            world.observer.connection.execute("update cdc.rotation set count_ts = null")
+            windows = world.run(sample=0, repair=False, max_request_units=units)["windows"]
+            counted.setdefault(windows, set()).add(world.observer.rows("cdc.rotation")[0]["count_ts"])
+
+        assert counted.pop(max(counted)) == {None}
+        assert counted
+        assert None not in set().union(*counted.values())
+
+    @pytest.mark.usefixtures("narrow")
+    @pytest.mark.parametrize("units", range(1, 100, 9))
+    def test_keys_are_compared_in_turn_whatever_a_count_takes(self, world, units):
+        """The rotation goes on in each run, also where differences come back in each."""
+        world.write_apart(60, first=12)
+        world.settle()
+        for number in range(12):
+            world.forget(f"a{number:04}")
+
+        reports = [world.run(sample=0, repair=False, max_request_units=units) for _ in range(2)]
+
+        compared = [each["rotation"]["keys_of_this_round"] for each in reports]
+        assert 0 < compared[0] < compared[1]
+
+    @pytest.mark.usefixtures("narrow")
+    @pytest.mark.parametrize("mode", ["counts", "keys", "deep"])
+    def test_a_container_that_was_never_copied_is_not_read_at_once(self, world, monkeypatch, mode):
+        """However much the ledger lacks, no more keys are asked for than fit; a backfill is asked for."""
+        asked, read_keys = [], CosmosQueries.read_keys
+        monkeypatch.setattr(CosmosQueries, "read_bodies", lambda *_: pytest.fail("bodies are read"))
+
+        def count_keys(queries, window):
+            found = read_keys(queries, window)
+            asked.append(len(found))
+            return found
+
+        monkeypatch.setattr(CosmosQueries, "read_keys", count_keys)
+        for id_ in list(world.documents):
+            world.forget(id_)
+        for number in range(60):
+            world.clock.now += 10
+            world.write(f"b{number:04}")
+        world.settle()
+
+        report = world.run(mode=mode)
+
+        assert "run a backfill" in report["message"]
+        assert 0 < max(asked) <= 4
+        assert report["rotation"]["every_key_compared_since"] is None
+
+    def test_a_round_ends_once(self, world, database):
+        """A crash between the last window and the note of it makes it compared again, not the round over again."""
+        rotation = PostgresRotation(database, "Accounts")
+        rotation.read()
+        rotation.turn(drift.Window(None, 50), 50)
+        ends = []
+        for _ in range(2):
+            rotation.turn(drift.Window(50, 100), None)
+            ends += world.observer.rows("cdc.rotation", "completed_at")
+        rotation.turn(drift.Window(None, 50), 50)
+
+        assert ends[0] == ends[1] != {"completed_at": None}
+        assert rotation.read() == (50, None)
+
+    def test_a_round_beyond_a_line_that_went_back_begins_anew(self, database):
+        """A longer settle time judges less than was compared already."""
+        rotation = PostgresRotation(database, "Accounts")
+        rotation.read()
+        rotation.turn(drift.Window(None, 90), 90)
+
+        rotation.turn(drift.Window(None, 50), 50)
+
+        assert rotation.read() == (50, None)
+
+    @pytest.mark.usefixtures("narrow")
+    def test_differences_in_many_documents_are_narrowed_down(self, world):
         """Windows are counted, halved and compared until each difference is found."""
-        monkeypatch.setattr(drift, "KEYS_AT_ONCE", 4)
-        monkeypatch.setattr("cdc.comparison.KEYS_AT_ONCE", 4)
         world.write_apart(60, first=12)
         world.settle()
         world.forget("a0020")
