@@ -158,7 +158,8 @@ class Comparison:
                 self.rotation.complete(run)
         return []
 
-    def _suspect(self, run: Run, identities: Sequence[Identity], found: Mapping[Identity, Version]) -> None:
+    def _suspect(self, run: Run, differing: Sequence[Identity], found: Mapping[Identity, Version]) -> None:
+        identities = self.findings.leave_out_found(run, differing)  # keys in turn meet again what counts have found
         held = self.ledger.read_held(identities)
         found = {**found, **self._find([identity for identity in identities if identity not in found])}
         suspects = [
@@ -172,6 +173,8 @@ class Comparison:
                 run.progress.suspects[suspected.kind] = run.progress.suspects.get(suspected.kind, 0) + 1
                 kept.append(suspected)
         self.findings.add(run, kept)
+        if differing:  # as it is kept, also where a crash has a window compared again
+            run.progress.suspects = dict(self.findings.count(run, "suspected"))
 
     def _find(self, identities: Sequence[Identity]) -> dict[Identity, Version]:
         found: dict[Identity, Version] = {}

@@ -64,9 +64,10 @@ class Limits:
     missing: int
 
     @classmethod
-    def of(cls, documents: int) -> "Limits":
-        """Return the limits of a container of this size."""
-        return cls(max(_LIMIT_FLOOR, documents // 100), max(_LIMIT_FLOOR, documents // 10))
+    def of(cls, documents: int, max_deletes: int | None = None) -> "Limits":
+        """Return the limits of a container of this size; somebody may have said how many documents may be deleted."""
+        orphaned = max(_LIMIT_FLOOR, documents // 100) if max_deletes is None else max_deletes
+        return cls(orphaned, max(_LIMIT_FLOOR, documents // 10))
 
     def allow(self, kind: Kind, documents: int) -> bool:
         """Tell whether a run may repair so many documents of a kind."""

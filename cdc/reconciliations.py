@@ -22,7 +22,14 @@ class PostgresRuns:
         self._database = database
 
     def begin(
-        self, containers: Sequence[str], mode: str, *, repair: bool, sample: int | None, max_request_units: float
+        self,
+        containers: Sequence[str],
+        mode: str,
+        *,
+        repair: bool,
+        sample: int | None,
+        max_request_units: float,
+        max_deletes: int | None = None,
     ) -> tuple[int, list[str]]:
         """Begin a run of each container that has none; return the reconciliation's id and these containers."""
         parameters: dict[str, object] = {
@@ -31,6 +38,7 @@ class PostgresRuns:
             "repair": repair,
             "sample": sample,
             "max_request_units": max_request_units,
+            "progress": Progress(max_deletes=max_deletes).model_dump_json(),
         }
         with self._database.transaction() as connection:
             (id_,) = connection.execute(statement("next_reconciliation")).fetchone() or (0,)
@@ -92,6 +100,11 @@ class PostgresRuns:
         """Return what a reconciliation found."""
         return self._reports(statement("list_drift"), {"reconciliation": id_, "limit": limit})
 
+    def find_drift(self, number: int) -> dict[str, Any] | None:
+        """Return one thing that a reconcile found, with whose it is."""
+        with self._database.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(statement("find_drift"), {"number": number}).fetchone()
+
     def _reports(self, query: Any, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
         with self._database.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(query, parameters).fetchall()
@@ -113,6 +126,7 @@ def _report(
         "drift": drift,
         **states,
         "oldest_drift_since": None if oldest is None else oldest.isoformat(),
+        "max_deletes": progress.limits.orphaned,
         "source_documents": progress.source_documents,
         "ledger_documents": progress.ledger_documents,
         "rotation": {
@@ -130,6 +144,16 @@ class PostgresFindings:
     def __init__(self, database: Database, settle_seconds: float) -> None:
         self._database = database
         self._settle_seconds = settle_seconds
+
+    def leave_out_found(self, run: Run, identities: Sequence[Identity]) -> list[Identity]:
+        """Return which of these documents the run has not found yet."""
+        by_key = {identity.key: identity for identity in identities}
+        if by_key:
+            with self._database.connection() as connection:
+                found = connection.execute(statement("read_found"), _own(run) | {"keys": list(by_key)}).fetchall()
+            for (key,) in found:
+                del by_key[key]
+        return list(by_key.values())
 
     def add(self, run: Run, suspects: Sequence[Suspect]) -> None:
         """Keep suspects, to be confirmed a settle time later."""

@@ -92,11 +92,13 @@ class Progress(BaseModel):
     notes: list[str] = Field(default_factory=list)
     # Whether keys were compared in turn.
     rotated: bool = False
+    # How many documents somebody lets the run delete.
+    max_deletes: int | None = None
 
     @property
     def limits(self) -> Limits:
         """Return what the run may repair by itself."""
-        return Limits.of(self.ledger_documents)
+        return Limits.of(self.ledger_documents, self.max_deletes)
 
     @property
     def has_too_many(self) -> bool:

@@ -100,6 +100,10 @@ class Tables(Protocol):
 class Findings(Protocol):
     """What a run has found."""
 
+    def leave_out_found(self, run: Run, identities: Sequence[Identity]) -> Sequence[Identity]:
+        """Return which of these documents the run has not found yet."""
+        ...
+
     def add(self, run: Run, suspects: Sequence[Suspect]) -> None:
         """Keep suspects."""
         ...

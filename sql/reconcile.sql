@@ -40,8 +40,8 @@ select nextval('cdc.reconciliation_id');
 
 -- name: begin_reconciliation
 -- A run of each container that has none.
-insert into cdc.reconciliation (id, container, mode, repair, sample, max_request_units)
-select %(id)s, s.container, %(mode)s, %(repair)s, %(sample)s, %(max_request_units)s
+insert into cdc.reconciliation (id, container, mode, repair, sample, max_request_units, progress)
+select %(id)s, s.container, %(mode)s, %(repair)s, %(sample)s, %(max_request_units)s, %(progress)s::jsonb
 from unnest(%(containers)s::text[]) as s (container)
 on conflict (container) where state = 'running' do nothing
 returning container;
@@ -94,6 +94,11 @@ values (
     ), now())
 )
 on conflict (reconciliation, container, key) do nothing;
+
+-- name: read_found
+-- Which of these documents a run has found already.
+select key from cdc.drift
+where reconciliation = %(reconciliation)s and container = %(container)s and key = any(%(keys)b);
 
 -- name: read_drift
 -- What a run has in one state, oldest first; no suspect that another process of the same run has added just now.
@@ -196,3 +201,8 @@ order by container, id desc;
 -- What a reconciliation found and did not drop.
 select number, container, key, kind, state, since from cdc.drift
 where reconciliation = %(reconciliation)s and state in ('drift', 'repaired', 'left') order by number limit %(limit)s;
+
+-- name: find_drift
+-- One thing that a reconcile found, and whose it is: a document, or a row.
+select container, partition_key, id, row_table, row_key, kind, state, since from cdc.drift
+where number = %(number)s and state in ('drift', 'repaired', 'left');

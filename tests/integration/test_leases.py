@@ -99,7 +99,7 @@ def test_a_feed_is_as_late_as_what_no_lease_is_past(feed, source, clock):
 
 
 def test_what_is_older_than_the_start_of_a_trigger_is_never_pending(feed, source, clock):
-    """A lease has no continuation before its first change: it goes on where the trigger begins, not at the beginning."""
+    """A lease has no continuation before its first change: it goes on where the trigger begins."""
     start = datetime.fromtimestamp(clock[0] - 5, UTC)
     assert feed.oldest_pending(start) is None
     assert feed.oldest_pending(start - timedelta(seconds=30)) == NOW + 70

@@ -273,6 +273,41 @@ class TestNeverHarmful:
         assert report["repaired"] == 0
         assert len(world.observer.ids()) == 42
 
+    @pytest.mark.parametrize(("mode", "max_deletes", "left"), [("keys", 30, 12), ("counts", 30, 12), ("keys", 29, 42)])
+    def test_somebody_who_has_looked_lets_more_be_deleted(self, world, mode, max_deletes, left):
+        """So many as were said and no more; the next run has the usual limit again."""
+        gone = world.write_apart(30, first=12)
+        world.settle()
+        for id_ in gone:
+            world.delete(id_)
+        assert "max_deletes" in world.run(mode=mode)["message"]
+
+        report = world.run(mode=mode, max_deletes=max_deletes)
+
+        assert report["max_deletes"] == max_deletes
+        assert len(world.observer.ids()) == left
+        assert world.run(mode=mode)["max_deletes"] == 20
+
+    @pytest.mark.parametrize("mode", ["counts", "keys", "deep"])
+    def test_twenty_documents_are_few_in_every_mode(self, world, mode):
+        """A document that counts find, and then the comparison of keys in turn, is one document."""
+        gone = world.write_apart(20, first=12)
+        world.settle()
+        for id_ in gone:
+            world.delete(id_)
+
+        assert world.run(mode=mode)["drift"]["orphaned"] == 20
+        assert len(world.observer.ids()) == 12
+
+    def test_fewer_may_be_deleted_than_usual(self, world):
+        """None, for whoever only wants to bring what is missing."""
+        world.delete("a0003")
+        world.forget("a0004")
+
+        report = world.run(mode="keys", max_deletes=0)
+
+        assert sorted(report["found"]) == [("missing", "repaired"), ("orphaned", "left")]
+
     def test_a_lost_database_asks_for_a_backfill(self, world):
         """More than twenty documents and one in ten are missing."""
         lost = world.write_apart(30, first=12)
@@ -481,7 +516,9 @@ class TestBounds:
 class TestRequests:
     """What is asked wrongly is refused, and what is told names nobody."""
 
-    @pytest.mark.parametrize("request_", [{"mode": "all"}, {"sample": -1}, {"max_request_units": 0}, {"when": "now"}])
+    @pytest.mark.parametrize(
+        "request_", [{"mode": "all"}, {"sample": -1}, {"max_request_units": 0}, {"max_deletes": -1}, {"when": "now"}]
+    )
     def test_a_wrong_field_is_named(self, world, request_):
         """The message names the field."""
         with pytest.raises(RequestError) as caught:
