@@ -1,13 +1,12 @@
 """Damage a row by hand, as somebody with psql might, and let the app find it."""
 
-import json
 import time
-import urllib.error
-import urllib.request
+from http import HTTPStatus
 from typing import Any
 
 import psycopg
 
+from local.operator import Operator
 from local.stack import Stack, StackError
 
 _PATIENCE_SECONDS = 120
@@ -28,9 +27,10 @@ def damage_row(stack: Stack) -> None:
 
 def reconcile(stack: Stack, **request: object) -> dict[str, Any]:
     """Run a reconcile over HTTP and return its report."""
-    accepted = ask(stack, "reconciliations", request)
+    operator = Operator(stack.functions.url, stack.functions_key)
+    accepted = _ask(operator, "POST", "reconciliations", request)
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while (report := ask(stack, f"reconciliations/{accepted['id']}"))["state"] == "running":
+    while (report := _ask(operator, "GET", f"reconciliations/{accepted['id']}"))["state"] == "running":
         if time.monotonic() > deadline:
             raise StackError("The reconcile does not end.")
         time.sleep(0.25)
@@ -43,17 +43,9 @@ def count_drift(report: dict[str, Any]) -> dict[str, int]:
     return {kind: sum(each["drift"][kind] for each in report["containers"]) for kind in kinds}
 
 
-def ask(stack: Stack, path: str, body: object = None) -> dict[str, Any]:
+def _ask(operator: Operator, method: str, path: str, body: object = None) -> dict[str, Any]:
     """Ask the app; raise StackError with its reason when it refuses."""
-    request = urllib.request.Request(  # noqa: S310 - our own address
-        f"{stack.functions.url}api/{path}",
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"x-functions-key": stack.functions_key},
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - our own address
-            answer: dict[str, Any] = json.load(response)
-            return answer
-    except urllib.error.HTTPError as error:
-        with error:
-            raise StackError(f"{path}: {json.load(error)['detail']}") from None
+    status, answer = operator.ask(method, path, body)
+    if status >= HTTPStatus.BAD_REQUEST:
+        raise StackError(f"{path}: {answer['detail']}")
+    return dict(answer)
