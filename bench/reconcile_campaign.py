@@ -118,7 +118,7 @@ def _write(dice: random.Random, sample: Sample, source: Source, stopped: threadi
 
 def _reconcile(dice: random.Random, stack: Stack, stopped: threading.Event, result: Result) -> None:
     while not stopped.is_set():
-        # A killed host answers nobody, and one that is asked twice refuses.
+        # A killed host answers nobody.
         with contextlib.suppress(OSError, StackError):
             _count(result, reconcile(stack, mode=dice.choice(("counts", "keys", "deep"))))
         stopped.wait(0.5)
@@ -163,7 +163,7 @@ def _settle(stack: Stack, result: Result) -> Iterator[str]:
         time.sleep(float(stack.settings["SETTLE_SECONDS"]))
         try:
             report = reconcile(stack, mode="deep", max_deletes=DOCUMENTS)
-        except StackError as error:  # the last one of before runs still
+        except StackError as error:
             said = str(error)
         else:
             _count(result, report)

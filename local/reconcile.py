@@ -26,26 +26,31 @@ def damage_row(stack: Stack) -> None:
 
 
 def reconcile(stack: Stack, **request: object) -> dict[str, Any]:
-    """Run a reconcile over HTTP and return its report."""
+    """Run a reconcile over HTTP, after one that runs already, and return its report."""
     operator = Operator(stack.functions.url, stack.functions_key)
-    accepted = _ask(operator, "POST", "reconciliations", request)
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while (report := _ask(operator, "GET", f"reconciliations/{accepted['id']}"))["state"] == "running":
-        if time.monotonic() > deadline:
-            raise StackError("The reconcile does not end.")
-        time.sleep(0.25)
+    while (accepted := operator.ask("POST", "reconciliations", request))[0] == HTTPStatus.CONFLICT:
+        _wait(deadline)
+    path = f"reconciliations/{_read(accepted)['id']}"
+    while (report := _read(operator.ask("GET", path)))["state"] == "running":
+        _wait(deadline)
     return report
+
+
+def _wait(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise StackError("The reconcile does not end.")
+    time.sleep(0.25)
+
+
+def _read(answer: tuple[int, Any]) -> dict[str, Any]:
+    status, body = answer
+    if status >= HTTPStatus.BAD_REQUEST:
+        raise StackError(f"The app refuses: {body['detail']}")
+    return dict(body)
 
 
 def count_drift(report: dict[str, Any]) -> dict[str, int]:
     """Add up what a reconcile found in all containers, by kind."""
     kinds = report["containers"][0]["drift"]
     return {kind: sum(each["drift"][kind] for each in report["containers"]) for kind in kinds}
-
-
-def _ask(operator: Operator, method: str, path: str, body: object = None) -> dict[str, Any]:
-    """Ask the app; raise StackError with its reason when it refuses."""
-    status, answer = operator.ask(method, path, body)
-    if status >= HTTPStatus.BAD_REQUEST:
-        raise StackError(f"{path}: {answer['detail']}")
-    return dict(answer)
