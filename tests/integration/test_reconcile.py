@@ -122,6 +122,23 @@ def test_a_missing_and_an_orphaned_document_of_one_second_are_found(world):
     assert sorted(world.run()["found"]) == [("missing", "repaired"), ("orphaned", "repaired")]
 
 
+@pytest.mark.usefixtures("narrow")
+def test_what_cancels_in_every_count_is_found_within_the_promised_runs(world, monkeypatch):
+    """Of a long history each run compares the keys of a share, from where the last one ended."""
+    monkeypatch.setattr(drift, "ROTATION_RUNS", 4)
+    world.write_apart(60, first=12)
+    world.write("b", "c")
+    world.deliver("b")
+    world.delete("b")
+    world.settle()
+
+    found = [sorted(world.run(sample=0)["found"]) for _ in range(drift.ROTATION_RUNS)]
+
+    both = [("missing", "repaired"), ("orphaned", "repaired")]
+    assert found[0] == []
+    assert [each for each in found if each] == [both]
+
+
 class TestRowsChangedByHand:
     """What somebody did to the tables is found, however the ledger is."""
 
