@@ -183,9 +183,14 @@ class Comparison:
         return found
 
     def _doubt_absence(self, run: Run, suspected: Suspect) -> Suspect | None:
-        """Ask for an absent document by its id: this is the first of the two answers that it takes to delete it."""
-        if suspected.kind is not Kind.ORPHANED or run.progress.has_too_many:
+        """Ask for an absent document by its id: this is the first of the two answers that it takes to delete it.
+
+        Of too many the rest is not asked for, and not kept.
+        """
+        if suspected.kind is not Kind.ORPHANED:
             return suspected
+        if run.progress.has_too_many:
+            return None
         body = self.source.read_document(suspected.identity).body
         if body is None:
             return suspected

@@ -274,6 +274,19 @@ class TestNoFalseDrift:
         assert world.run(mode="deep")["found"] == []
 
 
+def lagging_queries(monkeypatch, id_):
+    """Let no query find a document, whether it is there or not."""
+    for name in ("read_keys", "find_keys"):
+        ask = getattr(CosmosQueries, name)
+        monkeypatch.setattr(
+            CosmosQueries,
+            name,
+            lambda *arguments, ask=ask: {
+                each: version for each, version in ask(*arguments).items() if each.id != f'"{id_}"'
+            },
+        )
+
+
 class TestNeverHarmful:
     """A wrong source empties nothing."""
 
@@ -286,7 +299,9 @@ class TestNeverHarmful:
 
         report = world.run(mode="keys")
 
+        assert "At least 42 documents" in report["message"]
         assert "nothing is deleted" in report["message"]
+        assert report["drift"] == NOTHING | {"orphaned": 21}
         assert report["repaired"] == 0
         assert len(world.observer.ids()) == 42
 
@@ -336,6 +351,41 @@ class TestNeverHarmful:
 
         assert "run a backfill" in report["message"]
         assert (report["repaired"], len(world.observer.ids())) == (0, 12)
+
+    @pytest.mark.usefixtures("narrow")
+    def test_an_emptied_container_of_which_little_is_compared_deletes_nothing(self, world):
+        """Both sides' counts tell that there are more than the few that a run found before it ended."""
+        world.write_apart(30, first=12)
+        world.settle()
+        for id_ in list(world.documents):
+            world.delete(id_)
+
+        report = world.run(mode="keys", sample=0, max_request_units=4)
+
+        assert 0 < report["drift"]["orphaned"] <= 20
+        assert "request units" in report["message"]
+        assert "nothing is deleted" in report["message"]
+        assert len(world.observer.ids()) == 42
+
+    @pytest.mark.usefixtures("piecewise")
+    def test_a_document_that_no_query_finds_is_asked_for_by_its_id(self, world, monkeypatch):
+        """What a query leaves out is not gone: the first of two answers that it is must be as sure as the second."""
+        lagging_queries(monkeypatch, "a0003")
+        world.forget("a0004")
+        world.meanwhile = lambda: world.delete("a0003")
+
+        assert world.run(mode="keys", sample=0)["found"] == [("missing", "repaired")]
+        assert "a0003" in world.observer.ids()
+
+    @pytest.mark.usefixtures("piecewise")
+    def test_a_document_that_is_there_again_is_not_gone_because_no_query_finds_it(self, world, monkeypatch):
+        """Also what is confirmed is asked for by its id."""
+        lagging_queries(monkeypatch, "a0003")
+        world.delete("a0003")
+        world.meanwhile = lambda: world.write("a0003")
+
+        assert world.run(mode="keys", sample=0)["found"] == [("stale", "repaired")]
+        assert "a0003" in world.observer.ids()
 
     def test_a_recreated_container_is_refused(self, world):
         """It has another resource id, and one clear sentence says what to do."""
