@@ -83,6 +83,7 @@ class PostgresRuns:
             parameters = own | {"state": state, "message": message, "report": canonical_json(report)}
             connection.execute(statement("finish_reconciliation"), parameters)
             connection.execute(statement("forget_reconciliations"), own)
+            connection.execute(statement("forget_drift"), own)
 
     def list_reports(self, before: int, limit: int) -> list[dict[str, Any]]:
         """Return the reports of the newest reconciliations whose id is less than `before`."""

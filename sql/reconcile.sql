@@ -78,6 +78,12 @@ delete from cdc.reconciliation r
 where container = %(container)s and finished_at < now() - interval '30 days'
   and id < (select max(id) from cdc.reconciliation n where n.container = r.container);
 
+-- name: forget_drift
+-- What is left and found again by every run is kept once, a day later.
+delete from cdc.drift d
+where d.container = %(container)s and d.state = 'left' and d.suspected_at < now() - interval '1 day'
+  and exists (select from cdc.drift n where n.container = d.container and n.key = d.key and n.number > d.number);
+
 -- name: add_drift
 -- What differs or seems to. Since when is known from the run before, when that left it.
 insert into cdc.drift (
@@ -192,10 +198,11 @@ from cdc.reconciliation where id = %(id)s order by container;
 
 -- name: newest_reconciliations
 -- The newest finished report of each container.
-select distinct on (container)
-    id, container, mode, repair, sample, max_request_units, state, message, report, started_at, finished_at
-from cdc.reconciliation where state <> 'running' and container = any(%(containers)s::text[])
-order by container, id desc;
+select r.* from unnest(%(containers)s::text[]) as s (container)
+cross join lateral (
+    select id, container, mode, repair, sample, max_request_units, state, message, report, started_at, finished_at
+    from cdc.reconciliation n where n.container = s.container and n.state <> 'running' order by n.id desc limit 1
+) as r;
 
 -- name: list_drift
 -- What a reconciliation found and did not drop.

@@ -542,6 +542,20 @@ class TestBounds:
 
         assert rotation.read() == (50, None)
 
+    def test_what_is_left_is_kept_once(self, world):
+        """Each run finds it again; since when is known all the same, and the newest report has it."""
+        world.observer.connection.execute("insert into accounts (id, email) values ('x', 'x@example.com')")
+        since = world.run()["oldest_drift_since"]
+        world.delete("a0003")
+        world.run(repair=False)
+        world.observer.connection.execute("update cdc.drift set suspected_at = suspected_at - interval '2 days'")
+
+        report = world.run(repair=False)
+
+        assert sorted(report["found"]) == [("orphaned", "left"), ("unclaimed", "left")]
+        assert report["oldest_drift_since"] == since
+        assert len(world.observer.rows("cdc.drift")) == 2
+
     @pytest.mark.usefixtures("narrow")
     def test_differences_in_many_documents_are_narrowed_down(self, world):
         """Windows are counted, halved and compared until each difference is found."""
