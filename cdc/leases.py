@@ -4,7 +4,8 @@ import base64
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any, Literal, Protocol
 
 from cdc.errors import RetentionError
 from cdc.feed import FeedMode
@@ -28,12 +29,16 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Leases:
-    """Tell how far the leases of this app are, which `read` returns; `replace` fails where one was written since."""
+    """Tell how far the leases of this app are, which `read` returns; `start` is where the trigger begins.
+
+    `replace` fails where a lease was written since.
+    """
 
     read: Callable[[], Iterable[JsonObject]]
     replace: Callable[[JsonObject], bool]
     reader: Reader
     mode: FeedMode
+    start: datetime | Literal["beginning"]
 
     def read_oldest_pending(self, origin: Origin) -> int | None:
         """Return the second of the oldest change that no lease has delivered, none when all were.
@@ -77,8 +82,9 @@ class Leases:
         if not bounds or (not continuation and self.mode is FeedMode.ALL_VERSIONS):
             return None
         feed_range = {"min": bounds["min"], "max": bounds["max"], "isMinInclusive": True, "isMaxInclusive": False}
-        if not continuation:
-            return {"feed_range": {"Range": feed_range}, "start_time": "Beginning"}
+        if not continuation:  # nothing was delivered under it yet: the trigger goes on where it begins
+            start = "Beginning" if self.start == "beginning" else self.start
+            return {"feed_range": {"Range": feed_range}, "start_time": start}
         position = {
             "v": "v2",
             "rid": origin.rid,

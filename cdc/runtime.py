@@ -61,9 +61,13 @@ class Runtime:
         self._feed_states = FeedStates(self._database)
         self._source = ConfirmedSource(self._cosmos, self._database, self._note_feed)
         place = settings.lease_database, settings.lease_container, settings.trigger_lease_prefix
-        read_leases = partial(self._cosmos.read_leases, *place)
-        replace_lease = partial(self._cosmos.replace_lease, *place[:2])
-        self._leases = Leases(read_leases, replace_lease, self._cosmos, settings.change_feed_mode)
+        self._leases = Leases(
+            partial(self._cosmos.read_leases, *place),
+            partial(self._cosmos.replace_lease, *place[:2]),
+            self._cosmos,
+            settings.change_feed_mode,
+            settings.change_feed_start,
+        )
         identity_key = settings.identity_key.get_secret_value()
         self.dead_letters = DeadLetters(PostgresLetters(self._database), identity_key)
         by_container = {mapper.container: mapper for mapper in mappers}

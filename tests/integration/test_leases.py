@@ -50,7 +50,7 @@ def origin(account):
 def leases(account):
     """The leases, as the engine sees them."""
     read, replace = partial(account.read_leases, *PLACE, PREFIX), partial(account.replace_lease, *PLACE)
-    return Leases(read, replace, account, FeedMode.ALL_VERSIONS)
+    return Leases(read, replace, account, FeedMode.ALL_VERSIONS, "beginning")
 
 
 @pytest.fixture
