@@ -184,7 +184,7 @@ if settings.replicates:
     async def start_reconciliation(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
         """Compare both sides of containers."""
         answer, needed = await asyncio.to_thread(runtime.reconciliations.accept, req.get_body(), req.url)
-        await reconcile_flow.start(client, needed)
+        await reconcile_flow.start(client, needed, begun=answer.status == 202)
         return _respond(answer)
 
     @app.route("reconciliations", methods=["GET"])

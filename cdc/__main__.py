@@ -54,9 +54,10 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("adopt", help=help_, description=help_)
     command.add_argument("container")
     command.set_defaults(run=_adopt)
-    help_ = "tell whose document a dead letter is about, by the letter's id; what it prints is personal"
+    help_ = "tell whose document a dead letter, or what a reconcile found, is about; what it prints is personal"
     command = commands.add_parser("show", help=help_, description=help_)
     command.add_argument("id")
+    command.add_argument("--drift", action="store_true", help="the id is that of something that a reconcile found")
     command.set_defaults(run=_show)
     help_ = "print the OpenAPI document of the HTTP API"
     commands.add_parser("openapi", help=help_, description=help_).set_defaults(run=_print_openapi)
@@ -108,7 +109,21 @@ def _adopt(runtime: Runtime, arguments: argparse.Namespace) -> int:
 
 
 def _show(runtime: Runtime, arguments: argparse.Namespace) -> int:
-    letter = runtime.dead_letters.find(arguments.id)
+    return _show_drift(runtime, arguments.id) if arguments.drift else _show_letter(runtime, arguments.id)
+
+
+def _show_drift(runtime: Runtime, id_: str) -> int:
+    found = runtime.reconciliations.find(id_)
+    if found["row_table"] is None:
+        print(f"document       {found['container']}, id {found['id']}, partition key {found['partition_key']}")
+    else:
+        print(f"row            {found['row_table']}, key {found['row_key']}")
+    print(f"drift          {found['kind']}, {found['state']}, since {found['since']:%Y-%m-%d %H:%M:%S %Z}")
+    return 0
+
+
+def _show_letter(runtime: Runtime, id_: str) -> int:
+    letter = runtime.dead_letters.find(id_)
     identity = letter.identity
     print(f"document       {identity.container}, id {identity.id}, partition key {identity.partition_key}")
     print(f"problem        {letter.kind} at {letter.path}: {letter.message}")

@@ -122,6 +122,8 @@ class BackfillApi:
             raise RequestError("The body is not as it must be.", problems)
 
     def _list(self, request: ListRequest) -> JsonObject:
+        if request.after is not None:
+            self._backfills.read(request.after)  # a page after nothing would look like the last one
         found = self._backfills.list_newest(request.after, request.limit + 1)
         items = [describe(row) for row in found[: request.limit]]
         return {"items": items, "next": items[-1]["id"] if len(found) > request.limit else None}

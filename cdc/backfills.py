@@ -84,7 +84,7 @@ class PostgresBackfills:
                 if row is None:
                     return None
                 (generation,) = row
-            connection.execute(statement("release_ranges"), {"id": id_})
+            connection.execute(statement("release_ranges"), {"id": id_, "generation": generation})
         return self.find(id_, generation)
 
     def find(self, id_: str, generation: int) -> Job | None:
@@ -149,13 +149,11 @@ class PostgresBackfills:
     def note_problem(self, job: Job, problem: str | None, cursor: Cursor | None = None) -> None:
         """Remember why a backfill, or one of its feed ranges, does not go on."""
         with self._database.connection() as connection:
+            parameters = {"id": job.id, "generation": job.generation, "problem": problem}
             if cursor is None:
-                parameters = {"id": job.id, "generation": job.generation, "problem": problem}
                 connection.execute(statement("note_backfill_problem"), parameters)
             else:
-                connection.execute(
-                    statement("note_range_problem"), {"number": cursor.number, "problem": problem}
-                )  # fmt: skip
+                connection.execute(statement("note_range_problem"), parameters | {"number": cursor.number})
 
     def reserve(self, job: Job, seconds: float) -> float:
         """Reserve so many seconds of the request-unit budget; return how long until they begin."""

@@ -11,7 +11,7 @@ from cdc.drift import KEYS_AT_ONCE, Kind, Suspect, Tally, Window
 from cdc.feed import read_version
 from cdc.model import Change, Identity, JsonObject, Mapper, Version
 from cdc.replicate import map_change
-from cdc.runs import COMPARING, COUNTING, Run, Task
+from cdc.runs import COMPARING, Run, Task
 from cdc.sides import Findings, Ledger, Rotation, Source, Tables
 
 # Bodies weigh more than keys.
@@ -45,10 +45,8 @@ class Comparison:
     def do(self, run: Run, task: Task) -> None:
         """Do one task, and put in front of the others what follows from it."""
         progress = run.progress
-        if task.step in COMPARING and run.has_spent(task.step):
-            if task.step == "count":
-                self.rotation.keep_count(_window(task).low)
-            progress.leave_out(COUNTING if task.step in COUNTING else COMPARING, _SPENT)
+        if _compares(task) and run.has_spent(task):
+            self._leave_out(run, task)
             return
         steps: dict[str, _Do] = {
             "begin": self._begin,
@@ -61,7 +59,14 @@ class Comparison:
         }
         progress.tasks[:0] = steps[task.step](run, task)
         if progress.has_too_many:
-            progress.leave_out(COMPARING, _TOO_MANY)
+            progress.leave_out(_compares, _TOO_MANY)
+
+    def _leave_out(self, run: Run, task: Task) -> None:
+        """Leave out a task and what is like it; the next count begins at the first window that was not counted."""
+        uncounted = [each for each in (task, *run.progress.tasks) if each.step == "count"]
+        if uncounted:
+            self.rotation.keep_count(_window(uncounted[0]).low)
+        run.progress.leave_out((lambda each: each.narrows) if task.narrows else _compares, _SPENT)
 
     def _begin(self, run: Run, _: Task) -> list[Task]:
         progress, census = run.progress, self.source.measure()
@@ -69,8 +74,10 @@ class Comparison:
         progress.source_documents = census.documents
         progress.ledger_documents = self.ledger.tally(Window(None, _END)).documents
         next_ts, count_ts = self.rotation.read()
-        counts = self._plan_counts(progress.line, count_ts) if run.mode == "counts" else []
-        keys = [*self._plan_keys(run, next_ts), Task(step="rows")]
+        # What Cosmos has beyond the ledger would not fit into windows of what the ledger has; counting narrows it down.
+        lacks_many = not progress.limits.allow(Kind.MISSING, census.documents - progress.ledger_documents)
+        counts = self._plan_counts(progress.line, count_ts) if run.mode == "counts" or lacks_many else []
+        keys = [*([] if lacks_many else self._plan_keys(run, next_ts)), Task(step="rows")]
         sample = progress.ledger_documents if run.sample is None else run.sample
         sample = 0 if run.reads_bodies else sample
         start = secrets.token_bytes(_KEY_BYTES).hex()
@@ -139,18 +146,20 @@ class Comparison:
     def _compare_keys(self, run: Run, task: Task) -> list[Task]:
         window, progress = _window(task), run.progress
         ledger = self.ledger.read_keys(window)  # first: what changes in between is too young to be judged
-        bodies = self.source.read_bodies(window) if run.reads_bodies else {}
+        bodies = self.source.read_bodies(window) if run.reads_bodies and task.rotates else {}
         found = {each: read_version(body) for each, body in bodies.items()} or self.source.read_keys(window)
         progress.figures.keys += len(found.keys() | ledger.keys())
         self._suspect(run, drift.find_differences(found, ledger), found)
         self._compare_values(run, bodies)
         if task.rotates and not progress.has_too_many:
-            self.rotation.turn(None if window.high == progress.line else window.high)
+            progress.rotated = True
+            self.rotation.turn(window, None if window.high == progress.line else window.high)
             if run.mode != "counts" and not any(each.rotates for each in progress.tasks):
                 self.rotation.complete(run)
         return []
 
-    def _suspect(self, run: Run, identities: Sequence[Identity], found: Mapping[Identity, Version]) -> None:
+    def _suspect(self, run: Run, differing: Sequence[Identity], found: Mapping[Identity, Version]) -> None:
+        identities = self.findings.leave_out_found(run, differing)  # keys in turn meet again what counts have found
         held = self.ledger.read_held(identities)
         found = {**found, **self._find([identity for identity in identities if identity not in found])}
         suspects = [
@@ -164,6 +173,8 @@ class Comparison:
                 run.progress.suspects[suspected.kind] = run.progress.suspects.get(suspected.kind, 0) + 1
                 kept.append(suspected)
         self.findings.add(run, kept)
+        if differing:  # as it is kept, also where a crash has a window compared again
+            run.progress.suspects = dict(self.findings.count(run, "suspected"))
 
     def _find(self, identities: Sequence[Identity]) -> dict[Identity, Version]:
         found: dict[Identity, Version] = {}
@@ -172,9 +183,14 @@ class Comparison:
         return found
 
     def _doubt_absence(self, run: Run, suspected: Suspect) -> Suspect | None:
-        """Ask for an absent document by its id: this is the first of the two answers that it takes to delete it."""
-        if suspected.kind is not Kind.ORPHANED or run.progress.has_too_many:
+        """Ask for an absent document by its id: this is the first of the two answers that it takes to delete it.
+
+        Of too many the rest is not asked for, and not kept.
+        """
+        if suspected.kind is not Kind.ORPHANED:
             return suspected
+        if run.progress.has_too_many:
+            return None
         body = self.source.read_document(suspected.identity).body
         if body is None:
             return suspected
@@ -206,6 +222,10 @@ class Comparison:
         compared, different = self.tables.find_different(writes)
         run.progress.figures.values += compared
         self.findings.add_different(run, different, self.ledger.read_held(different))
+
+
+def _compares(task: Task) -> bool:
+    return task.step in COMPARING
 
 
 def _window(task: Task) -> Window:

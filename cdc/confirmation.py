@@ -68,8 +68,8 @@ class Confirmation:
             kinds.remove(Kind.ORPHANED)
             progress.note(
                 f"At least {orphaned} documents of PostgreSQL are not in Cosmos, more than one run deletes "
-                f"({progress.limits.orphaned}): nothing is deleted; check that Cosmos is whole, then delete them there "
-                "again or run a backfill."
+                f"({progress.limits.orphaned}): nothing is deleted. Check that Cosmos is whole; when they are gone for "
+                "good, ask for a reconcile with max_deletes."
             )
         if Kind.MISSING in kinds and not progress.limits.allow(Kind.MISSING, missing):
             kinds.remove(Kind.MISSING)

@@ -10,10 +10,15 @@ from threading import RLock
 from typing import Any
 from urllib.parse import urlsplit
 
+from azure.core import MatchConditions
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError, ClientAuthenticationError, ServiceRequestError, ServiceResponseError
 from azure.cosmos import ContainerProxy, CosmosClient, PartitionKey
-from azure.cosmos.exceptions import CosmosHttpResponseError, CosmosResourceNotFoundError
+from azure.cosmos.exceptions import (
+    CosmosAccessConditionFailedError,
+    CosmosHttpResponseError,
+    CosmosResourceNotFoundError,
+)
 from azure.cosmos.partition_key import NonePartitionKeyValue, NullPartitionKeyValue
 
 from cdc.errors import CdcError, FatalError, RetentionError, TransientError
@@ -119,6 +124,17 @@ class Cosmos:
             parameters: list[dict[str, object]] = [{"name": "@prefix", "value": prefix}]
             return list(proxy.query_items(query, parameters=parameters, enable_cross_partition_query=True))
 
+    def replace_lease(self, database: str, container: str, lease: JsonObject) -> bool:
+        """Replace a lease that nobody has written since it was read; tell whether it was."""
+        with self.translated_errors(f"the lease container {container} in database {database}"), self._lock:
+            proxy = self._client().get_database_client(database).get_container_client(container)
+            try:
+                unwritten = MatchConditions.IfNotModified
+                proxy.replace_item(lease["id"], lease, etag=lease["_etag"], match_condition=unwritten)
+            except (CosmosAccessConditionFailedError, CosmosResourceNotFoundError):
+                return False
+        return True
+
     def read_next(self, container: str, position: JsonObject) -> JsonObject | None:
         """Return the first item of a change feed after a position, if there is one."""
         try:
@@ -130,6 +146,21 @@ class Cosmos:
             if not _is_bad_request(error):
                 raise
             raise RetentionError(f"A lease of {container} is older than what its change feed keeps.") from error
+
+    def read_end(self, container: str, bounds: JsonObject) -> str | None:
+        """Return where the feed of all versions of a feed range goes on; nothing where the range has split."""
+        feed_range = {"min": bounds["min"], "max": bounds["max"], "isMinInclusive": True, "isMaxInclusive": False}
+        ends: list[str | None] = []
+
+        def note(answer: Any) -> None:  # now: the SDK writes its own continuation there afterwards
+            ends.append(answer.http_response.headers.get("etag"))
+
+        with self.open_container(container) as proxy:
+            options: dict[str, Any] = {"mode": "AllVersionsAndDeletes", "start_time": "Now", "raw_response_hook": note}
+            next(proxy.query_items_change_feed(feed_range={"Range": feed_range}, **options).by_page(), None)
+            known = [each["Range"] for each in proxy.read_feed_ranges(force_refresh=True)]
+        # The answer for a range that has split is that of one of its children.
+        return ends[-1] if feed_range in known else None
 
     def read_time(self, container: str) -> int:
         """Return the source's time in seconds."""

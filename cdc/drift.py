@@ -64,9 +64,10 @@ class Limits:
     missing: int
 
     @classmethod
-    def of(cls, documents: int) -> "Limits":
-        """Return the limits of a container of this size."""
-        return cls(max(_LIMIT_FLOOR, documents // 100), max(_LIMIT_FLOOR, documents // 10))
+    def of(cls, documents: int, max_deletes: int | None = None) -> "Limits":
+        """Return the limits of a container of this size; somebody may have said how many documents may be deleted."""
+        orphaned = max(_LIMIT_FLOOR, documents // 100) if max_deletes is None else max_deletes
+        return cls(orphaned, max(_LIMIT_FLOOR, documents // 10))
 
     def allow(self, kind: Kind, documents: int) -> bool:
         """Tell whether a run may repair so many documents of a kind."""
@@ -112,9 +113,10 @@ def take_turn(windows: Sequence[Window], start: int | None) -> list[Window]:
 def halve(window: Window, median: int | None) -> tuple[Window, Window] | None:
     """Split a window at the median `_ts` of what the ledger has in it; None where it cannot be split."""
     if median is None:
-        if window.low is None or window.high - window.low < 2:
+        low = window.low or 0
+        if window.high - low < 2:
             return None
-        median = (window.low + window.high) // 2
+        median = (low + window.high) // 2
     edge = median + 1 if median == window.low else median
     return (Window(window.low, edge), Window(edge, window.high)) if edge < window.high else None
 

@@ -1,10 +1,11 @@
-"""The leases of the trigger: how far each range of a change feed was delivered."""
+"""The leases of the trigger: how far each range of a change feed was delivered, and from where it is at least."""
 
 import base64
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any, Literal, Protocol
 
 from cdc.errors import RetentionError
 from cdc.feed import FeedMode
@@ -21,22 +22,30 @@ class Reader(Protocol):
         """Return the first item of a change feed after a position, if there is one."""
         ...
 
+    def read_end(self, container: str, bounds: JsonObject) -> str | None:
+        """Return where the feed of all versions of a feed range goes on; nothing where the range has split."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Leases:
-    """Tell how far the leases of this app are, which `read` returns."""
+    """Tell how far the leases of this app are, which `read` returns; `start` is where the trigger begins.
+
+    `replace` fails where a lease was written since.
+    """
 
     read: Callable[[], Iterable[JsonObject]]
+    replace: Callable[[JsonObject], bool]
     reader: Reader
     mode: FeedMode
+    start: datetime | Literal["beginning"]
 
     def read_oldest_pending(self, origin: Origin) -> int | None:
         """Return the second of the oldest change that no lease has delivered, none when all were.
 
         0 where nobody can tell: there are no leases, or one of them is older than what the feed keeps.
         """
-        marker = f"_{origin.rid}.."
-        leases = [lease for lease in self.read() if marker in lease["id"]]
+        leases = self._find(origin)
         positions = [self._position(origin, lease) for lease in leases]
         if not leases or None in positions:
             return 0
@@ -46,11 +55,26 @@ class Leases:
         except RetentionError:
             return 0
 
-    def have_begun(self, origin: Origin) -> bool:
-        """Tell whether every lease of a container knows where it goes on."""
-        marker = f"_{origin.rid}.."
-        leases = [lease for lease in self.read() if marker in lease["id"]]
-        return bool(leases) and all(lease.get("ContinuationToken") for lease in leases)
+    def begin(self, origin: Origin) -> bool:
+        """Let every lease of a feed of all versions go on from now at the latest; tell whether all leases do.
+
+        The host writes down where a lease is only with its first change. Until then it begins anew whenever the host
+        does, and what changed meanwhile is in no feed.
+        """
+        begun = [bool(lease.get("ContinuationToken")) or self._begin(origin, lease) for lease in self._find(origin)]
+        return bool(begun) and all(begun)
+
+    def _begin(self, origin: Origin, lease: JsonObject) -> bool:
+        bounds = lease.get("FeedRange", {}).get("Range")
+        end = self.reader.read_end(origin.container, bounds) if bounds else None
+        return end is not None and self.replace({**lease, "ContinuationToken": end})
+
+    def _find(self, origin: Origin) -> list[JsonObject]:
+        """Return the leases of a container; none before the host has noted that all of them are there."""
+        found = list(self.read())
+        if not any(lease["id"].endswith(f"_{origin.rid}.info") for lease in found):
+            return []
+        return [lease for lease in found if f"_{origin.rid}.." in lease["id"]]
 
     def _position(self, origin: Origin, lease: Mapping[str, Any]) -> JsonObject | None:
         """Return where a lease is, in the SDK's own form; nothing where it is nowhere yet."""
@@ -58,8 +82,9 @@ class Leases:
         if not bounds or (not continuation and self.mode is FeedMode.ALL_VERSIONS):
             return None
         feed_range = {"min": bounds["min"], "max": bounds["max"], "isMinInclusive": True, "isMaxInclusive": False}
-        if not continuation:
-            return {"feed_range": {"Range": feed_range}, "start_time": "Beginning"}
+        if not continuation:  # nothing was delivered under it yet: the trigger goes on where it begins
+            start = "Beginning" if self.start == "beginning" else self.start
+            return {"feed_range": {"Range": feed_range}, "start_time": start}
         position = {
             "v": "v2",
             "rid": origin.rid,

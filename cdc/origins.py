@@ -86,12 +86,14 @@ def confirm(database: Database, found: Origin) -> None:
 def adopt(database: Database, found: Origin) -> None:
     """Let a container take the place of the one seen first; what the ledger holds stays until it is compared anew.
 
-    Its documents are refused until the last number of the other one is forgotten.
+    Its documents are refused until the last number of the other one is forgotten; a backfill of the other one that is
+    not over ends.
     """
     after: bytes | None = b""
     while after is not None:
         after = _forget_lsns(database, found.container, after)
-    with database.connection() as connection:
+    with database.transaction() as connection:
+        connection.execute(statement("cancel_backfills_of"), {"container": found.container})
         connection.execute(statement("adopt_container"), _parameters(found))
 
 

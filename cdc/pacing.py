@@ -4,12 +4,15 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from cdc.errors import TransientError
 from cdc.job import Job
 from cdc.page import Page
 
 # A page is charged all at once: small ones, and less than is allowed, keep any ten seconds under the limit.
 _SHARE = 0.85
 _PAGE_SECONDS = 0.5
+# The host ends an invocation that lasts too long, and its worker.
+_LONGEST_SECONDS = 60
 # Before the first page nobody knows what a document costs, and one says little about the others.
 _FIRST_DOCUMENTS = 1
 _GROWTH = 4
@@ -49,13 +52,21 @@ class Pace:
         if self._units_per_second is None:
             return read(self._size)
         size, seconds = self._plan(self._units_per_second)
-        time.sleep(self._budget.reserve(self._job, seconds))
+        self._wait(seconds)
         page = read(size)
         self._budget.settle(self._job, page.request_units / self._units_per_second - seconds)
         if page.documents:
             self._documents = len(page.documents)
             self._units_per_document = page.request_units / self._documents
         return page
+
+    def _wait(self, seconds: float) -> None:
+        """Reserve so many seconds and sleep until they begin; raise where that would outlast the host's patience."""
+        wait = self._budget.reserve(self._job, seconds)
+        if wait > _LONGEST_SECONDS:
+            self._budget.settle(self._job, -seconds)
+            raise TransientError(f"What was read has cost the request units of the next {wait:.0f} seconds.")
+        time.sleep(wait)
 
     def _plan(self, units_per_second: float) -> tuple[int, float]:
         if self._units_per_document is None:

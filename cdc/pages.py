@@ -117,8 +117,13 @@ class Feed:
             vars(pages).clear()
 
     def _children(self, range_: FeedRange) -> tuple[FeedRange, ...]:
-        # From the SDK's memory, which it has renewed when a range was gone.
-        found = tuple(each for each in self.list_ranges() if each.min < range_.max and range_.min < each.max)
+        # From the SDK's memory, which it has renewed when a range was gone. After a merge a range is a part of a
+        # physical one, and what is next to it is another's to copy.
+        found = tuple(
+            FeedRange(max(each.min, range_.min), min(each.max, range_.max))
+            for each in self.list_ranges()
+            if each.min < range_.max and range_.min < each.max
+        )
         return found if len(found) > 1 else ()
 
 

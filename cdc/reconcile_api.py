@@ -34,6 +34,7 @@ class ReconcileRequest(RequestModel):
     repair: bool = True
     sample: Annotated[int, Field(ge=0, le=1_000_000)] | Literal["all"] | None = None
     max_request_units: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    max_deletes: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
 
 
 class ListRequest(RequestModel):
@@ -84,6 +85,7 @@ class Reconciliations:
             repair=request.repair,
             sample=None if isinstance(sample, str) else sample,
             max_request_units=request.max_request_units or self._settings.reconcile_request_units,
+            max_deletes=request.max_deletes,
         )
         if not begun:
             raise ConflictError("A reconcile of these containers has just begun: wait for its end.")
@@ -163,11 +165,18 @@ class Reconciliations:
 
     def read_report(self, id_: str) -> JsonObject:
         """Return one reconciliation with what it found."""
-        rows = self._runs.read_reports(int(id_)) if id_.isdecimal() and len(id_) < 19 else []
+        rows = self._runs.read_reports(int(id_)) if _is_number(id_) else []
         if not rows:
             raise UnknownError(f"There is no reconciliation {id_}.")
         found = self._runs.list_drift(int(id_), _FOUND_SHOWN)
         return _reconciliation(int(id_), rows) | {"found": [self._found(each) for each in found]}
+
+    def find(self, id_: str) -> JsonObject:
+        """Return one thing that a reconcile found, with the identity, for somebody who has the database."""
+        found = self._runs.find_drift(int(id_)) if _is_number(id_) else None
+        if found is None:
+            raise UnknownError("No reconcile that is kept has found this.")
+        return found
 
     def newest_reports(self) -> dict[str, JsonObject]:
         """Return the newest finished report of each container."""
@@ -201,6 +210,10 @@ class Reconciliations:
             lambda: self._read_lag(container),
             source.usage,
         )
+
+
+def _is_number(id_: str) -> bool:
+    return id_.isascii() and id_.isdecimal() and len(id_) < 19
 
 
 def _by_id(rows: Sequence[JsonObject]) -> dict[int, list[JsonObject]]:

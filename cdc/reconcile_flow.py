@@ -1,5 +1,6 @@
 """The durable orchestration of a reconcile: one for each container, which brings its run forward until it is over."""
 
+import asyncio
 import contextlib
 from collections.abc import Generator, Sequence
 from datetime import datetime, timedelta
@@ -14,6 +15,9 @@ _TURNS = 50
 _FAILURES_IN_A_ROW = 5
 _PAUSE_SECONDS = 5.0
 _ENDED = ("Completed", "Failed", "Terminated", "Canceled", None)
+# An orchestration ends a moment after its run: one that still ends when the next run begins would leave that without.
+_LOOKS = 20
+_LOOK_SECONDS = 0.5
 
 
 class Context(Protocol):
@@ -74,12 +78,22 @@ def reconcile(context: Context) -> Steps:
     context.continue_as_new({"container": container})
 
 
-async def start(client: Client, containers: Sequence[str]) -> None:
-    """Start the orchestration of each container whose own does not run."""
-    for container in containers:
-        instance = f"reconcile-{container}"
-        # The SDK raises a bare Exception where another has just started the same one; the timer comes again.
-        with contextlib.suppress(Exception):
+async def start(client: Client, containers: Sequence[str], *, begun: bool = True) -> None:
+    """Start the orchestration of each container whose own does not run.
+
+    Where runs have just `begun`, one that runs may be that of the run before: it is given time to end.
+    """
+    await asyncio.gather(*(_start(client, container, _LOOKS if begun else 1) for container in containers))
+
+
+async def _start(client: Client, container: str, looks: int) -> None:
+    instance = f"reconcile-{container}"
+    # The SDK raises a bare Exception where another has just started the same one; the timer comes again.
+    with contextlib.suppress(Exception):
+        for look in range(looks):
+            if look:
+                await asyncio.sleep(_LOOK_SECONDS)
             status = (await client.get_status(instance)).runtime_status
             if getattr(status, "value", status) in _ENDED:
                 await client.start_new(ORCHESTRATION, instance, {"container": container})
+                return

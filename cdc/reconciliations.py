@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
-from cdc.drift import Kind, Suspect
+from cdc.drift import Kind, Suspect, Window
 from cdc.model import Held, Identity, State, Version, canonical_json
 from cdc.postgres import Database
 from cdc.queries import statement
@@ -22,7 +22,14 @@ class PostgresRuns:
         self._database = database
 
     def begin(
-        self, containers: Sequence[str], mode: str, *, repair: bool, sample: int | None, max_request_units: float
+        self,
+        containers: Sequence[str],
+        mode: str,
+        *,
+        repair: bool,
+        sample: int | None,
+        max_request_units: float,
+        max_deletes: int | None = None,
     ) -> tuple[int, list[str]]:
         """Begin a run of each container that has none; return the reconciliation's id and these containers."""
         parameters: dict[str, object] = {
@@ -31,6 +38,7 @@ class PostgresRuns:
             "repair": repair,
             "sample": sample,
             "max_request_units": max_request_units,
+            "progress": Progress(max_deletes=max_deletes).model_dump_json(),
         }
         with self._database.transaction() as connection:
             (id_,) = connection.execute(statement("next_reconciliation")).fetchone() or (0,)
@@ -75,6 +83,7 @@ class PostgresRuns:
             parameters = own | {"state": state, "message": message, "report": canonical_json(report)}
             connection.execute(statement("finish_reconciliation"), parameters)
             connection.execute(statement("forget_reconciliations"), own)
+            connection.execute(statement("forget_drift"), own)
 
     def list_reports(self, before: int, limit: int) -> list[dict[str, Any]]:
         """Return the reports of the newest reconciliations whose id is less than `before`."""
@@ -91,6 +100,11 @@ class PostgresRuns:
     def list_drift(self, id_: int, limit: int) -> list[dict[str, Any]]:
         """Return what a reconciliation found."""
         return self._reports(statement("list_drift"), {"reconciliation": id_, "limit": limit})
+
+    def find_drift(self, number: int) -> dict[str, Any] | None:
+        """Return one thing that a reconcile found, with whose it is."""
+        with self._database.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(statement("find_drift"), {"number": number}).fetchone()
 
     def _reports(self, query: Any, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
         with self._database.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
@@ -113,6 +127,7 @@ def _report(
         "drift": drift,
         **states,
         "oldest_drift_since": None if oldest is None else oldest.isoformat(),
+        "max_deletes": progress.limits.orphaned,
         "source_documents": progress.source_documents,
         "ledger_documents": progress.ledger_documents,
         "rotation": {
@@ -131,6 +146,16 @@ class PostgresFindings:
         self._database = database
         self._settle_seconds = settle_seconds
 
+    def leave_out_found(self, run: Run, identities: Sequence[Identity]) -> list[Identity]:
+        """Return which of these documents the run has not found yet."""
+        by_key = {identity.key: identity for identity in identities}
+        if by_key:
+            with self._database.connection() as connection:
+                found = connection.execute(statement("read_found"), _own(run) | {"keys": list(by_key)}).fetchall()
+            for (key,) in found:
+                del by_key[key]
+        return list(by_key.values())
+
     def add(self, run: Run, suspects: Sequence[Suspect]) -> None:
         """Keep suspects, to be confirmed a settle time later."""
         self._add([_document(run, each) | {"state": "suspected"} for each in suspects])
@@ -145,8 +170,13 @@ class PostgresFindings:
         self._add([_row(run, table, key) | {"state": "left"} for table, key in rows])
 
     def read(self, run: Run, state: str, kinds: Sequence[Kind], limit: int) -> list[Finding]:
-        """Return what is in a state."""
-        parameters = _own(run) | {"state": state, "kinds": [kind.value for kind in kinds], "limit": limit}
+        """Return what is in a state; of suspects those that have settled."""
+        parameters = _own(run) | {
+            "state": state,
+            "kinds": [kind.value for kind in kinds],
+            "settle_seconds": self._settle_seconds,
+            "limit": limit,
+        }
         with self._database.connection() as connection:
             rows = connection.execute(statement("read_drift"), parameters).fetchall()
         return [_finding(run.container, row) for row in rows]
@@ -191,10 +221,11 @@ class PostgresRotation:
             row = connection.execute(statement("read_rotation"), self._own).fetchone()
         return (None, None) if row is None else (row[0], row[1])
 
-    def turn(self, next_ts: int | None) -> None:
-        """The keys up to here are compared; None when a round is over."""
+    def turn(self, window: Window, next_ts: int | None) -> None:
+        """The keys of the next window are compared, and up to where; None when a round is over. Once is as twice."""
+        parameters = self._own | {"low": window.low, "high": window.high, "next_ts": next_ts}
         with self._database.connection() as connection:
-            connection.execute(statement("turn_rotation"), self._own | {"next_ts": next_ts})
+            connection.execute(statement("turn_rotation"), parameters)
 
     def complete(self, run: Run) -> None:
         """All keys have been compared since this run began."""

@@ -1,6 +1,6 @@
 """A reconcile run: what was asked for, what is left to do, and what it came to so far."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -60,6 +60,11 @@ class Task(BaseModel):
     start: str = ""
     left: int = 0
 
+    @property
+    def narrows(self) -> bool:
+        """Tell whether this counts, or follows from a count: it must leave something for the keys in turn."""
+        return self.step in COUNTING or (self.step == "keys" and not self.rotates)
+
 
 class Figures(BaseModel):
     """What a run did, in numbers."""
@@ -85,11 +90,15 @@ class Progress(BaseModel):
     suspects: dict[Kind, int] = Field(default_factory=dict)
     repairable: list[Kind] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)
+    # Whether keys were compared in turn.
+    rotated: bool = False
+    # How many documents somebody lets the run delete.
+    max_deletes: int | None = None
 
     @property
     def limits(self) -> Limits:
         """Return what the run may repair by itself."""
-        return Limits.of(self.ledger_documents)
+        return Limits.of(self.ledger_documents, self.max_deletes)
 
     @property
     def has_too_many(self) -> bool:
@@ -103,9 +112,9 @@ class Progress(BaseModel):
         if sentence not in self.notes:
             self.notes.append(sentence)
 
-    def leave_out(self, steps: Sequence[Step], sentence: str) -> None:
-        """Leave out what is still to be done of some steps, and say why."""
-        self.tasks = [task for task in self.tasks if task.step not in steps]
+    def leave_out(self, is_left_out: Callable[[Task], bool], sentence: str) -> None:
+        """Leave out some of what is still to be done, and say why."""
+        self.tasks = [task for task in self.tasks if not is_left_out(task)]
         self.note(sentence)
 
 
@@ -121,15 +130,15 @@ class Run(BaseModel):
     max_request_units: float
     progress: Progress
 
-    def has_spent(self, step: Step) -> bool:
-        """Tell whether nothing is left for a step: half of the request units is for counting.
+    def has_spent(self, task: Task) -> bool:
+        """Tell whether nothing is left for a task: half of the request units is for counting.
 
-        However few they are, each run compares something, so that the next one begins further on.
+        However few they are, each run counts and compares one window, so that the next one begins further on.
         """
         figures = self.progress.figures
-        if step in COUNTING:
+        if task.step in COUNTING:
             return figures.windows > 0 and figures.request_units >= self.max_request_units / 2
-        return (figures.keys > 0 or step != "keys") and figures.request_units >= self.max_request_units
+        return (self.progress.rotated or not task.rotates) and figures.request_units >= self.max_request_units
 
     @property
     def reads_bodies(self) -> bool:

@@ -33,7 +33,7 @@ from cdc.replicate import Sink, replicate
 from cdc.resync import Resync
 from cdc.settings import Settings
 from cdc.sink import PostgresSink
-from cdc.status import Check, all_pass, describe_feeds, read_status, run_checks
+from cdc.status import Check, RememberedCounts, all_pass, describe_feeds, read_status, run_checks
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ class Runtime:
         self._cosmos = open_cosmos()
         self._database = _open_database(settings)
         self._sink = PostgresSink(self._database, settings.dead_letter_backoff_seconds)
+        self._counts = RememberedCounts(self._sink)
         self._repairs = PostgresRepairs(
             self._database,
             backoff_seconds=settings.dead_letter_backoff_seconds,
@@ -60,7 +61,13 @@ class Runtime:
         self._feed_states = FeedStates(self._database)
         self._source = ConfirmedSource(self._cosmos, self._database, self._note_feed)
         place = settings.lease_database, settings.lease_container, settings.trigger_lease_prefix
-        self._leases = Leases(partial(self._cosmos.read_leases, *place), self._cosmos, settings.change_feed_mode)
+        self._leases = Leases(
+            partial(self._cosmos.read_leases, *place),
+            partial(self._cosmos.replace_lease, *place[:2]),
+            self._cosmos,
+            settings.change_feed_mode,
+            settings.change_feed_start,
+        )
         identity_key = settings.identity_key.get_secret_value()
         self.dead_letters = DeadLetters(PostgresLetters(self._database), identity_key)
         by_container = {mapper.container: mapper for mapper in mappers}
@@ -116,10 +123,13 @@ class Runtime:
         return min([before, *(other for other in others if other is not None)])
 
     def _check_backfill(self, container: str) -> None:
-        """Raise where a copy would leave a gap: what changed before the live feed of all versions began is in none."""
-        origin = self._source.confirm_now(container)
-        if self.settings.change_feed_mode is FeedMode.ALL_VERSIONS and not self._leases.have_begun(origin):
-            raise ConflictError(f"The live feed of {container} has not begun everywhere: ask again in a moment.")
+        """Raise where a copy would leave a gap: what changes before the live feed begins is in neither."""
+        origin, start = self._source.confirm_now(container), self.settings.change_feed_start
+        if self.settings.change_feed_mode is FeedMode.ALL_VERSIONS:
+            if not self._leases.begin(origin):
+                raise ConflictError(f"The live feed of {container} has not begun everywhere: ask again in a moment.")
+        elif isinstance(start, datetime) and int(start.timestamp()) > self._cosmos.read_time(container):
+            raise ConflictError(f"The live feed begins at CHANGE_FEED_START, {start.isoformat()}: ask again then.")
 
     def _read_lag(self, container: str) -> float | None:
         """Return the age in seconds of the oldest change that was not delivered; None where nobody can tell."""
@@ -177,7 +187,7 @@ class Runtime:
 
     def _read_status(self) -> JsonObject:
         names = [mapper.container for mapper in self.mappers]
-        status = read_status(self.settings.phase.name.lower(), names, self._sink)
+        status = read_status(self.settings.phase.name.lower(), names, self._counts)
         reports = self.reconciliations.newest_reports()
         containers = [each | {"reconciliation": reports.get(each["container"])} for each in status["containers"]]
         return status | {"containers": containers, "change_feeds": describe_feeds(self._feed_states.read())}

@@ -100,6 +100,10 @@ class Tables(Protocol):
 class Findings(Protocol):
     """What a run has found."""
 
+    def leave_out_found(self, run: Run, identities: Sequence[Identity]) -> Sequence[Identity]:
+        """Return which of these documents the run has not found yet."""
+        ...
+
     def add(self, run: Run, suspects: Sequence[Suspect]) -> None:
         """Keep suspects."""
         ...
@@ -136,8 +140,8 @@ class Rotation(Protocol):
         """Return where the comparison of keys goes on, and where the count does."""
         ...
 
-    def turn(self, next_ts: int | None) -> None:
-        """The keys up to here are compared; None when a round is over."""
+    def turn(self, window: Window, next_ts: int | None) -> None:
+        """The keys of the next window are compared, and up to where; None when a round is over. Once is as twice."""
         ...
 
     def complete(self, run: Run) -> None:

@@ -1,12 +1,19 @@
 """What anyone may know about the state of the replication: numbers, no identities."""
 
+import math
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Protocol
 
 from cdc.errors import CdcError
 from cdc.feed import FeedState
 from cdc.model import DocumentCount, JsonObject, LetterCount, State
+
+# At most a twentieth of the time is for counting, by each process.
+_REMEMBERED = 20
+_LONG_SECONDS = 0.25
 
 
 class Counts(Protocol):
@@ -19,6 +26,34 @@ class Counts(Protocol):
     def count_letters(self) -> list[LetterCount]:
         """Count the dead letters."""
         ...
+
+
+class RememberedCounts:
+    """Counts that are not made anew for every request: a large ledger takes long to count.
+
+    What took long is remembered for many times as long, and whoever asks meanwhile waits for the same count.
+    """
+
+    def __init__(self, counts: Counts, clock: Callable[[], float] = time.monotonic) -> None:
+        self._counts = counts
+        self._clock = clock
+        self._lock = Lock()
+        self._documents: list[DocumentCount] = []
+        self._good_until = -math.inf
+
+    def count_documents(self) -> list[DocumentCount]:
+        """Count the ledger, or remember what it was."""
+        with self._lock:
+            begun = self._clock()
+            if begun >= self._good_until:
+                self._documents = self._counts.count_documents()
+                took = self._clock() - begun
+                self._good_until = begun + (_REMEMBERED * took if took >= _LONG_SECONDS else 0)
+            return self._documents
+
+    def count_letters(self) -> list[LetterCount]:
+        """Count the dead letters, which are few."""
+        return self._counts.count_letters()
 
 
 @dataclass(frozen=True, slots=True)

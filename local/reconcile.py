@@ -1,13 +1,12 @@
 """Damage a row by hand, as somebody with psql might, and let the app find it."""
 
-import json
 import time
-import urllib.error
-import urllib.request
+from http import HTTPStatus
 from typing import Any
 
 import psycopg
 
+from local.operator import Operator
 from local.stack import Stack, StackError
 
 _PATIENCE_SECONDS = 120
@@ -27,33 +26,31 @@ def damage_row(stack: Stack) -> None:
 
 
 def reconcile(stack: Stack, **request: object) -> dict[str, Any]:
-    """Run a reconcile over HTTP and return its report."""
-    accepted = ask(stack, "reconciliations", request)
+    """Run a reconcile over HTTP, after one that runs already, and return its report."""
+    operator = Operator(stack.functions.url, stack.functions_key)
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while (report := ask(stack, f"reconciliations/{accepted['id']}"))["state"] == "running":
-        if time.monotonic() > deadline:
-            raise StackError("The reconcile does not end.")
-        time.sleep(0.25)
+    while (accepted := operator.ask("POST", "reconciliations", request))[0] == HTTPStatus.CONFLICT:
+        _wait(deadline)
+    path = f"reconciliations/{_read(accepted)['id']}"
+    while (report := _read(operator.ask("GET", path)))["state"] == "running":
+        _wait(deadline)
     return report
+
+
+def _wait(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise StackError("The reconcile does not end.")
+    time.sleep(0.25)
+
+
+def _read(answer: tuple[int, Any]) -> dict[str, Any]:
+    status, body = answer
+    if status >= HTTPStatus.BAD_REQUEST:
+        raise StackError(f"The app refuses: {body['detail']}")
+    return dict(body)
 
 
 def count_drift(report: dict[str, Any]) -> dict[str, int]:
     """Add up what a reconcile found in all containers, by kind."""
     kinds = report["containers"][0]["drift"]
     return {kind: sum(each["drift"][kind] for each in report["containers"]) for kind in kinds}
-
-
-def ask(stack: Stack, path: str, body: object = None) -> dict[str, Any]:
-    """Ask the app; raise StackError with its reason when it refuses."""
-    request = urllib.request.Request(  # noqa: S310 - our own address
-        f"{stack.functions.url}api/{path}",
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"x-functions-key": stack.functions_key},
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - our own address
-            answer: dict[str, Any] = json.load(response)
-            return answer
-    except urllib.error.HTTPError as error:
-        with error:
-            raise StackError(f"{path}: {json.load(error)['detail']}") from None

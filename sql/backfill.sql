@@ -56,8 +56,10 @@ order by s.range_min
 on conflict (backfill, container, range_min, range_max) do nothing;
 
 -- name: release_ranges
--- No lane works at them any more.
-update cdc.backfill_range set lane = null where backfill = %(id)s and lane is not null;
+-- No lane works at them any more, for who has taken the backfill.
+update cdc.backfill_range r set lane = null
+from cdc.backfill b
+where r.backfill = %(id)s and r.lane is not null and b.id = r.backfill and b.generation = %(generation)s;
 
 -- name: count_waiting_ranges
 -- What is left to do.
@@ -99,8 +101,10 @@ where r.number = %(number)s and r.state = 'waiting' and r.continuation is not di
 returning r.number;
 
 -- name: note_range_problem
--- Why a feed range does not go on.
-update cdc.backfill_range set problem = %(problem)s where number = %(number)s and state = 'waiting';
+-- Why a feed range does not go on, for who has taken the backfill.
+update cdc.backfill_range r set problem = %(problem)s
+from cdc.backfill b
+where r.number = %(number)s and r.state = 'waiting' and b.id = r.backfill and b.generation = %(generation)s;
 
 -- name: note_backfill_problem
 -- Why a backfill does not begin, or nothing when it has.
@@ -127,6 +131,16 @@ update cdc.backfill set
     finished_at = case when %(state)s in ('completed', 'cancelled') then now() end
 where id = %(id)s and state = any(%(states)s::text[])
 returning id;
+
+-- name: cancel_backfills_of
+-- Another container takes this one's place: what was copied of the other, and how far, says nothing about it.
+with over as (
+    update cdc.backfill b set state = 'cancelled', generation = b.generation + 1, finished_at = now()
+    from cdc.backfill_container c
+    where c.container = %(container)s and c.running and b.id = c.backfill
+    returning b.id
+)
+update cdc.backfill_container c set running = false from over where c.backfill = over.id;
 
 -- name: measure_anew
 -- The time of a pause says nothing about the speed.

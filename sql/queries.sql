@@ -250,12 +250,13 @@ on conflict (container) do nothing;
 select account, rid, partition_key_paths from cdc.container where container = %(container)s;
 
 -- name: adopt_container
--- Another container takes the place of the one seen first.
+-- Another container takes the place of the one seen first. Its feed begins anew, as in another mode: a backfill and a
+-- complete reconcile must begin later to count.
 insert into cdc.container (container, account, rid, partition_key_paths)
 values (%(container)s, %(account)s, %(rid)s, %(paths)s)
 on conflict (container) do update set
     account = excluded.account, rid = excluded.rid, partition_key_paths = excluded.partition_key_paths,
-    adopted_at = now();
+    adopted_at = now(), mode_changed_at = now();
 
 -- name: forget_lsns
 -- The numbers of one container's life say nothing about another's. Forgets so many of them, in the lock order of all

@@ -40,8 +40,8 @@ select nextval('cdc.reconciliation_id');
 
 -- name: begin_reconciliation
 -- A run of each container that has none.
-insert into cdc.reconciliation (id, container, mode, repair, sample, max_request_units)
-select %(id)s, s.container, %(mode)s, %(repair)s, %(sample)s, %(max_request_units)s
+insert into cdc.reconciliation (id, container, mode, repair, sample, max_request_units, progress)
+select %(id)s, s.container, %(mode)s, %(repair)s, %(sample)s, %(max_request_units)s, %(progress)s::jsonb
 from unnest(%(containers)s::text[]) as s (container)
 on conflict (container) where state = 'running' do nothing
 returning container;
@@ -78,6 +78,12 @@ delete from cdc.reconciliation r
 where container = %(container)s and finished_at < now() - interval '30 days'
   and id < (select max(id) from cdc.reconciliation n where n.container = r.container);
 
+-- name: forget_drift
+-- What is left and found again by every run is kept once, a day later.
+delete from cdc.drift d
+where d.container = %(container)s and d.state = 'left' and d.suspected_at < now() - interval '1 day'
+  and exists (select from cdc.drift n where n.container = d.container and n.key = d.key and n.number > d.number);
+
 -- name: add_drift
 -- What differs or seems to. Since when is known from the run before, when that left it.
 insert into cdc.drift (
@@ -95,12 +101,18 @@ values (
 )
 on conflict (reconciliation, container, key) do nothing;
 
+-- name: read_found
+-- Which of these documents a run has found already.
+select key from cdc.drift
+where reconciliation = %(reconciliation)s and container = %(container)s and key = any(%(keys)b);
+
 -- name: read_drift
--- What a run has in one state, oldest first.
+-- What a run has in one state, oldest first; no suspect that another process of the same run has added just now.
 select number, partition_key, id, kind, ts, lsn, etag, held_state, absence, found_etag
 from cdc.drift
 where reconciliation = %(reconciliation)s and container = %(container)s and state = %(state)s
   and kind = any(%(kinds)s::text[])
+  and (state <> 'suspected' or suspected_at + make_interval(secs => %(settle_seconds)s) <= now())
 order by number limit %(limit)s;
 
 -- name: mark_drift
@@ -134,12 +146,13 @@ from cdc.drift where reconciliation = %(reconciliation)s and container = %(conta
 select next_ts, count_ts from cdc.rotation where container = %(container)s;
 
 -- name: turn_rotation
--- The keys up to here are compared; at the end of the history a new round begins.
-insert into cdc.rotation as r (container, next_ts) values (%(container)s, %(next_ts)s)
-on conflict (container) do update set
-    next_ts = excluded.next_ts,
-    completed_at = case when excluded.next_ts is null then r.began_at else r.completed_at end,
-    began_at = case when excluded.next_ts is null then now() else r.began_at end;
+-- The keys of a window are compared; at the end of the history a new round begins. A window that was compared before,
+-- and is compared again after a crash, ends no round a second time. A round may be beyond a line that has gone back.
+update cdc.rotation r set
+    next_ts = %(next_ts)s,
+    completed_at = case when %(next_ts)s::bigint is null then r.began_at else r.completed_at end,
+    began_at = case when %(next_ts)s::bigint is null then now() else r.began_at end
+where container = %(container)s and (next_ts is not distinct from %(low)s::bigint or next_ts > %(high)s);
 
 -- name: complete_rotation
 -- One run has compared all keys: the next round begins at the beginning.
@@ -185,12 +198,18 @@ from cdc.reconciliation where id = %(id)s order by container;
 
 -- name: newest_reconciliations
 -- The newest finished report of each container.
-select distinct on (container)
-    id, container, mode, repair, sample, max_request_units, state, message, report, started_at, finished_at
-from cdc.reconciliation where state <> 'running' and container = any(%(containers)s::text[])
-order by container, id desc;
+select r.* from unnest(%(containers)s::text[]) as s (container)
+cross join lateral (
+    select id, container, mode, repair, sample, max_request_units, state, message, report, started_at, finished_at
+    from cdc.reconciliation n where n.container = s.container and n.state <> 'running' order by n.id desc limit 1
+) as r;
 
 -- name: list_drift
 -- What a reconciliation found and did not drop.
 select number, container, key, kind, state, since from cdc.drift
 where reconciliation = %(reconciliation)s and state in ('drift', 'repaired', 'left') order by number limit %(limit)s;
+
+-- name: find_drift
+-- One thing that a reconcile found, and whose it is: a document, or a row.
+select container, partition_key, id, row_table, row_key, kind, state, since from cdc.drift
+where number = %(number)s and state in ('drift', 'repaired', 'left');

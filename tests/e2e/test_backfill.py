@@ -14,7 +14,7 @@ import pytest
 from bench.campaigns.backfill import Plan, play
 from local.cosmos import CosmosServer
 from local.sample import Sample, Source
-from local.stack import Part, make_settings, prepare
+from local.stack import ALL_VERSIONS, Part, make_settings, prepare
 from tests.e2e.conftest import count_applied, is_equal, wait_until
 
 DOCUMENTS = 60
@@ -54,9 +54,9 @@ class App:
 
 
 @pytest.fixture
-def settings(cosmos: CosmosServer, dsn: str) -> dict[str, str]:
+def settings(cosmos: CosmosServer, dsn: str, mode: str) -> dict[str, str]:
     """Settings by which each activity copies a page or a few."""
-    settings = make_settings(cosmos.connection_string, dsn) | {
+    settings = make_settings(cosmos.connection_string, dsn, mode) | {
         "BACKFILL_ACTIVITY_SECONDS": "0.2",
         "BACKFILL_SCHEDULE": "* * * * * *",
     }
@@ -183,6 +183,26 @@ def test_kills_in_the_middle_read_nothing_twice(app: App, settings: Mapping[str,
     assert app.read(id_)["totals"]["read"] == DOCUMENTS
     assert count_applied(settings["POSTGRES_CONNECTION"]) == DOCUMENTS
     assert is_equal(settings)
+
+
+@pytest.mark.parametrize("mode", [ALL_VERSIONS])
+def test_an_idle_container_is_copied_and_what_changes_while_nobody_follows_is_not_lost(
+    app: App, settings: Mapping[str, str], source: Source
+) -> None:
+    """Its leases had delivered nothing: from the copy on, the feed of all versions goes on where it was."""
+    wait_until(lambda: app.ask("POST", "api/backfills")[0] == 202, "a backfill is granted")
+    wait_until(lambda: app.ask("GET", "api/backfills")[1]["items"][0]["state"] == "completed", "it is over")
+    assert is_equal(settings)
+    app.host.kill()
+    documents = Sample(seed=8).create(DOCUMENTS)
+    changed, deleted = [document for container, document in documents if container == "Accounts"][:2]
+    source.write("Accounts", {**changed, "DisplayName": "Changed meanwhile"})
+    source.delete("Accounts", deleted)
+    assert not is_equal(settings)
+
+    app.host.start()
+
+    wait_until(lambda: is_equal(settings), "both sides are equal")
 
 
 def test_a_small_campaign_ends_without_a_difference() -> None:

@@ -158,6 +158,12 @@ def test_throttling_and_failures_put_a_backfill_off_and_lose_nothing(runtime, so
     """While the source refuses, the backfill says why it waits; afterwards it ends exact."""
     write(source, 40)
     id_ = ask(runtime, containers=["Accounts"], page_size=7)
+    cosmos.controls.throttle(10_000, operation="query_documents")
+    waiting = work(runtime, id_, rounds=1)
+    assert (waiting["documents"], waiting["problem"]) == (None, "Cosmos answered 429 for the change feed of Accounts.")
+    cosmos.controls.clear()
+    assert runtime.backfill.plan(id_, None)["progress"]["problem"] is None
+
     cosmos.controls.throttle(10_000, operation=FEED)
     waiting = work(runtime, id_, rounds=1)
     assert (waiting["state"], waiting["problem"]) == (
@@ -251,6 +257,48 @@ def test_the_charges_of_any_ten_seconds_stay_under_the_limit(start, source, cosm
     assert max(ten) < 1000
 
 
+def test_counting_the_documents_is_paid_from_the_budget(runtime, source, connection):
+    """Its time is taken before the first page."""
+    write(source, 5)
+    id_ = ask(runtime, max_request_units_per_second=100)
+    runtime.backfill.plan(id_, None)
+
+    assert connection.execute("select paced_to > started_at from cdc.backfill").fetchone() == (True,)
+
+
+def test_a_pause_ends_with_the_page_that_is_being_written(runtime, source, monkeypatch):
+    """However long an activity may go on; what was read ahead is read again."""
+    write(source, 40)
+    id_ = ask(runtime, containers=["Accounts"], page_size=5, max_parallel_ranges=1)
+    replicate = backfill_module.replicate
+
+    def pause_first(*arguments):
+        runtime.backfills.move(id_, "paused")
+        return replicate(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(backfill_module, "replicate", pause_first)
+        paused = work(runtime, id_)
+    assert (paused["state"], paused["totals"]["read"]) == ("paused", 5)
+
+    resumed = json.loads(runtime.backfills.move(id_, "running").body)
+
+    assert (resumed["request_units_per_second"], resumed["seconds_left"]) == (0.0, None)
+    assert work(runtime, id_)["totals"]["read"] == 40
+
+
+def test_a_container_that_is_another_before_it_is_counted_is_not_copied(start, source, connection):
+    """The backfill waits, and says what to do."""
+    write(source, 5)
+    id_ = ask(start(), containers=["Accounts"])
+    connection.execute("update cdc.container set rid = 'another'")
+
+    waiting = work(start(), id_, rounds=1)
+
+    assert (waiting["state"], waiting["ranges"]) == ("running", [])
+    assert "python -m cdc adopt Accounts" in waiting["problem"]
+
+
 def test_pause_resume_and_cancel(start, source):
     """A pause ends within a page, a resume goes on where it was, a cancel ends; then a new one may begin."""
     write(source, 60)
@@ -310,6 +358,26 @@ def test_who_takes_a_backfill_fences_the_one_before(start, source):
     assert read(runtime, id_)["totals"]["read"] == 5
 
 
+def test_who_was_fenced_takes_no_range_from_a_lane(start, source, connection):
+    """An orchestration of an older generation plans and fails: the lanes keep their ranges, and no problem is noted."""
+    write(source, 20)
+    runtime = start(BACKFILL_ACTIVITY_SECONDS="0.001")
+    id_ = ask(runtime, containers=["Accounts"], page_size=5, max_parallel_ranges=2)
+    first = runtime.backfill.plan(id_, None)
+    fenced = runtime._backfills.find(id_, first["generation"])
+    cursor = runtime._backfills.claim(fenced, 0)
+    second = runtime.backfill.plan(id_, None)
+    runtime.backfill.copy(id_, second["generation"], 1)
+    lanes = "select lane from cdc.backfill_range order by number"
+    before = connection.execute(lanes).fetchall()
+
+    assert runtime.backfill.plan(id_, first["generation"])["over"]
+    runtime._backfills.note_problem(fenced, "an old one", cursor)
+
+    assert connection.execute(lanes).fetchall() == before != [(None,), (None,)]
+    assert {range_["problem"] for range_ in read(runtime, id_)["ranges"]} == {None}
+
+
 def test_two_who_copy_one_range_count_each_page_once(start, source):
     """An activity that the host delivers twice: one of the two loses each page, and writes nothing of it."""
     write(source, 120)
@@ -359,10 +427,14 @@ def test_a_dry_run_says_what_it_would_do_and_writes_nothing(runtime, source, con
     write(source, 4)
     source.write("Accounts", an_account("poison", Email=None))
     source.write("Accounts", an_account("unknown", ShoeSize=38))
+    source.write("Accounts", an_account("first", CompletedScenarioIds=[{}]))
+    source.write("Accounts", an_account("second", CompletedScenarioIds=["a", {}]))
 
     done = work(runtime, ask(runtime, containers=["Accounts"], dry_run=True))
 
-    assert done["totals"] == {"read": 6, "applied": 5, "stale": 0, "undecided": 0, "parked": 1}
+    assert done["totals"] == {"read": 8, "applied": 5, "stale": 0, "undecided": 0, "parked": 3}
+    path = "$.CompletedScenarioIds[]"
+    assert {"container": "Accounts", "kind": "mapping", "path": path, "documents": 2} in done["findings"]
     assert {"container": "Accounts", "kind": "mapping", "path": "$.Email", "documents": 1} in done["findings"]
     assert {"container": "Accounts", "kind": "unknown", "path": "$.ShoeSize", "documents": 1} in done["findings"]
     for table in ("accounts", "completed_scenarios", "cdc.document", "cdc.dead_letter", "cdc.observation"):
@@ -380,6 +452,36 @@ def test_a_container_of_another_life_is_refused(runtime, source, connection):
     assert answer.status == 503
     assert "python -m cdc adopt Accounts" in json.loads(answer.body)["detail"]
     assert connection.execute("select count(*) from cdc.backfill").fetchone() == (0,)
+
+
+def test_a_backfill_of_a_container_of_another_life_ends_when_that_is_adopted(start, cosmos, source, dsn):
+    """Its positions are those of the other one: going on there would leave documents out."""
+    write(source, 40)
+    runtime = start(BACKFILL_ACTIVITY_SECONDS="0.001")
+    id_ = ask(runtime, containers=["Accounts"], page_size=5, max_parallel_ranges=2)
+    work(runtime, id_, rounds=2)
+    source.client.get_database_client(DATABASE).delete_container("Accounts")
+    again = Source.open(cosmos.connection_string, DATABASE)
+    write(again, 4)
+    again.close()
+
+    start().adopt("Accounts")
+
+    assert work(runtime, id_)["state"] == "cancelled"
+    done = work(runtime, ask(runtime, containers=["Accounts"]))
+    assert (done["state"], done["totals"]["read"]) == ("completed", 4)
+
+
+def test_a_copy_waits_for_the_live_feed_to_begin(start, source):
+    """What is written between the two would be in neither: 409, and the sentence says what is waited for."""
+    start().create_lease_container()
+    ahead = start(CHANGE_FEED_START="2126-01-01T00:00:00Z").backfills.start(b'{"containers": ["Accounts"]}')
+    without = start(CHANGE_FEED_MODE="all_versions_and_deletes").backfills.start(b'{"containers": ["Accounts"]}')
+
+    assert (ahead.status, without.status) == (409, 409)
+    assert "CHANGE_FEED_START" in json.loads(ahead.body)["detail"]
+    assert "has not begun everywhere" in json.loads(without.body)["detail"]
+    assert json.loads(start().backfills.list_newest({}).body)["items"] == []
 
 
 @pytest.mark.parametrize(
@@ -442,6 +544,7 @@ def test_what_is_not_there_is_404_and_lists_have_pages(runtime, source):
     assert [item["id"] for item in [*first["items"], *second["items"]]] == ids[::-1]
     assert second["next"] is None
     assert runtime.backfills.list_newest({"limit": "0"}).status == 400
+    assert runtime.backfills.list_newest({"after": "nothing"}).status == 404
 
 
 def test_without_postgres_the_answer_is_503_and_nobody_fails(start, source, monkeypatch):

@@ -27,10 +27,10 @@ COSMOS = {
 def run(tmp_path):
     """Run a command with these settings alone, in a folder of its own."""
 
-    def run_command(command, **values):
+    def run_command(*command, **values):
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | values
         return subprocess.run(
-            [sys.executable, "-m", "cdc", command],
+            [sys.executable, "-m", "cdc", *command],
             cwd=tmp_path,
             env=environment,
             capture_output=True,
@@ -125,3 +125,28 @@ def test_check_passes_what_is_right(run, dsn):
 
     assert_failed(done, "ok    tables of Accounts", "ok    tables of UserProfiles", "FAIL  cosmos: ")
     assert sum("FAIL" in line for line in done.stdout.splitlines()) == 1
+
+
+def test_what_a_reconcile_found_is_shown_to_whoever_has_the_database(run, dsn):
+    """A report names nobody: a document's identity, or a row's table and key, are asked for by its number."""
+    with psycopg.connect(dsn) as connection:
+        connection.execute(
+            "insert into cdc.reconciliation (id, container, mode, repair, max_request_units, state) "
+            "values (1, 'Accounts', 'keys', false, 1, 'completed')"
+        )
+        connection.execute(
+            "insert into cdc.drift "
+            "(reconciliation, container, key, partition_key, id, row_table, row_key, kind, state) values "
+            "(1, 'Accounts', 'a', '\"p\"', '\"naledi\"', null, null, 'orphaned', 'left'), "
+            "(1, 'Accounts', 'b', null, null, 'public.accounts', '[\"x\"]', 'unclaimed', 'left'), "
+            "(1, 'Accounts', 'c', '\"p\"', '\"q\"', null, null, 'missing', 'suspected')"
+        )
+    values = COSMOS | {"POSTGRES_CONNECTION": dsn}
+
+    document, row = (run("show", "--drift", number, **values).stdout for number in ("1", "2"))
+
+    assert 'Accounts, id "naledi", partition key "p"' in document
+    assert "orphaned, left, since" in document
+    assert 'public.accounts, key ["x"]' in row
+    for number in ("3", "4", "x"):
+        assert_failed(run("show", "--drift", number, **values), "No reconcile that is kept has found this.")

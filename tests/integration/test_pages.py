@@ -1,11 +1,13 @@
 """Pages of a real change feed, past what the SDK gets wrong."""
 
 import gc
+from itertools import pairwise
 
 import pytest
 
 from cdc.cosmos import Cosmos
 from cdc.errors import TransientError
+from cdc.page import FeedRange
 from cdc.pages import Feeds
 from local.cosmos import CosmosServer
 from local.sample import DATABASE, Source
@@ -76,6 +78,31 @@ def test_a_range_that_has_split_answers_with_its_children_which_go_on_where_it_w
     after = [id_ for child in gone.children for id_ in read_all(feed, child, continuation)]
     assert sorted(before + after) == sorted(f"account-{number}" for number in range(30))
     assert len(gone.children) == 2
+
+
+@pytest.mark.parametrize("pages", [0, 1])
+def test_parts_of_a_partition_that_splits_across_them_are_read_once(feed, cosmos, pages):
+    """As a merge leaves them: a part goes on in its own parts of the children, and has nothing of its neighbours'."""
+    ends = ["", "2", "2A", "FF"]
+    waiting = [(FeedRange(low, high), None) for low, high in pairwise(ends)]
+    ids = []
+    for number, (range_, _) in enumerate(waiting):
+        for _ in range(pages):
+            page = feed.read(range_, waiting[number][1], 2)
+            ids += [document["id"] for document in page.documents]
+            waiting[number] = (range_, page.continuation)
+    cosmos.controls.split(DATABASE, "Accounts", "0")
+
+    while waiting:
+        range_, continuation = waiting.pop()
+        page = feed.read(range_, continuation, 7)
+        if page.children:
+            waiting += [(child, page.continuation) for child in page.children]
+        else:
+            ids += [document["id"] for document in page.documents]
+            waiting += [] if page.ended else [(range_, page.continuation)]
+
+    assert sorted(ids) == sorted(f"account-{number}" for number in range(30))
 
 
 @pytest.mark.parametrize(("status", "substatus"), [(429, 3200), (410, 1007), (410, 1002), (503, 0), (449, 0)])

@@ -1,9 +1,13 @@
 """Reconcile finds what differs between Cosmos and PostgreSQL, only that, and repairs it."""
 
+import time
+
 import pytest
 
 from cdc import drift
+from cdc.cosmos_queries import CosmosQueries
 from cdc.errors import ConflictError, RequestError, UnknownError
+from cdc.reconciliations import PostgresRotation
 from tests.builders import an_account
 from tests.integration.worlds import World
 
@@ -24,6 +28,13 @@ def world(dsn, database, observer):
 def piecewise(monkeypatch):
     """Every call brings a run forward by one piece."""
     monkeypatch.setattr("cdc.reconcile_api._ADVANCE_SECONDS", 0.0)
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """No more than four keys are compared at once."""
+    monkeypatch.setattr(drift, "KEYS_AT_ONCE", 4)
+    monkeypatch.setattr("cdc.comparison.KEYS_AT_ONCE", 4)
 
 
 def ids(world):
@@ -109,6 +120,23 @@ def test_a_missing_and_an_orphaned_document_of_one_second_are_found(world):
     world.settle()
 
     assert sorted(world.run()["found"]) == [("missing", "repaired"), ("orphaned", "repaired")]
+
+
+@pytest.mark.usefixtures("narrow")
+def test_what_cancels_in_every_count_is_found_within_the_promised_runs(world, monkeypatch):
+    """Of a long history each run compares the keys of a share, from where the last one ended."""
+    monkeypatch.setattr(drift, "ROTATION_RUNS", 4)
+    world.write_apart(60, first=12)
+    world.write("b", "c")
+    world.deliver("b")
+    world.delete("b")
+    world.settle()
+
+    found = [sorted(world.run(sample=0)["found"]) for _ in range(drift.ROTATION_RUNS)]
+
+    both = [("missing", "repaired"), ("orphaned", "repaired")]
+    assert found[0] == []
+    assert [each for each in found if each] == [both]
 
 
 class TestRowsChangedByHand:
@@ -246,6 +274,19 @@ class TestNoFalseDrift:
         assert world.run(mode="deep")["found"] == []
 
 
+def lagging_queries(monkeypatch, id_):
+    """Let no query find a document, whether it is there or not."""
+    for name in ("read_keys", "find_keys"):
+        ask = getattr(CosmosQueries, name)
+        monkeypatch.setattr(
+            CosmosQueries,
+            name,
+            lambda *arguments, ask=ask: {
+                each: version for each, version in ask(*arguments).items() if each.id != f'"{id_}"'
+            },
+        )
+
+
 class TestNeverHarmful:
     """A wrong source empties nothing."""
 
@@ -258,9 +299,46 @@ class TestNeverHarmful:
 
         report = world.run(mode="keys")
 
+        assert "At least 42 documents" in report["message"]
         assert "nothing is deleted" in report["message"]
+        assert report["drift"] == NOTHING | {"orphaned": 21}
         assert report["repaired"] == 0
         assert len(world.observer.ids()) == 42
+
+    @pytest.mark.parametrize(("mode", "max_deletes", "left"), [("keys", 30, 12), ("counts", 30, 12), ("keys", 29, 42)])
+    def test_somebody_who_has_looked_lets_more_be_deleted(self, world, mode, max_deletes, left):
+        """So many as were said and no more; the next run has the usual limit again."""
+        gone = world.write_apart(30, first=12)
+        world.settle()
+        for id_ in gone:
+            world.delete(id_)
+        assert "max_deletes" in world.run(mode=mode)["message"]
+
+        report = world.run(mode=mode, max_deletes=max_deletes)
+
+        assert report["max_deletes"] == max_deletes
+        assert len(world.observer.ids()) == left
+        assert world.run(mode=mode)["max_deletes"] == 20
+
+    @pytest.mark.parametrize("mode", ["counts", "keys", "deep"])
+    def test_twenty_documents_are_few_in_every_mode(self, world, mode):
+        """A document that counts find, and then the comparison of keys in turn, is one document."""
+        gone = world.write_apart(20, first=12)
+        world.settle()
+        for id_ in gone:
+            world.delete(id_)
+
+        assert world.run(mode=mode)["drift"]["orphaned"] == 20
+        assert len(world.observer.ids()) == 12
+
+    def test_fewer_may_be_deleted_than_usual(self, world):
+        """None, for whoever only wants to bring what is missing."""
+        world.delete("a0003")
+        world.forget("a0004")
+
+        report = world.run(mode="keys", max_deletes=0)
+
+        assert sorted(report["found"]) == [("missing", "repaired"), ("orphaned", "left")]
 
     def test_a_lost_database_asks_for_a_backfill(self, world):
         """More than twenty documents and one in ten are missing."""
@@ -273,6 +351,41 @@ class TestNeverHarmful:
 
         assert "run a backfill" in report["message"]
         assert (report["repaired"], len(world.observer.ids())) == (0, 12)
+
+    @pytest.mark.usefixtures("narrow")
+    def test_an_emptied_container_of_which_little_is_compared_deletes_nothing(self, world):
+        """Both sides' counts tell that there are more than the few that a run found before it ended."""
+        world.write_apart(30, first=12)
+        world.settle()
+        for id_ in list(world.documents):
+            world.delete(id_)
+
+        report = world.run(mode="keys", sample=0, max_request_units=4)
+
+        assert 0 < report["drift"]["orphaned"] <= 20
+        assert "request units" in report["message"]
+        assert "nothing is deleted" in report["message"]
+        assert len(world.observer.ids()) == 42
+
+    @pytest.mark.usefixtures("piecewise")
+    def test_a_document_that_no_query_finds_is_asked_for_by_its_id(self, world, monkeypatch):
+        """What a query leaves out is not gone: the first of two answers that it is must be as sure as the second."""
+        lagging_queries(monkeypatch, "a0003")
+        world.forget("a0004")
+        world.meanwhile = lambda: world.delete("a0003")
+
+        assert world.run(mode="keys", sample=0)["found"] == [("missing", "repaired")]
+        assert "a0003" in world.observer.ids()
+
+    @pytest.mark.usefixtures("piecewise")
+    def test_a_document_that_is_there_again_is_not_gone_because_no_query_finds_it(self, world, monkeypatch):
+        """Also what is confirmed is asked for by its id."""
+        lagging_queries(monkeypatch, "a0003")
+        world.delete("a0003")
+        world.meanwhile = lambda: world.write("a0003")
+
+        assert world.run(mode="keys", sample=0)["found"] == [("stale", "repaired")]
+        assert "a0003" in world.observer.ids()
 
     def test_a_recreated_container_is_refused(self, world):
         """It has another resource id, and one clear sentence says what to do."""
@@ -323,6 +436,18 @@ class TestBounds:
 
         assert report["found"] == [("missing", "repaired")]
 
+    @pytest.mark.usefixtures("piecewise")
+    def test_a_suspect_that_another_process_adds_late_is_not_confirmed(self, world):
+        """Two may work at one run when a host is taken for dead: nothing is deleted before it has settled."""
+        world.delete("a0003")
+        id_ = world.begin()
+        while world.next_step() != "confirm":
+            time.sleep(world.reconciliations.advance("Accounts")["seconds"])
+        world.observer.connection.execute("update cdc.drift set suspected_at = now() + interval '1 minute'")
+
+        assert world.finish(id_)["found"] == []
+        assert "a0003" in world.observer.ids()
+
     def test_a_run_whose_request_units_are_spent_goes_on_in_the_next(self, world, monkeypatch):
         """No key is forgotten: the rotation begins where it ended."""
         monkeypatch.setattr(drift, "KEYS_AT_ONCE", 3)
@@ -335,10 +460,105 @@ class TestBounds:
         assert 0 < reports[0]["keys"] < 11
         assert [found for report in reports for found in report["found"]] == [("missing", "repaired")]
 
-    def test_differences_in_many_documents_are_narrowed_down(self, world, monkeypatch):
+    @pytest.mark.usefixtures("narrow")
+    def test_a_count_goes_on_where_it_ended_whatever_it_was_spent_for(self, world):
+        """Also where narrowing down the first windows takes all: else the last ones would never be counted."""
+        world.write_apart(60, first=12)
+        world.settle()
+        for number in range(12):
+            world.forget(f"a{number:04}")
+        counted = {}
+
+        for units in (*range(10, 130, 10), 10_000):
+            world.observer.connection.execute("update cdc.rotation set count_ts = null")
+            windows = world.run(sample=0, repair=False, max_request_units=units)["windows"]
+            counted.setdefault(windows, set()).add(world.observer.rows("cdc.rotation")[0]["count_ts"])
+
+        assert counted.pop(max(counted)) == {None}
+        assert counted
+        assert None not in set().union(*counted.values())
+
+    @pytest.mark.usefixtures("narrow")
+    @pytest.mark.parametrize("units", range(1, 100, 9))
+    def test_keys_are_compared_in_turn_whatever_a_count_takes(self, world, units):
+        """The rotation goes on in each run, also where differences come back in each."""
+        world.write_apart(60, first=12)
+        world.settle()
+        for number in range(12):
+            world.forget(f"a{number:04}")
+
+        reports = [world.run(sample=0, repair=False, max_request_units=units) for _ in range(2)]
+
+        compared = [each["rotation"]["keys_of_this_round"] for each in reports]
+        assert 0 < compared[0] < compared[1]
+
+    @pytest.mark.usefixtures("narrow")
+    @pytest.mark.parametrize("mode", ["counts", "keys", "deep"])
+    def test_a_container_that_was_never_copied_is_not_read_at_once(self, world, monkeypatch, mode):
+        """However much the ledger lacks, no more keys are asked for than fit; a backfill is asked for."""
+        asked, read_keys = [], CosmosQueries.read_keys
+        monkeypatch.setattr(CosmosQueries, "read_bodies", lambda *_: pytest.fail("bodies are read"))
+
+        def count_keys(queries, window):
+            found = read_keys(queries, window)
+            asked.append(len(found))
+            return found
+
+        monkeypatch.setattr(CosmosQueries, "read_keys", count_keys)
+        for id_ in list(world.documents):
+            world.forget(id_)
+        for number in range(60):
+            world.clock.now += 10
+            world.write(f"b{number:04}")
+        world.settle()
+
+        report = world.run(mode=mode)
+
+        assert "run a backfill" in report["message"]
+        assert 0 < max(asked) <= 4
+        assert report["rotation"]["every_key_compared_since"] is None
+
+    def test_a_round_ends_once(self, world, database):
+        """A crash between the last window and the note of it makes it compared again, not the round over again."""
+        rotation = PostgresRotation(database, "Accounts")
+        rotation.read()
+        rotation.turn(drift.Window(None, 50), 50)
+        ends = []
+        for _ in range(2):
+            rotation.turn(drift.Window(50, 100), None)
+            ends += world.observer.rows("cdc.rotation", "completed_at")
+        rotation.turn(drift.Window(None, 50), 50)
+
+        assert ends[0] == ends[1] != {"completed_at": None}
+        assert rotation.read() == (50, None)
+
+    def test_a_round_beyond_a_line_that_went_back_begins_anew(self, database):
+        """A longer settle time judges less than was compared already."""
+        rotation = PostgresRotation(database, "Accounts")
+        rotation.read()
+        rotation.turn(drift.Window(None, 90), 90)
+
+        rotation.turn(drift.Window(None, 50), 50)
+
+        assert rotation.read() == (50, None)
+
+    def test_what_is_left_is_kept_once(self, world):
+        """Each run finds it again; since when is known all the same, and the newest report has it."""
+        world.observer.connection.execute("insert into accounts (id, email) values ('x', 'x@example.com')")
+        since = world.run()["oldest_drift_since"]
+        world.delete("a0003")
+        world.run(repair=False)
+        world.observer.connection.execute("update cdc.drift set suspected_at = suspected_at - interval '2 days'")
+
+        report = world.run(repair=False)
+
+        assert sorted(report["found"]) == [("orphaned", "left"), ("unclaimed", "left")]
+        assert report["oldest_drift_since"] == since
+        assert len(world.observer.rows("cdc.drift")) == 2
+
+    @pytest.mark.usefixtures("narrow")
+    def test_differences_in_many_documents_are_narrowed_down(self, world):
         """Windows are counted, halved and compared until each difference is found."""
-        monkeypatch.setattr(drift, "KEYS_AT_ONCE", 4)
-        monkeypatch.setattr("cdc.comparison.KEYS_AT_ONCE", 4)
         world.write_apart(60, first=12)
         world.settle()
         world.forget("a0020")
@@ -377,7 +597,9 @@ class TestBounds:
 class TestRequests:
     """What is asked wrongly is refused, and what is told names nobody."""
 
-    @pytest.mark.parametrize("request_", [{"mode": "all"}, {"sample": -1}, {"max_request_units": 0}, {"when": "now"}])
+    @pytest.mark.parametrize(
+        "request_", [{"mode": "all"}, {"sample": -1}, {"max_request_units": 0}, {"max_deletes": -1}, {"when": "now"}]
+    )
     def test_a_wrong_field_is_named(self, world, request_):
         """The message names the field."""
         with pytest.raises(RequestError) as caught:

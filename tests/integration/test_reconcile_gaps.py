@@ -1,8 +1,12 @@
 """What is known to be left out: gaps are compared by the next reconcile, a backfill is waited for."""
 
+from dataclasses import replace
+
 import pytest
 
+from cdc import origins
 from cdc.backfills import PostgresBackfills
+from cdc.feed_states import FeedStates
 from cdc.job import Options
 from tests.integration.worlds import World
 
@@ -82,6 +86,19 @@ def test_a_delete_without_a_name_has_all_keys_compared(world):
     world.finish(str(newest))
     world.reconciliations.begin_due()
     assert set(modes(world).values()) == {"counts"}
+
+
+def test_another_container_that_is_adopted_has_all_keys_compared(world, database):
+    """What was compared with the one before says nothing; the state of its feed asks for a backfill as well."""
+    world.run(mode="keys")
+    origin = world.cosmos.read_origin("Accounts")
+    origins.adopt(database, replace(origin, rid="another"))
+
+    (state,) = [each for each in FeedStates(database).read() if each.container == "Accounts"]
+    world.reconciliations.begin_due()
+
+    assert state.backfill_since == state.complete_reconcile_since is not None
+    assert modes(world)["Accounts"] == "keys"
 
 
 def test_a_backfill_that_writes_is_waited_for(world, database):

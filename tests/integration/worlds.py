@@ -114,6 +114,11 @@ class World:
         body = json.dumps({"containers": ["Accounts"], **request}).encode()
         return str(self.reconciliations.begin(body)[0])
 
+    def next_step(self):
+        """Tell what the run that is not over does next."""
+        query = "select progress #>> '{tasks,0,step}' from cdc.reconciliation where state = 'running'"
+        return self.observer.connection.execute(query).fetchone()[0]
+
     def run(self, **request):
         """Run a reconcile to its end and return its report.
 

@@ -101,7 +101,12 @@ def test_one_second_cannot_be_halved():
     """All of it is compared by keys, however many documents it has."""
     assert drift.halve(Window(5, 6), 5) is None
     assert drift.halve(Window(5, 6), None) is None
-    assert drift.halve(Window(None, 6), None) is None
+
+
+def test_what_the_ledger_has_nothing_of_is_halved_by_time():
+    """A source that the ledger knows nothing of is narrowed down all the same, from the beginning of time on."""
+    assert drift.halve(Window(None, 6), None) == (Window(None, 3), Window(3, 6))
+    assert drift.halve(Window(None, 1), None) is None
 
 
 @given(st.dictionaries(st.integers(0, 9), VERSIONS), st.dictionaries(st.integers(0, 9), VERSIONS))

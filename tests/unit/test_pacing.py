@@ -3,6 +3,7 @@
 import pytest
 
 from cdc import pacing
+from cdc.errors import TransientError
 from cdc.job import Job, Options
 from cdc.pacing import Pace
 from cdc.page import Page
@@ -80,3 +81,23 @@ def test_what_was_not_reserved_delays_what_follows(clock):
     pace.read(lambda size: a_page(size, 1.0))
 
     assert clock.now == pytest.approx(10)
+
+
+def test_a_page_that_cost_more_than_was_reserved_delays_the_next(clock):
+    """Whatever a document costs shows only afterwards."""
+    pace = Pace(clock, a_job(100))
+    pace.read(lambda size: a_page(size, 850.0))
+    pace.read(lambda size: a_page(size, 1.0))
+
+    assert clock.now == pytest.approx(10)
+
+
+def test_a_wait_longer_than_a_minute_is_for_the_orchestration(clock):
+    """An activity that slept so long would end with the host's timeout, and take its worker with it."""
+    pace = Pace(clock, a_job(100))
+    pace.book(85 * 61)
+
+    with pytest.raises(TransientError):
+        pace.read(lambda size: a_page(size, 1.0))
+
+    assert (clock.now, clock.reserved_to) == (0.0, 61.0)

@@ -90,15 +90,16 @@ def test_a_long_run_begins_its_history_anew():
 
 
 class Client:
-    """Hold one orchestration's state and what was started."""
+    """Tell an orchestration's states one after the other, the last for ever, and hold what was started."""
 
-    def __init__(self, status):
-        self.status = status
+    def __init__(self, *statuses):
+        self.statuses = list(statuses)
         self.started = []
 
     async def get_status(self, _):
         """Tell how it is."""
-        return SimpleNamespace(runtime_status=self.status)
+        status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+        return SimpleNamespace(runtime_status=status)
 
     async def start_new(self, name, instance_id, client_input):
         """Refuse one whose instance runs, as the SDK does."""
@@ -107,6 +108,16 @@ class Client:
         self.started.append((name, instance_id, client_input))
 
 
+STARTED = [("reconcile", "reconcile-Accounts", {"container": "Accounts"})]
+
+
+@pytest.fixture
+def instantly(monkeypatch):
+    """Nobody waits between two looks at an orchestration."""
+    monkeypatch.setattr(reconcile_flow, "_LOOK_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("instantly")
 @pytest.mark.parametrize(
     ("status", "starts"), [("Running", 0), ("Pending", 0), ("Completed", 1), ("Failed", 1), (None, 1)]
 )
@@ -116,4 +127,24 @@ def test_a_container_has_one_orchestration(status, starts):
 
     asyncio.run(reconcile_flow.start(client, ["Busy", "Accounts"]))
 
-    assert client.started == [("reconcile", "reconcile-Accounts", {"container": "Accounts"})] * starts
+    assert client.started == STARTED * starts
+
+
+@pytest.mark.usefixtures("instantly")
+def test_a_run_that_begins_while_the_last_orchestration_ends_is_given_one():
+    """The report of a run is there before its orchestration has ended; whoever waits for it may ask at once."""
+    client = Client("Running", "Running", "Completed")
+
+    asyncio.run(reconcile_flow.start(client, ["Accounts"]))
+
+    assert client.started == STARTED
+
+
+@pytest.mark.usefixtures("instantly")
+def test_nobody_waits_for_an_orchestration_whose_run_goes_on():
+    """Whoever is refused because of a run is answered at once."""
+    client = Client("Running", "Completed")
+
+    asyncio.run(reconcile_flow.start(client, ["Accounts"], begun=False))
+
+    assert client.started == []

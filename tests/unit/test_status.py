@@ -4,7 +4,7 @@ import pytest
 
 from cdc.errors import FatalError
 from cdc.model import DocumentCount, LetterCount
-from cdc.status import Check, read_status, run_checks
+from cdc.status import Check, RememberedCounts, read_status, run_checks
 
 
 class Counted:
@@ -40,6 +40,27 @@ def test_status_reports_every_mapped_container():
             },
         ],
     }
+
+
+@pytest.mark.parametrize(("seconds", "counted"), [(0.1, [1, 2, 3, 4]), (2.0, [1, 1, 1, 2])])
+def test_a_count_that_took_long_is_remembered_for_twenty_times_as_long(seconds, counted):
+    """What is counted fast is counted for every request."""
+    now, seen = 0.0, []
+
+    class Slow:
+        def count_documents(self):
+            nonlocal now
+            now += seconds
+            seen.append(now)
+            return [DocumentCount("Accounts", "applied", len(seen), 70)]
+
+    counts = RememberedCounts(Slow(), clock=lambda: now)
+    answers = []
+    for moment in (0, 10, 39, 40):
+        now = max(now, moment)
+        answers.append(counts.count_documents()[0].documents)
+
+    assert answers == counted
 
 
 def never():
