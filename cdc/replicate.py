@@ -1,7 +1,6 @@
 """Apply a batch of changes: collapse it, drop what is stale, map it, write it, park what cannot be written."""
 
 import gc
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
