@@ -3,7 +3,7 @@
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,9 +84,9 @@ class TimedSink:
         """Ask the ledger."""
         return self._watch.time("writing", lambda: self._sink.read_held(keys))
 
-    def apply(self, mapper: Mapper[Any], writes: Sequence[Write], also: Also | None = None) -> Outcome:
+    def apply(self, mapper: Mapper[Any], pieces: Iterable[Sequence[Write]], also: Also | None = None) -> Outcome:
         """Write a page."""
-        return self._watch.time("writing", lambda: self._sink.apply(mapper, writes, also))
+        return self._watch.time("writing", lambda: self._sink.apply(mapper, pieces, also))
 
 
 class TimedMapper(Mapper[Any]):
@@ -151,7 +151,8 @@ def _read_all(feeds: Feeds) -> list[list[tuple[JsonObject, ...]]]:
 def _copy(feeds: Feeds, documents: int) -> dict[str, float]:
     """Copy everything with a lane for each feed range; return the rate and the shares of the lanes' time.
 
-    Reading runs beside the rest. Waiting is what a lane neither maps nor writes: for a page, or for the other lane.
+    Reading runs beside the rest. A sink maps what it writes: writing is the rest of its time. Waiting is what a lane is
+    not in the sink: for a page, or for the other lane.
     """
     watch = Watch()
     with _database() as database:
@@ -180,7 +181,8 @@ def _copy(feeds: Feeds, documents: int) -> dict[str, float]:
 
 def _shares(watch: Watch, lane_seconds: float) -> dict[str, float]:
     shares = {name: watch.seconds[name] / lane_seconds for name in ("reading", "mapping", "writing")}
-    return {**shares, "waiting": max(0.0, 1 - shares["mapping"] - shares["writing"])}
+    waiting = max(0.0, 1 - shares["writing"])
+    return {**shares, "writing": shares["writing"] - shares["mapping"], "waiting": waiting}
 
 
 def _apply_alone(pages: list[list[tuple[JsonObject, ...]]], documents: int) -> float:

@@ -1,7 +1,7 @@
 """Dead letters: the documents that must be read again, and why."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 
 from cdc.errors import ProblemKind
@@ -9,6 +9,7 @@ from cdc.model import Change, Identity, Write
 from cdc.notes import Choice, Letter, LetterState, Mark
 from cdc.postgres import Connection, Database
 from cdc.queries import statement
+from cdc.stage import Keys, Texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +20,14 @@ class Turnover:
     freed: Sequence[str]
     written: Sequence[str]
 
+    def parameters(self) -> dict[str, object]:
+        """Return what the statements need."""
+        return {"table": self.table, "freed": Texts.of(self.freed), "written": Texts.of(self.written)}
+
 
 def lock(connection: Connection, changes: Iterable[Change], turnover: Turnover) -> set[bytes]:
     """Lock all letters that a transaction clears, parks or wakes, in key order, and return their keys."""
-    parameters = {"keys": [change.key for change in changes], **asdict(turnover)}
+    parameters = {"keys": Keys.of([change.key for change in changes]), **turnover.parameters()}
     return {key for (key,) in connection.execute(statement("lock_letters"), parameters)}
 
 
@@ -93,7 +98,7 @@ def answer(connection: Connection, marks: Sequence[Mark]) -> None:
 
 def wake(connection: Connection, turnover: Turnover) -> None:
     """Make the letters due that wait for one of these rows to be freed or written; they are locked."""
-    connection.execute(statement("wake_letters"), asdict(turnover))
+    connection.execute(statement("wake_letters"), turnover.parameters())
 
 
 def claim(connection: Connection, containers: Sequence[str], limit: int, claim_seconds: float) -> list[Identity]:

@@ -8,27 +8,34 @@ from cdc.model import Change, Held, State, Write
 
 # The versions of one document in one page, by lsn.
 _Chain = Mapping[int, Change]
+Chains = Mapping[bytes, _Chain]
 
 
-def mark_gaps(writes: Sequence[Write], page: Iterable[Change], held: Mapping[bytes, Held]) -> list[Write]:
-    """Mark the writes that do not follow, through the versions of their own page, what the ledger holds."""
-    chains: dict[bytes, dict[int, Change]] = defaultdict(dict)
+def chains(page: Iterable[Change]) -> Chains:
+    """Collect the versions of each document, where the feed tells which one they follow."""
+    found: dict[bytes, dict[int, Change]] = defaultdict(dict)
     for change in page:
         if change.follows is not None and change.version.lsn is not None:
-            chains[change.key][change.version.lsn] = change
+            found[change.key][change.version.lsn] = change
+    return found
+
+
+def mark_gaps(writes: Sequence[Write], chains: Chains, held: Mapping[bytes, Held]) -> Sequence[Write]:
+    """Mark the writes that do not follow, through the versions of their own page, what the ledger holds."""
     if not chains:
-        return list(writes)
+        return writes
     return [
         replace(write, gap=True)
-        if not write.undecided and _misses_one(write.change, chains[write.change.key], held.get(write.change.key))
+        if not write.undecided and _misses_one(write.change, chains, held.get(write.change.key))
         else write
         for write in writes
     ]
 
 
-def _misses_one(newest: Change, chain: _Chain, held: Held | None) -> bool:
+def _misses_one(newest: Change, chains: Chains, held: Held | None) -> bool:
     if held is None or held.version.lsn is None:
         return False
+    chain = chains.get(newest.key, {})
     lsn = newest.version.lsn
     while lsn is not None and lsn in chain and lsn > held.version.lsn:
         before = chain[lsn].follows

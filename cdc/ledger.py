@@ -1,8 +1,9 @@
 """The ledger: which version of which document is in PostgreSQL, and under which row key."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from json.encoder import encode_basestring
 from typing import LiteralString
 
 from psycopg.sql import SQL
@@ -11,25 +12,25 @@ from cdc import stage
 from cdc.model import Held, Identity, State, Version, Write
 from cdc.postgres import Connection
 from cdc.queries import statement
-from cdc.stage import Shape, Values
+from cdc.stage import Keys, Shape, Values
+
+# Waits for the documents that a statement recorded, each with the row key that it abandons, if any.
+Winners = Callable[[], Sequence[tuple[bytes, str | None]]]
 
 # The constraint that finds two documents of one container that claim one row.
 ROW_KEY_CONSTRAINT = "document_row_key_unique"
 
-_SHAPE = Shape(
-    "stage_cdc_document",
-    (
-        ("key", "bytea"),
-        ("container", "text"),
-        ("partition_key", "text"),
-        ("id", "text"),
-        ("ts", "bigint"),
-        ("lsn", "bigint"),
-        ("etag", "text"),
-        ("row_key", "text"),
-        ("state", "text"),
-        ("absence", "boolean"),
-    ),
+_SHAPE: Shape = (
+    ("key", "bytea"),
+    ("container", "text"),
+    ("partition_key", "text"),
+    ("id", "text"),
+    ("ts", "bigint"),
+    ("lsn", "bigint"),
+    ("etag", "text"),
+    ("row_key", "text"),
+    ("state", "text"),
+    ("absence", "boolean"),
 )
 _STATES = {state.value: state for state in State}
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
@@ -46,7 +47,7 @@ def lock(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, Held]:
 
 
 def _read(connection: Connection, query: LiteralString, keys: Sequence[bytes]) -> dict[bytes, Held]:
-    rows = connection.execute(query, {"keys": list(keys)}, binary=True)
+    rows = connection.execute(query, {"keys": Keys.of(keys)}, binary=True).fetchall()
     return {
         key: Held(Version(ts, lsn, etag), _STATES[state], absence) for key, ts, lsn, etag, state, absence in rows
     }  # fmt: skip
@@ -59,18 +60,16 @@ def upsert(
     row_keys: Mapping[bytes, str],
     *,
     reapplies: bool = False,
-) -> dict[bytes, str | None]:
+) -> Winners:
     """Record the writes whose version is newer than the held one, or that very version when it is written again.
 
-    Returns the winners, each with the row key that it abandons, if any.
+    Inside a pipeline the statement is only sent: what is returned waits for the answer.
     """
     query = statement("upsert_documents").replace("{reapplies}", "true" if reapplies else "false")
     return _write(connection, query, container, writes, row_keys)
 
 
-def replace(
-    connection: Connection, container: str, writes: Iterable[Write], row_keys: Mapping[bytes, str]
-) -> dict[bytes, str | None]:
+def replace(connection: Connection, container: str, writes: Iterable[Write], row_keys: Mapping[bytes, str]) -> Winners:
     """Record writes of documents that are locked, whatever version they have; returns what `upsert` returns."""
     return _write(connection, statement("replace_documents"), container, writes, row_keys)
 
@@ -81,12 +80,11 @@ def _write(
     container: str,
     writes: Iterable[Write],
     row_keys: Mapping[bytes, str],
-) -> dict[bytes, str | None]:
+) -> Winners:
     documents = [_values(container, write, row_keys.get(write.change.key)) for write in writes]
     if not documents:
-        return {}
-    staged, parameters = stage.send(connection, _SHAPE, sorted(documents))
-    return dict(connection.execute(_from_stage(query, staged), parameters, binary=True).fetchall())
+        return list
+    return connection.execute(_from_source(query), stage.parameters(_SHAPE, sorted(documents)), binary=True).fetchall
 
 
 def _values(container: str, write: Write, row_key: str | None) -> Values:
@@ -107,8 +105,8 @@ def _values(container: str, write: Write, row_key: str | None) -> Values:
 
 
 @cache
-def _from_stage(query: LiteralString, staged: bool) -> bytes:
-    return SQL(query).format(source=stage.source(_SHAPE, staged=staged)).as_bytes()
+def _from_source(query: LiteralString) -> bytes:
+    return SQL(query).format(source=stage.source(_SHAPE)).as_bytes()
 
 
 def read_holder(connection: Connection, container: str, row_key: str) -> Identity | None:
@@ -119,4 +117,4 @@ def read_holder(connection: Connection, container: str, row_key: str) -> Identit
 
 def write_row_key(values: Iterable[object]) -> str:
     """Write the values of a root row's primary key as the text that the ledger holds."""
-    return f"[{','.join(map(_encode, values))}]"
+    return f"[{','.join(encode_basestring(it) if isinstance(it, str) else _encode(it) for it in values)}]"

@@ -5,6 +5,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from json.encoder import encode_basestring_ascii
+from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -15,6 +17,7 @@ from cdc.errors import DocumentError, Problem, ProblemKind
 JsonObject = dict[str, Any]
 Row = Mapping[str, Any]
 Document = TypeVar("Document", bound=BaseModel)
+_Take = Callable[[Row], Any]
 
 # Cosmos keeps numbers as IEEE doubles: beyond this a whole number has no exact neighbour.
 _LARGEST_EXACT_INTEGER = 2**53
@@ -25,7 +28,7 @@ _encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), sort_keys=T
 
 def canonical_json(value: object) -> str:
     """Write `value` as the one ASCII text that stands for it; 1.0 is 1, as in a Cosmos key."""
-    return _encode(value if isinstance(value, str) else _canonical(value))
+    return encode_basestring_ascii(value) if isinstance(value, str) else _encode(_canonical(value))
 
 
 def _canonical(value: object) -> object:
@@ -57,7 +60,7 @@ class Identity:
     @property
     def key(self) -> bytes:
         """Return the SHA-256 of the identity: the ledger's primary key and the lock order of all writers."""
-        text = f"[{_encode(self.container)},{self.partition_key},{self.id}]"
+        text = f"[{encode_basestring_ascii(self.container)},{self.partition_key},{self.id}]"
         return hashlib.sha256(text.encode("ascii")).digest()
 
 
@@ -127,13 +130,14 @@ class Mapper(Generic[Document]):
     document: type[Document]
     tables: tuple[Table, ...]
     rows: Callable[[Document], Rows]
-    # By table name: the columns, and the pairs of columns that join a child to the root. SQLAlchemy is slow to ask.
+    # By table name: the columns, and what joins a child row and the root. SQLAlchemy is slow to ask.
     _columns: Mapping[str, frozenset[str]] = field(init=False, repr=False, compare=False)
-    _joins: Mapping[str, Sequence[tuple[str, str]]] = field(init=False, repr=False, compare=False)
+    _joins: Mapping[str, tuple[_Take, _Take]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         root, *children = self.tables
-        joins = {child.name: list(zip(_key(child), _key(root), strict=False)) for child in children}
+        key = _key(root)
+        joins = {child.name: (itemgetter(*_key(child)[: len(key)]), itemgetter(*key)) for child in children}
         object.__setattr__(self, "_columns", {table.name: frozenset(table.columns.keys()) for table in self.tables})
         object.__setattr__(self, "_joins", joins)
 
@@ -149,9 +153,10 @@ class Mapper(Generic[Document]):
         for name, child_rows in rows.children.items():
             if name not in self._joins:
                 raise _misfit(name, "the mapper yields rows of a table that it does not declare")
+            ours, theirs = self._joins[name]
             for row in child_rows:
                 self._check_columns(name, row)
-                if rows.root is None or any(row[ours] != rows.root[theirs] for ours, theirs in self._joins[name]):
+                if rows.root is None or ours(row) != theirs(rows.root):
                     raise _misfit(name, "the mapper yields a child row of another parent")
 
     def _check_columns(self, table: str, row: Row) -> None:

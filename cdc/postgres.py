@@ -109,6 +109,22 @@ class Database:
 
 
 @contextmanager
+def pipelined(connection: Connection) -> Iterator[None]:
+    """Send statements without waiting for the answers to those before; an answer is waited for when it is read.
+
+    The first statement that fails is what is raised, where its answer is read or the answer to a later one.
+    """
+    with connection.pipeline() as pipeline:
+        yield
+        pipeline.sync()  # leaving alone would raise the last failure, which is only that there was a first one
+
+
+def request_answers(connection: Connection) -> None:
+    """Have the server send what it answers so far, and not only when it is waited for."""
+    connection.pgconn.send_flush_request()
+
+
+@contextmanager
 def _closed_when_read_only(connection: Connection) -> Iterator[None]:
     try:
         yield

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cdc.model import Also, Held, Mapper, Outcome, State, Write
@@ -24,8 +24,9 @@ class PreviewSink:
         """Return what the ledger holds of these documents."""
         return self._sink.read_held(keys)
 
-    def apply(self, mapper: Mapper[Any], writes: Sequence[Write], also: Also | None = None) -> Outcome:
+    def apply(self, mapper: Mapper[Any], pieces: Iterable[Sequence[Write]], also: Also | None = None) -> Outcome:
         """Count what would be written; what PostgreSQL would refuse is not found."""
+        writes = [write for piece in pieces for write in piece]
         outcome = _preview(writes)
         findings = Counter(found for write in writes for found in _findings(write))
         with self._database.transaction() as connection:

@@ -1,5 +1,6 @@
 """Repairs in PostgreSQL: compare the ledger with what was noted, and set it only where it has not moved."""
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from cdc.model import Change, Held, Identity, Mapper, State, Version
 from cdc.notes import Mark, Note, Repair
 from cdc.postgres import Connection, Database
 from cdc.queries import statement
-from cdc.sink import row_keys, turn_over, write_rows
+from cdc.sink import row_keys, write_rows
 
 
 class PostgresRepairs:
@@ -81,8 +82,9 @@ class PostgresRepairs:
         written = [repair.write for repair in repairs if repair.write is not None and repair.write.problem is None]
         rows.delete_keys(connection, mapper.tables, freed)
         for write in written:  # one by one: an earlier one may free a unique value for a later one
-            write_rows(connection, mapper, [write])
-        turnover = turn_over(mapper, freed, written)
+            deque(write_rows(connection, mapper, [write]), maxlen=0)
+        keys = row_keys(mapper, {write.change.key: write for write in written})
+        turnover = deadletters.Turnover(str(mapper.tables[0]), freed, list(keys.values()))
         letters = deadletters.lock(connection, [repair.change for repair in repairs], turnover)
         for repair in repairs:
             self._write_letter(connection, repair, repair.note.letter if repair.change.key in letters else None)
@@ -110,8 +112,8 @@ def _write_ledger(connection: Connection, mapper: Mapper[Any], repairs: Sequence
     keys = row_keys(mapper, writes)
     known = [write for key, write in writes.items() if key in held]
     new = [write for key, write in writes.items() if key not in held]
-    abandoned = ledger.replace(connection, mapper.container, known, keys)
-    abandoned |= ledger.upsert(connection, mapper.container, new, keys)
+    abandoned = dict(ledger.replace(connection, mapper.container, known, keys)())
+    abandoned.update(ledger.upsert(connection, mapper.container, new, keys)())
     if abandoned.keys() != writes.keys():
         raise _OvertakenError  # one that nobody held came meanwhile
     return [key for key in abandoned.values() if key is not None]

@@ -1,18 +1,23 @@
 """Apply a batch of changes: collapse it, drop what is stale, map it, write it, park what cannot be written."""
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 from pydantic import ValidationError
 
 from cdc.collapse import Heads, collapse
 from cdc.errors import DocumentError, Problem, ProblemKind
-from cdc.gaps import mark_gaps
+from cdc.gaps import chains, mark_gaps
 from cdc.model import NO_ROWS, Also, Change, Held, Mapper, Outcome, Write
 from cdc.version import Verdict, judge
+
+# Documents that are mapped while PostgreSQL works on those before them: pieces are smaller towards the end, because
+# nothing is left to be mapped while it works on the last one (docs/performance.md).
+_LEAST, _MOST = 40, 125
 
 
 class Sink(Protocol):
@@ -27,8 +32,11 @@ class Sink(Protocol):
         """Return what the ledger holds of these documents, without locking it."""
         ...
 
-    def apply(self, mapper: Mapper[Any], writes: Sequence[Write], also: Also | None = None) -> Outcome:
-        """Write everything in one transaction, or nothing; raise DocumentError when one document is to blame."""
+    def apply(self, mapper: Mapper[Any], pieces: Iterable[Sequence[Write]], also: Also | None = None) -> Outcome:
+        """Write everything in one transaction, or nothing; raise DocumentError when one document is to blame.
+
+        All pieces together are in key order. A piece is mapped when it is asked for: a sink may work meanwhile.
+        """
         ...
 
 
@@ -41,11 +49,17 @@ def replicate(mapper: Mapper[Any], changes: Sequence[Change], sink: Sink, also: 
     with _no_collection():
         candidates = collapse(changes)
         held = sink.read_held(list(candidates))
-        writes = [write for key, heads in candidates.items() for write in _plan(mapper, heads, held.get(key), wanted)]
-        dropped = Outcome(stale=len(changes) - len(writes))
-        if not writes and also is None:
+        plans = [plan for key, heads in candidates.items() for plan in _plan(heads, held.get(key), wanted)]
+        dropped = Outcome(stale=len(changes) - len(plans))
+        if not plans and also is None:
             return dropped
-        return _apply(mapper, mark_gaps(writes, changes, held), sink, dropped, also)
+        batch = _Batch(mapper, plans, partial(mark_gaps, chains=chains(changes), held=held))
+        if len(plans) > _LEAST:
+            try:
+                return dropped + sink.apply(mapper, batch.pieces(), _extend(also, dropped))
+            except DocumentError:
+                pass  # in one piece a row may give way, before another takes its place, that pieces find too late
+        return _apply(mapper, batch.writes(), sink, dropped, also)
 
 
 @contextmanager
@@ -63,12 +77,47 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _plan(mapper: Mapper[Any], heads: Heads, held: Held | None, wanted: Sequence[Verdict]) -> list[Write]:
+def _plan(heads: Heads, held: Held | None, wanted: Sequence[Verdict]) -> Sequence[Change | Write]:
+    """Return the change to map, or what is to be read again."""
+    if held is None and len(heads) == 1:
+        return heads
     judged = [(head, Verdict.NEWER if held is None else judge(head, held)) for head in heads]
     left = [(head, verdict) for head, verdict in judged if verdict in (*wanted, Verdict.UNDECIDED)]
     if len(left) == 1 and left[0][1] in wanted:
-        return [map_change(mapper, left[0][0])]
+        return [left[0][0]]
     return [Write.read_again(head) for head, _ in left]
+
+
+class _Batch:
+    """What to write, mapped piece by piece when it is asked for, and once."""
+
+    def __init__(
+        self,
+        mapper: Mapper[Any],
+        plans: Sequence[Change | Write],
+        mark: Callable[[Sequence[Write]], Sequence[Write]],
+    ) -> None:
+        self._mapper = mapper
+        self._plans = plans
+        self._mark = mark
+        self._writes: list[Write] = []
+
+    def pieces(self) -> Iterator[Sequence[Write]]:
+        """Yield the writes in key order, a piece at a time."""
+        while left := len(self._plans) - len(self._writes):
+            first = len(self._writes)
+            plans = self._plans[first : first + min(_MOST, max(_LEAST, left // 3))]
+            self._writes += self._mark([self._map(plan) for plan in plans])
+            yield self._writes[first:]
+
+    def writes(self) -> list[Write]:
+        """Return all writes at once."""
+        for _ in self.pieces():
+            pass
+        return self._writes
+
+    def _map(self, plan: Change | Write) -> Write:
+        return plan if isinstance(plan, Write) else map_change(self._mapper, plan)
 
 
 def map_change(mapper: Mapper[Any], change: Change) -> Write:
@@ -98,16 +147,20 @@ def _json_path(location: Iterable[int | str]) -> str:
 
 
 def _apply(mapper: Mapper[Any], writes: Sequence[Write], sink: Sink, before: Outcome, also: Also | None) -> Outcome:
-    """Write a batch; find a document that fails by halving, so that each half that succeeds is committed.
+    """Write a batch in one piece; find a document that fails by halving, so that each half that succeeds is committed.
 
     `before` is what became of the rest of the batch.
     """
-    last = None if also is None else lambda connection, outcome: also(connection, before + outcome)
+    last = _extend(also, before)
     try:
-        return before + sink.apply(mapper, writes, last)
+        return before + sink.apply(mapper, [writes], last)
     except DocumentError as error:
         if len(writes) == 1:
-            return before + sink.apply(mapper, [replace(writes[0], rows=NO_ROWS, problem=error.problem)], last)
+            return before + sink.apply(mapper, [[replace(writes[0], rows=NO_ROWS, problem=error.problem)]], last)
     middle = len(writes) // 2
     first = _apply(mapper, writes[:middle], sink, before, None)
     return _apply(mapper, writes[middle:], sink, first, also)
+
+
+def _extend(also: Also | None, before: Outcome) -> Also | None:
+    return None if also is None else lambda connection, outcome: also(connection, before + outcome)

@@ -36,37 +36,41 @@ def delete_keys(connection: Connection, tables: Sequence[Table], row_keys: Itera
         return
     width = len(primary_key(tables[0]))
     for table in reversed(tables):
-        arrays = [[key[place] for key in keys] for place in range(width)]
-        connection.execute(_delete_statement(table, width), arrays)
+        connection.execute(_delete_statement(table, width), stage.parameters(_key_shape(table, width), keys))
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert rows or replace those whose values differ, in key order."""
     if rows:
         read = _reader(tuple(table.columns.keys()))
-        staged, parameters = stage.send(connection, _shape(table), [read(row) for row in rows])
-        connection.execute(_upsert_statement(table, staged), parameters)
+        parameters = stage.parameters(_shape(table), [read(row) for row in rows])
+        connection.execute(_upsert_statement(table), parameters)
 
 
-def write_children(
-    connection: Connection, root: Table, table: Table, parents: Sequence[Row], rows: Sequence[Row]
-) -> None:
-    """Make a child table hold exactly `rows` under these root rows: delete what vanished, write what differs."""
+def read_child_keys(
+    connection: Connection, root: Table, table: Table, parents: Sequence[Row]
+) -> Callable[[], Sequence[Values]]:
+    """Ask for the keys of the child rows that these root rows have so far: few, where most parents are new.
+
+    Inside a pipeline the statement is only sent: what is returned waits for the answer.
+    """
     if not parents:
-        return
-    read = _reader(tuple(primary_key(table)))
-    vanished = _read_keys(connection, root, table, parents).difference(map(read, rows))
-    if vanished:
-        arrays = [list(values) for values in zip(*sorted(vanished), strict=True)]
-        connection.execute(_delete_statement(table, len(primary_key(table))), arrays)
-    upsert(connection, table, rows)
-
-
-def _read_keys(connection: Connection, root: Table, table: Table, parents: Sequence[Row]) -> set[Values]:
-    """Return the keys of the child rows that these root rows have so far: few, where most parents are new."""
+        return list
     parent_key = primary_key(root)
-    arrays = [[row[name] for row in parents] for name in parent_key]
-    return set(connection.execute(_select_keys_statement(table, len(parent_key)), arrays, binary=True))
+    read, width = _reader(tuple(parent_key)), len(parent_key)
+    parameters = stage.parameters(_key_shape(table, width), map(read, parents))
+    return connection.execute(_select_keys_statement(table, width), parameters, binary=True).fetchall
+
+
+def write_children(connection: Connection, table: Table, held: Iterable[Values], rows: Sequence[Row]) -> None:
+    """Make a child table hold exactly `rows` where `held` are the keys: delete what vanished, write what differs."""
+    vanished = set(held).difference(map(_reader(tuple(primary_key(table))), rows))
+    if vanished:
+        width = len(primary_key(table))
+        connection.execute(
+            _delete_statement(table, width), stage.parameters(_key_shape(table, width), sorted(vanished))
+        )
+    upsert(connection, table, rows)
 
 
 @cache
@@ -79,13 +83,13 @@ def _reader(names: tuple[str, ...]) -> Callable[[Row], Values]:
 
 @cache
 def _shape(table: Table) -> Shape:
-    columns = tuple((column.name, type_name(column)) for column in table.columns)
-    return Shape(f"stage_{table.schema}_{table.name}", columns)
+    return tuple((column.name, type_name(column)) for column in table.columns)
 
 
+@cache
 def _key_shape(table: Table, width: int) -> Shape:
     columns = list(table.primary_key.columns)[:width]
-    return Shape("", tuple((column.name, type_name(column)) for column in columns))
+    return tuple((column.name, type_name(column)) for column in columns)
 
 
 def _table(table: Table) -> Identifier:
@@ -103,7 +107,7 @@ def _same(left: str, right: str, pairs: Iterable[tuple[str, str]]) -> Composed:
 
 
 @cache
-def _upsert_statement(table: Table, staged: bool) -> bytes:
+def _upsert_statement(table: Table) -> bytes:
     """Build the upsert that leaves a row untouched where no value differs."""
     names = [column.name for column in table.columns]
     key = primary_key(table)
@@ -111,7 +115,7 @@ def _upsert_statement(table: Table, staged: bool) -> bytes:
     insert = SQL("insert into {} as t ({}) select * from {} order by {} on conflict ({}) do ").format(
         _table(table),
         _identifiers(names),
-        stage.source(_shape(table), staged=staged),
+        stage.source(_shape(table)),
         _identifiers(key),
         _identifiers(key),
     )
@@ -130,7 +134,7 @@ def _delete_statement(table: Table, width: int) -> bytes:
     names = primary_key(table)[:width]
     delete = SQL("delete from {} t using {} where {}").format(
         _table(table),
-        stage.source(_key_shape(table, width), staged=False),
+        stage.source(_key_shape(table, width)),
         _same("t", "s", zip(names, names, strict=True)),
     )
     return delete.as_bytes()
@@ -142,7 +146,7 @@ def _select_keys_statement(table: Table, width: int) -> bytes:
     names = primary_key(table)
     probe = SQL("select {} from {}, lateral (select {} from {} t where {} offset 0) c").format(
         SQL(", ").join(Identifier("c", name) for name in names),
-        stage.source(_key_shape(table, width), staged=False),
+        stage.source(_key_shape(table, width)),
         SQL(", ").join(Identifier("t", name) for name in names),
         _table(table),
         _same("t", "s", zip(names[:width], names[:width], strict=True)),

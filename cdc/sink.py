@@ -1,15 +1,18 @@
 """The sink: one transaction that moves the ledger, then the rows, then the dead letters."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from cdc import deadletters, ledger, observations, rows, suspects, wanted
 from cdc.errors import DocumentError
 from cdc.model import Also, DocumentCount, Held, LetterCount, Mapper, Outcome, State, Write
-from cdc.postgres import Connection, Database
+from cdc.postgres import Connection, Database, pipelined, request_answers
 from cdc.queries import statement
 from cdc.version import Verdict, judge
+
+_ENDED = object()
 
 
 class PostgresSink:
@@ -29,19 +32,24 @@ class PostgresSink:
         with self._database.connection() as connection:
             return ledger.read_held(connection, keys)
 
-    def apply(self, mapper: Mapper[Any], writes: Sequence[Write], also: Also | None = None) -> Outcome:
+    def apply(self, mapper: Mapper[Any], pieces: Iterable[Sequence[Write]], also: Also | None = None) -> Outcome:
         """Write everything in one transaction; what the ledger has moved past meanwhile is left out."""
+        batch = _Batch(mapper, self.reapplies)
         try:
             with self._database.transaction() as connection:
-                outcome = _apply(connection, mapper, writes, self._backoff_seconds, self.reapplies)
+                with pipelined(connection):
+                    interleave(
+                        (batch.write(connection, piece) for piece in pieces), partial(request_answers, connection)
+                    )
+                outcome = _settle(connection, batch, self._backoff_seconds)
                 if also is not None:
                     also(connection, outcome)
         except DocumentError as error:
-            if len(writes) > 1:
+            if len(batch.writes) > 1:
                 raise
-            raise DocumentError(wanted.explain(self._database, mapper, writes[0], error.problem)) from None
+            raise DocumentError(wanted.explain(self._database, mapper, batch.writes[0], error.problem)) from None
         # Not in the transaction: all writers count the same few paths, and would wait for each other.
-        observations.count(self._database, mapper.container, writes)
+        observations.count(self._database, mapper.container, batch.writes)
         return outcome
 
     def count_documents(self) -> list[DocumentCount]:
@@ -55,28 +63,47 @@ class PostgresSink:
             return [LetterCount(*row) for row in connection.execute(statement("count_letters"))]
 
 
-def _apply(
-    connection: Connection,
-    mapper: Mapper[Any],
-    writes: Sequence[Write],
-    backoff_seconds: float,
-    reapplies: bool,
-) -> Outcome:
-    decided = {write.change.key: write for write in writes if not write.undecided}
-    keys = row_keys(mapper, decided)
-    abandoned = ledger.upsert(connection, mapper.container, decided.values(), keys, reapplies=reapplies)
-    winners = [decided[key] for key in sorted(abandoned)]
-    losers = [write for key, write in decided.items() if key not in abandoned]
-    overtaken = _undecided_losers(connection, losers)
-    written = [write for write in winners if write.problem is None]
-    freed = [key for key in abandoned.values() if key is not None]
-    rows.delete_keys(connection, mapper.tables, freed)
-    write_rows(connection, mapper, written)
-    unsettled = [write for write in writes if write.undecided] + overtaken
-    turnover = turn_over(mapper, freed, written)
+class _Batch:
+    """What became of the pieces of one transaction."""
+
+    def __init__(self, mapper: Mapper[Any], reapplies: bool) -> None:
+        self.mapper = mapper
+        self.writes: list[Write] = []
+        self.winners: list[Write] = []
+        self.losers: list[Write] = []
+        self.freed: list[str] = []
+        self.written: set[str] = set()
+        self._reapplies = reapplies
+
+    def write(self, connection: Connection, piece: Sequence[Write]) -> Iterator[None]:
+        """Write a piece; wherever it yields, answers are under way."""
+        self.writes += piece
+        decided = {write.change.key: write for write in piece if not write.undecided}
+        keys = row_keys(self.mapper, decided)
+        recorded = ledger.upsert(connection, self.mapper.container, decided.values(), keys, reapplies=self._reapplies)
+        yield
+        abandoned = dict(recorded())
+        winners = [decided[key] for key in decided if key in abandoned]
+        self.winners += winners
+        self.losers += [write for key, write in decided.items() if key not in abandoned]
+        freed = [key for key in abandoned.values() if key is not None]
+        self.freed += freed
+        # What another document took in a piece before this one is not free any more.
+        rows.delete_keys(connection, self.mapper.tables, [key for key in freed if key not in self.written])
+        written = [write for write in winners if write.problem is None]
+        self.written.update(keys[write.change.key] for write in written if write.change.key in keys)
+        yield from write_rows(connection, self.mapper, written)
+
+
+def _settle(connection: Connection, batch: _Batch, backoff_seconds: float) -> Outcome:
+    """Write the letters of a batch, and count what became of it."""
+    winners, mapper = batch.winners, batch.mapper
+    overtaken = _undecided_losers(connection, batch.losers)
+    unsettled = [write for write in batch.writes if write.undecided] + overtaken
+    turnover = deadletters.Turnover(str(mapper.tables[0]), batch.freed, list(batch.written))
     letters = deadletters.lock(connection, [write.change for write in [*winners, *unsettled]], turnover)
     if letters:
-        deadletters.clear(connection, [write.change for write in written])
+        deadletters.clear(connection, [write.change for write in winners if write.problem is None])
     deadletters.park(connection, [*winners, *unsettled], backoff_seconds)
     if letters:
         deadletters.wake(connection, turnover)
@@ -86,7 +113,7 @@ def _apply(
     return Outcome(
         applied=states[State.APPLIED],
         deleted=states[State.DELETED],
-        stale=len(losers) - len(overtaken),
+        stale=len(batch.losers) - len(overtaken),
         undecided=len(unsettled),
         problems=tuple(write.problem for write in winners if write.problem is not None),
         gaps=len(gaps),
@@ -115,17 +142,28 @@ def _undecided_losers(connection: Connection, losers: Sequence[Write]) -> list[W
     ]
 
 
-def write_rows(connection: Connection, mapper: Mapper[Any], writes: Sequence[Write]) -> None:
-    """Make the tables hold exactly the rows of these documents under their keys."""
+def write_rows(connection: Connection, mapper: Mapper[Any], writes: Sequence[Write]) -> Iterator[None]:
+    """Make the tables hold exactly the rows of these documents under their keys; yields as `_Batch.write` does."""
     root, *children = mapper.tables
     roots = [write.rows.root for write in writes if write.rows.root is not None]
+    held = [rows.read_child_keys(connection, root, table, roots) for table in children]
     rows.upsert(connection, root, roots)
-    for table in children:
+    yield
+    for table, keys in zip(children, held, strict=True):
         child_rows = [row for write in writes for row in write.rows.children.get(table.name, ())]
-        rows.write_children(connection, root, table, roots, child_rows)
+        rows.write_children(connection, table, keys(), child_rows)
 
 
-def turn_over(mapper: Mapper[Any], freed: Sequence[str], written: Sequence[Write]) -> deadletters.Turnover:
-    """Say which root rows are free and which are written now, for the letters that wait for them."""
-    keys = row_keys(mapper, {write.change.key: write for write in written})
-    return deadletters.Turnover(str(mapper.tables[0]), freed, list(keys.values()))
+def interleave(pieces: Iterable[Iterator[None]], sent: Callable[[], None]) -> None:
+    """Take each piece a step further whenever the next one is there; call `sent` after the steps of each round."""
+    under_way: list[Iterator[None]] = []
+    for piece in pieces:
+        under_way = [*_step(under_way), *_step([piece])]
+        sent()
+    while under_way:
+        under_way = _step(under_way)
+        sent()
+
+
+def _step(pieces: Iterable[Iterator[None]]) -> list[Iterator[None]]:
+    return [piece for piece in pieces if next(piece, _ENDED) is not _ENDED]

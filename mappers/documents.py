@@ -146,6 +146,8 @@ class DocumentMapper(Mapper[Root]):
         return replace(rows, observations=tuple(dict.fromkeys((*observations, *rows.observations))))
 
     def _is_ours(self, body: JsonObject, observations: list[Observation]) -> bool:
+        if body.get("$type") == self.document.__name__ and "Discriminator" not in body:
+            return True
         names = [name for name in _TYPE_NAMES if body.get(name) not in _EMPTY]
         if not names:
             return True
@@ -189,10 +191,10 @@ class DocumentMapper(Mapper[Root]):
 
     def _read_key(self, id_: Any) -> Any:
         """Return the key that stands in `id`: before version 9 the provider put the type before it and escaped it."""
+        if not isinstance(id_, str) or "|" not in id_:
+            return id_
         prefix = f"{self.document.__name__}|"
-        if isinstance(id_, str) and id_.startswith(prefix):
-            return _ESCAPED.sub(r"\1", id_[len(prefix) :])
-        return id_
+        return _ESCAPED.sub(r"\1", id_[len(prefix) :]) if id_.startswith(prefix) else id_
 
 
 def _older(body: JsonObject, given: Sequence[str], observations: list[Observation]) -> Sequence[str]:

@@ -38,7 +38,6 @@ begin
     end if;
     execute format('grant create on database %I to %I', database, owner);
     execute format('grant create on schema public to %I', owner);
-    execute format('grant temporary on database %I to %I', database, writer);
     execute format('create schema if not exists cdc authorization %I', owner);
     execute format('alter schema cdc owner to %I', owner);
     execute format('grant usage on schema cdc to %I, %I', writer, reader);

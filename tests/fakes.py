@@ -1,6 +1,6 @@
 """A sink in memory that refuses the documents it is told to refuse."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from cdc.errors import DocumentError, Problem, ProblemKind
@@ -25,9 +25,10 @@ class FakeSink:
         """Return what is held."""
         return {key: Held(self.versions[key], self.states[key]) for key in keys if key in self.versions}
 
-    def apply(self, _: Mapper[Any], writes: Sequence[Write], also: Also | None = None) -> Outcome:
+    def apply(self, _: Mapper[Any], pieces: Iterable[Sequence[Write]], also: Also | None = None) -> Outcome:
         """Write everything, or raise DocumentError."""
         self.transactions += 1
+        writes = [write for piece in pieces for write in piece]
         if any(write.problem is None and self._refuses(write) for write in writes):
             raise DocumentError(REFUSAL)
         decided = [write for write in writes if not write.undecided]

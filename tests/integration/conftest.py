@@ -2,15 +2,17 @@
 
 import pytest
 
-from cdc import stage
+from cdc import replicate
 from cdc.sink import PostgresSink
 from tests.integration.observer import Observer
 
 
-@pytest.fixture(params=["arrays", "copy"])
+@pytest.fixture(params=["whole", "pieces"])
 def way(request, monkeypatch):
-    """How rows reach the server, however few they are."""
-    monkeypatch.setattr(stage, "_ENOUGH", 1 if request.param == "copy" else 1_000_000)
+    """Whether a batch is written whole, or document by document in a pipeline, however small it is."""
+    size = 1 if request.param == "pieces" else 1_000_000
+    monkeypatch.setattr(replicate, "_LEAST", size)
+    monkeypatch.setattr(replicate, "_MOST", size)
     return request.param
 
 

@@ -109,7 +109,7 @@ def test_the_guard_of_the_ledger_agrees_with_the_judgement(sink, observer, held_
         for number, (held, incoming) in enumerate(product(VERSIONS, VERSIONS))
         for bodies in [{"live": an_account(str(number)), "deleted": None, "absent": None}]
     ]
-    sink.apply(ACCOUNTS, [map_change(ACCOUNTS, held) for held, _ in pairs])
+    sink.apply(ACCOUNTS, [[map_change(ACCOUNTS, held) for held, _ in pairs]])
     verdicts = {
         held.identity.id.strip('"'): judge(
             incoming,
@@ -122,7 +122,7 @@ def test_the_guard_of_the_ledger_agrees_with_the_judgement(sink, observer, held_
         for held, incoming in pairs
     }
 
-    sink.apply(ACCOUNTS, [map_change(ACCOUNTS, incoming) for _, incoming in pairs])
+    sink.apply(ACCOUNTS, [[map_change(ACCOUNTS, incoming) for _, incoming in pairs]])
 
     ledger, letters = observer.ledger(), observer.letters()
     for held, incoming in pairs:

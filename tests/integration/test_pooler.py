@@ -80,17 +80,17 @@ def test_changes_are_applied(pooled_database, observer):
     """Upserts, replays, children that vanish, deletes and letters: the whole sink, more often than psycopg prepares."""
     sink = PostgresSink(pooled_database)
     for ts in range(12):
-        batch = [a_profile_change(f"p{number}", ts, badges=number % 3) for number in range(5)]
+        batch = [a_profile_change(f"p{number}", ts, badges=number % 3) for number in range(60)]
         poison = a_change("bad", container="UserProfiles", version=a_version(ts), body=a_profile("bad", Name=None))
-        assert replicate(USER_PROFILES, [*batch, poison], sink).applied == 5
-        assert replicate(USER_PROFILES, batch, sink).stale == 5
+        assert replicate(USER_PROFILES, [*batch, poison], sink).applied == 60
+        assert replicate(USER_PROFILES, batch, sink).stale == 60
     gone = a_change("p0", container="UserProfiles", version=a_version(20), body=None)
     assert replicate(USER_PROFILES, [gone], sink).deleted == 1
 
-    assert sorted(observer.ids("user_profiles")) == ["p1", "p2", "p3", "p4"]
-    assert len(observer.rows("user_badges")) == 4
+    assert sorted(observer.ids("user_profiles")) == sorted(f"p{number}" for number in range(1, 60))
+    assert len(observer.rows("user_badges")) == 60
     assert observer.letters().keys() == {"bad"}
-    assert sum(count.documents for count in sink.count_documents()) == 6
+    assert sum(count.documents for count in sink.count_documents()) == 61
     assert [count.documents for count in sink.count_letters()] == [1]
 
 

@@ -121,8 +121,6 @@ def test_the_writer_can_do_what_the_app_does(logins, open_as):
     assert find_missing(database, MIGRATIONS) == []
     assert [problem for mapper in MAPPERS for problem in check_tables(database, mapper)] == []
     write_everything(database)
-    with database.connection() as connection:
-        connection.execute("create temp table stage (id text) on commit delete rows")
 
 
 def test_every_mapped_table_is_granted(logins, dsn):

@@ -167,6 +167,19 @@ def test_a_freed_row_is_taken_over_in_one_batch(sink, observer):
     assert observer.ids() == ["x", "y", "z"]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_unique_value_is_taken_over_in_one_batch(sink, observer, order):
+    """A deleted row gives its value to another document of the batch, whichever of them comes first in key order."""
+    observer.connection.execute("create unique index one_email on accounts (email)")
+    old, new = sorted(["a", "b"], key=lambda id_: an_upsert(id_).key)[::order]
+    replicate(ACCOUNTS, [an_upsert(old, Email="x")], sink)
+
+    outcome = replicate(ACCOUNTS, [a_delete(old, 1), an_upsert(new, Email="x")], sink)
+
+    assert outcome == Outcome(applied=1, deleted=1)
+    assert observer.ids() == [new]
+
+
 @pytest.mark.parametrize("batches", [1, 2])
 def test_the_second_claim_to_a_row_is_parked(sink, observer, batches):
     """Of two documents that claim one row one has it, the other is parked as a conflict; neighbours go in."""

@@ -1,4 +1,4 @@
-"""Rows reach the server as arrays or by COPY, and what PostgreSQL has no form for blames its document alone."""
+"""Rows of many documents reach the server at once, and what PostgreSQL has no form for blames its document alone."""
 
 from dataclasses import replace
 
@@ -6,44 +6,10 @@ import pytest
 
 from cdc.errors import ProblemKind
 from cdc.model import Outcome
-from cdc.postgres import Database
 from cdc.replicate import replicate
-from cdc.sink import PostgresSink
 from mappers.accounts import ACCOUNTS
 from mappers.user_profiles import USER_PROFILES
 from tests.builders import a_badge, a_change, a_profile, a_version, an_account
-
-TEMPORARY = "select count(*) from pg_class where relpersistence = 't' and relkind = 'r'"
-
-
-def temporary_tables(database):
-    """Count the temporary tables of the one connection that the pool has opened."""
-    with database.connection() as connection:
-        return connection.execute(TEMPORARY).fetchone()[0]
-
-
-def many(count=300, **overrides):
-    """Build more accounts than arrays are used for."""
-    return [a_change(f"d{number}", body=an_account(f"d{number}", **overrides)) for number in range(count)]
-
-
-def test_many_rows_go_by_copy(database, observer):
-    """Above the threshold the session has temporary tables, for the ledger, the roots and the children."""
-    replicate(ACCOUNTS, many(), PostgresSink(database))
-
-    assert temporary_tables(database) == 3
-    assert len(observer.ids()) == 300
-
-
-def test_without_session_state_nothing_is_left_in_the_session(dsn, observer):
-    """Behind a pooler that lends servers by the transaction no temporary table is made, however large the batch."""
-    database = Database(dsn, session_state=False)
-
-    replicate(ACCOUNTS, many(), PostgresSink(database))
-
-    assert temporary_tables(database) == 0
-    assert len(observer.ids()) == 300
-    database.close()
 
 
 @pytest.mark.parametrize(
@@ -65,7 +31,11 @@ def test_a_value_without_a_form_parks_its_document(sink, observer, column, value
         rows = ACCOUNTS.rows(account)
         return replace(rows, root={**rows.root, column: value}) if account.id == "bad" else rows
 
-    outcome = replicate(replace(ACCOUNTS, rows=spoil), [a_change("bad"), *many(5)], sink)
+    outcome = replicate(
+        replace(ACCOUNTS, rows=spoil),
+        [a_change("bad"), *(a_change(f"d{number}", body=an_account(f"d{number}")) for number in range(5))],
+        sink,
+    )
 
     assert outcome.applied == 5
     assert [problem.kind for problem in outcome.problems] == [ProblemKind.DATA]

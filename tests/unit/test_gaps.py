@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdc.collapse import collapse
-from cdc.gaps import mark_gaps
+from cdc.gaps import chains, mark_gaps
 from cdc.model import Held, State, Write
 from tests.builders import a_change, a_version
 
@@ -24,7 +24,7 @@ def has_gap(steps, held_lsn, state=State.APPLIED):
     key = page[0].key
     held = {} if held_lsn is False else {key: Held(a_version(0, held_lsn), state)}
     newest = max(page, key=lambda change: change.version.lsn or 0)
-    (write,) = mark_gaps([Write(newest)], page, held)
+    (write,) = mark_gaps([Write(newest)], chains(page), held)
     return write.gap
 
 
@@ -63,7 +63,7 @@ def test_what_is_read_again_is_no_gap():
     change = a_step(12, 11)
     write = Write.read_again(change)
 
-    assert mark_gaps([write], [change], {change.key: Held(a_version(0, 10), State.APPLIED)}) == [write]
+    assert mark_gaps([write], chains([change]), {change.key: Held(a_version(0, 10), State.APPLIED)}) == [write]
 
 
 @given(
@@ -88,7 +88,7 @@ def test_a_history_in_one_page_has_a_gap_where_something_was_left_out(deletes, s
     (newest,) = collapse(page)[held.key]
     state = State.DELETED if held.body is None else State.APPLIED
 
-    (write,) = mark_gaps([Write(newest)], page, {held.key: Held(held.version, state)})
+    (write,) = mark_gaps([Write(newest)], chains(page), {held.key: Held(held.version, state)})
 
     if newest.version.lsn > held.version.lsn:
         missing = None if left_out is None or not start < left_out < history.index(newest) else history[left_out]
