@@ -55,8 +55,9 @@ class Database:
             kwargs=self._options,
             configure=self._configure,
         )
-        # Its warnings repeat what libpq says of the address, and every attempt is reported by who asked.
-        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+        # Its warnings repeat what libpq says of the address and what the server says of rows; every failure is reported
+        # by who asked.
+        logging.getLogger("psycopg").setLevel(logging.ERROR)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:

@@ -18,7 +18,8 @@ _ENDED = object()
 class PostgresSink:
     """Apply deliveries to PostgreSQL.
 
-    The order ledger, rows, dead letters, each in key order, is the lock order of every writer.
+    The order ledger, rows, dead letters, each in key order, is the lock order of every writer; a batch that comes in
+    pieces repeats the first two for each.
     """
 
     def __init__(self, database: Database, backoff_seconds: float = 60, *, reapplies: bool = False) -> None:
@@ -45,7 +46,7 @@ class PostgresSink:
                 if also is not None:
                     also(connection, outcome)
         except DocumentError as error:
-            if len(batch.writes) > 1:
+            if len(batch.writes) != 1:
                 raise
             raise DocumentError(wanted.explain(self._database, mapper, batch.writes[0], error.problem)) from None
         # Not in the transaction: all writers count the same few paths, and would wait for each other.

@@ -364,6 +364,24 @@ def test_a_failure_to_park_quotes_no_row(sink, observer):
     assert "lerato" not in "".join(traceback.format_exception(caught.value))
 
 
+def test_a_refusal_that_nobody_reads_is_not_logged(sink, observer, caplog):
+    """Where we fail before the answer is read, nobody logs what the server says of the document that it has refused."""
+    observer.connection.execute("alter table accounts add constraint adult check (role <> 'Child')")
+    first, second, third = sorted("abc", key=lambda id_: an_upsert(id_).key)
+
+    def fail(account):
+        if account.id == third:
+            raise MemoryError
+        return ACCOUNTS.rows(account)
+
+    batch = [an_upsert(first, Role="Child", Email="lerato@example.com"), an_upsert(second), an_upsert(third)]
+    with pytest.raises(MemoryError):
+        replicate(replace(ACCOUNTS, rows=fail), batch, sink)
+
+    assert observer.ids() == []
+    assert "lerato" not in caplog.text
+
+
 def test_a_letter_holds_no_value(sink, observer):
     """Whoever reads the dead letters learns where it failed, not what stood there."""
     observer.connection.execute("alter table accounts add constraint adult check (role <> 'Child')")
