@@ -22,7 +22,8 @@ _FOREVER = 10**9
 _LEASE, _NO_LEASE = "/colls/leases/", "^(?!.*/colls/leases/)"
 # Its feeds wait for each other between their look at the ledger and their write.
 _STARVED = {"POSTGRES_POOL_SIZE": "1"}
-_BLOCKED = "select count(*) from pg_stat_activity where %s = any(pg_blocking_pids(pid))"
+_BLOCKED = "select coalesce(min(pid), 0) from pg_stat_activity where %s = any(pg_blocking_pids(pid))"
+_ALIVE = "select count(*) from pg_stat_activity where pid = %s"
 _HELD = "select count(*) from accounts where id = %s"
 
 
@@ -141,7 +142,8 @@ class Faults:
             rival.execute("select from accounts where id = %s for update", [document["id"]])
             document["Role"] = f"Guest {self._deadlocks}"
             self._ledger.write(self._stage.source, "Accounts", document)
-            wait_until(lambda: _count(observer, _BLOCKED, rival.info.backend_pid) > 0, "the app waits for the row")
+            wait_until(lambda: _ask(observer, _BLOCKED, rival.info.backend_pid) > 0, "the app waits for the row")
+            waiting = _ask(observer, _BLOCKED, rival.info.backend_pid)
             if rival_loses:  # else the app would look for the cycle, once, before there is one
                 time.sleep(self._scale.stall_seconds)
             try:
@@ -151,12 +153,14 @@ class Faults:
                 )
             except psycopg.errors.DeadlockDetected:
                 return "deadlock, which the rival lost"
+            if not _ask(observer, _ALIVE, waiting):
+                return "deadlock, which the session of a killed host lost"
         self.lost_deadlocks += 1
         return "deadlock, which the app lost"
 
     def _is_held(self, document: Document) -> bool:
         with psycopg.connect(self._stage.dsn) as connection:
-            return _count(connection, _HELD, document["id"]) > 0
+            return _ask(connection, _HELD, document["id"]) > 0
 
     def _split(self) -> str:
         container = self._dice.choice(CONTAINERS)
@@ -186,6 +190,6 @@ class Faults:
         return "the second host is gone"
 
 
-def _count(connection: psycopg.Connection[tuple[int, ...]], query: str, parameter: object) -> int:
+def _ask(connection: psycopg.Connection[tuple[int, ...]], query: str, parameter: object) -> int:
     row = connection.execute(query.encode(), [parameter]).fetchone()
     return row[0] if row else 0
