@@ -153,6 +153,7 @@ class Faults:
                 )
             except psycopg.errors.DeadlockDetected:
                 return "deadlock, which the rival lost"
+            time.sleep(0.2)  # a session whose host was killed ends when it cannot tell what it has lost
             if not _ask(observer, _ALIVE, waiting):
                 return "deadlock, which the session of a killed host lost"
         self.lost_deadlocks += 1
