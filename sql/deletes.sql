@@ -42,7 +42,7 @@ order by number limit %(limit)s;
 
 -- name: replay_letters
 -- Letters that are read again by the next retry. One that must wait for its second, or for a second answer, does.
--- A discarded letter is meant only where it is named.
+-- A discarded letter is meant only where it is named. A try that began before leaves the letter as it is.
 with chosen as (
     select key from cdc.dead_letter
     where (%(number)s::bigint is null or number = %(number)s)
@@ -52,7 +52,7 @@ with chosen as (
     order by key for update
 )
 update cdc.dead_letter l set
-    state = 'waiting', attempts = 0, claimed_until = null,
+    state = 'waiting', attempts = 0, claimed_until = null, revision = l.revision + 1,
     next_attempt_at = case when l.kind = 'undecided' or l.doubted_at is not null then l.next_attempt_at else now() end
 from chosen where l.key = chosen.key;
 

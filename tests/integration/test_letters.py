@@ -135,6 +135,25 @@ def test_a_mended_mapper_empties_the_queue(database, sink, observer, letters, pa
     assert list(observer.letters()) == ["naledi"]
 
 
+def test_a_replay_during_a_vain_try_is_not_lost(database, sink, observer, letters, parked):
+    """Whoever mends a mapper replays while a worker with the old one reads the document still."""
+    (number,) = numbers(letters.list(query(container="UserProfiles")))
+    repairs = PostgresRepairs(database, backoff_seconds=60, settle_seconds=60)
+    asked = []
+
+    class Asked:
+        def read_document(self, _):
+            if not asked:
+                asked.append(letters.replay(str(number)))
+            return Reading(a_bad_profile().body | {"_ts": TS, "_etag": a_version().etag}, TS + 9)
+
+    letters.replay(str(number))
+    retry([USER_PROFILES], Asked(), repairs, rounds=1)
+
+    due = "select next_attempt_at <= now(), claimed_until from cdc.dead_letter where number = %s"
+    assert observer.connection.execute(due, [number]).fetchone() == (True, None)
+
+
 def test_a_replay_gives_an_exhausted_letter_its_tries_back(letters, observer, parked):
     """It is due at once."""
     observer.connection.execute(

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from cdc import wanted
 from cdc.errors import FatalError, TransientError
 from cdc.model import Identity, Outcome
 from cdc.notes import Answer, Ending, Reading
@@ -510,6 +511,47 @@ class TestConflicts:
         assert letter(observer, "kind, state, attempts", "b") == ("conflict", "waiting", 0)
         (wait,) = letter(observer, "round(extract(epoch from next_attempt_at - now()) / 60)", "b")
         assert wait == 1
+
+    def test_a_row_that_is_freed_during_a_vain_try_is_taken_at_once(self, sink, observer, source, run_timer):
+        """The feed tells of the holder's delete while the claimant's last try asks for the holder: it is due at once."""
+        self.claim_one_row(sink)
+        observer.connection.execute("update cdc.dead_letter set attempts = 4")
+        source.put("two", row="r", DisplayName="two")
+        source.meanwhile = lambda: self.tell_of_a_delete(sink, source, "one")
+        pass_time(observer, 61)
+
+        assert run_timer() == {Ending.PARKED: 1, Ending.APPLIED: 1}
+        assert name_of(observer, "r") == "two"
+
+    @pytest.mark.parametrize("when", ["before it is known what stands in the way", "when the holder is asked for"])
+    def test_tries_that_waited_for_another_row_do_not_count(
+        self, sink, observer, source, run_timer, monkeypatch, when
+    ):
+        """What it wants at its last try is freed meanwhile, by somebody who could not know that it waits for it."""
+        observer.connection.execute("create unique index one_email on accounts (email)")
+        replicate(ACCOUNTS, [an_upsert("one", Email="x"), an_upsert("three", Email="z")], sink)
+        replicate(ACCOUNTS, [an_upsert("two", Email="x")], sink)
+        observer.connection.execute("update cdc.dead_letter set attempts = 4")
+        source.put("two", 1, Email="z")
+        if when.startswith("before"):
+            explain = wanted.explain
+            tell = [lambda: self.tell_of_a_delete(sink, source, "two", deleted="three")]
+            monkeypatch.setattr(wanted, "explain", lambda *arguments: (tell and tell.pop()(), explain(*arguments))[1])
+        else:
+            source.meanwhile = lambda: self.tell_of_a_delete(sink, source, "three")
+        pass_time(observer, 61)
+
+        assert run_timer() == {Ending.PARKED: 1}
+        assert letter(observer, "state, attempts", "two") == ("waiting", 0)
+        pass_time(observer, 61)
+        assert run_timer()[Ending.APPLIED] == 1
+        assert {row["id"]: row["email"] for row in observer.rows("accounts")} == {"one": "x", "two": "z"}
+
+    def tell_of_a_delete(self, sink, source, asked, deleted=None):
+        """Deliver a delete when the source is asked for a document."""
+        if source.reads[-1] == asked:
+            delete = a_change(deleted or asked, partition_key="p", version=a_version(2, 9, ""), body=None)
+            replicate(ACCOUNTS, [delete], sink)
 
     def test_it_may_be_asked_for_any_number_of_times(self, sink, observer, source, repair):
         """However often an exhausted letter is replayed in vain, the wait after it stays one that fits a calendar."""
