@@ -524,9 +524,7 @@ class TestConflicts:
         assert name_of(observer, "r") == "two"
 
     @pytest.mark.parametrize("when", ["before it is known what stands in the way", "when the holder is asked for"])
-    def test_tries_that_waited_for_another_row_do_not_count(
-        self, sink, observer, source, run_timer, monkeypatch, when
-    ):
+    def test_tries_that_waited_for_another_row_do_not_count(self, sink, observer, source, run_timer, monkeypatch, when):
         """What it wants at its last try is freed meanwhile, by somebody who could not know that it waits for it."""
         observer.connection.execute("create unique index one_email on accounts (email)")
         replicate(ACCOUNTS, [an_upsert("one", Email="x"), an_upsert("three", Email="z")], sink)
