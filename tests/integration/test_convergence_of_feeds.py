@@ -21,6 +21,11 @@ PATHS = ("/p",)
 class FeedPlay(Play):
     """Deliver items of feeds as they come over the wire."""
 
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        # By document, the newest of the versions that any feed has delivered.
+        self.newest = {}
+
     def page(self, source, chosen):
         """Let one page come: versions of any age, of the feed of all versions or of one of the latest versions."""
         picked = [
@@ -39,6 +44,31 @@ class FeedPlay(Play):
         page = read_page(mode, "Accounts", PATHS, items)
         assert page.nameless == 0
         replicate(ACCOUNTS, page.changes, self.sink)
+        for history, place in picked:
+            if live or history[place].body is not None:
+                id_ = history[place].identity.id.strip('"')
+                self.newest[id_] = max(self.newest.get(id_, 0), history[place].version.lsn)
+        self.assert_nothing_is_lost()
+
+    def assert_nothing_is_lost(self):
+        """Assert that each document is as new as what was delivered of it, or waits to be read again."""
+        ledger, letters = self.observer.ledger(), self.observer.letters()
+        names = {row["id"]: row["display_name"] for row in self.observer.rows("accounts")}
+        for id_, newest in self.newest.items():
+            if id_ in letters:
+                assert letters[id_][0] == "undecided"
+            elif id_ in names:
+                assert int(names[id_].removeprefix("name ")) >= newest
+            else:
+                (_, lsn, _, state, *_), absence = ledger[id_], self.is_absence(id_)
+                assert state == "deleted"
+                # What the source has not any more is older than its answer.
+                assert absence or lsn >= newest
+
+    def is_absence(self, id_):
+        """Tell whether a tombstone is from an answer of the source."""
+        query = "select absence from cdc.document where id = %s"
+        return self.observer.connection.execute(query, [f'"{id_}"']).fetchone() == (True,)
 
     def end(self):
         """Deliver what the live feed has not delivered yet of the newest versions, and wait for the rest."""

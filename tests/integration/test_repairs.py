@@ -513,7 +513,7 @@ class TestConflicts:
         assert wait == 1
 
     def test_a_row_that_is_freed_during_a_vain_try_is_taken_at_once(self, sink, observer, source, run_timer):
-        """The feed tells of the holder's delete while the claimant's last try asks for the holder: it is due at once."""
+        """The feed tells of the holder's delete while the claimant's last try asks for it: it is due at once."""
         self.claim_one_row(sink)
         observer.connection.execute("update cdc.dead_letter set attempts = 4")
         source.put("two", row="r", DisplayName="two")
