@@ -1,14 +1,17 @@
 """Whatever of the feeds comes late, twice or in between, nothing is revived: through the reader of both feeds."""
 
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from random import Random
+
+from hypothesis import given
 
 from cdc.feed import FeedMode, read_page
 from cdc.replicate import replicate
 from mappers.accounts import ACCOUNTS
 from tests.integration.test_convergence_of_repairs import (
     GONE,
+    PLAYS,
     PRESENT,
+    SEEDS,
     Play,
     World,
     assert_the_newest_versions_are_there,
@@ -137,10 +140,11 @@ class TidyWorld(World):
         super().write(id_, PRESENT if gone else kind, seconds)
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
-@given(randomness=st.randoms(use_true_random=False))
-def test_no_interleaving_of_feeds_and_tombstones_revives_anything(database, sink, observer, randomness):
+@PLAYS
+@given(seed=SEEDS)
+def test_no_interleaving_of_feeds_and_tombstones_revives_anything(database, sink, observer, seed):
     """Live feed, backfill, replays, late pages, repairs: the end is that of the newest versions alone."""
+    randomness = Random(seed)
     observer.empty()
     play = FeedPlay(database, sink, observer, deletes=True)
     play.world = TidyWorld(skew=randomness.randint(-5, 5))
