@@ -63,10 +63,9 @@ class FeedPlay(Play):
             elif id_ in names:
                 assert int(names[id_].removeprefix("name ")) >= newest
             else:
-                (_, lsn, _, state, *_), absence = ledger[id_], self.is_absence(id_)
+                _, lsn, _, state, _ = ledger[id_]
                 assert state == "deleted"
-                # What the source has not any more is older than its answer.
-                assert absence or lsn >= newest
+                assert newest <= (self.world.gone[id_] if self.is_absence(id_) else lsn)
 
     def is_absence(self, id_):
         """Tell whether a tombstone is from an answer of the source."""

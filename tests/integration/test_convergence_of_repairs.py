@@ -38,6 +38,8 @@ class World:
     # How far the clock that stamps an answer is from the one that stamps versions.
     skew: int = 0
     meanwhile: Callable[[], None] = lambda: None
+    # By document, the lsn of the delete that was answered last.
+    gone: dict[str, int] = field(default_factory=dict)
 
     def write(self, id_: str, kind: str, seconds: int) -> None:
         """Write the next version of a document, so many seconds after the one before."""
@@ -53,9 +55,12 @@ class World:
 
     def read_document(self, identity: Identity) -> Reading:
         """Answer with the newest version, without its lsn."""
-        history = self.histories.get(identity.id.strip('"'))
+        id_ = identity.id.strip('"')
+        history = self.histories.get(id_)
         newest = history[-1] if history else None
         answered = TS + self.clock + self.skew
+        if newest is not None and newest.body is None:
+            self.gone[id_] = newest.version.lsn or 0
         self.meanwhile()
         if newest is None or newest.body is None:
             return Reading(None, answered)
