@@ -62,9 +62,14 @@ update cdc.dead_letter set state = 'discarded', next_attempt_at = null, revision
 where number = %(number)s and kind <> 'undecided' and doubted_at is null;
 
 -- name: prune_tombstones
--- Tombstones that no delivery can come before any more; a letter or a suspicion keeps one.
-delete from cdc.document d
-where d.container = %(container)s and d.state = 'deleted'
-  and d.applied_at < %(before)s and d.ts < extract(epoch from %(before)s)
-  and not exists (select from cdc.dead_letter l where l.key = d.key)
-  and not exists (select from cdc.suspect s where s.key = d.key);
+-- Some of the tombstones that no delivery can come before any more; a letter or a suspicion keeps one. It waits for
+-- nobody, whatever the order: one that somebody writes just now is needed again.
+with old as (
+    select key from cdc.document d
+    where d.container = %(container)s and d.state = 'deleted'
+      and d.applied_at < %(before)s and d.ts < extract(epoch from %(before)s)
+      and not exists (select from cdc.dead_letter l where l.key = d.key)
+      and not exists (select from cdc.suspect s where s.key = d.key)
+    limit %(limit)s for update of d skip locked
+)
+delete from cdc.document d using old where d.key = old.key;

@@ -137,6 +137,30 @@ def test_a_mended_mapper_empties_the_queue(database, sink, observer, letters, pa
     assert list(observer.letters()) == ["naledi"]
 
 
+def test_a_document_that_is_gone_resolves_its_letter(database, sink, observer, letters):
+    """Cosmos says so twice, a settle time apart; its last good rows go, too."""
+    replicate(ACCOUNTS, [a_change("a")], sink)
+    replicate(ACCOUNTS, [a_change("a", version=a_version(1), body=an_account("a", Email=None))], sink)
+    repairs = PostgresRepairs(database, backoff_seconds=60, settle_seconds=60)
+
+    class Gone:
+        def read_document(self, _):
+            return Reading(None, TS + 9)
+
+    letters.replay_all(read_body(ReplayRequest, b'{"kind": "mapping"}'))
+    assert retry([ACCOUNTS], Gone(), repairs, rounds=2) == {Ending.DOUBTED: 1}
+    assert observer.ids() == ["a"]
+    for table, column in (
+        ("dead_letter", "doubted_at"),
+        ("dead_letter", "next_attempt_at"),
+        ("document", "applied_at"),
+    ):
+        observer.connection.execute(f"update cdc.{table} set {column} = {column} - interval '61 seconds'")
+    assert retry([ACCOUNTS], Gone(), repairs, rounds=2) == {Ending.DELETED: 1}
+
+    assert (observer.ids(), observer.letters(), observer.states()) == ([], {}, {"a": "deleted"})
+
+
 def test_a_replay_during_a_vain_try_is_not_lost(database, sink, observer, letters, parked):
     """Whoever mends a mapper replays while a worker with the old one reads the document still."""
     (number,) = numbers(letters.list(query(container="UserProfiles")))
