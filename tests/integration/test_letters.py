@@ -229,6 +229,20 @@ def test_an_undecided_letter_cannot_be_discarded_nor_hurried(letters, sink, obse
     assert observer.connection.execute("select next_attempt_at > now() from cdc.dead_letter").fetchone() == (True,)
 
 
+def test_a_letter_whose_answer_is_doubted_cannot_be_discarded_nor_hurried(letters, observer, parked):
+    """The document may be gone: whether it is, only the second answer tells, a settle time after the first."""
+    observer.connection.execute(
+        "update cdc.dead_letter set doubted_at = now(), next_attempt_at = now() + interval '1h'"
+    )
+    (number,) = numbers(letters.list(query(container="UserProfiles")))
+
+    with pytest.raises(ConflictError):
+        letters.discard(str(number))
+
+    letters.replay(str(number))
+    assert observer.connection.execute("select bool_and(next_attempt_at > now()) from cdc.dead_letter").fetchone()[0]
+
+
 @pytest.mark.parametrize("id_", ["0", "-1", "x", "1.0", "", "9" * 40, "\u0664", "1\0"])
 @pytest.mark.parametrize("act", ["replay", "discard", "find"])
 def test_a_letter_that_is_not_there_is_unknown(letters, id_, act):
