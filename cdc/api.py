@@ -1,18 +1,24 @@
 """HTTP: requests read into models, answers as JSON, and problem details (RFC 9457) for what cannot be granted."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cdc.errors import CdcError, ConflictError, RequestError, UnknownError
 from cdc.model import JsonObject
 from cdc.status import Check
 
 Request = TypeVar("Request", bound="RequestModel")
+Item = TypeVar("Item")
+
+_NUMBER = r"[0-9]{1,18}"
+# Where a list goes on whose items are numbered.
+Token = Annotated[str, Field(pattern=f"^{_NUMBER}$")]
 
 _STATUSES = {
     UnknownError: HTTPStatus.NOT_FOUND,
@@ -60,6 +66,20 @@ def _refuse(what: str, error: ValidationError) -> RequestError:
     if fields == [("", fields[0][1])] and problems[0]["type"] == "json_invalid":
         return RequestError(f"{what} must be a JSON object.")
     return RequestError(f"{what} is not as it must be.", fields)
+
+
+def read_number(id_: str) -> int | None:
+    """Read the number that stands in an address; nothing where there is none that an item may have."""
+    return int(id_) if re.fullmatch(_NUMBER, id_) else None
+
+
+def cut_page(found: Sequence[Item], limit: int, name: Callable[[Item], object]) -> tuple[Sequence[Item], str | None]:
+    """Return a page of a list, and the `after` of the following one, from one item more than the page may have.
+
+    Every list has `after`, the `next` of the page before, and ends with a `next` that is null.
+    """
+    page = found[:limit]
+    return page, str(name(page[-1])) if len(found) > limit else None
 
 
 def answer(read: Callable[[], JsonObject], status: HTTPStatus = HTTPStatus.OK) -> Answer:

@@ -125,8 +125,8 @@ class BackfillApi:
         if request.after is not None:
             self._backfills.read(request.after)  # a page after nothing would look like the last one
         found = self._backfills.list_newest(request.after, request.limit + 1)
-        items = [describe(row) for row in found[: request.limit]]
-        return {"items": items, "next": items[-1]["id"] if len(found) > request.limit else None}
+        page, following = api.cut_page(found, request.limit, lambda row: row["id"])
+        return {"items": [describe(row) for row in page], "next": following}
 
     def _move(self, id_: str, state: str) -> JsonObject:
         self._backfills.move(id_, state)

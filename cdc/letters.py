@@ -6,13 +6,12 @@ from typing import Annotated, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cdc.api import RequestModel
+from cdc.api import RequestModel, Token, cut_page, read_number
 from cdc.errors import ConflictError, ProblemKind, UnknownError
 from cdc.notes import Choice, Letter, LetterState
 from cdc.surrogates import fingerprint
 
 _Container = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00/\\?#]+$")]
-_Number = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
 class Letters(Protocol):
@@ -37,7 +36,7 @@ class LetterQuery(RequestModel):
     container: _Container | None = None
     kind: ProblemKind | None = None
     state: LetterState | None = None
-    after: _Number = 0
+    after: Token = "0"
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 
@@ -71,7 +70,7 @@ class LetterPage(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     items: list[LetterItem]
-    next: int | None
+    next: str | None
 
 
 class Replayed(BaseModel):
@@ -101,9 +100,9 @@ class DeadLetters:
     def list(self, query: LetterQuery) -> LetterPage:
         """Return a page of letters."""
         choice = Choice(query.container, query.kind, query.state)
-        found = self._letters.list(choice, query.after, query.limit + 1)
-        items = [self._describe(letter) for letter in found[: query.limit]]
-        return LetterPage(items=items, next=items[-1].id if len(found) > query.limit else None)
+        found = self._letters.list(choice, int(query.after), query.limit + 1)
+        page, following = cut_page(found, query.limit, lambda letter: letter.number)
+        return LetterPage(items=[self._describe(letter) for letter in page], next=following)
 
     def replay_all(self, request: ReplayRequest) -> Replayed:
         """Have all chosen letters read again by the timer."""
@@ -111,14 +110,14 @@ class DeadLetters:
 
     def replay(self, id_: str) -> Replayed:
         """Have one letter read again by the timer, also a discarded one."""
-        due = self._letters.replay(Choice(number=read_number(id_)))
+        due = self._letters.replay(Choice(number=_read_number(id_)))
         if not due:
             raise _unknown()
         return Replayed(due=due)
 
     def discard(self, id_: str) -> Discarded:
         """Keep one letter from being read again by itself; its document's next version still replaces it."""
-        number = read_number(id_)
+        number = _read_number(id_)
         if not self._letters.discard(number):
             self.find(id_)
             raise ConflictError(
@@ -128,7 +127,7 @@ class DeadLetters:
 
     def find(self, id_: str) -> Letter:
         """Return one letter with its document's identity, for somebody who has the database."""
-        found = self._letters.list(Choice(number=read_number(id_)), 0, 1)
+        found = self._letters.list(Choice(number=_read_number(id_)), 0, 1)
         if not found:
             raise _unknown()
         return found[0]
@@ -148,11 +147,11 @@ class DeadLetters:
         )
 
 
-def read_number(id_: str) -> int:
-    """Read a letter's number; what is none names no letter."""
-    if not (id_.isascii() and id_.isdecimal() and len(id_) <= len(str(2**63 - 1)) - 1):
+def _read_number(id_: str) -> int:
+    number = read_number(id_)
+    if number is None:
         raise _unknown()
-    return int(id_)
+    return number
 
 
 def _unknown() -> UnknownError:

@@ -230,8 +230,10 @@ def _operation(route: Route, names: Mapping[Any, Any], schemas: JsonObject) -> J
     if parameters:
         operation["parameters"] = parameters
     if route.body is not None:
-        content = {_JSON: {"schema": names[route.body, "validation"]}}
-        operation["requestBody"] = {"required": True, "content": content}
+        body = names[route.body, "validation"]
+        # An empty body counts as `{}`.
+        required = "required" in schemas[body["$ref"].rpartition("/")[2]]
+        operation["requestBody"] = {"required": required, "content": {_JSON: {"schema": body}}}
     if route.needs_key:
         operation["security"] = [{_KEY: []}]
     return operation

@@ -17,6 +17,8 @@ Connection = psycopg.Connection[TupleRow]
 _UNREACHABLE = "PostgreSQL cannot be reached: check that the server of POSTGRES_CONNECTION runs and lets this host in"
 _REFUSED = "PostgreSQL refuses the connection: check user, password or identity, and database in POSTGRES_CONNECTION"
 _POOL_TIMEOUT_SECONDS = 10.0
+# psycopg has no class of its own for it.
+_NO_DUMPER = "cannot adapt type"
 
 # A statement that waits for ever would end with the host's function timeout, and take its worker with it. Arrays and
 # temporary tables have no statistics: one plan for all batches, by the indices, is right for each.
@@ -156,7 +158,8 @@ def translate(error: psycopg.Error) -> CdcError:
 
 
 def _translate_client_error(error: psycopg.Error) -> CdcError:
-    if isinstance(error, psycopg.DataError | psycopg.ProgrammingError):  # the latter: no dumper for a value's type
+    # No dumper for a value's type is a ProgrammingError, too, as are statements that are wrong for every document.
+    if isinstance(error, psycopg.DataError) or str(error).startswith(_NO_DUMPER):
         return DocumentError(Problem(ProblemKind.DATA, "$", "a value that PostgreSQL has no form for"))
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         # A refusal at the door has no SQLSTATE in libpq's answer, only the server's word for it.

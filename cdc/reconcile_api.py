@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from cdc.api import Answer, RequestModel, accept, answer, read_body, read_query
+from cdc.api import Answer, RequestModel, Token, accept, answer, cut_page, read_body, read_number, read_query
 from cdc.comparison import Comparison
 from cdc.confirmation import Confirmation
 from cdc.cosmos_queries import CosmosQueries
@@ -24,6 +24,8 @@ from cdc.table_queries import TableQueries
 
 _ADVANCE_SECONDS = 30.0
 _FOUND_SHOWN = 1_000
+# Every reconciliation has a lesser number.
+_NEWEST = 2**62
 
 
 class ReconcileRequest(RequestModel):
@@ -40,7 +42,7 @@ class ReconcileRequest(RequestModel):
 class ListRequest(RequestModel):
     """Which page of the reports."""
 
-    before: Annotated[int, Field(ge=1)] = 2**62
+    after: Token | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 20
 
 
@@ -159,21 +161,24 @@ class Reconciliations:
     def list_reports(self, query: Mapping[str, str]) -> JsonObject:
         """Return the newest reconciliations."""
         request = read_query(ListRequest, query)
-        reports = _by_id(self._runs.list_reports(request.before, request.limit))
-        items = [_reconciliation(id_, rows) for id_, rows in reports.items()]
-        return {"items": items, "next": str(min(reports)) if len(reports) == request.limit else None}
+        before = _NEWEST if request.after is None else int(request.after)
+        reports = _by_id(self._runs.list_reports(before, request.limit + 1))
+        page, following = cut_page(list(reports), request.limit, str)
+        return {"items": [_reconciliation(id_, reports[id_]) for id_ in page], "next": following}
 
     def read_report(self, id_: str) -> JsonObject:
         """Return one reconciliation with what it found."""
-        rows = self._runs.read_reports(int(id_)) if _is_number(id_) else []
-        if not rows:
+        number = read_number(id_)
+        rows = [] if number is None else self._runs.read_reports(number)
+        if number is None or not rows:
             raise UnknownError(f"There is no reconciliation {id_}.")
-        found = self._runs.list_drift(int(id_), _FOUND_SHOWN)
-        return _reconciliation(int(id_), rows) | {"found": [self._found(each) for each in found]}
+        found = self._runs.list_drift(number, _FOUND_SHOWN)
+        return _reconciliation(number, rows) | {"found": [self._found(each) for each in found]}
 
     def find(self, id_: str) -> JsonObject:
         """Return one thing that a reconcile found, with the identity, for somebody who has the database."""
-        found = self._runs.find_drift(int(id_)) if _is_number(id_) else None
+        number = read_number(id_)
+        found = None if number is None else self._runs.find_drift(number)
         if found is None:
             raise UnknownError("No reconcile that is kept has found this.")
         return found
@@ -210,10 +215,6 @@ class Reconciliations:
             lambda: self._read_lag(container),
             source.usage,
         )
-
-
-def _is_number(id_: str) -> bool:
-    return id_.isascii() and id_.isdecimal() and len(id_) < 19
 
 
 def _by_id(rows: Sequence[JsonObject]) -> dict[int, list[JsonObject]]:

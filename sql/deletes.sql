@@ -42,7 +42,7 @@ order by number limit %(limit)s;
 
 -- name: replay_letters
 -- Letters that are read again by the next retry. One that must wait for its second, or for a second answer, does.
--- A discarded letter is meant only where it is named.
+-- A discarded letter is meant only where it is named. A try that began before leaves the letter as it is.
 with chosen as (
     select key from cdc.dead_letter
     where (%(number)s::bigint is null or number = %(number)s)
@@ -52,7 +52,7 @@ with chosen as (
     order by key for update
 )
 update cdc.dead_letter l set
-    state = 'waiting', attempts = 0, claimed_until = null,
+    state = 'waiting', attempts = 0, claimed_until = null, revision = l.revision + 1,
     next_attempt_at = case when l.kind = 'undecided' or l.doubted_at is not null then l.next_attempt_at else now() end
 from chosen where l.key = chosen.key;
 
@@ -62,9 +62,14 @@ update cdc.dead_letter set state = 'discarded', next_attempt_at = null, revision
 where number = %(number)s and kind <> 'undecided' and doubted_at is null;
 
 -- name: prune_tombstones
--- Tombstones that no delivery can come before any more; a letter or a suspicion keeps one.
-delete from cdc.document d
-where d.container = %(container)s and d.state = 'deleted'
-  and d.applied_at < %(before)s and d.ts < extract(epoch from %(before)s)
-  and not exists (select from cdc.dead_letter l where l.key = d.key)
-  and not exists (select from cdc.suspect s where s.key = d.key);
+-- Some of the tombstones that no delivery can come before any more; a letter or a suspicion keeps one. It waits for
+-- nobody, whatever the order: one that somebody writes just now is needed again.
+with old as (
+    select key from cdc.document d
+    where d.container = %(container)s and d.state = 'deleted'
+      and d.applied_at < %(before)s and d.ts < extract(epoch from %(before)s)
+      and not exists (select from cdc.dead_letter l where l.key = d.key)
+      and not exists (select from cdc.suspect s where s.key = d.key)
+    limit %(limit)s for update of d skip locked
+)
+delete from cdc.document d using old where d.key = old.key;

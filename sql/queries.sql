@@ -112,18 +112,28 @@ where held.kind <> 'undecided' or excluded.kind = 'undecided'
 
 -- name: park_again
 -- A letter whose document was read again and refused again: what waits for another document has five tries. Those
--- that it had while it waited for something else do not count.
+-- that it had while it waited for something else do not count: for that row it was not known to wait, so that whoever
+-- freed or wrote the row meanwhile has not woken it. A version that nobody wants read again stays so.
 update cdc.dead_letter l set
     ts = %(ts)s, lsn = %(lsn)s, etag = %(etag)s, kind = %(kind)s, path = %(path)s, message = %(message)s,
     wanted_table = %(wanted_table)s, wanted_key = %(wanted_key)s, attempts = n.attempts,
-    state = case when n.waits and n.attempts >= 5 then 'exhausted' else 'waiting' end,
+    state = case
+        when l.state = 'discarded' and l.etag = %(etag)s then 'discarded'
+        when n.waits and n.attempts >= 5 then 'exhausted'
+        else 'waiting'
+    end,
     next_attempt_at = case
         when n.waits then now() + make_interval(secs => %(backoff_seconds)s * 2 ^ least(n.attempts, 5))
     end,
     revision = l.revision + 1, doubted_at = null, claimed_until = null
 from (
-    select number, waits, case when waits = (kind in ('conflict', 'missing_parent')) then attempts + 1 else 0 end
-    from cdc.dead_letter cross join (select %(kind)s in ('conflict', 'missing_parent')) as k (waits)
+    select number, waits, case when same then attempts + 1 else 0 end
+    from cdc.dead_letter
+    cross join lateral (select
+        %(kind)s in ('conflict', 'missing_parent'),
+        (%(kind)s in ('conflict', 'missing_parent')) = (kind in ('conflict', 'missing_parent'))
+            and (wanted_table, wanted_key) is not distinct from (%(wanted_table)s::text, %(wanted_key)s::text)
+    ) as k (waits, same)
     where number = %(number)s
 ) as n (number, waits, attempts)
 where l.number = n.number and l.revision = %(revision)s;
@@ -178,8 +188,10 @@ using unnest(%(numbers)b::bigint[], %(revisions)b::bigint[]) as s (number, revis
 where l.number = s.number and l.revision = s.revision;
 
 -- name: wake_letters
--- What waited for these rows is due: a conflict for its row to be free, all others for theirs to be written.
-update cdc.dead_letter set state = 'waiting', attempts = 0, next_attempt_at = now(), claimed_until = null
+-- What waited for these rows is due: a conflict for its row to be free, all others for theirs to be written. A try
+-- that began before leaves the letter as it is.
+update cdc.dead_letter set
+    state = 'waiting', attempts = 0, next_attempt_at = now(), claimed_until = null, revision = revision + 1
 where wanted_table = %(table)s and state <> 'discarded'
   and (
       wanted_key = any(%(freed)b::text[])

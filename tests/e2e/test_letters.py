@@ -80,6 +80,9 @@ def test_dead_letters_are_worked_over_http_and_tell_nobody_who_they_are(
     assert ask("POST", "documents/Nowhere/resync", {"id": PLANTED, "partition_key": {}})[0] == 404
     assert ask("POST", "documents/Accounts/resync", {"id": PLANTED, "partition_key": PLANTED, "other": 1})[0] == 400
 
+    for path in ("status", "backfills", "reconciliations", "health/ready"):
+        assert ask("GET", path)[0] == 200
+
     _assert_nowhere(json.dumps(answers), "answers")
     _assert_nowhere(_own_state(query), "state of ours")
     log.seek(0)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cdc import tombstones
 from cdc.cosmos import Cosmos
 from cdc.errors import FatalError
 from cdc.feed import FeedMode, read_page
@@ -219,6 +220,19 @@ def test_old_tombstones_go_and_are_not_needed_any_more(database, sink, observer)
     assert pruned == 1
     assert observer.states().keys() == set(ids) - {"old"}
     assert prune(database, "UserProfiles", datetime.now(UTC)) == 0
+
+
+def test_tombstones_go_in_small_transactions_that_wait_for_nobody(database, sink, observer, connection, monkeypatch):
+    """However many there are; one that somebody writes meanwhile stays."""
+    monkeypatch.setattr(tombstones, "_AT_ONCE", 2)
+    deletes = [a_change(f"a{number}", version=a_version(0, 1, ""), body=None) for number in range(6)]
+    replicate(ACCOUNTS, deletes, sink)
+
+    with connection.transaction():
+        connection.execute("select from cdc.document where id = %s for update", ['"a3"'])
+        assert prune(database, "Accounts", datetime.now(UTC)) == 5
+
+    assert observer.states().keys() == {"a3"}
 
 
 def test_the_later_of_two_deletes_of_one_second_is_held(sink, observer):

@@ -66,10 +66,10 @@ def test_letters_are_listed_without_identities(letters, parked):
 def test_pages_follow_each_other(letters, parked):
     """`next` is the `after` of the page that follows, and null on the last one."""
     first = letters.list(query(limit="2"))
-    second = letters.list(query(limit="2", after=str(first.next)))
+    second = letters.list(query(limit="2", after=first.next))
 
     assert len(first.items) == 2
-    assert first.next == first.items[-1].id
+    assert first.next == str(first.items[-1].id)
     assert len(second.items) == 1
     assert second.next is None
     assert letters.list(query(limit="3")).next is None
@@ -102,6 +102,8 @@ def test_letters_are_filtered(letters, parked, values, count):
         {"limit": "201"},
         {"after": "-1"},
         {"after": str(2**63)},
+        {"after": "\u0664"},
+        {"after": ""},
         {"page": "2"},
         {"container": "a\0b"},
     ],
@@ -133,6 +135,49 @@ def test_a_mended_mapper_empties_the_queue(database, sink, observer, letters, pa
     assert endings == {Ending.APPLIED: 2}
     assert observer.ids() == ["lerato", "thabo"]
     assert list(observer.letters()) == ["naledi"]
+
+
+def test_a_document_that_is_gone_resolves_its_letter(database, sink, observer, letters):
+    """Cosmos says so twice, a settle time apart; its last good rows go, too."""
+    replicate(ACCOUNTS, [a_change("a")], sink)
+    replicate(ACCOUNTS, [a_change("a", version=a_version(1), body=an_account("a", Email=None))], sink)
+    repairs = PostgresRepairs(database, backoff_seconds=60, settle_seconds=60)
+
+    class Gone:
+        def read_document(self, _):
+            return Reading(None, TS + 9)
+
+    letters.replay_all(read_body(ReplayRequest, b'{"kind": "mapping"}'))
+    assert retry([ACCOUNTS], Gone(), repairs, rounds=2) == {Ending.DOUBTED: 1}
+    assert observer.ids() == ["a"]
+    for table, column in (
+        ("dead_letter", "doubted_at"),
+        ("dead_letter", "next_attempt_at"),
+        ("document", "applied_at"),
+    ):
+        observer.connection.execute(f"update cdc.{table} set {column} = {column} - interval '61 seconds'")
+    assert retry([ACCOUNTS], Gone(), repairs, rounds=2) == {Ending.DELETED: 1}
+
+    assert (observer.ids(), observer.letters(), observer.states()) == ([], {}, {"a": "deleted"})
+
+
+def test_a_replay_during_a_vain_try_is_not_lost(database, sink, observer, letters, parked):
+    """Whoever mends a mapper replays while a worker with the old one reads the document still."""
+    (number,) = numbers(letters.list(query(container="UserProfiles")))
+    repairs = PostgresRepairs(database, backoff_seconds=60, settle_seconds=60)
+    asked = []
+
+    class Asked:
+        def read_document(self, _):
+            if not asked:
+                asked.append(letters.replay(str(number)))
+            return Reading(a_bad_profile().body | {"_ts": TS, "_etag": a_version().etag}, TS + 9)
+
+    letters.replay(str(number))
+    retry([USER_PROFILES], Asked(), repairs, rounds=1)
+
+    due = "select next_attempt_at <= now(), claimed_until from cdc.dead_letter where number = %s"
+    assert observer.connection.execute(due, [number]).fetchone() == (True, None)
 
 
 def test_a_replay_gives_an_exhausted_letter_its_tries_back(letters, observer, parked):
@@ -182,6 +227,20 @@ def test_an_undecided_letter_cannot_be_discarded_nor_hurried(letters, sink, obse
 
     assert letters.replay(str(number)).due == 1
     assert observer.connection.execute("select next_attempt_at > now() from cdc.dead_letter").fetchone() == (True,)
+
+
+def test_a_letter_whose_answer_is_doubted_cannot_be_discarded_nor_hurried(letters, observer, parked):
+    """The document may be gone: whether it is, only the second answer tells, a settle time after the first."""
+    observer.connection.execute(
+        "update cdc.dead_letter set doubted_at = now(), next_attempt_at = now() + interval '1h'"
+    )
+    (number,) = numbers(letters.list(query(container="UserProfiles")))
+
+    with pytest.raises(ConflictError):
+        letters.discard(str(number))
+
+    letters.replay(str(number))
+    assert observer.connection.execute("select bool_and(next_attempt_at > now()) from cdc.dead_letter").fetchone()[0]
 
 
 @pytest.mark.parametrize("id_", ["0", "-1", "x", "1.0", "", "9" * 40, "\u0664", "1\0"])

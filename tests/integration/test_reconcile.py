@@ -638,7 +638,8 @@ class TestRequests:
             world.run()
 
         first = world.reconciliations.list_reports({"limit": "2"})
-        second = world.reconciliations.list_reports({"limit": "2", "before": first["next"]})
+        second = world.reconciliations.list_reports({"limit": "2", "after": first["next"]})
 
         assert [each["id"] for each in first["items"]] == ["3", "2"]
         assert ([each["id"] for each in second["items"]], second["next"]) == (["1"], None)
+        assert world.reconciliations.list_reports({"limit": "3"})["next"] is None

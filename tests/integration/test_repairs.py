@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from cdc import wanted
 from cdc.errors import FatalError, TransientError
 from cdc.model import Identity, Outcome
 from cdc.notes import Answer, Ending, Reading
@@ -202,6 +203,41 @@ def test_a_letter_that_comes_while_the_source_answers_stays(sink, observer, sour
     assert observer.letters()["a"][0] == "undecided"
 
 
+def test_an_undecided_letter_that_another_version_joins_stays(sink, observer, source, repair):
+    """It was there before the source was asked; what it waits for now came later."""
+    replicate(ACCOUNTS, [an_upsert(lsn=7)], sink)
+    second, third = (replace(an_upsert(), version=a_version(0, None, etag)) for etag in ("second", "third"))
+    replicate(ACCOUNTS, [second], sink)
+    source.put("a", etag="second")
+    source.meanwhile = lambda: replicate(ACCOUNTS, [third], sink)
+
+    assert repair() is Ending.APPLIED
+
+    assert observer.letters()["a"][0] == "undecided"
+
+
+def test_an_undecided_letter_is_not_answered_before_its_second_is_over(sink, observer, source, repair):
+    """Whoever asks for the document sooner may get what is not the newest version of that second."""
+    replicate(ACCOUNTS, [an_upsert(lsn=7)], sink)
+    replicate(ACCOUNTS, [replace(an_upsert(), version=a_version(0, None, "other"))], sink)
+    observer.connection.execute("update cdc.dead_letter set next_attempt_at = now() + interval '1 hour'")
+    source.put("a", etag="other")
+
+    assert repair() is Ending.APPLIED
+
+    assert observer.letters()["a"][0] == "undecided"
+
+
+def test_an_undecided_letter_stays_where_a_version_of_its_second_is_parked(sink, observer):
+    """It alone knows of the version that may be newer."""
+    replicate(ACCOUNTS, [an_upsert(lsn=7)], sink)
+    replicate(ACCOUNTS, [replace(an_upsert(), version=a_version(0, None, "other"))], sink)
+    replicate(ACCOUNTS, [an_upsert(lsn=8, Email=None)], sink)
+
+    assert observer.states() == {"a": "parked"}
+    assert observer.letters()["a"][0] == "undecided"
+
+
 def test_a_document_that_comes_while_the_source_answers_is_not_undone(sink, observer, source, repair):
     """A repair of a document that nobody held loses against a delivery."""
     source.put("a", 0, DisplayName="read")
@@ -284,6 +320,19 @@ def test_an_older_version_is_believed_when_it_is_repeated(sink, observer, source
     assert observer.ledger()["a"][0] == TS + 1
 
 
+def test_an_absence_counts_anew_when_the_document_was_read_meanwhile(sink, observer, source, repair):
+    """Gone, there, gone: the first answer is no witness for the third."""
+    replicate(ACCOUNTS, [an_upsert()], sink)
+    assert repair() is Ending.DOUBTED
+    source.put("a", etag=a_version(0).etag)
+    assert repair() is Ending.APPLIED
+    del source.documents["a"]
+    pass_time(observer, SETTLE_SECONDS + 1)
+
+    assert repair() is Ending.DOUBTED
+    assert observer.ids() == ["a"]
+
+
 def test_another_answer_needs_a_second_one_of_its_own(sink, observer, source, repair):
     """An older version, and a settle time later no document: each was answered once, so neither is believed."""
     replicate(ACCOUNTS, [an_upsert(ts=5, DisplayName="newer")], sink)
@@ -292,7 +341,7 @@ def test_another_answer_needs_a_second_one_of_its_own(sink, observer, source, re
     pass_time(observer, SETTLE_SECONDS + 1)
 
     del source.documents["a"]
-    assert repair() is Ending.DOUBTED
+    assert [repair(), repair()] == [Ending.DOUBTED] * 2
     assert name_of(observer) == "newer"
     pass_time(observer, SETTLE_SECONDS + 1)
     assert repair() is Ending.DELETED
@@ -381,6 +430,13 @@ class TestConflicts:
         assert run_timer() == {Ending.APPLIED: 1}
         assert name_of(observer, "r") == "two"
         assert observer.letters() == {}
+
+    def test_a_holder_that_keeps_its_row_wakes_nobody(self, sink, run_timer):
+        """However often it changes, its claimant has five tries."""
+        self.claim_one_row(sink)
+        replicate(ACCOUNTS, [an_upsert("one", 1, row="r", DisplayName="changed")], sink)
+
+        assert run_timer() == {}
 
     def test_a_holder_that_is_parked_keeps_its_last_good_row(self, sink, observer, source, run_timer):
         """Its newest version has no rows to tell which one it wants: the claimant waits until it has."""
@@ -510,6 +566,45 @@ class TestConflicts:
         assert letter(observer, "kind, state, attempts", "b") == ("conflict", "waiting", 0)
         (wait,) = letter(observer, "round(extract(epoch from next_attempt_at - now()) / 60)", "b")
         assert wait == 1
+
+    def test_a_row_that_is_freed_during_a_vain_try_is_taken_at_once(self, sink, observer, source, run_timer):
+        """The feed tells of the holder's delete while the claimant's last try asks for it: it is due at once."""
+        self.claim_one_row(sink)
+        observer.connection.execute("update cdc.dead_letter set attempts = 4")
+        source.put("two", row="r", DisplayName="two")
+        source.meanwhile = lambda: self.tell_of_a_delete(sink, source, "one")
+        pass_time(observer, 61)
+
+        assert run_timer() == {Ending.PARKED: 1, Ending.APPLIED: 1}
+        assert name_of(observer, "r") == "two"
+
+    @pytest.mark.parametrize("when", ["before it is known what stands in the way", "when the holder is asked for"])
+    def test_tries_that_waited_for_another_row_do_not_count(self, sink, observer, source, run_timer, monkeypatch, when):
+        """What it wants at its last try is freed meanwhile, by somebody who could not know that it waits for it."""
+        observer.connection.execute("create unique index one_email on accounts (email)")
+        replicate(ACCOUNTS, [an_upsert("one", Email="x"), an_upsert("three", Email="z")], sink)
+        replicate(ACCOUNTS, [an_upsert("two", Email="x")], sink)
+        observer.connection.execute("update cdc.dead_letter set attempts = 4")
+        source.put("two", 1, Email="z")
+        if when.startswith("before"):
+            explain = wanted.explain
+            tell = [lambda: self.tell_of_a_delete(sink, source, "two", deleted="three")]
+            monkeypatch.setattr(wanted, "explain", lambda *arguments: (tell and tell.pop()(), explain(*arguments))[1])
+        else:
+            source.meanwhile = lambda: self.tell_of_a_delete(sink, source, "three")
+        pass_time(observer, 61)
+
+        assert run_timer() == {Ending.PARKED: 1}
+        assert letter(observer, "state, attempts", "two") == ("waiting", 0)
+        pass_time(observer, 61)
+        assert run_timer()[Ending.APPLIED] == 1
+        assert {row["id"]: row["email"] for row in observer.rows("accounts")} == {"one": "x", "two": "z"}
+
+    def tell_of_a_delete(self, sink, source, asked, deleted=None):
+        """Deliver a delete when the source is asked for a document."""
+        if source.reads[-1] == asked:
+            delete = a_change(deleted or asked, partition_key="p", version=a_version(2, 9, ""), body=None)
+            replicate(ACCOUNTS, [delete], sink)
 
     def test_it_may_be_asked_for_any_number_of_times(self, sink, observer, source, repair):
         """However often an exhausted letter is replayed in vain, the wait after it stays one that fits a calendar."""

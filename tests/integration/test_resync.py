@@ -119,6 +119,20 @@ def test_a_document_that_no_mapper_takes_is_parked(ask, source, observer):
     assert observer.letters()["a"][0] == "mapping"
 
 
+def test_a_reader_does_not_undo_a_discard(ask, source, observer):
+    """The version that somebody gave up stays given up, however often it is missed; the next one has a letter again."""
+    source.put(0, Email=None)
+    assert read(ask) == "parked"
+    observer.connection.execute("update cdc.dead_letter set state = 'discarded'")
+
+    assert read(ask) == "parked"
+    assert observer.rows("cdc.dead_letter", "state") == [{"state": "discarded"}]
+
+    source.put(1, Email=None)
+    assert read(ask) == "parked"
+    assert observer.rows("cdc.dead_letter", "state") == [{"state": "waiting"}]
+
+
 def test_a_document_that_seems_to_be_gone_is_confirmed_first(ask, sink, observer):
     """One answer of the source is not believed; the rows stay until it says so again after the settle time."""
     hold(sink)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cdc.errors import ProblemKind
+from cdc.errors import DocumentError, FatalError, ProblemKind
 from cdc.model import Outcome
 from cdc.replicate import replicate
 from mappers.accounts import ACCOUNTS
@@ -41,6 +41,23 @@ def test_a_value_without_a_form_parks_its_document(sink, observer, column, value
     assert [problem.kind for problem in outcome.problems] == [ProblemKind.DATA]
     assert observer.ids() == [f"d{number}" for number in range(5)]
     assert observer.states()["bad"] == "parked"
+
+
+@pytest.mark.parametrize(
+    ("query", "parameters", "error"),
+    [
+        pytest.param("select %s", [{"planted"}], DocumentError, id="no dumper for a value"),
+        pytest.param("select %s, %s", ["planted"], FatalError, id="a parameter too few"),
+        pytest.param("select %(a)s", {"b": "planted"}, FatalError, id="a parameter missing"),
+        pytest.param("select %(a)s, %s", ["planted"], FatalError, id="two kinds of placeholders"),
+    ],
+)
+def test_a_statement_that_psycopg_refuses_blames_no_document(database, query, parameters, error):
+    """Only a value is a document's; a statement is wrong for all of them."""
+    with pytest.raises(error) as caught, database.connection() as connection:
+        connection.execute(query, parameters)
+
+    assert "planted" not in str(caught.value)
 
 
 def test_rows_that_nobody_claims_give_way(sink, observer):

@@ -18,6 +18,15 @@ def test_an_answer_is_json():
     assert json.loads(answer.body) == {"name": "é"}
 
 
+@pytest.mark.parametrize(
+    ("found", "page", "following"),
+    [([], [], None), ([7], [7], None), ([7, 8], [7, 8], None), ([7, 8, 9], [7, 8], "8")],
+)
+def test_a_list_ends_with_its_last_item(found, page, following):
+    """`next` is the name of the last item where another one follows; a full page may be the last one."""
+    assert api.cut_page(found, 2, lambda item: item) == (page, following)
+
+
 @pytest.mark.parametrize("error", [TransientError("PostgreSQL cannot be reached."), FatalError("A table is missing.")])
 def test_an_error_is_problem_details(error):
     """The sentence of the error is the detail, and the status is 503."""

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdc.model import Version
-from cdc.version import Verdict, compare
+from cdc.model import Held, State, Version
+from cdc.version import Verdict, compare, judge
+from tests.builders import a_change
 
 versions = st.builds(
     Version, ts=st.integers(0, 3), lsn=st.none() | st.integers(0, 3), etag=st.sampled_from(["x", "y", ""])
@@ -47,6 +48,51 @@ OPPOSITES = {
 def test_verdict(incoming, held, verdict):
     """A delivered version is judged by ts, then lsn, then etag; what contradicts itself is undecided."""
     assert compare(Version(*incoming), Version(*held)) is verdict
+
+
+@pytest.mark.parametrize(
+    ("incoming", "tombstone", "verdict"),
+    [
+        pytest.param((1, 6, "a"), (1, 7, "a"), Verdict.STALE, id="the version that was deleted"),
+        pytest.param((1, None, "a"), (1, 7, "a"), Verdict.STALE, id="the same, lsn unknown"),
+        pytest.param((1, 8, "b"), (1, 7, "a"), Verdict.NEWER, id="created again in its second"),
+        pytest.param((1, None, "b"), (1, 7, "a"), Verdict.UNDECIDED, id="another of its second, lsn unknown"),
+        pytest.param((2, 8, "b"), (1, 7, "a"), Verdict.NEWER, id="created again"),
+        pytest.param((1, 5, "b"), (2, 7, "a"), Verdict.STALE, id="an older version"),
+        pytest.param((1, 7, None), (1, 7, "a"), Verdict.SAME, id="the same delete event"),
+        pytest.param((1, 9, None), (1, 7, "a"), Verdict.NEWER, id="a later delete of the same second"),
+        pytest.param((1, 5, None), (1, 7, "a"), Verdict.STALE, id="an earlier delete of the same second"),
+        pytest.param((1, 6, "a"), (1, 7, ""), Verdict.STALE, id="a version before a delete of what was never seen"),
+        pytest.param((1, 7, None), (1, 7, ""), Verdict.SAME, id="the same delete of what was never seen"),
+        pytest.param((1, 9, None), (1, 7, ""), Verdict.NEWER, id="a later delete of what was never seen"),
+    ],
+)
+def test_verdict_on_a_tombstone(incoming, tombstone, verdict):
+    """It keeps the etag of what it replaced, where that was seen; a delete event has none of its own."""
+    assert _judge(incoming, tombstone) is verdict
+
+
+@pytest.mark.parametrize(
+    ("incoming", "verdict"),
+    [
+        pytest.param((100, 6, "a"), Verdict.STALE, id="the version that was deleted"),
+        pytest.param((90, 8, "b"), Verdict.UNDECIDED, id="ten seconds before"),
+        pytest.param((110, 8, "b"), Verdict.UNDECIDED, id="ten seconds after"),
+        pytest.param((89, 5, "b"), Verdict.STALE, id="long before"),
+        pytest.param((111, 8, "b"), Verdict.NEWER, id="long after"),
+        pytest.param((105, 8, None), Verdict.NEWER, id="a delete event"),
+    ],
+)
+def test_verdict_on_an_answer_that_a_document_is_gone(incoming, verdict):
+    """Its time is that of another clock."""
+    assert _judge(incoming, (100, 6, "a"), absence=True) is verdict
+
+
+def _judge(incoming, held, *, absence=False):
+    ts, lsn, etag = incoming
+    body = {"body": None} if etag is None else {}
+    change = a_change(version=Version(ts, lsn, etag or ""), **body)
+    return judge(change, Held(Version(*held), State.DELETED, absence))
 
 
 @given(versions, versions)
