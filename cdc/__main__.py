@@ -20,6 +20,9 @@ def main() -> int:
     arguments = _parser().parse_args()
     # The SDK trusts the certificate of a Cosmos server on this machine, and urllib3 says so at every request.
     warnings.filterwarnings("ignore", message="Unverified HTTPS request is being made to host '(localhost|127.0.0.1)'")
+    if arguments.run is None:  # the OpenAPI document is the same whatever the settings are
+        print(json.dumps(openapi.write_document(), indent=2))
+        return 0
     run: Callable[[Runtime, argparse.Namespace], int] = arguments.run
     try:
         settings = Settings.read(_environment())
@@ -60,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--drift", action="store_true", help="the id is that of something that a reconcile found")
     command.set_defaults(run=_show)
     help_ = "print the OpenAPI document of the HTTP API"
-    commands.add_parser("openapi", help=help_, description=help_).set_defaults(run=_print_openapi)
+    commands.add_parser("openapi", help=help_, description=help_).set_defaults(run=None)
     return parser
 
 
@@ -72,6 +75,8 @@ def _environment() -> Mapping[str, str]:
     try:
         values = json.loads(path.read_text(encoding="utf-8-sig"))["Values"]
         return {**{str(name): str(value) for name, value in values.items()}, **os.environ}
+    except json.JSONDecodeError as error:  # it tells the place and quotes nothing
+        raise SettingsError(f"local.settings.json is not JSON: {error}.") from None
     except (ValueError, LookupError, TypeError, AttributeError):
         raise SettingsError("local.settings.json must be a JSON object that holds an object Values.") from None
 
@@ -130,11 +135,6 @@ def _show_letter(runtime: Runtime, id_: str) -> int:
     print(
         f"state          {letter.state}, {letter.attempts} attempts, parked at {letter.parked_at:%Y-%m-%d %H:%M:%S %Z}"
     )
-    return 0
-
-
-def _print_openapi(_: Runtime, __: argparse.Namespace) -> int:
-    print(json.dumps(openapi.write_document(), indent=2))
     return 0
 
 

@@ -48,7 +48,7 @@ def read_body(model: type[Request], body: bytes) -> Request:
     try:
         return model.model_validate_json(body.strip() or b"{}", strict=True)
     except ValidationError as error:
-        raise _refuse("The body", error) from None
+        raise _refuse("The body", model, error) from None
 
 
 def read_query(model: type[Request], query: Mapping[str, str]) -> Request:
@@ -57,12 +57,19 @@ def read_query(model: type[Request], query: Mapping[str, str]) -> Request:
         # The function key may stand in the query; it is the host's.
         return model.model_validate({name: value for name, value in query.items() if name != "code"})
     except ValidationError as error:
-        raise _refuse("The query", error) from None
+        raise _refuse("The query", model, error) from None
 
 
-def _refuse(what: str, error: ValidationError) -> RequestError:
+def _refuse(what: str, model: type[RequestModel], error: ValidationError) -> RequestError:
     problems = error.errors(include_url=False, include_context=False, include_input=False)
-    fields = [(".".join(map(str, each["loc"])), each["msg"].removeprefix("Value error, ")) for each in problems]
+    sentences = {
+        "extra_forbidden": f"is not known here: the names are {', '.join(model.model_fields)}",
+        "too_short": "must not be empty",
+    }
+    fields = [
+        (".".join(map(str, each["loc"])), sentences.get(each["type"]) or each["msg"].removeprefix("Value error, "))
+        for each in problems
+    ]
     if fields == [("", fields[0][1])] and problems[0]["type"] == "json_invalid":
         return RequestError(f"{what} must be a JSON object.")
     return RequestError(f"{what} is not as it must be.", fields)

@@ -12,9 +12,12 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _UNVERIFIED = ("allow", "prefer", "require")
 _FORMS = (
     "must be a libpq URI, postgresql://user:password@host:5432/database, or libpq keywords, host=... dbname=..., "
-    "or Npgsql keywords, Host=...;Database=...;Username=...;Password=..."
+    "or Npgsql keywords, Host=...;Database=...;Username=...;Password=..., a value that holds ; or a quote in quotes"
 )
-_MISREAD = "must have its user and password percent-encoded: %40 for @, %2F for /, %3A for :"
+_MISREAD = (
+    "must be a libpq URI, postgresql://user:password@host:5432/database, with user and password percent-encoded "
+    "(%40 for @, %2F for /, %3A for :, %25 for %), a number as its port, and no parameter that libpq does not have"
+)
 
 
 def read(text: str) -> str:
@@ -73,7 +76,7 @@ def _read_libpq(text: str) -> dict[str, str]:
         return {name: str(value) for name, value in conninfo_to_dict(text).items()}
     except ProgrammingError:
         # libpq's own message may quote the password.
-        raise ValueError(_FORMS) from None
+        raise ValueError(_MISREAD if _is_uri(text) else _FORMS) from None
 
 
 def _is_here(parameters: dict[str, str]) -> bool:

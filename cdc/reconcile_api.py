@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
 from cdc.api import Answer, RequestModel, Token, accept, answer, cut_page, read_body, read_number, read_query
 from cdc.comparison import Comparison
@@ -37,6 +37,14 @@ class ReconcileRequest(RequestModel):
     sample: Annotated[int, Field(ge=0, le=1_000_000)] | Literal["all"] | None = None
     max_request_units: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     max_deletes: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
+
+    @field_validator("sample", mode="wrap")
+    @classmethod
+    def _check_sample(cls, value: object, read: ValidatorFunctionWrapHandler) -> object:
+        try:
+            return read(value)
+        except ValidationError:  # pydantic would name each form that it is not, as a field of its own
+            raise ValueError("must be a whole number from 0 to 1000000, or `all`") from None
 
 
 class ListRequest(RequestModel):
@@ -73,7 +81,8 @@ class Reconciliations:
         """Begin what a request asks for: the id of the reconciliation, and its containers."""
         request = read_body(ReconcileRequest, body)
         containers = list(dict.fromkeys(request.containers or self._mappers))
-        unknown = [f"{name} is not replicated" for name in containers if name not in self._mappers]
+        names = ", ".join(self._mappers)
+        unknown = [f"{name} is not replicated: name one of {names}" for name in containers if name not in self._mappers]
         if unknown:
             raise RequestError("The body is not as it must be.", [("containers", each) for each in unknown])
         running = self._runs.read_running(containers)

@@ -169,6 +169,7 @@ class Runtime:
 
     def create_lease_container(self) -> None:
         """Create the lease container where it is missing."""
+        self._check_lease_names()
         self._cosmos.create_lease_container(self.settings.lease_database, self.settings.lease_container)
 
     def adopt(self, container: str) -> None:
@@ -208,7 +209,15 @@ class Runtime:
             names = ", ".join(migration.name for migration in missing)
             raise FatalError(f"The database lacks {names}: run python -m cdc migrate.")
 
+    def _check_lease_names(self) -> None:
+        database, container = self.settings.lease_database, self.settings.lease_container
+        if database == self.settings.cosmos_database and container in {mapper.container for mapper in self.mappers}:
+            raise FatalError(
+                f"LEASE_CONTAINER names {container}, which is replicated: name a container for leases alone."
+            )
+
     def _check_leases(self) -> None:
+        self._check_lease_names()
         self._cosmos.check_lease_container(self.settings.lease_database, self.settings.lease_container)
 
     def _check_container(self, container: str) -> None:

@@ -59,6 +59,12 @@ def _read_postgres_connection(secret: SecretStr) -> SecretStr:
     return SecretStr(conninfo.read(secret.get_secret_value()))
 
 
+def _check_identity_key(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < _LEAST_KEY:
+        raise ValueError(f"must be a secret of at least {_LEAST_KEY} characters")
+    return secret
+
+
 def _matching(pattern: str, expectation: str) -> AfterValidator:
     def check(text: str) -> str:
         if not re.fullmatch(pattern, text):
@@ -85,6 +91,7 @@ def _split_names(value: object) -> object:
 
 
 _COSMOS = "COSMOS_CONNECTION"
+_LEAST_KEY = 16
 _GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _Endpoint = Annotated[
     str, _matching(r"https://[^/\s]+/?", "must be the account's address: https://<account>.documents.azure.com:443/")
@@ -128,7 +135,7 @@ class Settings(BaseModel):
     durable_hub: Annotated[
         str, _matching(r"[A-Za-z][A-Za-z0-9]{2,44}", "must be 3 to 45 letters and digits, a letter first")
     ]
-    identity_key: Annotated[SecretStr, Field(min_length=16)]
+    identity_key: Annotated[SecretStr, AfterValidator(_check_identity_key)]
     change_feed_start: Annotated[Literal["beginning"] | datetime, BeforeValidator(_read_start)] = "beginning"
     migration_phase: _Phase | None = None
     # The application's own name for it.

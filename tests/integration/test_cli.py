@@ -60,7 +60,31 @@ def test_settings_file_that_is_no_json_is_named(run, tmp_path):
     """A broken local.settings.json is one sentence, too."""
     (tmp_path / "local.settings.json").write_text("{", encoding="utf-8")
 
+    assert_failed(run("migrate"), "local.settings.json is not JSON: ", "line 1 column 2")
+
+
+def test_a_settings_file_without_values_is_named(run, tmp_path):
+    """JSON of another shape is one sentence that says which shape it must have."""
+    (tmp_path / "local.settings.json").write_text('{"Values": 3}', encoding="utf-8")
+
     assert_failed(run("migrate"), "local.settings.json must be a JSON object")
+
+
+def test_the_openapi_document_needs_no_settings(run):
+    """It is the same whatever the settings are."""
+    done = run("openapi")
+
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["openapi"].startswith("3.")
+
+
+def test_a_lease_container_that_is_replicated_is_refused(run):
+    """Leases would stand among the documents of the application."""
+    values = COSMOS | {"LEASE_DATABASE": COSMOS["COSMOS_DATABASE"], "LEASE_CONTAINER": "Accounts"}
+
+    done = run("setup", **values, POSTGRES_CONNECTION="postgresql://localhost:9/app")
+
+    assert_failed(done, "LEASE_CONTAINER names Accounts, which is replicated")
 
 
 def test_an_extra_container_without_a_mapper_is_refused(run):

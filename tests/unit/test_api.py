@@ -6,7 +6,9 @@ from http import HTTPStatus
 import pytest
 
 from cdc import api
-from cdc.errors import FatalError, TransientError
+from cdc.backfill_api import StartRequest
+from cdc.errors import FatalError, RequestError, TransientError
+from cdc.reconcile_api import ReconcileRequest
 from cdc.status import Check
 
 
@@ -70,3 +72,34 @@ def test_a_problem_has_the_members_of_the_standard():
 
     assert answer.status == 404
     assert json.loads(answer.body).keys() == {"type", "title", "status", "detail", "errors"}
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "field", "words"),
+    [
+        (
+            StartRequest,
+            {"container": "Accounts"},
+            "container",
+            "the names are containers, max_request_units_per_second",
+        ),
+        (StartRequest, {"containers": []}, "containers", "must not be empty"),
+        (ReconcileRequest, {"sample": "some"}, "sample", "must be a whole number from 0 to 1000000, or `all`"),
+        (ReconcileRequest, {"sample": -1}, "sample", "must be a whole number from 0 to 1000000, or `all`"),
+    ],
+)
+def test_a_wrong_field_is_named_once_with_what_it_may_be(model, body, field, words):
+    """A name that is nearly right is told the right ones, in words that need no knowledge of Python."""
+    with pytest.raises(RequestError) as refusal:
+        api.read_body(model, json.dumps(body).encode())
+
+    ((name, message),) = refusal.value.fields
+    assert name == field
+    assert words in message
+
+
+def test_both_forms_of_a_sample_are_read():
+    """A number and the word for all of them are what a reconcile may be asked for."""
+    assert api.read_body(ReconcileRequest, b'{"sample": 5}').sample == 5
+    assert api.read_body(ReconcileRequest, b'{"sample": "all"}').sample == "all"
+    assert api.read_body(ReconcileRequest, b"{}").sample is None

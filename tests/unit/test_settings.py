@@ -158,6 +158,35 @@ def test_a_mode_that_falls_back_to_plain_text_is_refused(mode):
     assert "sslmode=disable" in message
 
 
+def test_a_short_identity_key_is_refused_in_words_of_a_secret():
+    """It is told how long it must be, and not quoted."""
+    message = read_error(IDENTITY_KEY="s3cret")
+
+    assert "  IDENTITY_KEY: must be a secret of at least 16 characters" in message
+    assert "s3cret" not in message
+
+
+@pytest.mark.parametrize(
+    "text", ["postgresql://app:ge%heim@localhost/app", "postgresql://app:geheim@localhost:port/app"]
+)
+def test_what_is_wrong_in_a_uri_is_among_what_its_message_names(text):
+    """A percent sign and a port are as easily wrong as an @ in a password."""
+    message = read_error(POSTGRES_CONNECTION=text)
+
+    assert "%25 for %" in message
+    assert "a number as its port" in message
+    assert "heim" not in message
+
+
+@pytest.mark.parametrize("text", ["Host=h;Username=u;Password=ge;heim", "Host=h;Username=u;Password='geheim"])
+def test_a_value_that_needs_quotes_is_told_so(text):
+    """A semicolon or a quote in a password ends an Npgsql connection string early."""
+    message = read_error(POSTGRES_CONNECTION=text)
+
+    assert "a value that holds ; or a quote in quotes" in message
+    assert "heim" not in message
+
+
 @pytest.mark.parametrize("value", ["not a connection", "postgresql://host/app?nonsense=1", "host"])
 def test_unreadable_postgres_connections_are_refused(value):
     """The message shows the forms that are understood."""
