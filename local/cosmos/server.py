@@ -133,7 +133,10 @@ class CosmosServer:
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         begun = time.perf_counter()
-        body = await request.content.read()
+        try:
+            body = await request.content.read()
+        except ConnectionResetError:
+            raise asyncio.CancelledError from None  # its client is gone: it never happened
         segments = wire.split_path(request.raw_path)
         call = Call(request.method, segments, request.headers, body, request.host, self._scheme)
         try:

@@ -143,3 +143,18 @@ def test_command_ends_with_its_parent() -> None:
 
     with os.fdopen(read_end) as pipe:
         assert pipe.read() == ""  # comes to its end once the server, its last writer, is gone
+
+
+def test_a_client_that_dies_while_it_sends_is_no_error(
+    server: CosmosServer, client: CosmosClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its request never happened, and nothing is said of it."""
+    address = server.connection_string.partition("//")[2].partition("/")[0].partition(":")
+    with socket.create_connection((address[0], int(address[2]))) as dying:
+        dying.sendall(b"POST /dbs HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\n{")
+        list(client.list_databases())  # the server has come past it, and waits for the rest
+        dying.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+    list(client.list_databases())
+
+    assert not caplog.records
