@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from select import select
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,6 +13,7 @@ from psycopg.sql import SQL
 from cdc import stage
 from cdc.errors import DocumentError, FatalError, ProblemKind
 from cdc.model import Outcome, State
+from cdc.postgres import pipelined, request_answers
 from cdc.replicate import replicate
 from mappers.accounts import ACCOUNTS
 from mappers.user_profiles import USER_PROFILES
@@ -146,3 +148,14 @@ def test_only_bytes_are_bytes(value):
     """A number is not so many zeros."""
     with pytest.raises(DocumentError):
         stage.parameters([("key", "bytea")], [(value,)])
+
+
+def test_answers_arrive_without_being_waited_for(database):
+    """What was asked for is there, before anybody reads it."""
+    with database.transaction() as connection, pipelined(connection):
+        connection.execute("select 1")
+        request_answers(connection)
+
+        arrived, _, _ = select([connection.fileno()], [], [], 30)
+
+    assert arrived
