@@ -1,6 +1,7 @@
 """Several writers at once: whoever comes second finds what the first one left."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import product
 from threading import Barrier
 from types import SimpleNamespace
@@ -200,6 +201,26 @@ def test_a_lost_connection_loses_nothing(sink, observer, dsn):
     assert observer.letters() == {}
     assert replicate(ACCOUNTS, batch, sink).applied == 2
     assert observer.ids() == ["a", "b"]
+
+
+def test_a_connection_that_is_lost_while_a_batch_is_mapped_loses_nothing(database, observer):
+    """What is under way in the pipeline comes to nothing, no document is blamed, and the retry applies the batch."""
+    sink, batch = PostgresSink(database), [an_upsert(f"d{number}") for number in range(60)]
+    last = max(batch, key=lambda change: change.key).body["id"]
+    others = "pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+
+    def disconnect(account):
+        if account.id == last:
+            observer.connection.execute(f"select pg_terminate_backend(pid) from {others}")
+            while observer.connection.execute(f"select from {others}").rowcount:
+                pass
+        return ACCOUNTS.rows(account)
+
+    with pytest.raises(TransientError):
+        replicate(replace(ACCOUNTS, rows=disconnect), batch, sink)
+
+    assert observer.ledger() == {}
+    assert replicate(ACCOUNTS, batch, sink) == Outcome(applied=60)
 
 
 def test_the_ledger_is_locked_in_key_order(dsn, sink, observer):
