@@ -20,8 +20,8 @@ _POOL_TIMEOUT_SECONDS = 10.0
 # psycopg has no class of its own for it.
 _NO_DUMPER = "cannot adapt type"
 
-# A statement that waits for ever would end with the host's function timeout, and take its worker with it. Arrays and
-# temporary tables have no statistics: one plan for all batches, by the indices, is right for each.
+# A statement that waits for ever would end with the host's function timeout, and take its worker with it. Arrays have
+# no statistics: one plan for all batches, by the indices, is right for each.
 _SETTINGS: LiteralString = """
 select set_config('lock_timeout', '30s', %(local)s), set_config('statement_timeout', '120s', %(local)s),
        set_config('plan_cache_mode', 'force_generic_plan', %(local)s), set_config('random_page_cost', '1.1', %(local)s)
@@ -125,6 +125,7 @@ def pipelined(connection: Connection) -> Iterator[None]:
 def request_answers(connection: Connection) -> None:
     """Have the server send what it answers so far, and not only when it is waited for."""
     connection.pgconn.send_flush_request()
+    connection.pgconn.flush()  # the request itself would stay here until the next statement
 
 
 @contextmanager

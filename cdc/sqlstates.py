@@ -24,6 +24,7 @@ _VERDICTS: dict[str, _Verdict] = {
     "25P04": TransientError,  # a transaction for too long
     "40": TransientError,  # 40003 too: whether it was committed is not known, and a replay changes nothing
     "40002": _DATA,  # a rule broken at the commit is broken again next time
+    "42846": _DATA,  # a value of another type than its column's: only there do statements of ours cast
     "44000": _DATA,  # a view's check option
     "53": TransientError,
     "53400": FatalError,  # a limit of the server's configuration

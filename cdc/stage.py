@@ -55,7 +55,7 @@ class Texts(Array):
 class Keys(Array):
     """A bytea array."""
 
-    element = bytes
+    element = b"".__add__  # bytes(3) would be three zeros
     element_oid = 17
 
 
@@ -100,12 +100,14 @@ for _of, _oid in ((Texts, 1009), (Keys, 1001), (Jsons, 3807)):
 
 
 def _array(name: str, type_: str, values: Sequence[Any]) -> Array | list[Any]:
-    if type_ not in _ARRAYS:
-        return list(values)
     try:
-        return _ARRAYS[type_].of(values)
+        if type_ in _ARRAYS:
+            return _ARRAYS[type_].of(values)
+        if list not in map(type, values):  # unnest would take a list's items for values of rows
+            return list(values)
     except (TypeError, ValueError):
-        raise DocumentError(Problem(ProblemKind.DATA, name, "a value that PostgreSQL has no form for")) from None
+        pass
+    raise DocumentError(Problem(ProblemKind.DATA, name, "a value that PostgreSQL has no form for"))
 
 
 def _type(name: str) -> SQL:

@@ -1,6 +1,7 @@
 """Several writers at once: whoever comes second finds what the first one left."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import product
 from threading import Barrier
 from types import SimpleNamespace
@@ -62,14 +63,18 @@ def test_a_delete_removes_rows_written_meanwhile(database, observer):
     assert observer.states() == {"a": "deleted"}
 
 
-def test_a_newer_version_written_meanwhile_wins(database, observer):
-    """The guard of the ledger, not the unlocked read, decides; the loser's neighbours go in."""
-    sink = Overtaken(database, an_upsert(ts=3, DisplayName="newer"))
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_newer_version_written_meanwhile_wins(database, observer, order):
+    """The guard of the ledger, not the unlocked read, decides; the loser's neighbours go in, before it and after it."""
+    loser, neighbour = sorted("ab", key=lambda id_: an_upsert(id_).key)[::order]
+    sink = Overtaken(database, an_upsert(loser, ts=3, DisplayName="newer"))
 
-    outcome = replicate(ACCOUNTS, [an_upsert(ts=2), an_upsert("b")], sink)
+    outcome = replicate(ACCOUNTS, [an_upsert(loser, ts=2), an_upsert(neighbour)], sink)
 
     assert outcome == Outcome(applied=1, stale=1)
-    assert {row["id"]: row["display_name"] for row in observer.rows("accounts")} == {"a": "newer", "b": "Thandi M"}
+    names = {row["id"]: row["display_name"] for row in observer.rows("accounts")}
+    assert names == {loser: "newer", neighbour: "Thandi M"}
 
 
 def test_a_delete_committed_meanwhile_is_not_undone(database, observer):
@@ -82,16 +87,18 @@ def test_a_delete_committed_meanwhile_is_not_undone(database, observer):
     assert observer.ids() == []
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("email", ["thandi@example.com", None], ids=["mapped", "unmappable"])
 def test_a_version_that_became_undecided_meanwhile_is_read_again(database, observer, email):
-    """What lost against a version that it cannot be ordered with is not dropped."""
-    sink = Overtaken(database, an_upsert(ts=2, lsn=7, DisplayName="first"))
+    """What lost against a version that it cannot be ordered with is not dropped, whatever comes after it."""
+    loser, neighbour = sorted("ab", key=lambda id_: an_upsert(id_).key)
+    sink = Overtaken(database, an_upsert(loser, ts=2, lsn=7, DisplayName="first"))
 
-    outcome = replicate(ACCOUNTS, [an_upsert(ts=2, lsn=None, Email=email)], sink)
+    outcome = replicate(ACCOUNTS, [an_upsert(loser, ts=2, lsn=None, Email=email), an_upsert(neighbour)], sink)
 
-    assert outcome == Outcome(undecided=1)
-    assert [row["display_name"] for row in observer.rows("accounts")] == ["first"]
-    assert observer.letters() == {"a": ("undecided", "_ts", TS + 2)}
+    assert outcome == Outcome(applied=1, undecided=1)
+    assert {row["id"]: row["display_name"] for row in observer.rows("accounts")}[loser] == "first"
+    assert observer.letters() == {loser: ("undecided", "_ts", TS + 2)}
 
 
 VERSIONS = [Version(TS + ts, lsn, etag) for ts in (0, 9, 30) for lsn in (None, 0, 1) for etag in ("x", "y")]
@@ -194,6 +201,26 @@ def test_a_lost_connection_loses_nothing(sink, observer, dsn):
     assert observer.letters() == {}
     assert replicate(ACCOUNTS, batch, sink).applied == 2
     assert observer.ids() == ["a", "b"]
+
+
+def test_a_connection_that_is_lost_while_a_batch_is_mapped_loses_nothing(database, observer):
+    """What is under way in the pipeline comes to nothing, no document is blamed, and the retry applies the batch."""
+    sink, batch = PostgresSink(database), [an_upsert(f"d{number}") for number in range(60)]
+    last = max(batch, key=lambda change: change.key).body["id"]
+    others = "pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+
+    def disconnect(account):
+        if account.id == last:
+            observer.connection.execute(f"select pg_terminate_backend(pid) from {others}")
+            while observer.connection.execute(f"select from {others}").rowcount:
+                pass
+        return ACCOUNTS.rows(account)
+
+    with pytest.raises(TransientError):
+        replicate(replace(ACCOUNTS, rows=disconnect), batch, sink)
+
+    assert observer.ledger() == {}
+    assert replicate(ACCOUNTS, batch, sink) == Outcome(applied=60)
 
 
 def test_the_ledger_is_locked_in_key_order(dsn, sink, observer):

@@ -5,8 +5,10 @@ from itertools import pairwise
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cdc import replicate as engine
 from cdc.model import Version
 from cdc.replicate import replicate
+from cdc.sink import PostgresSink
 from cdc.version import Verdict, compare
 from mappers.accounts import ACCOUNTS
 from tests.builders import TS, a_change, a_version, an_account
@@ -137,3 +139,45 @@ def test_no_version_is_lost_whatever_the_clocks_say(sink, observer, versions, ki
             if other not in covered and compare(other, version) in (Verdict.STALE, Verdict.SAME)
         )
     assert set(versions) <= set(covered)
+
+
+# What becomes of a document: gone, not to be mapped, or a row, a unique value and a number of child rows.
+MOVES = st.none() | st.just(UNMAPPABLE) | st.tuples(st.sampled_from("wxyz"), st.sampled_from("1234"), st.integers(0, 2))
+
+
+def a_move(id_, ts, move):
+    """Build a version of a document that goes to another row, maybe one that another document leaves."""
+    if not isinstance(move, tuple):
+        return a_change(id_, version=a_version(ts), body=a_body(id_, ts, move))
+    row, email, scenarios = move
+    ids = [f"scenario-{ts}-{number}" for number in range(scenarios)]
+    return a_change(id_, version=a_version(ts), body=an_account(row, Email=email, CompletedScenarioIds=ids))
+
+
+@REAL_DATABASE
+@given(
+    batches=st.lists(st.dictionaries(st.sampled_from("abcde"), MOVES, min_size=1), min_size=2, max_size=5),
+    size=st.integers(1, 2),
+)
+def test_rows_that_change_hands_end_alike_whole_and_in_pieces(database, observer, monkeypatch, batches, size):
+    """Swaps, chains, conflicts and unique values: rows, ledger, letters and counts do not tell how it was written."""
+    observer.connection.execute("create unique index if not exists one_email on accounts (email)")
+    ends = []
+    for most in (1_000_000, size):
+        monkeypatch.setattr(engine, "_LEAST", most)
+        monkeypatch.setattr(engine, "_MOST", most)
+        observer.empty()
+        for ts, moves in enumerate(batches):
+            changes = [a_move(id_, ts, move) for id_, move in moves.items()]
+            seen = []
+            outcome = replicate(
+                ACCOUNTS,
+                [*changes, changes[0]],
+                PostgresSink(database),
+                lambda _, outcome, seen=seen: seen.append(outcome),
+            )
+            assert seen[-1] == outcome
+            ends.append(
+                (outcome, a_state(observer, ()), observer.rows("cdc.dead_letter", "id, next_attempt_at <= now()"))
+            )
+    assert ends[: len(batches)] == ends[len(batches) :]

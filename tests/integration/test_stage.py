@@ -1,11 +1,19 @@
 """Rows of many documents reach the server at once, and what PostgreSQL has no form for blames its document alone."""
 
+import json
 from dataclasses import replace
+from datetime import UTC, datetime
+from select import select
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg.sql import SQL
 
+from cdc import stage
 from cdc.errors import DocumentError, FatalError, ProblemKind
-from cdc.model import Outcome
+from cdc.model import Outcome, State
+from cdc.postgres import pipelined, request_answers
 from cdc.replicate import replicate
 from mappers.accounts import ACCOUNTS
 from mappers.user_profiles import USER_PROFILES
@@ -22,6 +30,10 @@ from tests.builders import a_badge, a_change, a_profile, a_version, an_account
         pytest.param("settings", {"x": object()}, id="an object in JSON"),
         pytest.param("settings", {"x": float("nan")}, id="no number in JSON"),
         pytest.param("settings", {"x": "\0"}, id="NUL in JSON"),
+        pytest.param("created_at", 5, id="a number for a time"),
+        pytest.param("created_at", [datetime(2026, 1, 1, tzinfo=UTC)], id="a list for a time"),
+        pytest.param("created_at", [], id="an empty list for a time"),
+        pytest.param("display_name", b"x", id="bytes for text"),
     ],
 )
 def test_a_value_without_a_form_parks_its_document(sink, observer, column, value):
@@ -89,3 +101,61 @@ def test_many_versions_of_many_documents_end_alike_both_ways(sink, observer):
         assert replicate(USER_PROFILES, batch, sink) == Outcome(applied=20)
         assert {row["id"] for row in observer.rows("user_badges")} == set(badges)
         assert len(observer.rows("user_badges")) == 20 * len(badges)
+
+
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(TEXTS, values, max_size=3),
+    max_leaves=6,
+)
+LONG = st.sampled_from([999, 1_000, 100_000])
+VALUES = {
+    "text": TEXTS | st.builds("é".__mul__, LONG) | st.sampled_from(State),
+    "bytea": st.binary() | st.builds(b"\0".__mul__, LONG) | st.builds(bytearray, st.binary()),
+    "jsonb": JSON,
+    "bigint": st.integers(-(2**63), 2**63 - 1),
+    "boolean": st.booleans(),
+    "timestamp with time zone": st.datetimes(timezones=st.just(UTC)),
+}
+SHAPE = tuple((name.split()[0], name) for name in VALUES)
+ROWS = st.lists(st.tuples(*(st.none() | values for values in VALUES.values())), min_size=1, max_size=5)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=ROWS)
+def test_postgres_reads_what_was_sent(connection, rows):
+    """Rows arrive value by value and in order, as those that psycopg sends one by one."""
+    columns = SQL(", ").join(SQL("{}").format(SQL(f"s.{name}")) for name, _ in SHAPE)
+    sent = connection.execute(
+        SQL("select {} from {}").format(columns, stage.source(SHAPE)), stage.parameters(SHAPE, rows)
+    )
+
+    alone = SQL("select {}").format(SQL(", ").join(SQL(f"%s::{type_}") for _, type_ in SHAPE))
+    assert sent.fetchall() == [connection.execute(alone, _one_by_one(row)).fetchone() for row in rows]
+
+
+def _one_by_one(row):
+    json_place = list(VALUES).index("jsonb")
+    return [
+        None if value is None else json.dumps(value) if place == json_place else value
+        for place, value in enumerate(row)
+    ]
+
+
+@pytest.mark.parametrize("value", [3, True, "text", [1, 2]])
+def test_only_bytes_are_bytes(value):
+    """A number is not so many zeros."""
+    with pytest.raises(DocumentError):
+        stage.parameters([("key", "bytea")], [(value,)])
+
+
+def test_answers_arrive_without_being_waited_for(database):
+    """What was asked for is there, before anybody reads it."""
+    with database.transaction() as connection, pipelined(connection):
+        connection.execute("select 1")
+        request_answers(connection)
+
+        arrived, _, _ = select([connection.fileno()], [], [], 30)
+
+    assert arrived
