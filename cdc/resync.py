@@ -105,7 +105,7 @@ class Resync:
         """Read one document; raise TransientError while others keep writing it."""
         mapper = self._mappers.get(container)
         if mapper is None:
-            raise UnknownError("This container is not replicated: GET /api/status names those that are.")
+            raise UnknownError.of_container(self._mappers)
         key = request.raw_key()
         _check_levels(key, self._confirm(container).partition_key_paths)
         identity = Identity.of(container, key, request.id)

@@ -69,8 +69,8 @@ class Runtime:
             settings.change_feed_start,
         )
         identity_key = settings.identity_key.get_secret_value()
-        self.dead_letters = DeadLetters(PostgresLetters(self._database), identity_key)
         by_container = {mapper.container: mapper for mapper in mappers}
+        self.dead_letters = DeadLetters(PostgresLetters(self._database), by_container, identity_key)
         self.resync = Resync(by_container, self._source.confirm, self._source, self._repairs, identity_key)
         self._feeds = Feeds(self._cosmos)
         self._backfills = PostgresBackfills(self._database)
