@@ -6,12 +6,16 @@ from typing import Annotated, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cdc.api import RequestModel, Token, cut_page, read_number
+from cdc.api import RequestModel, Token, cut_page, read_number, say
 from cdc.errors import ConflictError, ProblemKind, UnknownError
 from cdc.notes import Choice, Letter, LetterState
 from cdc.surrogates import fingerprint
 
-_Container = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00/\\?#]+$")]
+_Container = Annotated[
+    str,
+    Field(min_length=1, max_length=255, pattern=r"^[^\x00/\\?#]+$"),
+    say("must be the name of a container: 1 to 255 characters, none of them / \\ ? or #"),
+]
 
 
 class Letters(Protocol):

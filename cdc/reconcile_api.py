@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
+from pydantic import Field
 
-from cdc.api import Answer, RequestModel, Token, accept, answer, cut_page, read_body, read_number, read_query
+from cdc.api import Answer, RequestModel, Token, accept, answer, cut_page, read_body, read_number, read_query, say
 from cdc.comparison import Comparison
 from cdc.confirmation import Confirmation
 from cdc.cosmos_queries import CosmosQueries
@@ -34,17 +34,12 @@ class ReconcileRequest(RequestModel):
     containers: list[str] | None = Field(default=None, min_length=1)
     mode: Mode = "counts"
     repair: bool = True
-    sample: Annotated[int, Field(ge=0, le=1_000_000)] | Literal["all"] | None = None
+    sample: Annotated[
+        Annotated[int, Field(ge=0, le=1_000_000)] | Literal["all"] | None,
+        say("must be a whole number from 0 to 1000000, or `all`"),
+    ] = None
     max_request_units: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     max_deletes: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
-
-    @field_validator("sample", mode="wrap")
-    @classmethod
-    def _check_sample(cls, value: object, read: ValidatorFunctionWrapHandler) -> object:
-        try:
-            return read(value)
-        except ValidationError:  # pydantic would name each form that it is not, as a field of its own
-            raise ValueError("must be a whole number from 0 to 1000000, or `all`") from None
 
 
 class ListRequest(RequestModel):
