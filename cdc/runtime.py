@@ -191,7 +191,9 @@ class Runtime:
         status = read_status(self.settings.phase.name.lower(), names, self._counts)
         reports = self.reconciliations.newest_reports()
         containers = [each | {"reconciliation": reports.get(each["container"])} for each in status["containers"]]
-        return status | {"containers": containers, "change_feeds": describe_feeds(self._feed_states.read())}
+        # Also containers that are not replicated any more were seen once.
+        feeds = [state for state in self._feed_states.read() if state.container in names]
+        return status | {"containers": containers, "change_feeds": describe_feeds(feeds)}
 
     def _read_changes(self, container: str, documents: Sequence[JsonObject]) -> list[Change]:
         paths = self._source.confirm(container, documents).partition_key_paths
