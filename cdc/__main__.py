@@ -108,8 +108,10 @@ def _check(runtime: Runtime, _: argparse.Namespace) -> int:
 
 
 def _adopt(runtime: Runtime, arguments: argparse.Namespace) -> int:
-    runtime.adopt(arguments.container)
-    print(f"adopted {arguments.container}: run a backfill of it and a reconcile of all its keys before it is read")
+    if runtime.adopt(arguments.container):
+        print(f"adopted {arguments.container}: run a backfill of it and a reconcile of all its keys before it is read")
+    else:
+        print(f"nothing to adopt: {arguments.container} is the container that was seen before")
     return 0
 
 

@@ -172,12 +172,12 @@ class Runtime:
         self._check_lease_names()
         self._cosmos.create_lease_container(self.settings.lease_database, self.settings.lease_container)
 
-    def adopt(self, container: str) -> None:
-        """Let the container that the settings name now take the place of the one seen first."""
+    def adopt(self, container: str) -> bool:
+        """Let the container that the settings name now take the place of the one seen first; false where it is that."""
         if container not in {mapper.container for mapper in self.mappers}:
             names = ", ".join(mapper.container for mapper in self.mappers)
             raise FatalError(f"No container {container} is replicated: name one of {names}.")
-        origins.adopt(self._database, self._cosmos.read_origin(container))
+        return origins.adopt(self._database, self._cosmos.read_origin(container))
 
     def close(self) -> None:
         """Close every connection."""
