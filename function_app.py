@@ -16,9 +16,9 @@ from cdc.model import Mapper
 from cdc.resync import ResyncRequest
 from cdc.runtime import Runtime
 from cdc.settings import Settings
-from mappers import choose_mappers
+from mappers import EXTRA_CONTAINERS, choose_mappers
 
-settings = Settings.read(os.environ)
+settings = Settings.read(os.environ, EXTRA_CONTAINERS)
 mappers = choose_mappers(settings.extra_containers)
 runtime = Runtime(settings, mappers)
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
