@@ -183,7 +183,7 @@ if settings.replicates:
     @app.durable_client_input(client_name="client")
     async def start_reconciliation(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
         """Compare both sides of containers."""
-        answer, needed = await asyncio.to_thread(runtime.reconciliations.accept, req.get_body(), req.url)
+        answer, needed = await asyncio.to_thread(runtime.reconciliations.accept, req.get_body())
         await reconcile_flow.start(client, needed, begun=answer.status == 202)
         return _respond(answer)
 

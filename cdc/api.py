@@ -116,7 +116,10 @@ def send(make: Callable[[], BaseModel], status: int = HTTPStatus.OK) -> Answer:
 
 
 def accept(start: Callable[[], tuple[str, str]]) -> Answer:
-    """Answer 202 with the id and the address of the work that `start` began, or with the problem that it raises."""
+    """Answer 202 with the id and the address of the work that `start` began, or with the problem that it raises.
+
+    The address is a path: whoever stands before the app may have given it another name.
+    """
     try:
         id_, url = start()
     except CdcError as error:

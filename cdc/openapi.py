@@ -104,7 +104,7 @@ class Status(BaseModel):
 
 
 class Accepted(BaseModel):
-    """Work that began, and where its state is told."""
+    """Work that began, and the path where its state is told."""
 
     id: str
     status_url: str

@@ -97,8 +97,8 @@ class Reconciliations:
             raise ConflictError("A reconcile of these containers has just begun: wait for its end.")
         return id_, begun
 
-    def accept(self, body: bytes, url: str) -> tuple[Answer, list[str]]:
-        """Answer a request for a reconcile at this address, and tell which containers need an orchestration.
+    def accept(self, body: bytes) -> tuple[Answer, list[str]]:
+        """Answer a request for a reconcile, and tell which containers need an orchestration.
 
         Also those that refuse it because of a run: its own may have been lost with the host that was to start it.
         """
@@ -111,7 +111,7 @@ class Reconciliations:
                 needed.extend(self._runs.read_running(list(self._mappers)))
                 raise
             needed.extend(begun)
-            return str(id_), f"{url.partition('?')[0]}/{id_}"
+            return str(id_), f"/api/reconciliations/{id_}"
 
         return accept(start), needed
 

@@ -1,5 +1,6 @@
 """Reconcile finds what differs between Cosmos and PostgreSQL, only that, and repairs it."""
 
+import json
 import time
 
 import pytest
@@ -415,11 +416,11 @@ class TestBounds:
 
     def test_a_run_without_an_orchestration_is_given_one(self, world):
         """A host that died before it started one is made up for by whoever asks next, and by the timer."""
-        address = "http://host/api/reconciliations?code=key"
-        accepted, begun = world.reconciliations.accept(b'{"containers": ["Accounts"]}', address)
-        refused, needed = world.reconciliations.accept(b"", address)
+        accepted, begun = world.reconciliations.accept(b'{"containers": ["Accounts"]}')
+        refused, needed = world.reconciliations.accept(b"")
 
-        assert (accepted.status, accepted.headers["Location"]) == (202, "http://host/api/reconciliations/1")
+        assert (accepted.status, accepted.headers["Location"]) == (202, "/api/reconciliations/1")
+        assert json.loads(accepted.body)["status_url"] == accepted.headers["Location"]
         assert refused.status == 409
         assert begun == needed == ["Accounts"]
         assert "Accounts" in world.reconciliations.begin_due()
