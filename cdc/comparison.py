@@ -54,8 +54,9 @@ class Comparison:
             "count": self._count,
             "different": self._narrow,
             "keys": self._compare_keys,
-            "rows": self._compare_rows,
+            "rows": self._find_lost,
             "values": self._sample,
+            "unclaimed": self._find_unclaimed,
         }
         progress.tasks[:0] = steps[task.step](run, task)
         if progress.has_too_many:
@@ -196,9 +197,12 @@ class Comparison:
             return suspected
         return drift.suspect(suspected.identity, suspected.held, read_version(body), run.progress.line)
 
-    def _compare_rows(self, run: Run, _: Task) -> list[Task]:
+    def _find_lost(self, run: Run, _: Task) -> list[Task]:
         lost = self.tables.find_lost(_ROWS_AT_MOST)
         self.findings.add_different(run, lost, self.ledger.read_held(lost))
+        return []
+
+    def _find_unclaimed(self, run: Run, _: Task) -> list[Task]:
         unclaimed = self.tables.find_unclaimed(_ROWS_AT_MOST)
         self.findings.add_unclaimed(run, unclaimed)
         run.progress.figures.unclaimed = len(unclaimed)

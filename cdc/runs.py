@@ -10,7 +10,9 @@ from cdc.drift import Kind, Limits, Suspect, Tally, Window
 
 Mode = Literal["counts", "keys", "deep"]
 # `different` windows were measured twice, or follow from such: they are narrowed down without being measured again.
-Step = Literal["begin", "gaps", "count", "different", "keys", "rows", "values", "settle", "confirm", "repair"]
+Step = Literal[
+    "begin", "gaps", "count", "different", "keys", "rows", "values", "settle", "confirm", "repair", "unclaimed"
+]
 # Steps that ask Cosmos about many documents, and end when the run's request units are spent.
 COUNTING: tuple[Step, ...] = ("count", "different")
 COMPARING: tuple[Step, ...] = (*COUNTING, "keys", "values")

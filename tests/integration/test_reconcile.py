@@ -162,6 +162,18 @@ class TestRowsChangedByHand:
         assert "x" in world.observer.ids()
 
     @pytest.mark.parametrize(
+        ("repair", "found"), [(True, {("missing", "repaired")}), (False, {("missing", "left"), ("unclaimed", "left")})]
+    )
+    def test_a_row_is_unclaimed_only_where_its_document_is_not_brought_back(self, world, repair, found):
+        """A run that gives a document its ledger entry again has claimed its row."""
+        world.observer.connection.execute("delete from cdc.document where id = '\"a0003\"'")
+
+        report = world.run(repair=repair)
+
+        assert set(report["found"]) == found
+        assert (report["unclaimed"] == report["drift"]["unclaimed"] == 0) is repair
+
+    @pytest.mark.parametrize(
         "statement",
         [
             "update accounts set email = 'x@example.com' where id = 'a0003'",
@@ -613,7 +625,9 @@ class TestRequests:
         with pytest.raises(RequestError) as caught:
             world.reconciliations.begin(b'{"containers": ["Scenarios"]}')
 
-        assert caught.value.fields == (("containers", "Scenarios is not replicated"),)
+        ((name, message),) = caught.value.fields
+        assert name == "containers"
+        assert message.startswith("Scenarios is not replicated: name one of Accounts,")
 
     @pytest.mark.parametrize("id_", ["77", "x", "-1", "9" * 30])
     def test_an_unknown_id_is_refused(self, world, id_):
