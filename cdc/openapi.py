@@ -16,6 +16,7 @@ from cdc.model import JsonObject
 from cdc.reconcile_api import ListRequest as ReconciliationQuery
 from cdc.reconcile_api import ReconcileRequest
 from cdc.resync import Resynced, ResyncRequest
+from cdc.runs import Ended
 
 _REF = "#/components/schemas/{model}"
 _KEY = "function_key"
@@ -71,6 +72,7 @@ class ReconciliationReport(BaseModel):
     container: str
     mode: str
     state: str
+    ended_early: Ended | None = None
     message: str | None
 
 
@@ -134,6 +136,7 @@ class ReconciliationStatus(BaseModel):
 
     id: str
     state: str
+    ended_early: Ended | None
     containers: list[ReconciliationReport]
 
 

@@ -17,7 +17,7 @@ from cdc.postgres import Database
 from cdc.reconcile import Backfills, Reconcile, Sides
 from cdc.reconciliations import PostgresFindings, PostgresRotation, PostgresRuns
 from cdc.repairs import PostgresRepairs
-from cdc.runs import Mode
+from cdc.runs import SENTENCES, Mode
 from cdc.settings import Settings
 from cdc.surrogates import fingerprint
 from cdc.table_queries import TableQueries
@@ -231,7 +231,13 @@ def _by_id(rows: Sequence[JsonObject]) -> dict[int, list[JsonObject]]:
 def _reconciliation(id_: int, rows: Sequence[JsonObject]) -> JsonObject:
     states = {row["state"] for row in rows}
     worst = next(state for state in ("running", "failed", "behind", "completed") if state in states)
-    return {"id": str(id_), "state": worst, "containers": [_report(row) for row in rows]}
+    ended = {row["report"].get("ended_early") for row in rows}
+    return {
+        "id": str(id_),
+        "state": worst,
+        "ended_early": next((why for why in SENTENCES if why in ended), None),
+        "containers": [_report(row) for row in rows],
+    }
 
 
 def _report(row: JsonObject) -> JsonObject:

@@ -300,6 +300,22 @@ def lagging_queries(monkeypatch, id_):
         )
 
 
+def test_a_report_tells_whether_everything_was_compared(world):
+    """Beside the state, of each container and of all: who watches `completed` alone would take it for no drift."""
+    world.run()
+    gone = world.write_apart(30, first=12)
+    world.settle()
+    for id_ in gone:
+        world.delete(id_)
+    world.run()
+
+    reports = world.reconciliations.list_reports({})["items"]
+
+    found = [(each["state"], each["ended_early"], each["containers"][0]["ended_early"]) for each in reports]
+    assert found == [("completed", "too_much_differs", "too_much_differs"), ("completed", None, None)]
+    assert world.reconciliations.newest_reports()["Accounts"]["ended_early"] == "too_much_differs"
+
+
 class TestNeverHarmful:
     """A wrong source empties nothing."""
 
@@ -314,6 +330,7 @@ class TestNeverHarmful:
 
         assert "At least 42 documents" in report["message"]
         assert "nothing is deleted" in report["message"]
+        assert report["ended_early"] == "too_much_differs"
         assert report["drift"] == NOTHING | {"orphaned": 21}
         assert report["repaired"] == 0
         assert len(world.observer.ids()) == 42
@@ -470,6 +487,7 @@ class TestBounds:
         reports = [world.run(mode="keys", max_request_units=4, sample=0) for _ in range(6)]
 
         assert "request units" in reports[0]["message"]
+        assert reports[0]["ended_early"] == "request_units"
         assert 0 < reports[0]["keys"] < 11
         assert [found for report in reports for found in report["found"]] == [("missing", "repaired")]
 
