@@ -16,9 +16,9 @@ from cdc.model import Mapper
 from cdc.resync import ResyncRequest
 from cdc.runtime import Runtime
 from cdc.settings import Settings
-from mappers import choose_mappers
+from mappers import EXTRA_CONTAINERS, choose_mappers
 
-settings = Settings.read(os.environ)
+settings = Settings.read(os.environ, EXTRA_CONTAINERS)
 mappers = choose_mappers(settings.extra_containers)
 runtime = Runtime(settings, mappers)
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
@@ -183,7 +183,7 @@ if settings.replicates:
     @app.durable_client_input(client_name="client")
     async def start_reconciliation(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
         """Compare both sides of containers."""
-        answer, needed = await asyncio.to_thread(runtime.reconciliations.accept, req.get_body(), req.url)
+        answer, needed = await asyncio.to_thread(runtime.reconciliations.accept, req.get_body())
         await reconcile_flow.start(client, needed, begun=answer.status == 202)
         return _respond(answer)
 

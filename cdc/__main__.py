@@ -12,7 +12,7 @@ from cdc import openapi
 from cdc.errors import CdcError, SettingsError
 from cdc.runtime import Runtime
 from cdc.settings import Settings
-from mappers import choose_mappers
+from mappers import EXTRA_CONTAINERS, choose_mappers
 
 
 def main() -> int:
@@ -25,7 +25,7 @@ def main() -> int:
         return 0
     run: Callable[[Runtime, argparse.Namespace], int] = arguments.run
     try:
-        settings = Settings.read(_environment())
+        settings = Settings.read(_environment(), EXTRA_CONTAINERS)
         runtime = Runtime(settings, choose_mappers(settings.extra_containers))
         try:
             return run(runtime, arguments)
@@ -108,8 +108,10 @@ def _check(runtime: Runtime, _: argparse.Namespace) -> int:
 
 
 def _adopt(runtime: Runtime, arguments: argparse.Namespace) -> int:
-    runtime.adopt(arguments.container)
-    print(f"adopted {arguments.container}: run a backfill of it and a reconcile of all its keys before it is read")
+    if runtime.adopt(arguments.container):
+        print(f"adopted {arguments.container}: run a backfill of it and a reconcile of all its keys before it is read")
+    else:
+        print(f"nothing to adopt: {arguments.container} is the container that was seen before")
     return 0
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from cdc.errors import CdcError, ConflictError, RequestError, UnknownError
 from cdc.model import JsonObject
@@ -16,9 +16,22 @@ from cdc.status import Check
 Request = TypeVar("Request", bound="RequestModel")
 Item = TypeVar("Item")
 
+
+def say(expectation: str) -> WrapValidator:
+    """Let a field that is wrong be told in these words, once: pydantic would quote a pattern, or name each form."""
+
+    def check(value: object, read: ValidatorFunctionWrapHandler) -> object:
+        try:
+            return read(value)
+        except ValidationError:
+            raise ValueError(expectation) from None
+
+    return WrapValidator(check)
+
+
 _NUMBER = r"[0-9]{1,18}"
 # Where a list goes on whose items are numbered.
-Token = Annotated[str, Field(pattern=f"^{_NUMBER}$")]
+Token = Annotated[str, Field(pattern=f"^{_NUMBER}$"), say("must be the `next` of the page before")]
 
 _STATUSES = {
     UnknownError: HTTPStatus.NOT_FOUND,
@@ -103,7 +116,10 @@ def send(make: Callable[[], BaseModel], status: int = HTTPStatus.OK) -> Answer:
 
 
 def accept(start: Callable[[], tuple[str, str]]) -> Answer:
-    """Answer 202 with the id and the address of the work that `start` began, or with the problem that it raises."""
+    """Answer 202 with the id and the address of the work that `start` began, or with the problem that it raises.
+
+    The address is a path: whoever stands before the app may have given it another name.
+    """
     try:
         id_, url = start()
     except CdcError as error:

@@ -23,9 +23,6 @@ _GAPS_AT_MOST = 1_000
 _KEY_BYTES = 32
 # After every `_ts` that there is.
 _END = 2**62
-_SPENT = "The run ended for want of request units; the next one goes on."
-_TOO_MANY = "So much differs that the comparison was ended."
-
 
 _Do = Callable[[Run, Task], list[Task]]
 
@@ -54,19 +51,20 @@ class Comparison:
             "count": self._count,
             "different": self._narrow,
             "keys": self._compare_keys,
-            "rows": self._compare_rows,
+            "rows": self._find_lost,
             "values": self._sample,
+            "unclaimed": self._find_unclaimed,
         }
         progress.tasks[:0] = steps[task.step](run, task)
         if progress.has_too_many:
-            progress.leave_out(_compares, _TOO_MANY)
+            progress.leave_out(_compares, "too_much_differs")
 
     def _leave_out(self, run: Run, task: Task) -> None:
         """Leave out a task and what is like it; the next count begins at the first window that was not counted."""
         uncounted = [each for each in (task, *run.progress.tasks) if each.step == "count"]
         if uncounted:
             self.rotation.keep_count(_window(uncounted[0]).low)
-        run.progress.leave_out((lambda each: each.narrows) if task.narrows else _compares, _SPENT)
+        run.progress.leave_out((lambda each: each.narrows) if task.narrows else _compares, "request_units")
 
     def _begin(self, run: Run, _: Task) -> list[Task]:
         progress, census = run.progress, self.source.measure()
@@ -196,9 +194,12 @@ class Comparison:
             return suspected
         return drift.suspect(suspected.identity, suspected.held, read_version(body), run.progress.line)
 
-    def _compare_rows(self, run: Run, _: Task) -> list[Task]:
+    def _find_lost(self, run: Run, _: Task) -> list[Task]:
         lost = self.tables.find_lost(_ROWS_AT_MOST)
         self.findings.add_different(run, lost, self.ledger.read_held(lost))
+        return []
+
+    def _find_unclaimed(self, run: Run, _: Task) -> list[Task]:
         unclaimed = self.tables.find_unclaimed(_ROWS_AT_MOST)
         self.findings.add_unclaimed(run, unclaimed)
         run.progress.figures.unclaimed = len(unclaimed)

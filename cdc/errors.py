@@ -11,7 +11,7 @@ CdcError
     └── ConflictError it stands against what runs already
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -53,6 +53,11 @@ class RequestError(CdcError):
 
 class UnknownError(RequestError):
     """A request for something that is not there."""
+
+    @classmethod
+    def of_container(cls, replicated: Iterable[str]) -> "UnknownError":
+        """Refuse a container that is none of those."""
+        return cls(f"This container is not replicated: name one of {', '.join(replicated)}.")
 
 
 class ConflictError(RequestError):

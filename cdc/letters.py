@@ -1,17 +1,21 @@
 """Dead letters worked by hand: list them, have them read again, discard them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Annotated, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cdc.api import RequestModel, Token, cut_page, read_number
+from cdc.api import RequestModel, Token, cut_page, read_number, say
 from cdc.errors import ConflictError, ProblemKind, UnknownError
 from cdc.notes import Choice, Letter, LetterState
 from cdc.surrogates import fingerprint
 
-_Container = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00/\\?#]+$")]
+_Container = Annotated[
+    str,
+    Field(min_length=1, max_length=255, pattern=r"^[^\x00/\\?#]+$"),
+    say("must be the name of a container: 1 to 255 characters, none of them / \\ ? or #"),
+]
 
 
 class Letters(Protocol):
@@ -93,12 +97,14 @@ class Discarded(BaseModel):
 class DeadLetters:
     """List, replay and discard dead letters; nothing here tells who a document is."""
 
-    def __init__(self, letters: Letters, identity_key: str) -> None:
+    def __init__(self, letters: Letters, containers: Collection[str], identity_key: str) -> None:
         self._letters = letters
+        self._containers = containers
         self._identity_key = identity_key
 
     def list(self, query: LetterQuery) -> LetterPage:
         """Return a page of letters."""
+        self._check_container(query.container)
         choice = Choice(query.container, query.kind, query.state)
         found = self._letters.list(choice, int(query.after), query.limit + 1)
         page, following = cut_page(found, query.limit, lambda letter: letter.number)
@@ -106,6 +112,7 @@ class DeadLetters:
 
     def replay_all(self, request: ReplayRequest) -> Replayed:
         """Have all chosen letters read again by the timer."""
+        self._check_container(request.container)
         return Replayed(due=self._letters.replay(Choice(request.container, request.kind)))
 
     def replay(self, id_: str) -> Replayed:
@@ -131,6 +138,11 @@ class DeadLetters:
         if not found:
             raise _unknown()
         return found[0]
+
+    def _check_container(self, container: str | None) -> None:
+        """Refuse a name that would read as if nothing was parked."""
+        if container is not None and container not in self._containers:
+            raise UnknownError.of_container(self._containers)
 
     def _describe(self, letter: Letter) -> LetterItem:
         return LetterItem(

@@ -16,6 +16,7 @@ from cdc.model import JsonObject
 from cdc.reconcile_api import ListRequest as ReconciliationQuery
 from cdc.reconcile_api import ReconcileRequest
 from cdc.resync import Resynced, ResyncRequest
+from cdc.runs import Ended
 
 _REF = "#/components/schemas/{model}"
 _KEY = "function_key"
@@ -71,6 +72,7 @@ class ReconciliationReport(BaseModel):
     container: str
     mode: str
     state: str
+    ended_early: Ended | None = None
     message: str | None
 
 
@@ -104,7 +106,7 @@ class Status(BaseModel):
 
 
 class Accepted(BaseModel):
-    """Work that began, and where its state is told."""
+    """Work that began, and the path where its state is told."""
 
     id: str
     status_url: str
@@ -134,6 +136,7 @@ class ReconciliationStatus(BaseModel):
 
     id: str
     state: str
+    ended_early: Ended | None
     containers: list[ReconciliationReport]
 
 
@@ -171,9 +174,9 @@ ROUTES = (
     Route(method="GET", path="health/ready", summary="Tell whether changes can be applied now.",
           answers={200: Ready}, needs_key=False),
     Route(method="GET", path="dead-letters", summary="List what must be read again, and why.",
-          answers={200: LetterPage}, query=LetterQuery, problems=(400, 503)),
+          answers={200: LetterPage}, query=LetterQuery, problems=(400, 404, 503)),
     Route(method="POST", path="dead-letters/replay", summary="Have many dead letters read again.",
-          answers={202: Replayed}, body=ReplayRequest, problems=(400, 503)),
+          answers={202: Replayed}, body=ReplayRequest, problems=(400, 404, 503)),
     Route(method="POST", path="dead-letters/{id}/replay", summary="Have one dead letter read again.",
           answers={202: Replayed}, problems=(404, 503)),
     Route(method="DELETE", path="dead-letters/{id}", summary="Have a dead letter never read again by itself.",

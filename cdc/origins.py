@@ -83,18 +83,27 @@ def confirm(database: Database, found: Origin) -> None:
         )
 
 
-def adopt(database: Database, found: Origin) -> None:
+def adopt(database: Database, found: Origin) -> bool:
     """Let a container take the place of the one seen first; what the ledger holds stays until it is compared anew.
 
     Its documents are refused until the last number of the other one is forgotten; a backfill of the other one that is
-    not over ends.
+    not over ends. Changes nothing, and returns false, where it is the one seen first.
     """
+    if _read_seen(database, found.container) == (found.account, found.rid):
+        return False
     after: bytes | None = b""
     while after is not None:
         after = _forget_lsns(database, found.container, after)
     with database.transaction() as connection:
         connection.execute(statement("cancel_backfills_of"), {"container": found.container})
         connection.execute(statement("adopt_container"), _parameters(found))
+    return True
+
+
+def _read_seen(database: Database, container: str) -> tuple[str, str] | None:
+    with database.connection() as connection:
+        row = connection.execute(statement("read_container"), {"container": container}).fetchone()
+    return None if row is None else (row[0], row[1])
 
 
 def _forget_lsns(database: Database, container: str, after: bytes) -> bytes | None:

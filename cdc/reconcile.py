@@ -122,7 +122,8 @@ class Reconcile:
             return seconds, None
         if seconds is not None and (late := self._find_delay(run, sides)):
             return 0, late
-        run.progress.tasks = [Task(step="confirm")]
+        # A row whose document a repair brings back is claimed again: what nobody claims is looked for last.
+        run.progress.tasks = [Task(step="confirm"), Task(step="unclaimed")]
         return 0, None
 
     def _find_delay(self, run: Run, sides: Sides) -> str | None:

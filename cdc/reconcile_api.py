@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
+from pydantic import Field
 
-from cdc.api import Answer, RequestModel, Token, accept, answer, cut_page, read_body, read_number, read_query
+from cdc.api import Answer, RequestModel, Token, accept, answer, cut_page, read_body, read_number, read_query, say
 from cdc.comparison import Comparison
 from cdc.confirmation import Confirmation
 from cdc.cosmos_queries import CosmosQueries
@@ -17,7 +17,7 @@ from cdc.postgres import Database
 from cdc.reconcile import Backfills, Reconcile, Sides
 from cdc.reconciliations import PostgresFindings, PostgresRotation, PostgresRuns
 from cdc.repairs import PostgresRepairs
-from cdc.runs import Mode
+from cdc.runs import SENTENCES, Mode
 from cdc.settings import Settings
 from cdc.surrogates import fingerprint
 from cdc.table_queries import TableQueries
@@ -34,17 +34,12 @@ class ReconcileRequest(RequestModel):
     containers: list[str] | None = Field(default=None, min_length=1)
     mode: Mode = "counts"
     repair: bool = True
-    sample: Annotated[int, Field(ge=0, le=1_000_000)] | Literal["all"] | None = None
+    sample: Annotated[
+        Annotated[int, Field(ge=0, le=1_000_000)] | Literal["all"] | None,
+        say("must be a whole number from 0 to 1000000, or `all`"),
+    ] = None
     max_request_units: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     max_deletes: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
-
-    @field_validator("sample", mode="wrap")
-    @classmethod
-    def _check_sample(cls, value: object, read: ValidatorFunctionWrapHandler) -> object:
-        try:
-            return read(value)
-        except ValidationError:  # pydantic would name each form that it is not, as a field of its own
-            raise ValueError("must be a whole number from 0 to 1000000, or `all`") from None
 
 
 class ListRequest(RequestModel):
@@ -102,8 +97,8 @@ class Reconciliations:
             raise ConflictError("A reconcile of these containers has just begun: wait for its end.")
         return id_, begun
 
-    def accept(self, body: bytes, url: str) -> tuple[Answer, list[str]]:
-        """Answer a request for a reconcile at this address, and tell which containers need an orchestration.
+    def accept(self, body: bytes) -> tuple[Answer, list[str]]:
+        """Answer a request for a reconcile, and tell which containers need an orchestration.
 
         Also those that refuse it because of a run: its own may have been lost with the host that was to start it.
         """
@@ -116,7 +111,7 @@ class Reconciliations:
                 needed.extend(self._runs.read_running(list(self._mappers)))
                 raise
             needed.extend(begun)
-            return str(id_), f"{url.partition('?')[0]}/{id_}"
+            return str(id_), f"/api/reconciliations/{id_}"
 
         return accept(start), needed
 
@@ -236,7 +231,13 @@ def _by_id(rows: Sequence[JsonObject]) -> dict[int, list[JsonObject]]:
 def _reconciliation(id_: int, rows: Sequence[JsonObject]) -> JsonObject:
     states = {row["state"] for row in rows}
     worst = next(state for state in ("running", "failed", "behind", "completed") if state in states)
-    return {"id": str(id_), "state": worst, "containers": [_report(row) for row in rows]}
+    ended = {row["report"].get("ended_early") for row in rows}
+    return {
+        "id": str(id_),
+        "state": worst,
+        "ended_early": next((why for why in SENTENCES if why in ended), None),
+        "containers": [_report(row) for row in rows],
+    }
 
 
 def _report(row: JsonObject) -> JsonObject:

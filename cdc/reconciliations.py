@@ -123,6 +123,7 @@ def _report(
     oldest = min((since for _, state, _, since in found if state == "left"), default=None)
     completed_at, began_at, behind = compared or (None, None, 0)
     return {
+        "ended_early": progress.ended_early,
         **progress.figures.model_dump(),
         "drift": drift,
         **states,

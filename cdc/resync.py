@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import BaseModel, ConfigDict, Field
 
-from cdc.api import RequestModel
+from cdc.api import RequestModel, say
 from cdc.errors import RequestError, TransientError, UnknownError
 from cdc.model import Identity, Mapper, State
 from cdc.notes import Ending, Note
@@ -15,6 +15,7 @@ from cdc.repair import Repairs, Source, repair_document
 from cdc.surrogates import fingerprint
 
 _TRIES = 3
+_IDS = "must be text of 1 to 1023 characters, none of them / \\ ? or #"
 _KEYS = "must be a string, a number, true, false, null, {} for a document without one, or a list of these"
 
 
@@ -22,23 +23,16 @@ class Undefined(RequestModel):
     """`{}`: the document has no partition key."""
 
 
-def _say_what_a_key_is(value: object, read: ValidatorFunctionWrapHandler) -> object:
-    try:
-        return read(value)
-    except ValidationError:
-        raise ValueError(_KEYS) from None
-
-
 _Value = str | bool | Annotated[float, Field(allow_inf_nan=False)] | Undefined | None
 _Values = Annotated[list[_Value], Field(min_length=1, max_length=3)]
-_Id = Annotated[str, Field(min_length=1, max_length=1023, pattern=r"^[^/\\?#]+$")]
+_Id = Annotated[str, Field(min_length=1, max_length=1023, pattern=r"^[^/\\?#]+$"), say(_IDS)]
 
 
 class ResyncRequest(RequestModel):
     """Which document to read, by its id and its partition key in their JSON types."""
 
     id: _Id
-    partition_key: Annotated[_Value | _Values, WrapValidator(_say_what_a_key_is)]
+    partition_key: Annotated[_Value | _Values, say(_KEYS)]
 
     def raw_key(self) -> object:
         """Return the partition key as JSON has it."""
@@ -105,7 +99,7 @@ class Resync:
         """Read one document; raise TransientError while others keep writing it."""
         mapper = self._mappers.get(container)
         if mapper is None:
-            raise UnknownError("This container is not replicated: GET /api/status names those that are.")
+            raise UnknownError.of_container(self._mappers)
         key = request.raw_key()
         _check_levels(key, self._confirm(container).partition_key_paths)
         identity = Identity.of(container, key, request.id)

@@ -10,10 +10,18 @@ from cdc.drift import Kind, Limits, Suspect, Tally, Window
 
 Mode = Literal["counts", "keys", "deep"]
 # `different` windows were measured twice, or follow from such: they are narrowed down without being measured again.
-Step = Literal["begin", "gaps", "count", "different", "keys", "rows", "values", "settle", "confirm", "repair"]
+Step = Literal[
+    "begin", "gaps", "count", "different", "keys", "rows", "values", "settle", "confirm", "repair", "unclaimed"
+]
 # Steps that ask Cosmos about many documents, and end when the run's request units are spent.
 COUNTING: tuple[Step, ...] = ("count", "different")
 COMPARING: tuple[Step, ...] = (*COUNTING, "keys", "values")
+# Why a run has not compared all that it was to compare, the gravest first, and what the report says of it.
+Ended = Literal["too_much_differs", "request_units"]
+SENTENCES: dict[Ended, str] = {
+    "too_much_differs": "So much differs that the comparison was ended.",
+    "request_units": "The run ended for want of request units; the next one goes on.",
+}
 # More suspects than a run keeps end its comparison: the next run goes on.
 _SUSPECTS_AT_MOST = 10_000
 
@@ -90,6 +98,7 @@ class Progress(BaseModel):
     suspects: dict[Kind, int] = Field(default_factory=dict)
     repairable: list[Kind] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)
+    ended_early: Ended | None = None
     # Whether keys were compared in turn.
     rotated: bool = False
     # How many documents somebody lets the run delete.
@@ -112,10 +121,11 @@ class Progress(BaseModel):
         if sentence not in self.notes:
             self.notes.append(sentence)
 
-    def leave_out(self, is_left_out: Callable[[Task], bool], sentence: str) -> None:
+    def leave_out(self, is_left_out: Callable[[Task], bool], why: Ended) -> None:
         """Leave out some of what is still to be done, and say why."""
         self.tasks = [task for task in self.tasks if not is_left_out(task)]
-        self.note(sentence)
+        self.ended_early = why
+        self.note(SENTENCES[why])
 
 
 class Run(BaseModel):

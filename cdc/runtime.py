@@ -69,8 +69,8 @@ class Runtime:
             settings.change_feed_start,
         )
         identity_key = settings.identity_key.get_secret_value()
-        self.dead_letters = DeadLetters(PostgresLetters(self._database), identity_key)
         by_container = {mapper.container: mapper for mapper in mappers}
+        self.dead_letters = DeadLetters(PostgresLetters(self._database), by_container, identity_key)
         self.resync = Resync(by_container, self._source.confirm, self._source, self._repairs, identity_key)
         self._feeds = Feeds(self._cosmos)
         self._backfills = PostgresBackfills(self._database)
@@ -172,12 +172,12 @@ class Runtime:
         self._check_lease_names()
         self._cosmos.create_lease_container(self.settings.lease_database, self.settings.lease_container)
 
-    def adopt(self, container: str) -> None:
-        """Let the container that the settings name now take the place of the one seen first."""
+    def adopt(self, container: str) -> bool:
+        """Let the container that the settings name now take the place of the one seen first; false where it is that."""
         if container not in {mapper.container for mapper in self.mappers}:
             names = ", ".join(mapper.container for mapper in self.mappers)
             raise FatalError(f"No container {container} is replicated: name one of {names}.")
-        origins.adopt(self._database, self._cosmos.read_origin(container))
+        return origins.adopt(self._database, self._cosmos.read_origin(container))
 
     def close(self) -> None:
         """Close every connection."""
@@ -191,7 +191,9 @@ class Runtime:
         status = read_status(self.settings.phase.name.lower(), names, self._counts)
         reports = self.reconciliations.newest_reports()
         containers = [each | {"reconciliation": reports.get(each["container"])} for each in status["containers"]]
-        return status | {"containers": containers, "change_feeds": describe_feeds(self._feed_states.read())}
+        # Also containers that are not replicated any more were seen once.
+        feeds = [state for state in self._feed_states.read() if state.container in names]
+        return status | {"containers": containers, "change_feeds": describe_feeds(feeds)}
 
     def _read_changes(self, container: str, documents: Sequence[JsonObject]) -> list[Change]:
         paths = self._source.confirm(container, documents).partition_key_paths

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Annotated, Literal, Self
@@ -182,6 +182,14 @@ class Settings(BaseModel):
             conninfo.check_for_token(connection.get_secret_value())
         return identity
 
+    @field_validator("extra_containers")
+    @classmethod
+    def _check_extra(cls, names: tuple[str, ...], others: ValidationInfo) -> tuple[str, ...]:
+        known: Collection[str] = others.context or ()
+        if not set(names) <= set(known):
+            raise ValueError(f"must name only {', '.join(known)}, separated by commas")
+        return names
+
     @field_validator("application_phase")
     @classmethod
     def _check_phase(cls, phase: Phase | None, others: ValidationInfo) -> Phase | None:
@@ -205,14 +213,14 @@ class Settings(BaseModel):
         return renew
 
     @classmethod
-    def read(cls, environment: Mapping[str, str]) -> Self:
-        """Read the settings; an empty one counts as missing.
+    def read(cls, environment: Mapping[str, str], extra_containers: Collection[str] = ()) -> Self:
+        """Read the settings, of which EXTRA_CONTAINERS may name these; an empty one counts as missing.
 
         Raises SettingsError, which names every setting that is missing or wrong.
         """
         values = {name: value for name, value in environment.items() if value}
         try:
-            return cls.model_validate(values)
+            return cls.model_validate(values, context=extra_containers)
         except ValidationError as error:
             raise SettingsError(_describe(error)) from None
 

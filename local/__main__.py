@@ -8,7 +8,18 @@ import threading
 
 from local import demo, smoke
 from local.postgres import PostgresError
-from local.stack import ALL_VERSIONS, LATEST_VERSION, StackError, running
+from local.stack import ALL_VERSIONS, LATEST_VERSION, Stack, StackError, running, shorten
+
+_READY = """
+Ready: what is written to Cosmos is in PostgreSQL a moment later. Try in another terminal, in this folder:
+
+  COSMOS_CONNECTION="{cosmos}" COSMOS_DATABASE={database} {python} -m local.sample --documents 100 --seed 1
+
+  {psql} -c "select id, email, last_login_at from accounts order by 3 desc limit 5"
+
+  curl -H "x-functions-key: {key}" {url}api/status
+
+docs/local.md tells more. Ctrl-C ends everything and removes the data."""
 
 
 def main() -> int:
@@ -47,15 +58,31 @@ def _up(*, as_json: bool, mode: str) -> int:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
+    if not as_json:
+        print("Starting PostgreSQL, the Cosmos server and the Functions host (a few seconds) ...", flush=True)
     with running(mode=mode) as stack:
-        parts = stack.describe()
-        if as_json:
-            print(json.dumps(parts), flush=True)
-        else:
-            for part, values in parts.items():
-                print(f"{part}: " + ", ".join(f"{name} {value}" for name, value in values.items()), flush=True)
+        print(json.dumps(stack.describe()) if as_json else _explain(stack), flush=True)
         ended.wait()
+        if not as_json:
+            print("Ending everything ...", flush=True)
     return 0
+
+
+def _explain(stack: Stack) -> str:
+    parts = [
+        f"{part}: " + ", ".join(f"{name} {value}" for name, value in values.items())
+        for part, values in stack.describe().items()
+    ]
+    settings = stack.settings
+    ready = _READY.format(
+        cosmos=settings["COSMOS_CONNECTION"],
+        database=settings["COSMOS_DATABASE"],
+        python=shorten(sys.executable),
+        psql=stack.psql_command,
+        key=stack.functions_key,
+        url=stack.functions.url,
+    )
+    return "\n".join([*parts, ready])
 
 
 if __name__ == "__main__":

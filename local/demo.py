@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import tempfile
 import threading
 import time
@@ -38,8 +37,8 @@ them into PostgreSQL. What was there before is copied by a backfill. While this 
 folder:
 """
 _TRY = (
-    '{psql} -P pager=off -c "select id, email, last_login_at from accounts order by 3 desc limit 5"',
-    '{psql} -P pager=off -c "select container, id, kind, path, message from cdc.dead_letter"',
+    '{psql} -c "select id, email, last_login_at from accounts order by 3 desc limit 5"',
+    '{psql} -c "select container, id, kind, path, message from cdc.dead_letter"',
     'curl -H "x-functions-key: {key}" {url}api/status',
     'curl -H "x-functions-key: {key}" {url}api/dead-letters',
     'curl -H "x-functions-key: {key}" -d "{{}}" {url}api/backfills',
@@ -204,10 +203,9 @@ def _counters(status: dict[str, Any], writer: _Writer) -> Iterator[tuple[str, in
 
 
 def _describe(stack: Stack, log: str) -> None:
-    psql = f'{min(stack.psql, os.path.relpath(stack.psql), key=len)} "{stack.settings["POSTGRES_CONNECTION"]}"'
     _console.print(_WHAT)
     for command in _TRY:
-        text = command.format(psql=psql, key=stack.functions_key, url=stack.functions.url)
+        text = command.format(psql=stack.psql_command, key=stack.functions_key, url=stack.functions.url)
         _console.print(f"  {text}\n", soft_wrap=True, highlight=False, markup=False)
     _console.print(f"The Functions host writes its warnings to {log}.", soft_wrap=True, highlight=False)
     _console.print("Ctrl-C compares both sides and ends everything.\n", highlight=False)

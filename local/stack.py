@@ -100,6 +100,11 @@ class Part:
             self._process.stdout.close()
 
 
+def shorten(path: str) -> str:
+    """Return a path as it is written most briefly from this folder."""
+    return min(path, os.path.relpath(path), key=len)
+
+
 @dataclass(frozen=True)
 class Stack:
     """The running parts, and the settings that the app runs with."""
@@ -118,6 +123,11 @@ class Stack:
             "functions": {"url": self.functions.url, "key": self.functions_key},
             "postgres": {"dsn": self.settings["POSTGRES_CONNECTION"]},
         }
+
+    @property
+    def psql_command(self) -> str:
+        """Return what somebody types, in this folder, to ask the database something."""
+        return f'{shorten(self.psql)} "{self.settings["POSTGRES_CONNECTION"]}" -P pager=off'
 
     def open_source(self) -> Source:
         """Connect to the source database."""

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 from azure.core.exceptions import AzureError
 from azure.cosmos import ContainerProxy
 
+from local.functions.errors import HostError
 from local.functions.leases import Lease
 from local.functions.signature import JsonObject
 from local.functions.triggers import CosmosTrigger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+# What the SDK says of a continuation when the container has another resource id than the one it was made for.
+_MADE_AGAIN = "Mismatch collection rid"
 
 
 class RangeSplitError(Exception):
@@ -39,6 +43,17 @@ class RangeReader:
 
     def read(self, continuation: str | None) -> Page:
         """Return the next page, which is empty when nothing is new."""
+        try:
+            return self._read(continuation)
+        except ValueError as error:
+            if _MADE_AGAIN not in str(error):
+                raise
+            raise HostError(
+                f"the container {self._trigger.container} was deleted and made again: start the host again, and it "
+                "follows the new one under leases of its own, from where its trigger begins"
+            ) from None
+
+    def _read(self, continuation: str | None) -> Page:
         answers: list[Mapping[str, Any]] = []
         pages = self._container.query_items_change_feed(
             max_item_count=self._trigger.max_items,

@@ -175,6 +175,8 @@ class Host:
         for change_feed in self._change_feeds:
             if change_feed.failure is not None:
                 raise change_feed.failure
+        if isinstance(self._crash, HostError):
+            raise self._crash
         if self._crash is not None:
             place = log.find_place_in_host(self._crash)
             raise HostError(f"the host failed: {log.summarize(self._crash)}{place}")

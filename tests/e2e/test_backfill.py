@@ -41,7 +41,8 @@ class App:
     def start(self, **body: Any) -> str:
         """Ask for a backfill."""
         status, answer, headers = self.ask("POST", "api/backfills", **body)
-        assert (status, headers["Location"]) == (202, answer["status_url"])
+        assert (status, headers["Location"]) == (202, f"/api/backfills/{answer['id']}")
+        assert answer["status_url"] == headers["Location"]
         return str(answer["id"])
 
     def read(self, id_: str) -> dict[str, Any]:

@@ -62,6 +62,8 @@ def test_dead_letters_are_worked_over_http_and_tell_nobody_who_they_are(
     query_write.close()
     assert ask("POST", "dead-letters/replay", {"container": "Accounts", "kind": "data"}) == (202, {"due": 1})
     wait_until(lambda: query("select 1 from accounts where id = %s", bad) == [(1,)], "the replayed document is there")
+    assert ask("GET", "dead-letters?container=Nowhere")[0] == 404
+    assert ask("POST", "dead-letters/replay", {"container": "Nowhere"})[0] == 404
     number = letters["mapping"]["id"]
     assert ask("POST", f"dead-letters/{number}/replay") == (202, {"due": 1})
     wait_until(

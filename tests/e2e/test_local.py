@@ -52,6 +52,32 @@ def test_up_prints_one_line_of_json_and_serves_until_sigterm() -> None:
     assert _is_gone(server[0])
 
 
+def test_up_says_that_it_is_ready_what_to_try_and_how_it_ends() -> None:
+    """What it prints for somebody at a terminal can be typed as it stands there; Ctrl-C ends it."""
+    command = [sys.executable, "-m", "local", "up"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as stack:
+        assert stack.stdout is not None
+        lines = [stack.stdout.readline()]
+        while lines[-1] and "Ctrl-C" not in lines[-1]:
+            lines.append(stack.stdout.readline())
+        typed = [line.strip() for line in lines if line.startswith("  ")]
+        sample, psql = (_type(line) for line in typed if not line.startswith("curl "))
+        stack.send_signal(signal.SIGINT)
+        rest = stack.stdout.read()
+        assert stack.wait(60) == 0
+
+    assert lines[0].startswith("Starting ")
+    assert any(line.startswith("Ready: ") for line in lines)
+    assert "Ending " in rest
+    assert "100 documents" in sample
+    assert "last_login_at" in psql
+    assert typed[-1].startswith("curl -H ")
+
+
+def _type(line: str) -> str:
+    return subprocess.run(line, shell=True, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
 @pytest.mark.parametrize("options", [[], ["--all-versions"]], ids=["latest version", "all versions"])
 def test_smoke_ends_with_its_line_and_exit_code_0(options: list[str]) -> None:
     """What `make smoke` promises, in both modes of the change feed."""

@@ -24,7 +24,7 @@ KEY = "for the tests only"
 @pytest.fixture
 def letters(database):
     """The use case under test."""
-    return DeadLetters(PostgresLetters(database), KEY)
+    return DeadLetters(PostgresLetters(database), ["Accounts", "UserProfiles"], KEY)
 
 
 @pytest.fixture
@@ -82,7 +82,6 @@ def test_pages_follow_each_other(letters, parked):
         ({"kind": "mapping"}, 3),
         ({"kind": "data"}, 0),
         ({"container": "UserProfiles"}, 1),
-        ({"container": "Nowhere"}, 0),
         ({"state": "waiting", "kind": "mapping", "container": "Accounts"}, 2),
         ({"state": "exhausted"}, 0),
         ({"code": "the function key"}, 3),
@@ -91,6 +90,14 @@ def test_pages_follow_each_other(letters, parked):
 def test_letters_are_filtered(letters, parked, values, count):
     """All filters hold together; the function key may stand in the query."""
     assert len(letters.list(query(**values)).items) == count
+
+
+def test_a_container_that_is_not_replicated_is_refused(letters, parked):
+    """A slip of the pen must not read as if nothing was parked; the sentence names the containers that may be meant."""
+    with pytest.raises(UnknownError, match="name one of Accounts, UserProfiles"):
+        letters.list(query(container="accounts"))
+    with pytest.raises(UnknownError, match="name one of Accounts, UserProfiles"):
+        letters.replay_all(read_body(ReplayRequest, b'{"container": "accounts"}'))
 
 
 @pytest.mark.parametrize(

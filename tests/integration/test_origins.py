@@ -3,7 +3,10 @@
 import pytest
 
 from cdc import origins
+from cdc.backfills import PostgresBackfills
 from cdc.errors import FatalError
+from cdc.feed_states import FeedStates
+from cdc.job import Options
 from cdc.origin import Origin
 from cdc.replicate import replicate
 from mappers.accounts import ACCOUNTS
@@ -33,6 +36,21 @@ def test_another_container_is_refused_until_it_is_adopted(database, other):
     origins.confirm(database, other)
     with pytest.raises(FatalError, match="another one than before"):
         origins.confirm(database, FIRST)
+
+
+def test_the_container_that_was_seen_before_is_not_adopted(database, sink, observer):
+    """A command too many ends no backfill, forgets no number and asks for no comparison."""
+    replicate(ACCOUNTS, [a_change(version=a_version(0, 900))], sink)
+    origins.confirm(database, RECREATED)
+    backfills = PostgresBackfills(database)
+    backfills.insert("running", ["Accounts"], Options())
+
+    assert not origins.adopt(database, RECREATED)
+
+    assert backfills.list_running() == ["running"]
+    assert [row["lsn"] for row in observer.rows("cdc.document", "lsn")] == [900]
+    (feed,) = FeedStates(database).read()
+    assert (feed.backfill_since, feed.complete_reconcile_since) == (None, None)
 
 
 def test_adopting_forgets_what_the_other_life_numbered(database, sink, observer):

@@ -1,5 +1,6 @@
 """Reconcile finds what differs between Cosmos and PostgreSQL, only that, and repairs it."""
 
+import json
 import time
 
 import pytest
@@ -161,6 +162,18 @@ class TestRowsChangedByHand:
         assert "x" in world.observer.ids()
 
     @pytest.mark.parametrize(
+        ("repair", "found"), [(True, {("missing", "repaired")}), (False, {("missing", "left"), ("unclaimed", "left")})]
+    )
+    def test_a_row_is_unclaimed_only_where_its_document_is_not_brought_back(self, world, repair, found):
+        """A run that gives a document its ledger entry again has claimed its row."""
+        world.observer.connection.execute("delete from cdc.document where id = '\"a0003\"'")
+
+        report = world.run(repair=repair)
+
+        assert set(report["found"]) == found
+        assert (report["unclaimed"] == report["drift"]["unclaimed"] == 0) is repair
+
+    @pytest.mark.parametrize(
         "statement",
         [
             "update accounts set email = 'x@example.com' where id = 'a0003'",
@@ -287,6 +300,22 @@ def lagging_queries(monkeypatch, id_):
         )
 
 
+def test_a_report_tells_whether_everything_was_compared(world):
+    """Beside the state, of each container and of all: who watches `completed` alone would take it for no drift."""
+    world.run()
+    gone = world.write_apart(30, first=12)
+    world.settle()
+    for id_ in gone:
+        world.delete(id_)
+    world.run()
+
+    reports = world.reconciliations.list_reports({})["items"]
+
+    found = [(each["state"], each["ended_early"], each["containers"][0]["ended_early"]) for each in reports]
+    assert found == [("completed", "too_much_differs", "too_much_differs"), ("completed", None, None)]
+    assert world.reconciliations.newest_reports()["Accounts"]["ended_early"] == "too_much_differs"
+
+
 class TestNeverHarmful:
     """A wrong source empties nothing."""
 
@@ -301,6 +330,7 @@ class TestNeverHarmful:
 
         assert "At least 42 documents" in report["message"]
         assert "nothing is deleted" in report["message"]
+        assert report["ended_early"] == "too_much_differs"
         assert report["drift"] == NOTHING | {"orphaned": 21}
         assert report["repaired"] == 0
         assert len(world.observer.ids()) == 42
@@ -415,11 +445,11 @@ class TestBounds:
 
     def test_a_run_without_an_orchestration_is_given_one(self, world):
         """A host that died before it started one is made up for by whoever asks next, and by the timer."""
-        address = "http://host/api/reconciliations?code=key"
-        accepted, begun = world.reconciliations.accept(b'{"containers": ["Accounts"]}', address)
-        refused, needed = world.reconciliations.accept(b"", address)
+        accepted, begun = world.reconciliations.accept(b'{"containers": ["Accounts"]}')
+        refused, needed = world.reconciliations.accept(b"")
 
-        assert (accepted.status, accepted.headers["Location"]) == (202, "http://host/api/reconciliations/1")
+        assert (accepted.status, accepted.headers["Location"]) == (202, "/api/reconciliations/1")
+        assert json.loads(accepted.body)["status_url"] == accepted.headers["Location"]
         assert refused.status == 409
         assert begun == needed == ["Accounts"]
         assert "Accounts" in world.reconciliations.begin_due()
@@ -457,6 +487,7 @@ class TestBounds:
         reports = [world.run(mode="keys", max_request_units=4, sample=0) for _ in range(6)]
 
         assert "request units" in reports[0]["message"]
+        assert reports[0]["ended_early"] == "request_units"
         assert 0 < reports[0]["keys"] < 11
         assert [found for report in reports for found in report["found"]] == [("missing", "repaired")]
 
@@ -612,7 +643,9 @@ class TestRequests:
         with pytest.raises(RequestError) as caught:
             world.reconciliations.begin(b'{"containers": ["Scenarios"]}')
 
-        assert caught.value.fields == (("containers", "Scenarios is not replicated"),)
+        ((name, message),) = caught.value.fields
+        assert name == "containers"
+        assert message.startswith("Scenarios is not replicated: name one of Accounts,")
 
     @pytest.mark.parametrize("id_", ["77", "x", "-1", "9" * 30])
     def test_an_unknown_id_is_refused(self, world, id_):

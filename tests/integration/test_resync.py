@@ -248,3 +248,4 @@ def test_an_unknown_container_is_not_repeated(ask):
         ask("thandi@example.com", partition_key="x")
 
     assert "thandi" not in str(refusal.value)
+    assert "name one of Accounts" in str(refusal.value)

@@ -8,6 +8,7 @@ import pytest
 from cdc.cosmos import Cosmos
 from cdc.errors import TransientError
 from cdc.origin import Origin
+from cdc.origins import confirm
 from cdc.runtime import Runtime
 from cdc.settings import Settings
 from mappers import MAPPERS
@@ -119,3 +120,13 @@ def test_an_outage_raises_for_the_whole_batch(start, monkeypatch):
 
     with pytest.raises(TransientError, match="PostgreSQL cannot be reached"):
         start("postgresql://app@127.0.0.1:9/app").replicate(ACCOUNTS, [a_document("a")])
+
+
+def test_the_status_shows_containers_that_are_replicated_now(start, dsn, database):
+    """One that was seen with a setting that is gone since has no change feed any more."""
+    for name in ("Accounts", "PendingSignups"):
+        confirm(database, Origin(name, "account", "AAAAAIAAAAA=", ("/id",)))
+
+    status = json.loads(start(dsn).status().body)
+
+    assert [feed["container"] for feed in status["change_feeds"]] == ["Accounts"]

@@ -168,7 +168,8 @@ class TestAnotherContainer:
             runtime.replicate(ACCOUNTS, self.deliver(again))
         assert "adopt Accounts" in runtime.ready().body
 
-        start().adopt("Accounts")
+        assert start().adopt("Accounts")
+        assert not start().adopt("Accounts")
         assert runtime.replicate(ACCOUNTS, self.deliver(again)).problems == ()
         assert "adopt Accounts" not in runtime.ready().body
 

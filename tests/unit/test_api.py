@@ -8,7 +8,9 @@ import pytest
 from cdc import api
 from cdc.backfill_api import StartRequest
 from cdc.errors import FatalError, RequestError, TransientError
+from cdc.letters import ReplayRequest
 from cdc.reconcile_api import ReconcileRequest
+from cdc.resync import ResyncRequest
 from cdc.status import Check
 
 
@@ -86,10 +88,12 @@ def test_a_problem_has_the_members_of_the_standard():
         (StartRequest, {"containers": []}, "containers", "must not be empty"),
         (ReconcileRequest, {"sample": "some"}, "sample", "must be a whole number from 0 to 1000000, or `all`"),
         (ReconcileRequest, {"sample": -1}, "sample", "must be a whole number from 0 to 1000000, or `all`"),
+        (ResyncRequest, {"id": "a/b", "partition_key": "x"}, "id", "none of them / \\ ? or #"),
+        (ReplayRequest, {"container": "a?b"}, "container", "none of them / \\ ? or #"),
     ],
 )
 def test_a_wrong_field_is_named_once_with_what_it_may_be(model, body, field, words):
-    """A name that is nearly right is told the right ones, in words that need no knowledge of Python."""
+    """A name that is nearly right is told the right ones, in words that need no knowledge of Python or of patterns."""
     with pytest.raises(RequestError) as refusal:
         api.read_body(model, json.dumps(body).encode())
 

@@ -273,7 +273,19 @@ def test_bad_values_are_refused_by_name(values, name):
 )
 def test_extra_containers_are_a_list(value, containers):
     """Names are separated by commas; spaces and empty names mean nothing."""
-    assert Settings.read(VALID | {"EXTRA_CONTAINERS": value}).extra_containers == containers
+    values = VALID | {"EXTRA_CONTAINERS": value}
+
+    assert Settings.read(values, ["A", "B", "PendingSignups"]).extra_containers == containers
+
+
+def test_an_extra_container_that_is_not_known_is_named_with_all_other_problems():
+    """One start tells everything that must be corrected; the value, which may be anything, is not quoted."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.read(VALID | {"EXTRA_CONTAINERS": "A,Nope", "LEASE_PREFIX": "a/b"}, ["A", "B"])
+
+    assert "  EXTRA_CONTAINERS: must name only A, B, separated by commas" in str(caught.value)
+    assert "  LEASE_PREFIX: " in str(caught.value)
+    assert "Nope" not in str(caught.value)
 
 
 def test_settings_are_frozen():

@@ -304,6 +304,26 @@ def test_a_database_or_container_that_does_not_exist_ends_the_host(app, run, wri
     assert host.errors == f"functions: function feed: {missing} does not exist\n"
 
 
+def test_a_container_that_is_made_again_ends_the_host_which_then_follows_the_new_one(app, run, source, eventually):
+    """Say what happened and what to do; the leases of the new one are its own, so that nothing of it is left out."""
+    app.write(declare(SOURCE))
+    source.write("before")
+    host = run().wait_ready()
+    eventually(lambda: delivered(app) == ["before"])
+    eventually(source.checkpointed)
+
+    source.database.delete_container("things")
+    source.container = source.database.create_container("things", PartitionKey("/id"))
+    source.write("after")
+
+    assert host.wait() == 1
+    assert "functions: the container things was deleted and made again: start the host again" in host.errors
+    assert "Traceback" not in host.errors
+    known = len(delivered(app))
+    run().wait_ready()
+    eventually(lambda: delivered(app)[known:] == ["after"])
+
+
 def test_a_lease_container_with_another_partition_key_is_refused(app, run, source):
     """Create it with the partition key /other."""
     source.database.delete_container("leases")
