@@ -16,7 +16,6 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d(?:T(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,7})
 _TIME_EXPECTED = "must be a date and time such as 2026-01-09T15:20:31.8123456Z"
 # .NET's least and greatest times, in whatever zone: they stand for "never set".
 _NEVER = ("0001-01-01", "9999-12-31T23:59:59")
-_NEVER_YEARS = (1, 9999)
 _DURATION = re.compile(r"(-?)(?:(\d{1,8})\.)?([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,7}))?", re.ASCII)
 _DURATION_EXPECTED = "must be a duration such as 1.02:03:04.5678901"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False)
@@ -53,12 +52,11 @@ def _read_time(value: object) -> datetime | None:
 
 def _read_instant(value: object) -> datetime | None:
     time = _read_time(value)
-    if time is None or (time.year in _NEVER_YEARS and str(value).startswith(_NEVER)):
+    if time is None or str(value).startswith(_NEVER):
         return None
-    zone = time.tzinfo
-    if zone is UTC:
-        return time
-    return time.replace(tzinfo=UTC) if zone is None else _to_utc(time)
+    if time.tzinfo is None:
+        return time.replace(tzinfo=UTC)
+    return time if time.tzinfo is UTC else _to_utc(time)
 
 
 def _to_utc(time: datetime) -> datetime:

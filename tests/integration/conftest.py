@@ -1,9 +1,10 @@
-"""A sink on the test's own database, and eyes to see what it wrote."""
+"""A sink on the test's own database, eyes to see what it wrote, and a source."""
 
 import pytest
 
 from cdc import replicate
 from cdc.sink import PostgresSink
+from local.cosmos import CosmosServer
 from tests.integration.observer import Observer
 
 
@@ -26,3 +27,10 @@ def sink(database, way):
 def observer(connection):
     """What stands in the test's database, read past the code under test."""
     return Observer(connection)
+
+
+@pytest.fixture
+def cosmos():
+    """A Cosmos server with two physical partitions."""
+    with CosmosServer(port=0, physical_partitions=2) as server:
+        yield server

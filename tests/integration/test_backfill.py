@@ -14,20 +14,12 @@ from cdc.pages import Feed
 from cdc.runtime import Runtime
 from cdc.settings import Settings
 from local.compare import compare
-from local.cosmos import CosmosServer
 from local.sample import DATABASE, Sample, Source
 from local.stack import make_settings
 from mappers import MAPPERS
 from tests.builders import an_account
 
 FEED = "read_change_feed"
-
-
-@pytest.fixture
-def cosmos():
-    """A Cosmos server with two physical partitions."""
-    with CosmosServer(port=0, physical_partitions=2) as server:
-        yield server
 
 
 @pytest.fixture

@@ -8,20 +8,12 @@ from azure.cosmos import PartitionKey
 from cdc.cosmos import Cosmos
 from cdc.feed import FeedMode
 from cdc.leases import Leases
-from local.cosmos import CosmosServer
 from local.functions.leases import LeaseStore
 from local.sample import DATABASE, Source
 from tests.builders import an_account
 
 PLACE = "leases", "leases"
 PREFIX = "prefix-"
-
-
-@pytest.fixture
-def cosmos():
-    """A Cosmos server with two physical partitions."""
-    with CosmosServer(port=0, physical_partitions=2) as server:
-        yield server
 
 
 @pytest.fixture
