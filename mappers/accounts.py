@@ -2,34 +2,34 @@
 
 from cdc.model import Rows
 from mappers import tables
-from mappers.documents import DocumentMapper, DocumentModel, RootDocument, renamed
+from mappers.documents import DocumentMapper, JsonObjectModel, RootDocument, renamed
 from mappers.fields import CommaList, Instant, InstantText, Text
 
 
-class Subscription(DocumentModel):
+class Subscription(JsonObjectModel):
     """An account's subscription; its purchase token is a secret and is not read."""
 
-    id: Text | None = None
-    type: int = 0
-    product_id: Text | None = ""
-    valid_until: InstantText | None = None
-    is_active: bool = False
-    last_verified: InstantText | None = None
-    purchased_scenarios: CommaList = []
-    tier: Text | None = "Free"
-    start_date: InstantText | None = None
-    end_date: InstantText | None = None
+    Id: Text | None = None
+    Type: int = 0
+    ProductId: Text | None = ""
+    ValidUntil: InstantText | None = None
+    IsActive: bool = False
+    LastVerified: InstantText | None = None
+    PurchasedScenarios: CommaList = []
+    Tier: Text | None = "Free"
+    StartDate: InstantText | None = None
+    EndDate: InstantText | None = None
 
 
-class Settings(DocumentModel):
+class Settings(JsonObjectModel):
     """An account's preferences."""
 
-    id: Text | None = None
-    cache_credentials: bool = False
-    require_auth_on_startup: bool = False
-    preferred_language: Text | None = "en"
-    notifications_enabled: bool = False
-    theme: Text | None = None
+    Id: Text | None = None
+    CacheCredentials: bool = False
+    RequireAuthOnStartup: bool = False
+    PreferredLanguage: Text | None = "en"
+    NotificationsEnabled: bool = False
+    Theme: Text | None = None
 
 
 class Account(RootDocument):

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import combinations
 from typing import Any, ClassVar, Self, TypeVar, get_args
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
@@ -70,14 +71,15 @@ class DocumentModel(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=to_pascal, extra="ignore", strict=True, allow_inf_nan=False)
     unmapped: ClassVar[tuple[str, ...]] = ()
 
+
+class JsonObjectModel(DocumentModel):
+    """An object that a JSON column keeps as the application shapes it: fields have the names of its properties."""
+
+    model_config = ConfigDict(alias_generator=None)
+
     def as_json(self) -> JsonObject:
-        """Return the fields under the names of their properties, for a JSON column."""
-        return dict(zip(_properties(type(self)), vars(self).values(), strict=True))
-
-
-@cache
-def _properties(model: type[DocumentModel]) -> tuple[str, ...]:
-    return tuple(str(field.alias) for field in model.model_fields.values())
+        """Return the object for a JSON column."""
+        return vars(self).copy()
 
 
 class RootDocument(DocumentModel):
@@ -95,11 +97,15 @@ Root = TypeVar("Root", bound=RootDocument)
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """The property names that a model has heard of, and the models inside it."""
+    """The property names that a model has heard of, and the models inside it.
+
+    `rivals` are the pairs of names of one property, of which most documents have one only.
+    """
 
     path: str
     known: frozenset[str]
     renamed: tuple[tuple[str, ...], ...]
+    rivals: tuple[tuple[str, str], ...]
     presences: tuple[tuple[str, frozenset[str]], ...]
     nested: tuple[tuple[str, "_Shape"], ...]
 
@@ -108,8 +114,8 @@ class _Shape:
 def _shape(model: type[DocumentModel], path: str = "$") -> _Shape:
     known = {*_SECRETS, *model.unmapped} | (_COMMON if issubclass(model, RootDocument) else set())
     groups, presences, nested = [], [], []
-    for field in model.model_fields.values():
-        alias = field.validation_alias
+    for name, field in model.model_fields.items():
+        alias = field.validation_alias or name
         names = tuple(map(str, alias.choices)) if isinstance(alias, AliasChoices) else (str(alias),)
         marks = [mark.names for mark in field.metadata if isinstance(mark, Presence)]
         presences += [(names[0], mark) for mark in marks]
@@ -119,7 +125,8 @@ def _shape(model: type[DocumentModel], path: str = "$") -> _Shape:
         nested += [
             (names[0], _shape(inner, f"{path}.{names[0]}{suffix}")) for inner, suffix in _inner(field.annotation)
         ]
-    return _Shape(path, frozenset(known), tuple(groups), tuple(presences), tuple(nested))
+    rivals = tuple(pair for group in groups for pair in combinations(group, 2))
+    return _Shape(path, frozenset(known), tuple(groups), rivals, tuple(presences), tuple(nested))
 
 
 def _inner(annotation: Any, suffix: str = "") -> Iterator[tuple[type[DocumentModel], str]]:
@@ -163,8 +170,11 @@ class DocumentMapper(Mapper[Root]):
 
     def _resolve(self, body: JsonObject, observations: list[Observation]) -> JsonObject:
         """Leave each renamed property under one name only, because to pydantic a null or empty one is there."""
-        dropped = self._losers(body, observations)
-        replaced: JsonObject = {name: not heard.isdisjoint(body) for name, heard in _shape(self.document).presences}
+        shape = _shape(self.document)
+        dropped = self._losers(body, observations) if self.document.injected or _has_both(shape.rivals, body) else []
+        replaced: JsonObject = {}
+        for name, heard in shape.presences:
+            replaced[name] = not heard.isdisjoint(body)
         id_, own = body.get("id"), body.get("Id")
         key = self._read_key(id_)
         if isinstance(own, str) and own:
@@ -195,6 +205,13 @@ class DocumentMapper(Mapper[Root]):
             return id_
         prefix = f"{self.document.__name__}|"
         return _ESCAPED.sub(r"\1", id_[len(prefix) :]) if id_.startswith(prefix) else id_
+
+
+def _has_both(rivals: Sequence[tuple[str, str]], body: JsonObject) -> bool:
+    for one, other in rivals:  # noqa: SIM110 - any() of a generator takes three times as long
+        if one in body and other in body:
+            return True
+    return False
 
 
 def _older(body: JsonObject, given: Sequence[str], observations: list[Observation]) -> Sequence[str]:

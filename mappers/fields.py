@@ -9,10 +9,15 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, GetPydanticSchema, PlainValidator
+from pydantic_core import core_schema
 
-# What .NET writes; Python alone would also read week dates and times without separators.
-_TIME = re.compile(r"\d{4}-\d\d-\d\d(?:T(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,7})?(?:Z|[+-]\d\d:\d\d)?)?", re.ASCII)
+# What .NET writes; Python alone would also read week dates and times without separators. pydantic's engine matches it,
+# which is quicker than Python, and has no other names for the digits.
+_TIME = (
+    "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,7})?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?$"
+)
 _TIME_EXPECTED = "must be a date and time such as 2026-01-09T15:20:31.8123456Z"
 # .NET's least and greatest times, in whatever zone: they stand for "never set".
 _NEVER = ("0001-01-01", "9999-12-31T23:59:59")
@@ -38,37 +43,41 @@ def _encode(text: str) -> None:
         raise ValueError("text must be valid Unicode") from None
 
 
-def _read_time(value: object) -> datetime | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or not _TIME.fullmatch(value):
-        raise ValueError(_TIME_EXPECTED)
-    try:
-        # .NET writes seven digits of a second; Python cuts the last one off, and PostgreSQL never sees it.
-        return datetime.fromisoformat(value)
-    except ValueError:
-        raise ValueError(_TIME_EXPECTED) from None
+def _time(read: Callable[[str], object]) -> GetPydanticSchema:
+    """Declare a field that `read` makes of a time's text; whatever it refuses is told by the one message."""
+
+    def build(_source: object, _handler: object) -> core_schema.CoreSchema:
+        text = core_schema.str_schema(pattern=_TIME, strict=True)
+        time = core_schema.no_info_after_validator_function(read, text)
+        return core_schema.custom_error_schema(time, "time_form", custom_error_message=_TIME_EXPECTED)
+
+    return GetPydanticSchema(build)
 
 
-def _read_instant(value: object) -> datetime | None:
-    time = _read_time(value)
-    if time is None or str(value).startswith(_NEVER):
+def _read_instant(text: str) -> datetime | None:
+    if text.startswith(_NEVER):
         return None
-    if time.tzinfo is None:
-        return time.replace(tzinfo=UTC)
-    return time if time.tzinfo is UTC else _to_utc(time)
+    # .NET writes seven digits of a second; Python cuts the last one off, and PostgreSQL never sees it.
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is UTC:
+        return time
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else _to_utc(time)
 
 
 def _to_utc(time: datetime) -> datetime:
     try:
         return time.astimezone(UTC)
     except OverflowError:
-        raise ValueError(_TIME_EXPECTED) from None
+        raise ValueError from None
 
 
-def _read_day(value: object) -> date | None:
-    time = _read_time(value)
-    return time and time.date()
+def _read_day(text: str) -> date:
+    return datetime.fromisoformat(text).date()
+
+
+def _check_instant(text: str) -> str:
+    _read_instant(text)
+    return text
 
 
 def _read_duration(value: object) -> timedelta | None:
@@ -86,11 +95,6 @@ def _read_duration(value: object) -> timedelta | None:
         microseconds=int((fraction or "").ljust(7, "0")[:6]),
     )
     return -duration if sign else duration
-
-
-def _check_instant_text(text: str) -> str:
-    _read_instant(text)
-    return text
 
 
 def _split_commas(value: object) -> object:
@@ -154,11 +158,11 @@ NoneAsEmpty = BeforeValidator(_none_as_empty)
 # A list of text that the provider joins with commas, or an array; "" and null are the empty list.
 CommaList = Annotated[list[Text], BeforeValidator(_split_commas)]
 # An instant without a zone is UTC; one that .NET writes for "never set" is None.
-Instant = Annotated[datetime | None, PlainValidator(_read_instant)]
+Instant = Annotated[datetime | None, _time(_read_instant)] | None
 # A date and time of which only the day means something, as written, in no zone.
-Day = Annotated[date | None, PlainValidator(_read_day)]
+Day = Annotated[date, _time(_read_day)] | None
 # An instant inside a JSON column: checked and kept as written, because the application reads it with .NET precision.
-InstantText = Annotated[Text, AfterValidator(_check_instant_text)]
+InstantText = Annotated[str, _time(_check_instant)]
 Duration = Annotated[timedelta | None, PlainValidator(_read_duration)]
 # A whole number that fits an integer column; 3.0 is one.
 WholeNumber = Annotated[int, Field(ge=-(2**31), lt=2**31), BeforeValidator(_read_whole_number)]
