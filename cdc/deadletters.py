@@ -33,8 +33,8 @@ def lock(connection: Connection, changes: Iterable[Change], turnover: Turnover) 
 
 def park(connection: Connection, writes: Iterable[Write], backoff_seconds: float) -> None:
     """Keep a letter for each write that has a problem, in key order."""
-    ordered = sorted(writes, key=lambda write: write.change.key)
-    letters = [_letter(write) | {"backoff_seconds": backoff_seconds} for write in ordered if write.problem is not None]
+    bad = sorted((write for write in writes if write.problem is not None), key=lambda write: write.change.key)
+    letters = [_letter(write) | {"backoff_seconds": backoff_seconds} for write in bad]
     if letters:
         connection.cursor().executemany(statement("park"), letters)
 

@@ -151,8 +151,9 @@ def _lsn(source: Mapping[str, Any], name: str) -> int | None:
 
 def partition_key(paths: Sequence[str], document: JsonObject) -> object:
     """Return a document's partition key: a value, a list when the key is hierarchical, `{}` where it is missing."""
-    values = [_value_at(path, document) for path in paths]
-    return values[0] if len(values) == 1 else values
+    if len(paths) == 1:
+        return _value_at(paths[0], document)
+    return [_value_at(path, document) for path in paths]
 
 
 def _value_at(path: str, document: JsonObject) -> object:

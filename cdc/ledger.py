@@ -99,7 +99,7 @@ def _values(container: str, write: Write, row_key: str | None) -> Values:
         version.lsn,
         version.etag,
         row_key,
-        write.state.value,
+        write.state,
         change.absence,
     )
 
@@ -117,4 +117,4 @@ def read_holder(connection: Connection, container: str, row_key: str) -> Identit
 
 def write_row_key(values: Iterable[object]) -> str:
     """Write the values of a root row's primary key as the text that the ledger holds."""
-    return f"[{','.join(encode_basestring(it) if isinstance(it, str) else _encode(it) for it in values)}]"
+    return f"[{','.join([encode_basestring(it) if isinstance(it, str) else _encode(it) for it in values])}]"

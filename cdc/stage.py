@@ -1,8 +1,8 @@
 """Bring rows to the server: one binary array a column."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from struct import Struct
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 from psycopg.adapt import Dumper
@@ -33,30 +33,46 @@ def source(shape: Shape) -> Composable:
 class Array(bytes):
     """A column as PostgreSQL takes it: one dimension in binary. psycopg takes more than twice the time for it."""
 
-    element: Callable[[Any], bytes]
     element_oid: int
 
     @classmethod
-    def of(cls, values: Sequence[Any]) -> "Array":
+    def of(cls, values: Sequence[Any]) -> Self:
         """Encode the values; TypeError or ValueError where one has no form."""
-        encode, lengths = cls.element, _LENGTHS
-        parts = [_NULL if it is None else lengths[len(text := encode(it))] + text for it in values]
-        head = _HEAD.pack(1, None in values, cls.element_oid, len(parts), 1)
-        return cls(head + b"".join(parts))
+        head = _HEAD.pack(1, None in values, cls.element_oid, len(values), 1)
+        return cls(head + cls.encode(values))
+
+    @staticmethod
+    def encode(values: Sequence[Any]) -> bytes:
+        """Return the values one after the other, each with its length before it."""
+        raise NotImplementedError
 
 
 class Texts(Array):
     """A text array."""
 
-    element = str.encode
     element_oid = 25
+
+    @staticmethod
+    def encode(values: Sequence[Any]) -> bytes:
+        """Encode all at once where they are short and ASCII, as most are: half the time."""
+        try:
+            if "".join(filter(None, values)).isascii():
+                texts = [_NULL_AS_TEXT if it is None else _LENGTHS_AS_TEXT[len(it)] + it for it in values]
+                return "".join(texts).encode("latin-1")
+        except IndexError:
+            pass
+        return b"".join([_NULL if it is None else _LENGTHS[len(text := str.encode(it))] + text for it in values])
 
 
 class Keys(Array):
     """A bytea array."""
 
-    element = b"".__add__  # bytes(3) would be three zeros
     element_oid = 17
+
+    @staticmethod
+    def encode(values: Sequence[Any]) -> bytes:
+        """Put their lengths before the values."""
+        return b"".join([_NULL if it is None else _LENGTHS[len(it)] + it for it in values])
 
 
 class Jsons(Array):
@@ -65,9 +81,10 @@ class Jsons(Array):
     element_oid = 3802
 
     @staticmethod
-    def element(value: Any) -> bytes:
-        """Put the version of the format before the JSON text."""
-        return b"\x01" + to_json(value)
+    def encode(values: Sequence[Any]) -> bytes:
+        """Put the version of the format before the JSON texts."""
+        texts = [None if it is None else b"\x01" + to_json(it) for it in values]
+        return b"".join([_NULL if text is None else _LENGTHS[len(text)] + text for text in texts])
 
 
 class _Lengths(dict[int, bytes]):
@@ -80,6 +97,8 @@ class _Lengths(dict[int, bytes]):
 _LENGTH = Struct("!i")
 _LENGTHS = _Lengths((length, _LENGTH.pack(length)) for length in range(1_000))
 _NULL = _LENGTH.pack(-1)
+_LENGTHS_AS_TEXT = [_LENGTH.pack(length).decode("latin-1") for length in range(1_000)]
+_NULL_AS_TEXT = _NULL.decode("latin-1")
 _HEAD = Struct("!iiIii")
 _ARRAYS: dict[str, type[Array]] = {"text": Texts, "bytea": Keys, "jsonb": Jsons}
 

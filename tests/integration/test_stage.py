@@ -34,6 +34,8 @@ from tests.builders import a_badge, a_change, a_profile, a_version, an_account
         pytest.param("created_at", [datetime(2026, 1, 1, tzinfo=UTC)], id="a list for a time"),
         pytest.param("created_at", [], id="an empty list for a time"),
         pytest.param("display_name", b"x", id="bytes for text"),
+        pytest.param("display_name", 0, id="nought for text"),
+        pytest.param("display_name", [], id="an empty list for text"),
     ],
 )
 def test_a_value_without_a_form_parks_its_document(sink, observer, column, value):
@@ -111,7 +113,7 @@ JSON = st.recursive(
 )
 LONG = st.sampled_from([999, 1_000, 100_000])
 VALUES = {
-    "text": TEXTS | st.builds("é".__mul__, LONG) | st.sampled_from(State),
+    "text": TEXTS | st.builds("é".__mul__, LONG) | st.builds("e".__mul__, LONG) | st.sampled_from(State),
     "bytea": st.binary() | st.builds(b"\0".__mul__, LONG) | st.builds(bytearray, st.binary()),
     "jsonb": JSON,
     "bigint": st.integers(-(2**63), 2**63 - 1),
