@@ -1,22 +1,26 @@
 """Count what mappers noticed: properties that nobody knows, and values that a rule of ours had to choose."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from cdc.model import Write
+from cdc.model import Observation, Write
 from cdc.postgres import Database
 from cdc.queries import statement
 
 
-def count(database: Database, container: str, writes: Iterable[Write]) -> None:
+def collect(writes: Iterable[Write]) -> Counter[Observation]:
+    """Count the documents by what was observed in them."""
+    return Counter(each for write in writes for each in write.rows.observations)
+
+
+def count(database: Database, container: str, found: Mapping[Observation, int]) -> None:
     """Add up the observations of documents that were applied."""
-    found = Counter((each.kind.value, each.path) for write in writes for each in write.rows.observations)
     if not found:
         return
     parameters = {
         "container": container,
-        "kinds": [kind for kind, _ in found],
-        "paths": [path for _, path in found],
+        "kinds": [each.kind.value for each in found],
+        "paths": [each.path for each in found],
         "documents": list(found.values()),
     }
     with database.connection() as connection:

@@ -45,8 +45,8 @@ class PostgresRepairs:
             if write is None or len(repairs) > 1:
                 raise
             raise DocumentError(wanted.explain(self._database, mapper, write, error.problem)) from None
-        writes = [repair.write for repair in repairs if repair.write is not None]
-        observations.count(self._database, mapper.container, writes)
+        found = observations.collect(repair.write for repair in repairs if repair.write is not None)
+        observations.count(self._database, mapper.container, found)
         return True
 
     def doubt(self, change: Change) -> None:

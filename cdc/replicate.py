@@ -79,8 +79,11 @@ def _no_collection() -> Iterator[None]:
 
 def _plan(heads: Heads, held: Held | None, wanted: Sequence[Verdict]) -> Sequence[Change | Write]:
     """Return the change to map, or what is to be read again."""
-    if held is None and len(heads) == 1:
-        return heads
+    if len(heads) == 1:
+        verdict = Verdict.NEWER if held is None else judge(heads[0], held)
+        if verdict in wanted:
+            return heads
+        return [Write.read_again(heads[0])] if verdict is Verdict.UNDECIDED else ()
     judged = [(head, Verdict.NEWER if held is None else judge(head, held)) for head in heads]
     left = [(head, verdict) for head, verdict in judged if verdict in (*wanted, Verdict.UNDECIDED)]
     if len(left) == 1 and left[0][1] in wanted:
@@ -89,7 +92,7 @@ def _plan(heads: Heads, held: Held | None, wanted: Sequence[Verdict]) -> Sequenc
 
 
 class _Batch:
-    """What to write, mapped piece by piece when it is asked for, and once."""
+    """What to write, mapped piece by piece when it is asked for."""
 
     def __init__(
         self,
@@ -100,24 +103,21 @@ class _Batch:
         self._mapper = mapper
         self._plans = plans
         self._mark = mark
-        self._writes: list[Write] = []
 
     def pieces(self) -> Iterator[Sequence[Write]]:
         """Yield the writes in key order, a piece at a time."""
-        while left := len(self._plans) - len(self._writes):
-            first = len(self._writes)
-            plans = self._plans[first : first + min(_MOST, max(_LEAST, left // 3))]
-            self._writes += self._mark([self._map(plan) for plan in plans])
-            yield self._writes[first:]
+        first = 0
+        while (left := len(self._plans) - first) > 0:
+            size = min(_MOST, max(_LEAST, left // 3))
+            yield self._write(self._plans[first : first + size])
+            first += size
 
-    def writes(self) -> list[Write]:
+    def writes(self) -> Sequence[Write]:
         """Return all writes at once."""
-        for _ in self.pieces():
-            pass
-        return self._writes
+        return self._write(self._plans)
 
-    def _map(self, plan: Change | Write) -> Write:
-        return plan if isinstance(plan, Write) else map_change(self._mapper, plan)
+    def _write(self, plans: Sequence[Change | Write]) -> Sequence[Write]:
+        return self._mark([plan if isinstance(plan, Write) else map_change(self._mapper, plan) for plan in plans])
 
 
 def map_change(mapper: Mapper[Any], change: Change) -> Write:

@@ -7,7 +7,7 @@ from typing import Any
 
 from cdc import deadletters, ledger, observations, rows, suspects, wanted
 from cdc.errors import DocumentError
-from cdc.model import Also, DocumentCount, Held, LetterCount, Mapper, Outcome, State, Write
+from cdc.model import Also, Change, DocumentCount, Held, LetterCount, Mapper, Observation, Outcome, Write
 from cdc.postgres import Connection, Database, pipelined, request_answers
 from cdc.queries import statement
 from cdc.version import Verdict, judge
@@ -46,11 +46,11 @@ class PostgresSink:
                 if also is not None:
                     also(connection, outcome)
         except DocumentError as error:
-            if len(batch.writes) != 1:
+            if batch.only is None:
                 raise
-            raise DocumentError(wanted.explain(self._database, mapper, batch.writes[0], error.problem)) from None
+            raise DocumentError(wanted.explain(self._database, mapper, batch.only, error.problem)) from None
         # Not in the transaction: all writers count the same few paths, and would wait for each other.
-        observations.count(self._database, mapper.container, batch.writes)
+        observations.count(self._database, mapper.container, batch.observed)
         return outcome
 
     def count_documents(self) -> list[DocumentCount]:
@@ -65,59 +65,76 @@ class PostgresSink:
 
 
 class _Batch:
-    """What became of the pieces of one transaction."""
+    """What became of the pieces of one transaction; their rows are let go of once they are sent.
+
+    What thousands of documents keep is cold in the caches when it is needed again, if only to be freed.
+    """
 
     def __init__(self, mapper: Mapper[Any], reapplies: bool) -> None:
         self.mapper = mapper
-        self.writes: list[Write] = []
-        self.winners: list[Write] = []
-        self.losers: list[Write] = []
+        self.only: Write | None = None
+        self.settled: list[Change] = []
+        self.deleted = 0
+        self.parked: list[Write] = []
+        self.undecided: list[Write] = []
+        self.losers: list[Change] = []
+        self.gaps: list[Change] = []
+        self.observed: Counter[Observation] = Counter()
         self.freed: list[str] = []
         self.written: set[str] = set()
         self._reapplies = reapplies
+        self._documents = 0
 
     def write(self, connection: Connection, piece: Sequence[Write]) -> Iterator[None]:
         """Write a piece; wherever it yields, answers are under way."""
-        self.writes += piece
+        self._documents += len(piece)
+        self.only = piece[0] if len(piece) == self._documents == 1 else None
+        self.undecided += [write for write in piece if write.undecided]
         decided = {write.change.key: write for write in piece if not write.undecided}
         keys = row_keys(self.mapper, decided)
         recorded = ledger.upsert(connection, self.mapper.container, decided.values(), keys, reapplies=self._reapplies)
         yield
         abandoned = dict(recorded())
-        winners = [decided[key] for key in decided if key in abandoned]
-        self.winners += winners
-        self.losers += [write for key, write in decided.items() if key not in abandoned]
+        self.losers += [write.change for key, write in decided.items() if key not in abandoned]
+        winners = [write for key, write in decided.items() if key in abandoned]
+        written = self._note(winners)
         freed = [key for key in abandoned.values() if key is not None]
         self.freed += freed
         # What another document took in a piece before this one is not free any more.
         rows.delete_keys(connection, self.mapper.tables, [key for key in freed if key not in self.written])
-        written = [write for write in winners if write.problem is None]
         self.written.update(keys[write.change.key] for write in written if write.change.key in keys)
         yield from write_rows(connection, self.mapper, written)
+
+    def _note(self, winners: Sequence[Write]) -> list[Write]:
+        """Note what the ledger has taken, and return what is to be written."""
+        self.gaps += [write.change for write in winners if write.gap]
+        self.parked += [write for write in winners if write.problem is not None]
+        written = [write for write in winners if write.problem is None]
+        self.settled += [write.change for write in written]
+        self.deleted += sum(write.change.body is None for write in written)
+        self.observed.update(observations.collect(written))
+        return written
 
 
 def _settle(connection: Connection, batch: _Batch, backoff_seconds: float) -> Outcome:
     """Write the letters of a batch, and count what became of it."""
-    winners, mapper = batch.winners, batch.mapper
     overtaken = _undecided_losers(connection, batch.losers)
-    unsettled = [write for write in batch.writes if write.undecided] + overtaken
-    turnover = deadletters.Turnover(str(mapper.tables[0]), batch.freed, list(batch.written))
-    letters = deadletters.lock(connection, [write.change for write in [*winners, *unsettled]], turnover)
+    bad = [*batch.parked, *batch.undecided, *overtaken]
+    turnover = deadletters.Turnover(str(batch.mapper.tables[0]), batch.freed, list(batch.written))
+    letters = deadletters.lock(connection, [*batch.settled, *(write.change for write in bad)], turnover)
     if letters:
-        deadletters.clear(connection, [write.change for write in winners if write.problem is None])
-    deadletters.park(connection, [*winners, *unsettled], backoff_seconds)
+        deadletters.clear(connection, batch.settled)
+    deadletters.park(connection, bad, backoff_seconds)
     if letters:
         deadletters.wake(connection, turnover)
-    gaps = [write.change for write in winners if write.gap]
-    suspects.add(connection, mapper.container, gaps)
-    states = Counter(write.state for write in winners)
+    suspects.add(connection, batch.mapper.container, batch.gaps)
     return Outcome(
-        applied=states[State.APPLIED],
-        deleted=states[State.DELETED],
+        applied=len(batch.settled) - batch.deleted,
+        deleted=batch.deleted,
         stale=len(batch.losers) - len(overtaken),
-        undecided=len(unsettled),
-        problems=tuple(write.problem for write in winners if write.problem is not None),
-        gaps=len(gaps),
+        undecided=len(batch.undecided) + len(overtaken),
+        problems=tuple(write.problem for write in batch.parked if write.problem is not None),
+        gaps=len(batch.gaps),
     )
 
 
@@ -125,22 +142,18 @@ def row_keys(mapper: Mapper[Any], writes: Mapping[bytes, Write]) -> dict[bytes, 
     """Return the keys of the root rows that these writes bring, as the ledger holds them."""
     names = rows.primary_key(mapper.tables[0])
     return {
-        key: ledger.write_row_key(write.rows.root[name] for name in names)
+        key: ledger.write_row_key([write.rows.root[name] for name in names])
         for key, write in writes.items()
         if write.rows.root is not None
     }
 
 
-def _undecided_losers(connection: Connection, losers: Sequence[Write]) -> list[Write]:
+def _undecided_losers(connection: Connection, losers: Sequence[Change]) -> list[Write]:
     """Judge again what lost against a version that another writer committed after our unlocked read."""
     if not losers:
         return []
-    held = ledger.read_held(connection, [write.change.key for write in losers])
-    return [
-        Write.read_again(write.change)
-        for write in losers
-        if judge(write.change, held[write.change.key]) is Verdict.UNDECIDED
-    ]
+    held = ledger.read_held(connection, [change.key for change in losers])
+    return [Write.read_again(change) for change in losers if judge(change, held[change.key]) is Verdict.UNDECIDED]
 
 
 def write_rows(connection: Connection, mapper: Mapper[Any], writes: Sequence[Write]) -> Iterator[None]:
