@@ -1,10 +1,8 @@
 """Copy many documents and a tenth of them, and compare the peak resident memory of the host."""
 
-import json
 import re
 import tempfile
 import time
-import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 from bench.goals import Figure, report
 from bench.sessions import CONTAINER, fill
 from local.cosmos.auth import EMULATOR_KEY
+from local.operator import Operator
 from local.postgres import Postgres
 from local.stack import Part, make_settings, prepare
 
@@ -39,7 +38,7 @@ def _measure(documents: int) -> dict[str, Any]:
             prepare(settings)
             host = Part(["local.functions", "--key", "key", "--state", state], settings)
             try:
-                seconds = _copy(host, documents)
+                seconds = _copy(Operator(host.url, "key"), documents)
                 return {"documents": documents, "peak_megabytes": _peak(host.pid), "seconds": round(seconds, 1)}
             finally:
                 host.stop()
@@ -47,20 +46,14 @@ def _measure(documents: int) -> dict[str, Any]:
         cosmos.stop()
 
 
-def _copy(host: Part, documents: int) -> float:
+def _copy(operator: Operator, documents: int) -> float:
     begun = time.monotonic()
-    id_ = _ask(host, "backfills", json.dumps({"containers": [CONTAINER]}).encode())["id"]
-    while (progress := _ask(host, f"backfills/{id_}"))["state"] == "running":
+    id_ = operator.ask("POST", "backfills", {"containers": [CONTAINER]})[1]["id"]
+    while (progress := operator.ask("GET", f"backfills/{id_}")[1])["state"] == "running":
         time.sleep(0.5)
     if progress["totals"]["applied"] != documents:
         raise SystemExit(f"memory: not everything was copied: {progress['totals']}")
     return time.monotonic() - begun
-
-
-def _ask(host: Part, path: str, body: bytes | None = None) -> Any:
-    request = urllib.request.Request(f"{host.url}api/{path}", body, {"x-functions-key": "key"})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - our own address
-        return json.load(answer)
 
 
 def _peak(pid: int) -> float:

@@ -1,9 +1,6 @@
 """Reconcile in the real host: started over HTTP and by its timer, under steady writes and through kills."""
 
-import json
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +9,7 @@ import psycopg
 import pytest
 
 from local.cosmos import CosmosServer
+from local.operator import Operator
 from local.sample import Sample, Source
 from local.stack import Part
 from tests.e2e.conftest import count_applied, is_equal, wait_until
@@ -22,14 +20,7 @@ RUNS = 20
 
 def ask(host: Part, path: str, body: Mapping[str, object] | None = None) -> tuple[int, Any]:
     """Ask the app, and return status and JSON."""
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"{host.url}api/{path}", data, {"x-functions-key": "key"})
-    try:
-        with urllib.request.urlopen(request, timeout=60) as response:
-            return response.status, json.load(response)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.load(error)
+    return Operator(host.url, "key").ask("GET" if body is None else "POST", path, body)
 
 
 def run(host: Part, **request: object) -> dict[str, Any]:
