@@ -25,8 +25,8 @@ _LARGEST_EXACT_INTEGER = 2**53
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
-def _value(class_: type[_Class]) -> type[_Class]:
-    """Make a frozen dataclass, as far as type checkers are concerned.
+def _frozen_for_checkers(class_: type[_Class]) -> type[_Class]:
+    """Make a dataclass of which only type checkers know that it is frozen.
 
     Five of them are made for every document, and Python takes three times as long for one that is frozen indeed.
     """
@@ -52,7 +52,7 @@ def _canonical(value: object) -> object:
     return value
 
 
-@_value
+@_frozen_for_checkers
 class Identity:
     """Which document: its container, partition key and id.
 
@@ -75,7 +75,7 @@ class Identity:
         return hashlib.sha256(text.encode("ascii")).digest()
 
 
-@_value
+@_frozen_for_checkers
 class Version:
     """Which state of a document: `ts` in whole seconds, `lsn` where the change feed told it, `etag`."""
 
@@ -84,7 +84,7 @@ class Version:
     etag: str
 
 
-@_value
+@_frozen_for_checkers
 class Change:
     """One version of a document; a delete has no body.
 
@@ -118,7 +118,7 @@ class Observation:
     path: str
 
 
-@_value
+@_frozen_for_checkers
 class Rows:
     """The rows of one document: at most one root row, child rows by table name, and what was noticed in it."""
 
@@ -194,7 +194,7 @@ class State(StrEnum):
     DELETED = "deleted"
 
 
-@_value
+@_frozen_for_checkers
 class Held:
     """What the ledger holds of a document."""
 
@@ -203,7 +203,7 @@ class Held:
     absence: bool = False
 
 
-@_value
+@_frozen_for_checkers
 class Write:
     """What a transaction is to do with one change: write its rows, or note its problem.
 

@@ -64,14 +64,12 @@ def read_child_keys(
 
 def write_children(connection: Connection, table: Table, held: Iterable[Values], rows: Sequence[Row]) -> None:
     """Make a child table hold exactly `rows` where `held` are the keys: delete what vanished, write what differs."""
-    read, width = _reader(tuple(primary_key(table))), len(primary_key(table))
-    before = set(held)
-    vanished = before.difference(map(read, rows))
+    vanished = set(held).difference(map(_reader(tuple(primary_key(table))), rows))
     if vanished:
-        parameters = stage.parameters(_key_shape(table, width), sorted(vanished))
-        connection.execute(_delete_statement(table, width), parameters)
-    if before and width == len(table.columns):  # a key is all there is, so that nothing can differ
-        rows = [row for row in rows if read(row) not in before]
+        width = len(primary_key(table))
+        connection.execute(
+            _delete_statement(table, width), stage.parameters(_key_shape(table, width), sorted(vanished))
+        )
     upsert(connection, table, rows)
 
 

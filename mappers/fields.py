@@ -12,8 +12,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, GetPydanticSchema, PlainValidator
 from pydantic_core import core_schema
 
-# What .NET writes; Python alone would also read week dates and times without separators. pydantic's engine matches it,
-# which is quicker than Python, and has no other names for the digits.
+# What .NET writes; Python alone would also read week dates and times without separators. It is for pydantic's engine,
+# which is quicker than Python's, and whose \d would take the digits of every script.
 _TIME = (
     "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(?:T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,7})?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?$"
@@ -55,10 +55,10 @@ def _time(read: Callable[[str], object]) -> GetPydanticSchema:
 
 
 def _read_instant(text: str) -> datetime | None:
-    if text.startswith(_NEVER):
-        return None
     # .NET writes seven digits of a second; Python cuts the last one off, and PostgreSQL never sees it.
     time = datetime.fromisoformat(text)
+    if text.startswith(_NEVER):
+        return None
     if time.tzinfo is UTC:
         return time
     return time.replace(tzinfo=UTC) if time.tzinfo is None else _to_utc(time)

@@ -47,6 +47,13 @@ def an_account(id_: str = "a", **overrides: object) -> JsonObject:
     }
 
 
+def an_upsert(
+    id_: str = "a", ts: int = 0, lsn: int | None = None, row: str | None = None, **overrides: object
+) -> Change:
+    """Build a version of an account whose row may have another id than the document."""
+    return a_change(id_, version=a_version(ts, lsn), body=an_account(row or id_, **overrides))
+
+
 def a_profile(id_: str = "p", **overrides: object) -> JsonObject:
     """Build the body of a UserProfiles document of generation C, with one badge."""
     return {

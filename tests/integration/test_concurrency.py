@@ -3,28 +3,19 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import product
-from threading import Barrier
-from types import SimpleNamespace
+from threading import Barrier, Event
 
 import psycopg
 import pytest
 
 from cdc.errors import TransientError
 from cdc.model import Held, Outcome, State, Version
-from cdc.notes import Reading
 from cdc.postgres import Database
-from cdc.repair import repair_document
-from cdc.repairs import PostgresRepairs
 from cdc.replicate import map_change, replicate
 from cdc.sink import PostgresSink
 from cdc.version import Verdict, judge
 from mappers.accounts import ACCOUNTS
-from tests.builders import TS, a_change, a_version, an_account
-
-
-def an_upsert(id_="a", ts=0, lsn=None, row=None, **overrides):
-    """Build a version of an account whose row may have another id than the document."""
-    return a_change(id_, version=a_version(ts, lsn), body=an_account(row or id_, **overrides))
+from tests.builders import TS, a_change, a_version, an_account, an_upsert
 
 
 class Overtaken(PostgresSink):
@@ -140,13 +131,14 @@ def test_the_guard_of_the_ledger_agrees_with_the_judgement(sink, observer, held_
 
 
 def test_the_same_version_applied_meanwhile_is_stale(database, observer):
-    """Feed and backfill may deliver one version at the same moment."""
-    sink = Overtaken(database, an_upsert(ts=2, lsn=7))
+    """Feed and backfill may deliver one version at the same moment; what was noticed in it counts once."""
+    sink = Overtaken(database, an_upsert(ts=2, lsn=7, Colour="red"))
 
-    outcome = replicate(ACCOUNTS, [an_upsert(ts=2, lsn=7)], sink)
+    outcome = replicate(ACCOUNTS, [an_upsert(ts=2, lsn=7, Colour="red")], sink)
 
     assert outcome == Outcome(stale=1)
     assert observer.letters() == {}
+    assert observer.rows("cdc.observation", "path, documents") == [{"path": "$.Colour", "documents": 1}]
 
 
 def test_concurrent_writers_do_not_deadlock_and_converge(dsn, observer):
@@ -223,80 +215,34 @@ def test_a_connection_that_is_lost_while_a_batch_is_mapped_loses_nothing(databas
     assert replicate(ACCOUNTS, batch, sink) == Outcome(applied=60)
 
 
-def test_the_ledger_is_locked_in_key_order(dsn, sink, observer):
-    """A transaction that waits for one document holds no document with a greater key, however its batch was ordered."""
-    low, high = sorted((an_upsert("a"), an_upsert("b")), key=lambda change: change.key)
-    replicate(ACCOUNTS, [low, high], sink)
-    low_id, high_id = (change.identity.id.strip('"') for change in (low, high))
-    lock = "select 1 from cdc.document where key = %s for update"
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("leaver", ["a", "b"])
+@pytest.mark.parametrize("row", ["elsewhere", None], ids=["moves", "is deleted"])
+def test_a_row_that_changes_hands_between_writers_has_all_its_children(database, observer, leaver, row):
+    """What the writer before is about to delete is no child that is there, although it can still be seen."""
+    taker = "b" if leaver == "a" else "a"
+    sink = PostgresSink(database)
+    replicate(ACCOUNTS, [an_upsert(leaver, row="k")], sink)
+    deleted, goes_on = Event(), Event()
 
-    with psycopg.connect(dsn) as first, psycopg.connect(dsn) as second, ThreadPoolExecutor(1) as pool:
-        first.execute(lock, [low.key])
-        outcome = pool.submit(replicate, ACCOUNTS, [an_upsert(high_id, ts=1), an_upsert(low_id, ts=1)], sink)
-        observer.wait_until_blocked()
+    def hold(_connection, _outcome):
+        deleted.set()
+        goes_on.wait(30)
+
+    leaves = an_upsert(leaver, ts=1, row=row) if row else a_change(leaver, version=a_version(1), body=None)
+    children = ["scenario-1", "scenario-2"]
+    takes = an_upsert(taker, ts=1, row="k", CompletedScenarioIds=children)
+    with ThreadPoolExecutor(2) as pool:
+        before = pool.submit(replicate, ACCOUNTS, [leaves], sink, hold)
+        deleted.wait(30)
+        after = pool.submit(replicate, ACCOUNTS, [takes], sink)
         try:
-            second.execute(f"{lock} nowait", [high.key])
+            observer.wait_until_blocked()
         finally:
-            second.rollback()
-            first.rollback()
+            goes_on.set()
+        outcome = before.result() + after.result()
 
-        assert outcome.result().applied == 2
-
-
-@pytest.mark.parametrize("email", ["thandi@example.com", None], ids=["cleared", "parked"])
-def test_letters_are_locked_in_key_order(dsn, sink, observer, email):
-    """A transaction that waits for one document's letter holds no letter with a greater key: no circle can close."""
-    low, high = sorted((an_upsert("a", Email=None), an_upsert("b", Email=None)), key=lambda change: change.key)
-    replicate(ACCOUNTS, [low, high], sink)
-    low_id, high_id = (change.identity.id.strip('"') for change in (low, high))
-    lock = "select 1 from cdc.dead_letter where key = %s for update"
-
-    with psycopg.connect(dsn) as first, psycopg.connect(dsn) as second, ThreadPoolExecutor(1) as pool:
-        first.execute(lock, [low.key])
-        batch = [an_upsert(low_id, ts=0, lsn=7), an_upsert(high_id, ts=1, Email=email)]
-        outcome = pool.submit(replicate, ACCOUNTS, batch, sink)
-        observer.wait_until_blocked()
-        try:
-            second.execute(f"{lock} nowait", [high.key])
-        finally:
-            second.rollback()
-            first.rollback()
-
-        assert outcome.result().undecided == 1
-
-
-def read_again(change, dsn):
-    """Repair a document whose source answers with this change."""
-    database = Database(dsn)
-    repairs = PostgresRepairs(database, backoff_seconds=60, settle_seconds=120)
-    version = {"_ts": change.version.ts, "_etag": change.version.etag}
-    source = SimpleNamespace(read_document=lambda _: Reading(change.body | version, change.version.ts))
-    repair_document(ACCOUNTS, change.identity, source, repairs)
-    database.close()
-
-
-@pytest.mark.parametrize("write", ["deliver", "repair"])
-def test_letters_that_are_woken_are_locked_in_the_same_order(dsn, sink, observer, write):
-    """A transaction that clears one letter and wakes another holds none while it waits for the lesser one."""
-    low, high = sorted((an_upsert("a", row="r"), an_upsert("b", row="r")), key=lambda change: change.key)
-    high_id = high.identity.id.strip('"')
-    for change in (high, low, an_upsert(high_id, ts=1, Email=None)):
-        replicate(ACCOUNTS, [change], sink)
-    assert len(observer.letters()) == 2
-    moved = an_upsert(high_id, ts=2, row="elsewhere")
-    lock = "select 1 from cdc.dead_letter where key = %s for update"
-
-    with psycopg.connect(dsn) as first, psycopg.connect(dsn) as second, ThreadPoolExecutor(1) as pool:
-        first.execute(lock, [low.key])
-        done = pool.submit(*((replicate, ACCOUNTS, [moved], sink) if write == "deliver" else (read_again, moved, dsn)))
-        observer.wait_until_blocked()
-        try:
-            second.execute(f"{lock} nowait", [high.key])
-        finally:
-            second.rollback()
-            first.rollback()
-        done.result()
-
-    assert observer.rows("cdc.dead_letter", "id, next_attempt_at <= now() as due") == [
-        {"id": low.identity.id, "due": True}
-    ]
+    assert outcome == (Outcome(applied=2) if row else Outcome(applied=1, deleted=1))
+    assert "k" in observer.ids()
+    held = observer.rows("completed_scenarios", "account_id, scenario_id")
+    assert sorted(each["scenario_id"] for each in held if each["account_id"] == "k") == children

@@ -1,0 +1,94 @@
+"""Locks are taken in one order by all writers, so that no circle can close."""
+
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import psycopg
+import pytest
+
+from cdc.notes import Reading
+from cdc.postgres import Database
+from cdc.repair import repair_document
+from cdc.repairs import PostgresRepairs
+from cdc.replicate import replicate
+from mappers.accounts import ACCOUNTS
+from tests.builders import an_upsert
+
+
+def test_the_ledger_is_locked_in_key_order(dsn, sink, observer):
+    """A transaction that waits for one document holds no document with a greater key, however its batch was ordered."""
+    low, high = sorted((an_upsert("a"), an_upsert("b")), key=lambda change: change.key)
+    replicate(ACCOUNTS, [low, high], sink)
+    low_id, high_id = (change.identity.id.strip('"') for change in (low, high))
+    lock = "select 1 from cdc.document where key = %s for update"
+
+    with psycopg.connect(dsn) as first, psycopg.connect(dsn) as second, ThreadPoolExecutor(1) as pool:
+        first.execute(lock, [low.key])
+        outcome = pool.submit(replicate, ACCOUNTS, [an_upsert(high_id, ts=1), an_upsert(low_id, ts=1)], sink)
+        observer.wait_until_blocked()
+        try:
+            second.execute(f"{lock} nowait", [high.key])
+        finally:
+            second.rollback()
+            first.rollback()
+
+        assert outcome.result().applied == 2
+
+
+@pytest.mark.parametrize("email", ["thandi@example.com", None], ids=["cleared", "parked"])
+def test_letters_are_locked_in_key_order(dsn, sink, observer, email):
+    """A transaction that waits for one document's letter holds no letter with a greater key: no circle can close."""
+    low, high = sorted((an_upsert("a", Email=None), an_upsert("b", Email=None)), key=lambda change: change.key)
+    replicate(ACCOUNTS, [low, high], sink)
+    low_id, high_id = (change.identity.id.strip('"') for change in (low, high))
+    lock = "select 1 from cdc.dead_letter where key = %s for update"
+
+    with psycopg.connect(dsn) as first, psycopg.connect(dsn) as second, ThreadPoolExecutor(1) as pool:
+        first.execute(lock, [low.key])
+        batch = [an_upsert(low_id, ts=0, lsn=7), an_upsert(high_id, ts=1, Email=email)]
+        outcome = pool.submit(replicate, ACCOUNTS, batch, sink)
+        observer.wait_until_blocked()
+        try:
+            second.execute(f"{lock} nowait", [high.key])
+        finally:
+            second.rollback()
+            first.rollback()
+
+        assert outcome.result().undecided == 1
+
+
+def read_again(change, dsn):
+    """Repair a document whose source answers with this change."""
+    database = Database(dsn)
+    repairs = PostgresRepairs(database, backoff_seconds=60, settle_seconds=120)
+    version = {"_ts": change.version.ts, "_etag": change.version.etag}
+    source = SimpleNamespace(read_document=lambda _: Reading(change.body | version, change.version.ts))
+    repair_document(ACCOUNTS, change.identity, source, repairs)
+    database.close()
+
+
+@pytest.mark.parametrize("write", ["deliver", "repair"])
+def test_letters_that_are_woken_are_locked_in_the_same_order(dsn, sink, observer, write):
+    """A transaction that clears one letter and wakes another holds none while it waits for the lesser one."""
+    low, high = sorted((an_upsert("a", row="r"), an_upsert("b", row="r")), key=lambda change: change.key)
+    high_id = high.identity.id.strip('"')
+    for change in (high, low, an_upsert(high_id, ts=1, Email=None)):
+        replicate(ACCOUNTS, [change], sink)
+    assert len(observer.letters()) == 2
+    moved = an_upsert(high_id, ts=2, row="elsewhere")
+    lock = "select 1 from cdc.dead_letter where key = %s for update"
+
+    with psycopg.connect(dsn) as first, psycopg.connect(dsn) as second, ThreadPoolExecutor(1) as pool:
+        first.execute(lock, [low.key])
+        done = pool.submit(*((replicate, ACCOUNTS, [moved], sink) if write == "deliver" else (read_again, moved, dsn)))
+        observer.wait_until_blocked()
+        try:
+            second.execute(f"{lock} nowait", [high.key])
+        finally:
+            second.rollback()
+            first.rollback()
+        done.result()
+
+    assert observer.rows("cdc.dead_letter", "id, next_attempt_at <= now() as due") == [
+        {"id": low.identity.id, "due": True}
+    ]
