@@ -175,8 +175,8 @@ def test_the_parts_of_a_split_range_are_shared_out(pair, source, owners, deliver
 
 def test_a_split_that_a_host_began_and_did_not_end_is_ended_by_the_next(run, source, owners, delivered, eventually):
     """Kill the host while the server holds the removal of the parent's lease."""
+    source.write(*IDS[:20])  # before there is a host, so that each lease has one page, and its checkpoint is the last
     host = run()
-    source.write(*IDS[:20])
     eventually(lambda: len(source.checkpointed()) == 2)
     with source.server.hold(method="DELETE", path="/colls/leases/docs/") as hold:
         source.server.controls.split("db", "things", "0")
