@@ -15,24 +15,31 @@ from mappers.accounts import ACCOUNTS
 from tests.builders import an_upsert
 
 
-def test_the_ledger_is_locked_in_key_order(dsn, sink, observer):
-    """A transaction that waits for one document holds no document with a greater key, however its batch was ordered."""
-    low, high = sorted((an_upsert("a"), an_upsert("b")), key=lambda change: change.key)
-    replicate(ACCOUNTS, [low, high], sink)
-    low_id, high_id = (change.identity.id.strip('"') for change in (low, high))
-    lock = "select 1 from cdc.document where key = %s for update"
-
+def write_while_locked(dsn, observer, table, low, high, write):
+    """Write while somebody holds `low`, and return what comes of it; fails unless `high` is free meanwhile."""
+    lock = f"select 1 from {table} where key = %s for update"
     with psycopg.connect(dsn) as first, psycopg.connect(dsn) as second, ThreadPoolExecutor(1) as pool:
         first.execute(lock, [low.key])
-        outcome = pool.submit(replicate, ACCOUNTS, [an_upsert(high_id, ts=1), an_upsert(low_id, ts=1)], sink)
+        outcome = pool.submit(*write)
         observer.wait_until_blocked()
         try:
             second.execute(f"{lock} nowait", [high.key])
         finally:
             second.rollback()
             first.rollback()
+        return outcome.result()
 
-        assert outcome.result().applied == 2
+
+def test_the_ledger_is_locked_in_key_order(dsn, sink, observer):
+    """A transaction that waits for one document holds no document with a greater key, however its batch was ordered."""
+    low, high = sorted((an_upsert("a"), an_upsert("b")), key=lambda change: change.key)
+    replicate(ACCOUNTS, [low, high], sink)
+    low_id, high_id = (change.identity.id.strip('"') for change in (low, high))
+    batch = [an_upsert(high_id, ts=1), an_upsert(low_id, ts=1)]
+
+    outcome = write_while_locked(dsn, observer, "cdc.document", low, high, (replicate, ACCOUNTS, batch, sink))
+
+    assert outcome.applied == 2
 
 
 @pytest.mark.parametrize("email", ["thandi@example.com", None], ids=["cleared", "parked"])
@@ -41,20 +48,11 @@ def test_letters_are_locked_in_key_order(dsn, sink, observer, email):
     low, high = sorted((an_upsert("a", Email=None), an_upsert("b", Email=None)), key=lambda change: change.key)
     replicate(ACCOUNTS, [low, high], sink)
     low_id, high_id = (change.identity.id.strip('"') for change in (low, high))
-    lock = "select 1 from cdc.dead_letter where key = %s for update"
+    batch = [an_upsert(low_id, ts=0, lsn=7), an_upsert(high_id, ts=1, Email=email)]
 
-    with psycopg.connect(dsn) as first, psycopg.connect(dsn) as second, ThreadPoolExecutor(1) as pool:
-        first.execute(lock, [low.key])
-        batch = [an_upsert(low_id, ts=0, lsn=7), an_upsert(high_id, ts=1, Email=email)]
-        outcome = pool.submit(replicate, ACCOUNTS, batch, sink)
-        observer.wait_until_blocked()
-        try:
-            second.execute(f"{lock} nowait", [high.key])
-        finally:
-            second.rollback()
-            first.rollback()
+    outcome = write_while_locked(dsn, observer, "cdc.dead_letter", low, high, (replicate, ACCOUNTS, batch, sink))
 
-        assert outcome.result().undecided == 1
+    assert outcome.undecided == 1
 
 
 def read_again(change, dsn):
@@ -76,18 +74,9 @@ def test_letters_that_are_woken_are_locked_in_the_same_order(dsn, sink, observer
         replicate(ACCOUNTS, [change], sink)
     assert len(observer.letters()) == 2
     moved = an_upsert(high_id, ts=2, row="elsewhere")
-    lock = "select 1 from cdc.dead_letter where key = %s for update"
+    steps = (replicate, ACCOUNTS, [moved], sink) if write == "deliver" else (read_again, moved, dsn)
 
-    with psycopg.connect(dsn) as first, psycopg.connect(dsn) as second, ThreadPoolExecutor(1) as pool:
-        first.execute(lock, [low.key])
-        done = pool.submit(*((replicate, ACCOUNTS, [moved], sink) if write == "deliver" else (read_again, moved, dsn)))
-        observer.wait_until_blocked()
-        try:
-            second.execute(f"{lock} nowait", [high.key])
-        finally:
-            second.rollback()
-            first.rollback()
-        done.result()
+    write_while_locked(dsn, observer, "cdc.dead_letter", low, high, steps)
 
     assert observer.rows("cdc.dead_letter", "id, next_attempt_at <= now() as due") == [
         {"id": low.identity.id, "due": True}
