@@ -9,7 +9,7 @@ from cdc.model import Change, Identity, Write
 from cdc.notes import Choice, Letter, LetterState, Mark
 from cdc.postgres import Connection, Database
 from cdc.queries import statement
-from cdc.stage import Keys, Texts
+from cdc.stage import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,12 @@ class Turnover:
 
     def parameters(self) -> dict[str, object]:
         """Return what the statements need."""
-        return {"table": self.table, "freed": Texts.of(self.freed), "written": Texts.of(self.written)}
+        return {"table": self.table, "freed": Array.of("text", self.freed), "written": Array.of("text", self.written)}
 
 
 def lock(connection: Connection, changes: Iterable[Change], turnover: Turnover) -> set[bytes]:
     """Lock all letters that a transaction clears, parks or wakes, in key order, and return their keys."""
-    parameters = {"keys": Keys.of([change.key for change in changes]), **turnover.parameters()}
+    parameters = {"keys": Array.of("bytea", [change.key for change in changes]), **turnover.parameters()}
     return {key for (key,) in connection.execute(statement("lock_letters"), parameters)}
 
 

@@ -12,7 +12,7 @@ from cdc import stage
 from cdc.model import Held, Identity, State, Version, Write
 from cdc.postgres import Connection
 from cdc.queries import statement
-from cdc.stage import Keys, Shape, Values
+from cdc.stage import Array, Shape, Values
 
 # Waits for the documents that a statement recorded, each with the row key that it abandons, if any.
 Winners = Callable[[], Sequence[tuple[bytes, str | None]]]
@@ -47,7 +47,7 @@ def lock(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, Held]:
 
 
 def _read(connection: Connection, query: LiteralString, keys: Sequence[bytes]) -> dict[bytes, Held]:
-    rows = connection.execute(query, {"keys": Keys.of(keys)}, binary=True).fetchall()
+    rows = connection.execute(query, {"keys": Array.of("bytea", keys)}, binary=True).fetchall()
     return {
         key: Held(Version(ts, lsn, etag), _STATES[state], absence) for key, ts, lsn, etag, state, absence in rows
     }  # fmt: skip

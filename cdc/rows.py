@@ -111,7 +111,8 @@ def _upsert_statement(table: Table) -> bytes:
     """Build the upsert that leaves a row untouched where no value differs."""
     names = [column.name for column in table.columns]
     key = primary_key(table)
-    others = [name for name in names if name not in key]
+    # Comparing ends at the first value that differs: JSON, which takes longest, comes last.
+    others = sorted(set(names).difference(key), key=lambda name: (type_name(table.columns[name]) == "jsonb", name))
     insert = SQL("insert into {} as t ({}) select * from {} order by {} on conflict ({}) do ").format(
         _table(table),
         _identifiers(names),
