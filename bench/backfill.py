@@ -17,7 +17,7 @@ from cdc.cosmos import Cosmos
 from cdc.feed import read_change
 from cdc.job import Job, Options
 from cdc.migrate import migrate, read_migrations
-from cdc.model import Also, Change, Held, JsonObject, Mapper, Outcome, Rows, Write
+from cdc.model import Also, Change, Held, JsonObject, Mapper, Outcome, Tuples, Write
 from cdc.page import FeedRange, Page, Size
 from cdc.pages import Feed, Feeds
 from cdc.postgres import Database
@@ -101,7 +101,7 @@ class TimedMapper(Mapper[Any]):
         object.__setattr__(timed, "watch", watch)
         return timed
 
-    def map(self, body: JsonObject) -> Rows:
+    def map(self, body: JsonObject) -> Tuples:
         """Map a document."""
         return self.watch.time("mapping", lambda: super(TimedMapper, self).map(body))
 

@@ -8,6 +8,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session, registry, relationship
 
 from cdc.model import Mapper, Row
+from cdc.rows import name_values
 from mappers.accounts import ACCOUNTS
 from mappers.user_profiles import USER_PROFILES
 
@@ -40,7 +41,9 @@ class Pattern:
             for number, document in enumerate(json.loads(text), 1):
                 rows = self._mapper.map(document)
                 if rows.root is not None:
-                    self._save(session, rows.root, rows.children[self._mapper.tables[1].name])
+                    root, child = self._mapper.tables
+                    children = [name_values(child, row) for row in rows.children[child.name]]
+                    self._save(session, name_values(root, rows.root), children)
                 if number % SAVE_EVERY == 0:
                     session.commit()
                     session.expunge_all()

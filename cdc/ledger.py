@@ -9,10 +9,10 @@ from typing import LiteralString
 from psycopg.sql import SQL
 
 from cdc import stage
-from cdc.model import Held, Identity, State, Version, Write
+from cdc.model import Held, Identity, State, Values, Version, Write
 from cdc.postgres import Connection
 from cdc.queries import statement
-from cdc.stage import Array, Shape, Values
+from cdc.stage import Array, Shape
 
 # Waits for the documents that a statement recorded, each with the row key that it abandons, if any.
 Winners = Callable[[], Sequence[tuple[bytes, str | None]]]

@@ -16,8 +16,9 @@ from cdc.errors import DocumentError, Problem, ProblemKind
 
 JsonObject = dict[str, Any]
 Row = Mapping[str, Any]
+Values = tuple[Any, ...]
 Document = TypeVar("Document", bound=BaseModel)
-_Take = Callable[[Row], Any]
+_Take = Callable[[Any], Any]
 _Class = TypeVar("_Class")
 
 # Cosmos keeps numbers as IEEE doubles: beyond this a whole number has no exact neighbour.
@@ -120,14 +121,30 @@ class Observation:
 
 @_frozen_for_checkers
 class Rows:
-    """The rows of one document: at most one root row, child rows by table name, and what was noticed in it."""
+    """The rows of one document by column: at most one root, child rows by table name, and what was noticed in it."""
 
     root: Row | None = None
     children: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     observations: tuple[Observation, ...] = ()
 
 
-NO_ROWS = Rows()
+@_frozen_for_checkers
+class Tuples:
+    """The rows of one document as they are written: values in the order of their table's columns."""
+
+    root: Values | None = None
+    children: Mapping[str, Sequence[Values]] = field(default_factory=dict)
+    observations: tuple[Observation, ...] = ()
+
+
+NO_ROWS = Tuples()
+
+
+def take(names: Sequence[Any]) -> Callable[[Any], Values]:
+    """Return what takes these items, as a tuple also where there is only one."""
+    if len(names) == 1:
+        return lambda row: (row[names[0]],)
+    return itemgetter(*names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,40 +159,47 @@ class Mapper(Generic[Document]):
     tables: tuple[Table, ...]
     rows: Callable[[Document], Rows]
     _validate: Callable[[JsonObject], Document] = field(init=False, repr=False, compare=False)
-    # By table name: the columns, and what joins a child row and the root. SQLAlchemy is slow to ask.
-    _columns: Mapping[str, frozenset[str]] = field(init=False, repr=False, compare=False)
-    _joins: Mapping[str, tuple[_Take, _Take]] = field(init=False, repr=False, compare=False)
+    # By table name: the columns and their number, and what joins a child row and the root. SQLAlchemy is slow to ask.
+    _columns: Mapping[str, tuple[_Take, int]] = field(init=False, repr=False, compare=False)
+    _joins: Mapping[str, tuple[_Take, _Take]] = field(
+        init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         root, *children = self.tables
         key = _key(root)
+        columns = {table.name: (take(table.columns.keys()), len(table.columns)) for table in self.tables}
         joins = {child.name: (itemgetter(*_key(child)[: len(key)]), itemgetter(*key)) for child in children}
         # What model_validate calls in the end, without its own microsecond.
         object.__setattr__(self, "_validate", TypeAdapter(self.document).validator.validate_python)
-        object.__setattr__(self, "_columns", {table.name: frozenset(table.columns.keys()) for table in self.tables})
+        object.__setattr__(self, "_columns", columns)
         object.__setattr__(self, "_joins", joins)
 
-    def map(self, body: JsonObject) -> Rows:
+    def map(self, body: JsonObject) -> Tuples:
         """Validate a document and return its rows; refuse rows that do not fit the tables."""
         rows = self.rows(self._validate(body))
-        self._check(rows)
-        return rows
+        root = None if rows.root is None else self._pack(self.tables[0].name, rows.root)
+        children = {name: self._pack_children(name, found, rows.root) for name, found in rows.children.items()}
+        return Tuples(root, children, rows.observations)
 
-    def _check(self, rows: Rows) -> None:
-        if rows.root is not None:
-            self._check_columns(self.tables[0].name, rows.root)
-        for name, child_rows in rows.children.items():
-            if name not in self._joins:
-                raise _misfit(name, "the mapper yields rows of a table that it does not declare")
-            ours, theirs = self._joins[name]
-            for row in child_rows:
-                self._check_columns(name, row)
-                if rows.root is None or ours(row) != theirs(rows.root):
-                    raise _misfit(name, "the mapper yields a child row of another parent")
+    def _pack_children(self, table: str, rows: Sequence[Row], root: Row | None) -> Sequence[Values]:
+        if table not in self._joins:
+            raise _misfit(table, "the mapper yields rows of a table that it does not declare")
+        packed = [self._pack(table, row) for row in rows]
+        ours, theirs = self._joins[table]
+        for row in rows:
+            if root is None or ours(row) != theirs(root):
+                raise _misfit(table, "the mapper yields a child row of another parent")
+        return packed
 
-    def _check_columns(self, table: str, row: Row) -> None:
-        if row.keys() != self._columns[table]:
-            raise _misfit(table, "the mapper yields a row whose columns are not the table's")
+    def _pack(self, table: str, row: Row) -> Values:
+        values, width = self._columns[table]
+        try:
+            if len(row) == width:
+                return values(row)
+        except KeyError:
+            pass
+        raise _misfit(table, "the mapper yields a row whose columns are not the table's")
 
 
 def _key(table: Table) -> list[str]:
@@ -211,7 +235,7 @@ class Write:
     """
 
     change: Change
-    rows: Rows = NO_ROWS
+    rows: Tuples = NO_ROWS
     problem: Problem | None = None
     gap: bool = False
 

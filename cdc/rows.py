@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from operator import itemgetter
 from typing import Any
 
 from psycopg.sql import SQL, Composed, Identifier
@@ -11,9 +10,9 @@ from sqlalchemy import Column, Table
 from sqlalchemy.dialects import postgresql
 
 from cdc import stage
-from cdc.model import Row
+from cdc.model import Values, take
 from cdc.postgres import Connection
-from cdc.stage import Shape, Values
+from cdc.stage import Shape
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -22,6 +21,18 @@ _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 def primary_key(table: Table) -> list[str]:
     """Return the names of a table's primary key columns, in order."""
     return [column.name for column in table.primary_key.columns]
+
+
+@cache
+def key_taker(table: Table) -> Callable[[Values], Values]:
+    """Return what takes the primary key's values from a row of the table."""
+    names = table.columns.keys()
+    return take([names.index(name) for name in primary_key(table)])
+
+
+def name_values(table: Table, row: Values) -> dict[str, Any]:
+    """Return a row's values by the names of the columns."""
+    return dict(zip(table.columns.keys(), row, strict=True))
 
 
 def type_name(column: Column[Any]) -> str:
@@ -39,16 +50,14 @@ def delete_keys(connection: Connection, tables: Sequence[Table], row_keys: Itera
         connection.execute(_delete_statement(table, width), stage.parameters(_key_shape(table, width), keys))
 
 
-def upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+def upsert(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
     """Insert rows or replace those whose values differ, in key order."""
     if rows:
-        read = _reader(tuple(table.columns.keys()))
-        parameters = stage.parameters(_shape(table), [read(row) for row in rows])
-        connection.execute(_upsert_statement(table), parameters)
+        connection.execute(_upsert_statement(table), stage.parameters(_shape(table), rows))
 
 
 def read_child_keys(
-    connection: Connection, root: Table, table: Table, parents: Sequence[Row]
+    connection: Connection, root: Table, table: Table, parents: Sequence[Values]
 ) -> Callable[[], Sequence[Values]]:
     """Ask for the keys of the child rows that these root rows have so far: few, where most parents are new.
 
@@ -56,29 +65,20 @@ def read_child_keys(
     """
     if not parents:
         return list
-    parent_key = primary_key(root)
-    read, width = _reader(tuple(parent_key)), len(parent_key)
-    parameters = stage.parameters(_key_shape(table, width), map(read, parents))
+    width = len(primary_key(root))
+    parameters = stage.parameters(_key_shape(table, width), map(key_taker(root), parents))
     return connection.execute(_select_keys_statement(table, width), parameters, binary=True).fetchall
 
 
-def write_children(connection: Connection, table: Table, held: Iterable[Values], rows: Sequence[Row]) -> None:
+def write_children(connection: Connection, table: Table, held: Iterable[Values], rows: Sequence[Values]) -> None:
     """Make a child table hold exactly `rows` where `held` are the keys: delete what vanished, write what differs."""
-    vanished = set(held).difference(map(_reader(tuple(primary_key(table))), rows))
+    vanished = set(held).difference(map(key_taker(table), rows))
     if vanished:
         width = len(primary_key(table))
         connection.execute(
             _delete_statement(table, width), stage.parameters(_key_shape(table, width), sorted(vanished))
         )
     upsert(connection, table, rows)
-
-
-@cache
-def _reader(names: tuple[str, ...]) -> Callable[[Row], Values]:
-    """Return what takes these values from a row, as a tuple also where there is only one."""
-    if len(names) == 1:
-        return lambda row: (row[names[0]],)
-    return itemgetter(*names)
 
 
 @cache

@@ -140,9 +140,9 @@ def _settle(connection: Connection, batch: _Batch, backoff_seconds: float) -> Ou
 
 def row_keys(mapper: Mapper[Any], writes: Mapping[bytes, Write]) -> dict[bytes, str]:
     """Return the keys of the root rows that these writes bring, as the ledger holds them."""
-    names = rows.primary_key(mapper.tables[0])
+    take_key = rows.key_taker(mapper.tables[0])
     return {
-        key: ledger.write_row_key([write.rows.root[name] for name in names])
+        key: ledger.write_row_key(take_key(write.rows.root))
         for key, write in writes.items()
         if write.rows.root is not None
     }

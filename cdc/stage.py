@@ -13,8 +13,8 @@ from psycopg.sql import SQL, Composable, Identifier
 from pydantic_core import to_json
 
 from cdc.errors import DocumentError, Problem, ProblemKind
+from cdc.model import Values
 
-Values = tuple[Any, ...]
 # Names and types of columns, which come from declarations, never from input.
 Shape = Sequence[tuple[str, str]]
 

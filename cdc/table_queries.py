@@ -10,10 +10,10 @@ from sqlalchemy import Table
 
 from cdc.errors import DocumentError
 from cdc.ledger import write_row_key
-from cdc.model import Identity, Mapper, Row, Write
+from cdc.model import Identity, Mapper, Values, Write
 from cdc.postgres import Connection, Database
 from cdc.queries import statement
-from cdc.rows import primary_key, type_name
+from cdc.rows import key_taker, name_values, primary_key, type_name
 
 
 class TableQueries:
@@ -82,7 +82,7 @@ class TableQueries:
 
     def _row_key(self, write: Write) -> str | None:
         root = write.rows.root
-        return None if root is None else write_row_key(root[name] for name in primary_key(self._mapper.tables[0]))
+        return None if root is None else write_row_key(key_taker(self._mapper.tables[0])(root))
 
     def _find_wrong(self, connection: Connection, writes: Sequence[Write]) -> set[str]:
         """Return the keys of root rows under which the tables hold other rows than these."""
@@ -90,11 +90,11 @@ class TableQueries:
         roots = [write.rows.root for write in writes if write.rows.root is not None]
         if not roots:
             return set()
-        parents = _write_json(roots)
+        parents = _write_json(root, roots)
         found = connection.execute(_differing(root, len(primary_key(root))), {"rows": parents}).fetchall()
         for table in children:
             rows = [row for write in writes for row in write.rows.children.get(table.name, ())]
-            parameters = {"rows": _write_json(rows), "parents": parents}
+            parameters = {"rows": _write_json(table, rows), "parents": parents}
             found += connection.execute(_differing(table, len(primary_key(root))), parameters).fetchall()
             found += connection.execute(_surplus(table, root), parameters).fetchall()
         return {write_row_key(row) for row in found}
@@ -149,8 +149,8 @@ def _same(left: str, right: str, ours: Sequence[str], theirs: Sequence[str]) -> 
     return SQL(" and ").join(SQL("{} = {}").format(Identifier(left, a), Identifier(right, b)) for a, b in pairs)
 
 
-def _write_json(rows: Sequence[Row]) -> str:
-    return json.dumps([dict(row) for row in rows], default=_write_value)
+def _write_json(table: Table, rows: Sequence[Values]) -> str:
+    return json.dumps([name_values(table, row) for row in rows], default=_write_value)
 
 
 def _write_value(value: object) -> str:

@@ -20,12 +20,13 @@ _LONGEST_KEY = 2_000
 
 def explain(database: Database, mapper: Mapper[Any], write: Write, problem: Problem) -> Problem:
     """Add the row that a document waits for to its problem, where the refused constraint tells it."""
-    root, row = mapper.tables[0], write.rows.root
-    if row is None or problem.kind not in (ProblemKind.CONFLICT, ProblemKind.MISSING_PARENT):
+    root = mapper.tables[0]
+    if write.rows.root is None or problem.kind not in (ProblemKind.CONFLICT, ProblemKind.MISSING_PARENT):
         return problem
     if problem.path == ROW_KEY_CONSTRAINT:
-        wanted: Wanted | None = Wanted(str(root), write_row_key(row[name] for name in rows.primary_key(root)))
+        wanted: Wanted | None = Wanted(str(root), write_row_key(rows.key_taker(root)(write.rows.root)))
     else:
+        row = rows.name_values(root, write.rows.root)
         with database.connection() as connection:
             find = _find_rival if problem.kind is ProblemKind.CONFLICT else _find_parent
             wanted = find(connection, root, row, problem.path)

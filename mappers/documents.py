@@ -11,7 +11,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_pascal
 
 from cdc.errors import DocumentError, Problem, ProblemKind
-from cdc.model import NO_ROWS, JsonObject, Mapper, Observation, ObservationKind, Rows
+from cdc.model import NO_ROWS, JsonObject, Mapper, Observation, ObservationKind, Tuples
 from mappers.fields import Text
 
 _EMPTY = (None, "")
@@ -139,7 +139,7 @@ def _inner(annotation: Any, suffix: str = "") -> Iterator[tuple[type[DocumentMod
 class DocumentMapper(Mapper[Root]):
     """Maps documents of all generations; one of another type, or that is marked as deleted, has no rows."""
 
-    def map(self, body: JsonObject) -> Rows:
+    def map(self, body: JsonObject) -> Tuples:
         """Return a document's rows and what was observed in it."""
         observations: list[Observation] = []
         rows = NO_ROWS

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from cdc.model import Change, Identity, JsonObject, Version
+from cdc.model import Change, Identity, JsonObject, Mapper, Rows, Tuples, Version
+from cdc.rows import name_values
 
 TS = 1_700_000_000
 _DEFAULT: Any = object()
@@ -131,3 +132,13 @@ def a_score(id_: str = "score", **overrides: object) -> JsonObject:
         "ScenarioId": "scenario-1",
         **overrides,
     }
+
+
+def by_column(mapper: Mapper[Any], rows: Tuples) -> Rows:
+    """Return a document's rows as its mapper wrote them."""
+    tables = {table.name: table for table in mapper.tables}
+    return Rows(
+        None if rows.root is None else name_values(mapper.tables[0], rows.root),
+        {name: [name_values(tables[name], row) for row in found] for name, found in rows.children.items()},
+        rows.observations,
+    )

@@ -17,7 +17,7 @@ from cdc.postgres import pipelined, request_answers
 from cdc.replicate import replicate
 from mappers.accounts import ACCOUNTS
 from mappers.user_profiles import USER_PROFILES
-from tests.builders import a_badge, a_change, a_profile, a_version, an_account
+from tests.builders import a_badge, a_change, a_profile, a_version, an_account, by_column
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_rows_that_nobody_claims_give_way(sink, observer):
     outcome = replicate(USER_PROFILES, [change], sink)
 
     assert outcome == Outcome(applied=1)
-    rows = USER_PROFILES.map(change.body)
+    rows = by_column(USER_PROFILES, USER_PROFILES.map(change.body))
     assert observer.rows("user_profiles") == [rows.root]
     assert observer.rows("user_badges") == rows.children["user_badges"]
 

@@ -8,6 +8,7 @@ from cdc.errors import DocumentError
 from local.expected import CONTAINERS
 from local.sample import PARTITION_KEYS, Sample
 from mappers import EXTRA_MAPPERS, MAPPERS
+from tests.builders import by_column
 from tests.corpus import GOLDEN, corpus
 
 EXPECTED = {container.name: container for container in CONTAINERS}
@@ -47,7 +48,7 @@ def _row(fields, document):
 def _map(container, document):
     """Return the same of the mapper, or None where it parks the document."""
     try:
-        rows = MAPPER[container.name].map(document)
+        rows = by_column(MAPPER[container.name], MAPPER[container.name].map(document))
     except (DocumentError, ValueError):
         return None
     return rows.root, {
