@@ -22,7 +22,6 @@ ROW_KEY_CONSTRAINT = "document_row_key_unique"
 
 _SHAPE: Shape = (
     ("key", "bytea"),
-    ("container", "text"),
     ("partition_key", "text"),
     ("id", "text"),
     ("ts", "bigint"),
@@ -81,18 +80,18 @@ def _write(
     writes: Iterable[Write],
     row_keys: Mapping[bytes, str],
 ) -> Winners:
-    documents = [_values(container, write, row_keys.get(write.change.key)) for write in writes]
+    documents = sorted(_values(write, row_keys.get(write.change.key)) for write in writes)
     if not documents:
         return list
-    return connection.execute(_from_source(query), stage.parameters(_SHAPE, sorted(documents)), binary=True).fetchall
+    parameters = [container, *stage.parameters(_SHAPE, documents)]
+    return connection.execute(_from_source(query), parameters, binary=True).fetchall
 
 
-def _values(container: str, write: Write, row_key: str | None) -> Values:
+def _values(write: Write, row_key: str | None) -> Values:
     change = write.change
     identity, version = change.identity, change.version
     return (
         change.key,
-        container,
         identity.partition_key,
         identity.id,
         version.ts,

@@ -161,9 +161,7 @@ class Mapper(Generic[Document]):
     _validate: Callable[[JsonObject], Document] = field(init=False, repr=False, compare=False)
     # By table name: the columns and their number, and what joins a child row and the root. SQLAlchemy is slow to ask.
     _columns: Mapping[str, tuple[_Take, int]] = field(init=False, repr=False, compare=False)
-    _joins: Mapping[str, tuple[_Take, _Take]] = field(
-        init=False, repr=False, compare=False
-    )
+    _joins: Mapping[str, tuple[_Take, _Take]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         root, *children = self.tables

@@ -188,7 +188,10 @@ class DocumentMapper(Mapper[Root]):
             replaced["id"] = key
         if not dropped and not replaced:
             return body
-        return {name: value for name, value in (body | replaced).items() if name not in dropped}
+        resolved = body | replaced
+        for name in dropped:
+            resolved.pop(name, None)
+        return resolved
 
     def _losers(self, body: JsonObject, observations: list[Observation]) -> list[str]:
         losers = [name for name in self.document.injected if body.get(name) == self.document.__name__]

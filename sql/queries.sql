@@ -10,7 +10,7 @@ select key, ts, lsn, etag, state, absence from cdc.document where key = any(%(ke
 -- A delete event has no etag of its own.
 -- The source is what cdc/stage.py has sent.
 insert into cdc.document as held (key, container, partition_key, id, ts, lsn, etag, row_key, state, absence)
-select s.key, s.container, s.partition_key, s.id, s.ts, s.lsn, s.etag, s.row_key, s.state, s.absence
+select s.key, %s, s.partition_key, s.id, s.ts, s.lsn, s.etag, s.row_key, s.state, s.absence
 from {source}
 order by s.key
 on conflict (key) do update set
@@ -57,8 +57,8 @@ update cdc.document as held set
     state = s.state,
     absence = s.absence,
     applied_at = now()
-from {source}
-where held.key = s.key and held.container = s.container
+from (select %s::text) as c (container), {source}
+where held.key = s.key and held.container = c.container
 returning held.key, held.abandoned_row_key;
 
 -- name: note_documents
