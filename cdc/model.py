@@ -18,7 +18,7 @@ JsonObject = dict[str, Any]
 Row = Mapping[str, Any]
 Values = tuple[Any, ...]
 Document = TypeVar("Document", bound=BaseModel)
-_Take = Callable[[Any], Any]
+_Take = Callable[[Any], Values]
 _Class = TypeVar("_Class")
 
 # Cosmos keeps numbers as IEEE doubles: beyond this a whole number has no exact neighbour.
@@ -67,7 +67,8 @@ class Identity:
     @classmethod
     def of(cls, container: str, partition_key: object, id_: str) -> "Identity":
         """Build the identity from raw JSON values; a missing partition key is `{}`, a hierarchical one a list."""
-        return cls(container, canonical_json(partition_key), canonical_json(id_))
+        id_text = canonical_json(id_)
+        return cls(container, id_text if partition_key is id_ else canonical_json(partition_key), id_text)
 
     @property
     def key(self) -> bytes:
@@ -185,9 +186,8 @@ class Mapper(Generic[Document]):
             raise _misfit(table, "the mapper yields rows of a table that it does not declare")
         packed = [self._pack(table, row) for row in rows]
         ours, theirs = self._joins[table]
-        for row in rows:
-            if root is None or ours(row) != theirs(root):
-                raise _misfit(table, "the mapper yields a child row of another parent")
+        if rows and (root is None or [ours(row) for row in rows] != [theirs(root)] * len(rows)):
+            raise _misfit(table, "the mapper yields a child row of another parent")
         return packed
 
     def _pack(self, table: str, row: Row) -> Values:

@@ -89,8 +89,9 @@ class _Batch:
         """Write a piece; wherever it yields, answers are under way."""
         self._documents += len(piece)
         self.only = piece[0] if len(piece) == self._documents == 1 else None
-        self.undecided += [write for write in piece if write.undecided]
-        decided = {write.change.key: write for write in piece if not write.undecided}
+        undecided = [write for write in piece if write.undecided]
+        self.undecided += undecided
+        decided = {write.change.key: write for write in piece if not (undecided and write.undecided)}
         keys = row_keys(self.mapper, decided)
         recorded = ledger.upsert(connection, self.mapper.container, decided.values(), keys, reapplies=self._reapplies)
         yield

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import combinations
 from typing import Any, ClassVar, Self, TypeVar, get_args
@@ -114,17 +114,15 @@ class _Shape:
 def _shape(model: type[DocumentModel], path: str = "$") -> _Shape:
     known = {*_SECRETS, *model.unmapped} | (_COMMON if issubclass(model, RootDocument) else set())
     groups, presences, nested = [], [], []
-    for name, field in model.model_fields.items():
-        alias = field.validation_alias or name
+    for name, info in model.model_fields.items():
+        alias = info.validation_alias or name
         names = tuple(map(str, alias.choices)) if isinstance(alias, AliasChoices) else (str(alias),)
-        marks = [mark.names for mark in field.metadata if isinstance(mark, Presence)]
+        marks = [mark.names for mark in info.metadata if isinstance(mark, Presence)]
         presences += [(names[0], mark) for mark in marks]
         known.update(*(marks or [frozenset(names)]))
         if len(names) > 1 and names != _KEYS:
             groups.append(names)
-        nested += [
-            (names[0], _shape(inner, f"{path}.{names[0]}{suffix}")) for inner, suffix in _inner(field.annotation)
-        ]
+        nested += [(names[0], _shape(inner, f"{path}.{names[0]}{suffix}")) for inner, suffix in _inner(info.annotation)]
     rivals = tuple(pair for group in groups for pair in combinations(group, 2))
     return _Shape(path, frozenset(known), tuple(groups), rivals, tuple(presences), tuple(nested))
 
@@ -136,8 +134,20 @@ def _inner(annotation: Any, suffix: str = "") -> Iterator[tuple[type[DocumentMod
         yield from _inner(argument, "[]" if getattr(annotation, "__origin__", None) is list else suffix)
 
 
+@dataclass(frozen=True, kw_only=True)
 class DocumentMapper(Mapper[Root]):
     """Maps documents of all generations; one of another type, or that is marked as deleted, has no rows."""
+
+    # What the model says of itself, which is slow to ask for every document.
+    _type: str = field(init=False, repr=False, compare=False)
+    _injected: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _shape: _Shape = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "_type", self.document.__name__)
+        object.__setattr__(self, "_injected", self.document.injected)
+        object.__setattr__(self, "_shape", _shape(self.document))
 
     def map(self, body: JsonObject) -> Tuples:
         """Return a document's rows and what was observed in it."""
@@ -145,7 +155,7 @@ class DocumentMapper(Mapper[Root]):
         rows = NO_ROWS
         if self._is_ours(body, observations):
             values = self._resolve(body, observations)
-            _find_unknown(_shape(self.document), body, observations)
+            _find_unknown(self._shape, body, observations)
             # What was deleted must be gone, also when the rest of the document cannot be read.
             rows = NO_ROWS if body.get("IsDeleted") is True else super().map(values)
         if not observations:
@@ -153,7 +163,7 @@ class DocumentMapper(Mapper[Root]):
         return replace(rows, observations=tuple(dict.fromkeys((*observations, *rows.observations))))
 
     def _is_ours(self, body: JsonObject, observations: list[Observation]) -> bool:
-        if body.get("$type") == self.document.__name__ and "Discriminator" not in body:
+        if body.get("$type") == self._type and "Discriminator" not in body:
             return True
         names = [name for name in _TYPE_NAMES if body.get(name) not in _EMPTY]
         if not names:
@@ -163,17 +173,17 @@ class DocumentMapper(Mapper[Root]):
             # A tool that turned scalars into arrays wrote this: it says nothing of the document.
             raise DocumentError(Problem(ProblemKind.MAPPING, f"$.{names[0]}", "Input should be a valid string"))
         observations += [_ambiguous(name) for name in names if body[name] != chosen]
-        if chosen == self.document.__name__:
+        if chosen == self._type:
             return True
         observations.append(Observation(ObservationKind.UNKNOWN, f"$.{names[0]}"))
         return False
 
     def _resolve(self, body: JsonObject, observations: list[Observation]) -> JsonObject:
         """Leave each renamed property under one name only, because to pydantic a null or empty one is there."""
-        shape = _shape(self.document)
-        dropped = self._losers(body, observations) if self.document.injected or _has_both(shape.rivals, body) else []
+        has_losers = self._injected or _has_both(self._shape.rivals, body)
+        dropped = self._losers(body, observations) if has_losers else []
         replaced: JsonObject = {}
-        for name, heard in shape.presences:
+        for name, heard in self._shape.presences:
             replaced[name] = not heard.isdisjoint(body)
         id_, own = body.get("id"), body.get("Id")
         key = self._read_key(id_)
@@ -194,9 +204,9 @@ class DocumentMapper(Mapper[Root]):
         return resolved
 
     def _losers(self, body: JsonObject, observations: list[Observation]) -> list[str]:
-        losers = [name for name in self.document.injected if body.get(name) == self.document.__name__]
+        losers = [name for name in self._injected if body.get(name) == self._type]
         observations += map(_ambiguous, losers)
-        for names in _shape(self.document).renamed:
+        for names in self._shape.renamed:
             given = [name for name in names if name in body]
             if len(given) > 1:
                 losers += _older(body, [name for name in given if name not in losers], observations)
@@ -206,7 +216,7 @@ class DocumentMapper(Mapper[Root]):
         """Return the key that stands in `id`: before version 9 the provider put the type before it and escaped it."""
         if not isinstance(id_, str) or "|" not in id_:
             return id_
-        prefix = f"{self.document.__name__}|"
+        prefix = f"{self._type}|"
         return _ESCAPED.sub(r"\1", id_[len(prefix) :]) if id_.startswith(prefix) else id_
 
 
@@ -239,7 +249,7 @@ def _ambiguous(name: str) -> Observation:
 
 
 def _find_unknown(shape: _Shape, value: JsonObject, observations: list[Observation]) -> None:
-    if not value.keys() <= shape.known:
+    if not shape.known.issuperset(value):
         for name in sorted(value.keys() - shape.known):
             if not (name.startswith("_") and shape.path == "$"):
                 path = f"{shape.path}.{name if _PROPERTY.fullmatch(name) else '*'}"

@@ -57,7 +57,8 @@ class UserProfile(RootDocument):
     @model_validator(mode="after")
     def _refuse_repeated_badges(self) -> Self:
         # Which of two badges with one id is meant cannot be known here.
-        if len({badge.id for badge in self.earned_badges}) < len(self.earned_badges):
+        badges = self.earned_badges
+        if len(badges) > 1 and len({badge.id for badge in badges}) < len(badges):
             raise ValueError("EarnedBadges must not hold two badges with one Id")
         return self
 
