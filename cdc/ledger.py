@@ -80,6 +80,7 @@ def _write(
     writes: Iterable[Write],
     row_keys: Mapping[bytes, str],
 ) -> Winners:
+    # The lock order of all writers: the statement keeps it.
     documents = sorted(_values(write, row_keys.get(write.change.key)) for write in writes)
     if not documents:
         return list

@@ -5,14 +5,13 @@
 select key, ts, lsn, etag, state, absence from cdc.document where key = any(%(keys)b);
 
 -- name: upsert_documents
--- The ledger under its version guard, in key order, which is the lock order of all writers. Returns the winners.
+-- The ledger under its version guard. Returns the winners.
 -- The guard is the NEWER verdict of cdc/version.py, 10 its ABSENCE_SECONDS, or the SAME verdict of what is applied again.
 -- A delete event has no etag of its own.
--- The source is what cdc/stage.py has sent.
+-- The source is what cdc/stage.py has sent: in key order, which is the lock order of all writers.
 insert into cdc.document as held (key, container, partition_key, id, ts, lsn, etag, row_key, state, absence)
 select s.key, %s, s.partition_key, s.id, s.ts, s.lsn, s.etag, s.row_key, s.state, s.absence
 from {source}
-order by s.key
 on conflict (key) do update set
     ts = excluded.ts,
     lsn = coalesce(excluded.lsn, case when excluded.ts = held.ts and excluded.etag = held.etag then held.lsn end),
