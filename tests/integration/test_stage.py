@@ -1,6 +1,7 @@
 """Rows of many documents reach the server at once, and what PostgreSQL has no form for blames its document alone."""
 
 import json
+from array import array
 from dataclasses import replace
 from datetime import UTC, datetime
 from select import select
@@ -117,6 +118,8 @@ VALUES = {
     "bytea": st.binary() | st.builds(b"\0".__mul__, LONG) | st.builds(bytearray, st.binary()),
     "jsonb": JSON,
     "bigint": st.integers(-(2**63), 2**63 - 1),
+    "integer": st.integers(-(2**31), 2**31 - 1),
+    "double precision": st.floats(allow_nan=False) | st.integers(-(2**53), 2**53),
     "boolean": st.booleans(),
     "timestamp with time zone": st.datetimes(timezones=st.just(UTC)),
 }
@@ -145,11 +148,20 @@ def _one_by_one(row):
     ]
 
 
-@pytest.mark.parametrize("value", [3, True, "text", [1, 2]])
-def test_only_bytes_are_bytes(value):
-    """A number is not so many zeros."""
+@pytest.mark.parametrize(
+    ("type_", "value"),
+    [
+        *(("bytea", value) for value in (3, True, "text", [1, 2], memoryview(array("i", [1])))),
+        *(("bigint", value) for value in (True, 1.0, "1", 2**63, [1])),
+        *(("integer", value) for value in (False, 1.5, 2**31, -(2**31) - 1)),
+        *(("double precision", value) for value in (True, "1.5", 10**400)),
+        *(("boolean", value) for value in (1, 0, "true", [])),
+    ],
+)
+def test_a_value_of_another_type_has_no_form(type_, value):
+    """A number is not so many zeros, and what is true is no number."""
     with pytest.raises(DocumentError):
-        stage.parameters([("key", "bytea")], [(value,)])
+        stage.parameters([("column", type_)], [(value,)])
 
 
 def test_answers_arrive_without_being_waited_for(database):
