@@ -80,7 +80,7 @@ def _write(
     writes: Iterable[Write],
     row_keys: Mapping[bytes, str],
 ) -> Winners:
-    # The lock order of all writers: the statement keeps it.
+    # In key order, the lock order of all writers: an upsert takes documents as they are sent.
     documents = sorted(_values(write, row_keys.get(write.change.key)) for write in writes)
     if not documents:
         return list

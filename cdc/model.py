@@ -160,7 +160,7 @@ class Mapper(Generic[Document]):
     tables: tuple[Table, ...]
     rows: Callable[[Document], Rows]
     _validate: Callable[[JsonObject], Document] = field(init=False, repr=False, compare=False)
-    # By table name: the columns and their number, and what joins a child row and the root. SQLAlchemy is slow to ask.
+    # By table name: what takes a row's values, and how many; and what joins a child row and the root.
     _columns: Mapping[str, tuple[_Take, int]] = field(init=False, repr=False, compare=False)
     _joins: Mapping[str, tuple[_Take, _Take]] = field(init=False, repr=False, compare=False)
 

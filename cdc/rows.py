@@ -112,7 +112,8 @@ def _upsert_statement(table: Table) -> bytes:
     names = [column.name for column in table.columns]
     key = primary_key(table)
     # Comparing ends at the first value that differs: JSON, which takes longest, comes last.
-    others = sorted(set(names).difference(key), key=lambda name: (type_name(table.columns[name]) == "jsonb", name))
+    columns = sorted(table.columns, key=lambda column: type_name(column) == "jsonb")
+    others = [column.name for column in columns if column.name not in key]
     insert = SQL("insert into {} as t ({}) select * from {} order by {} on conflict ({}) do ").format(
         _table(table),
         _identifiers(names),

@@ -89,9 +89,8 @@ class _Batch:
         """Write a piece; wherever it yields, answers are under way."""
         self._documents += len(piece)
         self.only = piece[0] if len(piece) == self._documents == 1 else None
-        undecided = [write for write in piece if write.undecided]
-        self.undecided += undecided
-        decided = {write.change.key: write for write in piece if not (undecided and write.undecided)}
+        self.undecided += [write for write in piece if write.undecided]
+        decided = {write.change.key: write for write in piece if not write.undecided}
         keys = row_keys(self.mapper, decided)
         recorded = ledger.upsert(connection, self.mapper.container, decided.values(), keys, reapplies=self._reapplies)
         yield

@@ -141,13 +141,13 @@ class DocumentMapper(Mapper[Root]):
     # What the model says of itself, which is slow to ask for every document.
     _type: str = field(init=False, repr=False, compare=False)
     _injected: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    _shape: _Shape = field(init=False, repr=False, compare=False)
+    _root: _Shape = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "_type", self.document.__name__)
         object.__setattr__(self, "_injected", self.document.injected)
-        object.__setattr__(self, "_shape", _shape(self.document))
+        object.__setattr__(self, "_root", _shape(self.document))
 
     def map(self, body: JsonObject) -> Tuples:
         """Return a document's rows and what was observed in it."""
@@ -155,7 +155,7 @@ class DocumentMapper(Mapper[Root]):
         rows = NO_ROWS
         if self._is_ours(body, observations):
             values = self._resolve(body, observations)
-            _find_unknown(self._shape, body, observations)
+            _find_unknown(self._root, body, observations)
             # What was deleted must be gone, also when the rest of the document cannot be read.
             rows = NO_ROWS if body.get("IsDeleted") is True else super().map(values)
         if not observations:
@@ -180,10 +180,10 @@ class DocumentMapper(Mapper[Root]):
 
     def _resolve(self, body: JsonObject, observations: list[Observation]) -> JsonObject:
         """Leave each renamed property under one name only, because to pydantic a null or empty one is there."""
-        has_losers = self._injected or _has_both(self._shape.rivals, body)
+        has_losers = self._injected or _has_both(self._root.rivals, body)
         dropped = self._losers(body, observations) if has_losers else []
         replaced: JsonObject = {}
-        for name, heard in self._shape.presences:
+        for name, heard in self._root.presences:
             replaced[name] = not heard.isdisjoint(body)
         id_, own = body.get("id"), body.get("Id")
         key = self._read_key(id_)
@@ -206,7 +206,7 @@ class DocumentMapper(Mapper[Root]):
     def _losers(self, body: JsonObject, observations: list[Observation]) -> list[str]:
         losers = [name for name in self._injected if body.get(name) == self._type]
         observations += map(_ambiguous, losers)
-        for names in self._shape.renamed:
+        for names in self._root.renamed:
             given = [name for name in names if name in body]
             if len(given) > 1:
                 losers += _older(body, [name for name in given if name not in losers], observations)

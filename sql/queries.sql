@@ -8,7 +8,8 @@ select key, ts, lsn, etag, state, absence from cdc.document where key = any(%(ke
 -- The ledger under its version guard. Returns the winners.
 -- The guard is the NEWER verdict of cdc/version.py, 10 its ABSENCE_SECONDS, or the SAME verdict of what is applied again.
 -- A delete event has no etag of its own.
--- The source is what cdc/stage.py has sent: in key order, which is the lock order of all writers.
+-- The source is what cdc/stage.py has sent, in key order, which is the lock order of all writers: a subquery of arrays
+-- alone yields them as they are, so that ORDER BY would only sort them again. Beside a join it would be needed.
 insert into cdc.document as held (key, container, partition_key, id, ts, lsn, etag, row_key, state, absence)
 select s.key, %s, s.partition_key, s.id, s.ts, s.lsn, s.etag, s.row_key, s.state, s.absence
 from {source}
