@@ -288,23 +288,3 @@ class Outcome:
 
 # What else the transaction that ends a batch is to do: it gets the connection, and what became of the batch.
 Also = Callable[[Any, Outcome], None]
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentCount:
-    """How many documents of a container the ledger holds in one state, and the newest `_ts` of them."""
-
-    container: str
-    state: str
-    documents: int
-    newest_ts: int
-
-
-@dataclass(frozen=True, slots=True)
-class LetterCount:
-    """How many dead letters of a container there are of one kind and state."""
-
-    container: str
-    kind: str
-    state: str
-    documents: int

@@ -6,8 +6,9 @@ from functools import partial
 from typing import Any
 
 from cdc import deadletters, ledger, observations, rows, suspects, wanted
+from cdc.counts import DocumentCount, LetterCount
 from cdc.errors import DocumentError
-from cdc.model import Also, Change, DocumentCount, Held, LetterCount, Mapper, Observation, Outcome, Write
+from cdc.model import Also, Change, Held, Mapper, Observation, Outcome, Write
 from cdc.postgres import Connection, Database, pipelined, request_answers
 from cdc.queries import statement
 from cdc.version import Verdict, judge

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Protocol
 
+from cdc.counts import DocumentCount, LetterCount
 from cdc.errors import CdcError
 from cdc.feed import FeedState
-from cdc.model import DocumentCount, JsonObject, LetterCount, State
+from cdc.model import JsonObject, State
 
 # At most a twentieth of the time is for counting, by each process.
 _REMEMBERED = 20

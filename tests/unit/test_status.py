@@ -2,8 +2,8 @@
 
 import pytest
 
+from cdc.counts import DocumentCount, LetterCount
 from cdc.errors import FatalError
-from cdc.model import DocumentCount, LetterCount
 from cdc.status import Check, RememberedCounts, read_status, run_checks
 
 
