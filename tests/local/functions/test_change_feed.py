@@ -436,9 +436,10 @@ def test_an_account_that_goes_away_is_waited_for_and_logged_once(app, source, pr
     eventually(lambda: host.errors.count("warning feed: Cosmos is not available") == 2, 40)
     source.write(*IDS[20:])
     proxy.is_cut = False
-    eventually(lambda: len(delivered(app)) >= len(IDS), 40)
+    eventually(lambda: set(delivered(app)) == set(IDS), 40)
 
-    assert sorted(delivered(app)) == sorted(IDS)
+    # When the connections were cut, a batch of each of the two ranges may have been delivered and not yet checkpointed.
+    assert len(delivered(app)) <= len(IDS) + 2 * 5
     assert host.errors.count("Cosmos is not available") == 2
     assert host.stop() == 0
 
