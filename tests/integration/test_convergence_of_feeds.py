@@ -65,7 +65,15 @@ class FeedPlay(Play):
             else:
                 _, lsn, _, state, _ = ledger[id_]
                 assert state == "deleted"
-                assert newest <= (self.world.gone[id_] if self.is_absence(id_) else lsn)
+                if self.is_absence(id_):
+                    # A delete after the answer adds nothing to it: what is deleted already stays as it is.
+                    assert newest <= self.world.gone[id_] or self.is_delete(id_, newest)
+                else:
+                    assert newest <= lsn
+
+    def is_delete(self, id_, lsn):
+        """Tell whether a version of a document is its delete."""
+        return any(change.body is None for change in self.world.histories[id_] if change.version.lsn == lsn)
 
     def is_absence(self, id_):
         """Tell whether a tombstone is from an answer of the source."""
