@@ -3,7 +3,7 @@
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +17,10 @@ from cdc.cosmos import Cosmos
 from cdc.feed import read_change
 from cdc.job import Job, Options
 from cdc.migrate import migrate, read_migrations
-from cdc.model import Also, Change, Held, JsonObject, Mapper, Outcome, Tuples, Write
+from cdc.model import Also, Change, JsonObject, Mapper, Outcome, Tuples
 from cdc.page import FeedRange, Page, Size
 from cdc.pages import Feed, Feeds
+from cdc.piece import Piece
 from cdc.postgres import Database
 from cdc.replicate import replicate
 from cdc.sink import PostgresSink
@@ -80,11 +81,7 @@ class TimedSink:
         self._sink = sink
         self._watch = watch
 
-    def read_held(self, keys: Sequence[bytes]) -> dict[bytes, Held]:
-        """Ask the ledger."""
-        return self._watch.time("writing", lambda: self._sink.read_held(keys))
-
-    def apply(self, mapper: Mapper[Any], pieces: Iterable[Sequence[Write]], also: Also | None = None) -> Outcome:
+    def apply(self, mapper: Mapper[Any], pieces: Sequence[Piece], also: Also | None = None) -> Outcome:
         """Write a page."""
         return self._watch.time("writing", lambda: self._sink.apply(mapper, pieces, also))
 

@@ -1,6 +1,6 @@
 """Dead letters: the documents that must be read again, and why."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,10 +25,16 @@ class Turnover:
         return {"table": self.table, "freed": Array.of("text", self.freed), "written": Array.of("text", self.written)}
 
 
-def lock(connection: Connection, changes: Iterable[Change], turnover: Turnover) -> set[bytes]:
-    """Lock all letters that a transaction clears, parks or wakes, in key order, and return their keys."""
+def lock(connection: Connection, changes: Sequence[Change], turnover: Turnover) -> Callable[[], set[bytes]]:
+    """Lock all letters that a transaction clears, parks or wakes, in key order, and return their keys.
+
+    Inside a pipeline the statement is only sent: what is returned waits for the answer.
+    """
+    if not changes:
+        return set
     parameters = {"keys": Array.of("bytea", [change.key for change in changes]), **turnover.parameters()}
-    return {key for (key,) in connection.execute(statement("lock_letters"), parameters)}
+    found = connection.execute(statement("lock_letters"), parameters)
+    return lambda: {key for (key,) in found}
 
 
 def park(connection: Connection, writes: Iterable[Write], backoff_seconds: float) -> None:

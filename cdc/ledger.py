@@ -35,21 +35,25 @@ _STATES = {state.value: state for state in State}
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 
 
-def read_held(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, Held]:
-    """Return what is held of these documents, without locking it."""
+def read_held(connection: Connection, keys: Sequence[bytes]) -> Callable[[], dict[bytes, Held]]:
+    """Ask what is held of these documents, without locking it.
+
+    Inside a pipeline the question is only sent: what is returned waits for the answer.
+    """
     return _read(connection, statement("read_held"), keys)
 
 
 def lock(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, Held]:
     """Return what is held of these documents, and keep others from changing it until the transaction ends."""
-    return _read(connection, statement("lock_documents"), keys)
+    return _read(connection, statement("lock_documents"), keys)()
 
 
-def _read(connection: Connection, query: LiteralString, keys: Sequence[bytes]) -> dict[bytes, Held]:
-    rows = connection.execute(query, {"keys": Array.of("bytea", keys)}, binary=True).fetchall()
-    return {
-        key: Held(Version(ts, lsn, etag), _STATES[state], absence) for key, ts, lsn, etag, state, absence in rows
-    }  # fmt: skip
+def _read(connection: Connection, query: LiteralString, keys: Sequence[bytes]) -> Callable[[], dict[bytes, Held]]:
+    found = connection.execute(query, {"keys": Array.of("bytea", keys)}, binary=True)
+    return lambda: {
+        key: Held(Version(ts, lsn, etag), _STATES[state], absence)
+        for key, ts, lsn, etag, state, absence in found.fetchall()
+    }
 
 
 def upsert(

@@ -2,13 +2,14 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cdc.model import Also, Held, Mapper, Outcome, State, Write
+from cdc.model import Also, Mapper, Outcome, State, Write
+from cdc.piece import Piece
 from cdc.postgres import Database
 from cdc.queries import statement
-from cdc.sink import PostgresSink
+from cdc.sink import plan
 
 
 class PreviewSink:
@@ -18,16 +19,13 @@ class PreviewSink:
         self.reapplies = reapplies
         self._database = database
         self._backfill = backfill
-        self._sink = PostgresSink(database)
 
-    def read_held(self, keys: Sequence[bytes]) -> Mapping[bytes, Held]:
-        """Return what the ledger holds of these documents."""
-        return self._sink.read_held(keys)
-
-    def apply(self, mapper: Mapper[Any], pieces: Iterable[Sequence[Write]], also: Also | None = None) -> Outcome:
+    def apply(self, mapper: Mapper[Any], pieces: Sequence[Piece], also: Also | None = None) -> Outcome:
         """Count what would be written; what PostgreSQL would refuse is not found."""
-        writes = [write for piece in pieces for write in piece]
-        outcome = _preview(writes)
+        with self._database.connection() as connection:
+            writes = [write for _, planned in plan(connection, pieces) for write in planned]
+        stale = sum(piece.changes for piece in pieces) - len(writes)
+        outcome = Outcome(stale=stale) + _preview(writes)
         findings = Counter(found for write in writes for found in _findings(write))
         with self._database.transaction() as connection:
             if findings:

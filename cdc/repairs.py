@@ -1,6 +1,5 @@
 """Repairs in PostgreSQL: compare the ledger with what was noted, and set it only where it has not moved."""
 
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -82,10 +81,10 @@ class PostgresRepairs:
         written = [repair.write for repair in repairs if repair.write is not None and repair.write.problem is None]
         rows.delete_keys(connection, mapper.tables, freed)
         for write in written:  # one by one: an earlier one may free a unique value for a later one
-            deque(write_rows(connection, mapper, [write]), maxlen=0)
+            write_rows(connection, mapper, [write])
         keys = row_keys(mapper, {write.change.key: write for write in written})
         turnover = deadletters.Turnover(str(mapper.tables[0]), freed, list(keys.values()))
-        letters = deadletters.lock(connection, [repair.change for repair in repairs], turnover)
+        letters = deadletters.lock(connection, [repair.change for repair in repairs], turnover)()
         for repair in repairs:
             self._write_letter(connection, repair, repair.note.letter if repair.change.key in letters else None)
         deadletters.wake(connection, turnover)

@@ -1,7 +1,7 @@
 """Apply a batch of changes: collapse it, drop what is stale, map it, write it, park what cannot be written."""
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -13,11 +13,15 @@ from cdc.collapse import Heads, collapse
 from cdc.errors import DocumentError, Problem, ProblemKind
 from cdc.gaps import chains, mark_gaps
 from cdc.model import NO_ROWS, Also, Change, Held, Mapper, Outcome, Write
+from cdc.piece import Piece
 from cdc.version import Verdict, judge
 
 # Documents that are mapped while PostgreSQL works on those before them: pieces are smaller towards the end, because
 # nothing is left to be mapped while it works on the last one (docs/performance.md).
 _LEAST, _MOST = 40, 125
+
+# A document's key, and the changes of it that no other change of the batch is known to supersede; in key order.
+_Documents = Sequence[tuple[bytes, Heads]]
 
 
 class Sink(Protocol):
@@ -28,14 +32,10 @@ class Sink(Protocol):
         """Tell whether the very version that is held is written again."""
         ...
 
-    def read_held(self, keys: Sequence[bytes]) -> Mapping[bytes, Held]:
-        """Return what the ledger holds of these documents, without locking it."""
-        ...
-
-    def apply(self, mapper: Mapper[Any], pieces: Iterable[Sequence[Write]], also: Also | None = None) -> Outcome:
+    def apply(self, mapper: Mapper[Any], pieces: Sequence[Piece], also: Also | None = None) -> Outcome:
         """Write everything in one transaction, or nothing; raise DocumentError when one document is to blame.
 
-        All pieces together are in key order. A piece is mapped when it is asked for: a sink may work meanwhile.
+        All pieces together are in key order. A piece is mapped when it is planned: a sink may work meanwhile.
         """
         ...
 
@@ -45,21 +45,18 @@ def replicate(mapper: Mapper[Any], changes: Sequence[Change], sink: Sink, also: 
 
     `also` runs in the transaction that ends the batch, even when there is nothing to write.
     """
-    wanted = (Verdict.NEWER, Verdict.SAME) if sink.reapplies else (Verdict.NEWER,)
+    if not changes and also is None:
+        return Outcome()
     with _no_collection():
-        candidates = collapse(changes)
-        held = sink.read_held(list(candidates))
-        plans = [plan for key, heads in candidates.items() for plan in _plan(heads, held.get(key), wanted)]
-        dropped = Outcome(stale=len(changes) - len(plans))
-        if not plans and also is None:
-            return dropped
-        batch = _Batch(mapper, plans, partial(mark_gaps, chains=chains(changes), held=held))
-        if len(plans) > _LEAST:
+        batch = _Batch(mapper, changes, reapplies=sink.reapplies)
+        documents = list(collapse(changes).items())
+        superseded = Outcome(stale=len(changes) - _count(documents))
+        if len(documents) > _LEAST:
             try:
-                return dropped + sink.apply(mapper, batch.pieces(), _extend(also, dropped))
+                return superseded + sink.apply(mapper, batch.cut(documents), _extend(also, superseded))
             except DocumentError:
                 pass  # in one piece a row may give way, before another takes its place, that pieces find too late
-        return _apply(mapper, batch.writes(), sink, dropped, also)
+        return _apply(batch, documents, sink, superseded, also)
 
 
 @contextmanager
@@ -77,6 +74,37 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
+class _Batch:
+    """Plan what to write of the documents of one batch."""
+
+    def __init__(self, mapper: Mapper[Any], changes: Sequence[Change], *, reapplies: bool) -> None:
+        self.mapper = mapper
+        self._chains = chains(changes)
+        self._wanted = (Verdict.NEWER, Verdict.SAME) if reapplies else (Verdict.NEWER,)
+
+    def cut(self, documents: _Documents) -> Sequence[Piece]:
+        """Return the documents in pieces."""
+        pieces, first = [], 0
+        while (left := len(documents) - first) > 0:
+            size = min(_MOST, max(_LEAST, left // 3))
+            pieces.append(self.piece(documents[first : first + size]))
+            first += size
+        return pieces
+
+    def piece(self, documents: _Documents) -> Piece:
+        """Return the documents in one piece."""
+        return Piece([key for key, _ in documents], _count(documents), partial(self._plan, documents))
+
+    def _plan(self, documents: _Documents, held: Mapping[bytes, Held]) -> Sequence[Write]:
+        plans = [plan for key, heads in documents for plan in _plan(heads, held.get(key), self._wanted)]
+        writes = [plan if isinstance(plan, Write) else map_change(self.mapper, plan) for plan in plans]
+        return mark_gaps(writes, self._chains, held)
+
+
+def _count(documents: _Documents) -> int:
+    return sum(len(heads) for _, heads in documents)
+
+
 def _plan(heads: Heads, held: Held | None, wanted: Sequence[Verdict]) -> Sequence[Change | Write]:
     """Return the change to map, or what is to be read again."""
     if len(heads) == 1:
@@ -89,35 +117,6 @@ def _plan(heads: Heads, held: Held | None, wanted: Sequence[Verdict]) -> Sequenc
     if len(left) == 1 and left[0][1] in wanted:
         return [left[0][0]]
     return [Write.read_again(head) for head, _ in left]
-
-
-class _Batch:
-    """What to write, mapped piece by piece when it is asked for."""
-
-    def __init__(
-        self,
-        mapper: Mapper[Any],
-        plans: Sequence[Change | Write],
-        mark: Callable[[Sequence[Write]], Sequence[Write]],
-    ) -> None:
-        self._mapper = mapper
-        self._plans = plans
-        self._mark = mark
-
-    def pieces(self) -> Iterator[Sequence[Write]]:
-        """Yield the writes in key order, a piece at a time."""
-        first = 0
-        while (left := len(self._plans) - first) > 0:
-            size = min(_MOST, max(_LEAST, left // 3))
-            yield self._write(self._plans[first : first + size])
-            first += size
-
-    def writes(self) -> Sequence[Write]:
-        """Return all writes at once."""
-        return self._write(self._plans)
-
-    def _write(self, plans: Sequence[Change | Write]) -> Sequence[Write]:
-        return self._mark([plan if isinstance(plan, Write) else map_change(self._mapper, plan) for plan in plans])
 
 
 def map_change(mapper: Mapper[Any], change: Change) -> Write:
@@ -146,20 +145,27 @@ def _json_path(location: Iterable[int | str]) -> str:
     return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
 
 
-def _apply(mapper: Mapper[Any], writes: Sequence[Write], sink: Sink, before: Outcome, also: Also | None) -> Outcome:
-    """Write a batch in one piece; find a document that fails by halving, so that each half that succeeds is committed.
+def _apply(batch: _Batch, documents: _Documents, sink: Sink, before: Outcome, also: Also | None) -> Outcome:
+    """Write documents in one piece; find the one that fails by halving, so that each half that succeeds is committed.
 
     `before` is what became of the rest of the batch.
     """
-    last = _extend(also, before)
+    piece, last = batch.piece(documents), _extend(also, before)
     try:
-        return before + sink.apply(mapper, [writes], last)
+        return before + sink.apply(batch.mapper, [piece], last)
     except DocumentError as error:
-        if len(writes) == 1:
-            return before + sink.apply(mapper, [[replace(writes[0], rows=NO_ROWS, problem=error.problem)]], last)
-    middle = len(writes) // 2
-    first = _apply(mapper, writes[:middle], sink, before, None)
-    return _apply(mapper, writes[middle:], sink, first, also)
+        if len(documents) == 1:
+            return before + sink.apply(batch.mapper, [_park(piece, error.problem)], last)
+    middle = len(documents) // 2
+    first = _apply(batch, documents[:middle], sink, before, None)
+    return _apply(batch, documents[middle:], sink, first, also)
+
+
+def _park(piece: Piece, problem: Problem) -> Piece:
+    """Have a problem noted for what would be written."""
+    return replace(
+        piece, plan=lambda held: [replace(write, rows=NO_ROWS, problem=problem) for write in piece.plan(held)]
+    )
 
 
 def _extend(also: Also | None, before: Outcome) -> Also | None:

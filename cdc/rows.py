@@ -56,28 +56,19 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Values]) -> None
         connection.execute(_upsert_statement(table), stage.parameters(_shape(table), rows))
 
 
-def read_child_keys(
-    connection: Connection, root: Table, table: Table, parents: Sequence[Values]
-) -> Callable[[], Sequence[Values]]:
-    """Ask for the keys of the child rows that these root rows have so far: few, where most parents are new.
-
-    Inside a pipeline the statement is only sent: what is returned waits for the answer.
-    """
+def write_children(
+    connection: Connection, table: Table, root: Table, parents: Sequence[Values], rows: Sequence[Values]
+) -> None:
+    """Make a child table hold exactly `rows` of these root rows: delete what vanished, write what differs."""
     if not parents:
-        return list
+        return
     width = len(primary_key(root))
-    parameters = stage.parameters(_key_shape(table, width), map(key_taker(root), parents))
-    return connection.execute(_select_keys_statement(table, width), parameters, binary=True).fetchall
-
-
-def write_children(connection: Connection, table: Table, held: Iterable[Values], rows: Sequence[Values]) -> None:
-    """Make a child table hold exactly `rows` where `held` are the keys: delete what vanished, write what differs."""
-    vanished = set(held).difference(map(key_taker(table), rows))
-    if vanished:
-        width = len(primary_key(table))
-        connection.execute(
-            _delete_statement(table, width), stage.parameters(_key_shape(table, width), sorted(vanished))
-        )
+    keys = stage.parameters(_key_shape(table, width), map(key_taker(root), parents))
+    if rows:
+        kept = stage.parameters(_key_shape(table), map(key_taker(table), rows))
+        connection.execute(_delete_others_statement(table, width), [*keys, *kept])
+    else:
+        connection.execute(_delete_statement(table, width), keys)
     upsert(connection, table, rows)
 
 
@@ -87,7 +78,7 @@ def _shape(table: Table) -> Shape:
 
 
 @cache
-def _key_shape(table: Table, width: int) -> Shape:
+def _key_shape(table: Table, width: int | None = None) -> Shape:
     columns = list(table.primary_key.columns)[:width]
     return tuple((column.name, type_name(column)) for column in columns)
 
@@ -143,14 +134,27 @@ def _delete_statement(table: Table, width: int) -> bytes:
 
 
 @cache
-def _select_keys_statement(table: Table, width: int) -> bytes:
-    """Build a probe of the primary key for each parent; without OFFSET a table that lacks statistics is read whole."""
+def _delete_others_statement(table: Table, width: int) -> bytes:
+    """Build the delete of all rows that have one of some parents and none of some keys.
+
+    Without OFFSET a table that lacks statistics is read whole. What an array yields is taken for few rows, and is.
+    """
     names = primary_key(table)
-    probe = SQL("select {} from {}, lateral (select {} from {} t where {} offset 0) c").format(
-        SQL(", ").join(Identifier("c", name) for name in names),
-        stage.source(_key_shape(table, width)),
-        SQL(", ").join(Identifier("t", name) for name in names),
-        _table(table),
-        _same("t", "s", zip(names[:width], names[:width], strict=True)),
+    delete = SQL(
+        "delete from {table} t using ("
+        "select {unnested} from ("
+        "select {collected} from {parents}, lateral (select {names} from {table} t where {children} offset 0) c "
+        "where ({held}) not in (select * from {kept})"
+        ") as g) as v where {same}"
+    ).format(
+        table=_table(table),
+        unnested=SQL(", ").join(SQL("unnest({0}) as {0}").format(Identifier(name)) for name in names),
+        collected=SQL(", ").join(SQL("array_agg(c.{0}) as {0}").format(Identifier(name)) for name in names),
+        parents=stage.source(_key_shape(table, width)),
+        names=_identifiers(names),
+        children=_same("t", "s", zip(names[:width], names[:width], strict=True)),
+        held=SQL(", ").join(Identifier("c", name) for name in names),
+        kept=stage.source(_key_shape(table)),
+        same=_same("t", "v", zip(names, names, strict=True)),
     )
-    return probe.as_bytes()
+    return delete.as_bytes()

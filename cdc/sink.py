@@ -1,7 +1,7 @@
 """The sink: one transaction that moves the ledger, then the rows, then the dead letters."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,6 +9,7 @@ from cdc import deadletters, ledger, observations, rows, suspects, wanted
 from cdc.counts import DocumentCount, LetterCount
 from cdc.errors import DocumentError
 from cdc.model import Also, Change, Held, Mapper, Observation, Outcome, Write
+from cdc.piece import Piece
 from cdc.postgres import Connection, Database, pipelined, request_answers
 from cdc.queries import statement
 from cdc.version import Verdict, judge
@@ -29,21 +30,19 @@ class PostgresSink:
         self._database = database
         self._backoff_seconds = backoff_seconds
 
-    def read_held(self, keys: Sequence[bytes]) -> dict[bytes, Held]:
-        """Return what the ledger holds of these documents, without locking it."""
-        with self._database.connection() as connection:
-            return ledger.read_held(connection, keys)
-
-    def apply(self, mapper: Mapper[Any], pieces: Iterable[Sequence[Write]], also: Also | None = None) -> Outcome:
+    def apply(self, mapper: Mapper[Any], pieces: Sequence[Piece], also: Also | None = None) -> Outcome:
         """Write everything in one transaction; what the ledger has moved past meanwhile is left out."""
         batch = _Batch(mapper, self.reapplies)
         try:
             with self._database.transaction() as connection:
                 with pipelined(connection):
                     interleave(
-                        (batch.write(connection, piece) for piece in pieces), partial(request_answers, connection)
+                        (batch.write(connection, *planned) for planned in plan(connection, pieces)),
+                        partial(request_answers, connection),
                     )
-                outcome = _settle(connection, batch, self._backoff_seconds)
+                    batch.judge_losers(connection)
+                    letters = deadletters.lock(connection, batch.documents(), batch.turnover())
+                outcome = _settle(connection, batch, letters(), self._backoff_seconds)
                 if also is not None:
                     also(connection, outcome)
         except DocumentError as error:
@@ -76,35 +75,58 @@ class _Batch:
         self.only: Write | None = None
         self.settled: list[Change] = []
         self.deleted = 0
+        self.stale = 0
         self.parked: list[Write] = []
         self.undecided: list[Write] = []
-        self.losers: list[Change] = []
         self.gaps: list[Change] = []
         self.observed: Counter[Observation] = Counter()
-        self.freed: list[str] = []
-        self.written: set[str] = set()
+        self._losers: list[Change] = []
+        self._freed: list[str] = []
+        self._written: set[str] = set()
         self._reapplies = reapplies
-        self._documents = 0
+        self._writes = 0
 
-    def write(self, connection: Connection, piece: Sequence[Write]) -> Iterator[None]:
+    def write(self, connection: Connection, piece: Piece, writes: Sequence[Write]) -> Iterator[None]:
         """Write a piece; wherever it yields, answers are under way."""
-        self._documents += len(piece)
-        self.only = piece[0] if len(piece) == self._documents == 1 else None
-        self.undecided += [write for write in piece if write.undecided]
-        decided = {write.change.key: write for write in piece if not write.undecided}
+        self._writes += len(writes)
+        self.stale += piece.changes - len(writes)
+        self.only = writes[0] if len(writes) == self._writes == 1 else None
+        self.undecided += [write for write in writes if write.undecided]
+        decided = {write.change.key: write for write in writes if not write.undecided}
         keys = row_keys(self.mapper, decided)
         recorded = ledger.upsert(connection, self.mapper.container, decided.values(), keys, reapplies=self._reapplies)
         yield
         abandoned = dict(recorded())
-        self.losers += [write.change for key, write in decided.items() if key not in abandoned]
+        self._losers += [write.change for key, write in decided.items() if key not in abandoned]
         winners = [write for key, write in decided.items() if key in abandoned]
         written = self._note(winners)
         freed = [key for key in abandoned.values() if key is not None]
-        self.freed += freed
+        self._freed += freed
         # What another document took in a piece before this one is not free any more.
-        rows.delete_keys(connection, self.mapper.tables, [key for key in freed if key not in self.written])
-        self.written.update(keys[write.change.key] for write in written if write.change.key in keys)
-        yield from write_rows(connection, self.mapper, written)
+        rows.delete_keys(connection, self.mapper.tables, [key for key in freed if key not in self._written])
+        self._written.update(keys[write.change.key] for write in written if write.change.key in keys)
+        write_rows(connection, self.mapper, written)
+
+    def judge_losers(self, connection: Connection) -> None:
+        """Judge again what lost against a version that another writer committed after our unlocked read."""
+        if not self._losers:
+            return
+        held = ledger.read_held(connection, [change.key for change in self._losers])()
+        overtaken = [each for each in self._losers if judge(each, held[each.key]) is Verdict.UNDECIDED]
+        self.undecided += map(Write.read_again, overtaken)
+        self.stale += len(self._losers) - len(overtaken)
+
+    def bad(self) -> list[Write]:
+        """Return what needs a letter."""
+        return [*self.parked, *self.undecided]
+
+    def documents(self) -> list[Change]:
+        """Return everything whose letters are cleared or written."""
+        return [*self.settled, *(write.change for write in self.bad())]
+
+    def turnover(self) -> deadletters.Turnover:
+        """Return the root rows that are freed and written."""
+        return deadletters.Turnover(str(self.mapper.tables[0]), self._freed, list(self._written))
 
     def _note(self, winners: Sequence[Write]) -> list[Write]:
         """Note what the ledger has taken, and return what is to be written."""
@@ -117,26 +139,38 @@ class _Batch:
         return written
 
 
-def _settle(connection: Connection, batch: _Batch, backoff_seconds: float) -> Outcome:
-    """Write the letters of a batch, and count what became of it."""
-    overtaken = _undecided_losers(connection, batch.losers)
-    bad = [*batch.parked, *batch.undecided, *overtaken]
-    turnover = deadletters.Turnover(str(batch.mapper.tables[0]), batch.freed, list(batch.written))
-    letters = deadletters.lock(connection, [*batch.settled, *(write.change for write in bad)], turnover)
+def _settle(connection: Connection, batch: _Batch, letters: Collection[bytes], backoff_seconds: float) -> Outcome:
+    """Write the letters of a batch, of which these are locked, and count what became of it."""
     if letters:
         deadletters.clear(connection, batch.settled)
-    deadletters.park(connection, bad, backoff_seconds)
+    deadletters.park(connection, batch.bad(), backoff_seconds)
     if letters:
-        deadletters.wake(connection, turnover)
+        deadletters.wake(connection, batch.turnover())
     suspects.add(connection, batch.mapper.container, batch.gaps)
     return Outcome(
         applied=len(batch.settled) - batch.deleted,
         deleted=batch.deleted,
-        stale=len(batch.losers) - len(overtaken),
-        undecided=len(batch.undecided) + len(overtaken),
+        stale=batch.stale,
+        undecided=len(batch.undecided),
         problems=tuple(write.problem for write in batch.parked if write.problem is not None),
         gaps=len(batch.gaps),
     )
+
+
+def plan(connection: Connection, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, Sequence[Write]]]:
+    """Plan each piece by what the ledger holds; while the first one is mapped, the answer about the rest is made."""
+    parts = [part for part in (pieces[:1], pieces[1:]) if part]
+    answers = [_ask(connection, part) for part in parts]
+    for part, answer in zip(parts, answers, strict=True):
+        held = answer()
+        for piece in part:
+            yield piece, piece.plan(held)
+
+
+def _ask(connection: Connection, pieces: Sequence[Piece]) -> Callable[[], Mapping[bytes, Held]]:
+    answer = ledger.read_held(connection, [key for piece in pieces for key in piece.keys])
+    request_answers(connection)  # this one is not to wait for the next
+    return answer
 
 
 def row_keys(mapper: Mapper[Any], writes: Mapping[bytes, Write]) -> dict[bytes, str]:
@@ -149,31 +183,25 @@ def row_keys(mapper: Mapper[Any], writes: Mapping[bytes, Write]) -> dict[bytes, 
     }
 
 
-def _undecided_losers(connection: Connection, losers: Sequence[Change]) -> list[Write]:
-    """Judge again what lost against a version that another writer committed after our unlocked read."""
-    if not losers:
-        return []
-    held = ledger.read_held(connection, [change.key for change in losers])
-    return [Write.read_again(change) for change in losers if judge(change, held[change.key]) is Verdict.UNDECIDED]
-
-
-def write_rows(connection: Connection, mapper: Mapper[Any], writes: Sequence[Write]) -> Iterator[None]:
-    """Make the tables hold exactly the rows of these documents under their keys; yields as `_Batch.write` does."""
+def write_rows(connection: Connection, mapper: Mapper[Any], writes: Sequence[Write]) -> None:
+    """Make the tables hold exactly the rows of these documents under their keys."""
     root, *children = mapper.tables
     roots = [write.rows.root for write in writes if write.rows.root is not None]
-    held = [rows.read_child_keys(connection, root, table, roots) for table in children]
     rows.upsert(connection, root, roots)
-    yield
-    for table, keys in zip(children, held, strict=True):
+    for table in children:
         child_rows = [row for write in writes for row in write.rows.children.get(table.name, ())]
-        rows.write_children(connection, table, keys(), child_rows)
+        rows.write_children(connection, table, root, roots, child_rows)
 
 
 def interleave(pieces: Iterable[Iterator[None]], sent: Callable[[], None]) -> None:
-    """Take each piece a step further whenever the next one is there; call `sent` after the steps of each round."""
+    """Take each piece a step further whenever the next one has taken its first; call `sent` after each round.
+
+    So the answer to a first step is not behind everything else that is sent in its round.
+    """
     under_way: list[Iterator[None]] = []
     for piece in pieces:
-        under_way = [*_step(under_way), *_step([piece])]
+        begun = _step([piece])
+        under_way = [*_step(under_way), *begun]
         sent()
     while under_way:
         under_way = _step(under_way)

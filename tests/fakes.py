@@ -1,10 +1,11 @@
 """A sink in memory that refuses the documents it is told to refuse."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cdc.errors import DocumentError, Problem, ProblemKind
 from cdc.model import Also, Held, Mapper, Outcome, State, Version, Write
+from cdc.piece import Piece
 
 REFUSAL = Problem(ProblemKind.DATA, "accounts_check", "PostgreSQL refuses it")
 
@@ -21,14 +22,13 @@ class FakeSink:
         self.writes: list[Write] = []
         self.transactions = 0
 
-    def read_held(self, keys: Sequence[bytes]) -> Mapping[bytes, Held]:
-        """Return what is held."""
-        return {key: Held(self.versions[key], self.states[key]) for key in keys if key in self.versions}
-
-    def apply(self, _: Mapper[Any], pieces: Iterable[Sequence[Write]], also: Also | None = None) -> Outcome:
+    def apply(self, _: Mapper[Any], pieces: Sequence[Piece], also: Also | None = None) -> Outcome:
         """Write everything, or raise DocumentError."""
         self.transactions += 1
-        writes = [write for piece in pieces for write in piece]
+        held = {key: Held(version, self.states[key]) for key, version in self.versions.items()}
+        writes = [
+            write for piece in pieces for write in piece.plan({key: held[key] for key in held.keys() & piece.keys})
+        ]
         if any(write.problem is None and self._refuses(write) for write in writes):
             raise DocumentError(REFUSAL)
         decided = [write for write in writes if not write.undecided]
@@ -36,6 +36,7 @@ class FakeSink:
         self.versions |= {write.change.key: write.change.version for write in decided}
         self.states |= {write.change.key: write.state for write in decided}
         outcome = Outcome(
+            stale=sum(piece.changes for piece in pieces) - len(writes),
             applied=sum(write.state is State.APPLIED for write in decided),
             deleted=sum(write.state is State.DELETED for write in decided),
             undecided=len(writes) - len(decided),

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from threading import Barrier, Event
 
@@ -10,6 +11,7 @@ import pytest
 
 from cdc.errors import TransientError
 from cdc.model import Held, Outcome, State, Version
+from cdc.piece import Piece
 from cdc.postgres import Database
 from cdc.replicate import map_change, replicate
 from cdc.sink import PostgresSink
@@ -19,18 +21,21 @@ from tests.builders import TS, a_change, a_version, an_account, an_upsert
 
 
 class Overtaken(PostgresSink):
-    """A sink that another writer overtakes between the unlocked read and the transaction."""
+    """A sink that another writer overtakes between the unlocked read and the ledger's upsert."""
 
     def __init__(self, database, *meanwhile):
         super().__init__(database)
         self._meanwhile = list(meanwhile)
 
-    def read_held(self, keys):
-        """Read, then let the other writer commit."""
-        held = super().read_held(keys)
-        while self._meanwhile:
-            replicate(ACCOUNTS, [self._meanwhile.pop(0)], PostgresSink(self._database))
-        return held
+    def apply(self, mapper, pieces, also=None):
+        """Let the other writer commit when the ledger has been read."""
+        return super().apply(mapper, [replace(piece, plan=partial(self._plan, piece)) for piece in pieces], also)
+
+    def _plan(self, piece, held):
+        for change in [each for each in self._meanwhile if each.key in piece.keys]:
+            self._meanwhile.remove(change)
+            replicate(ACCOUNTS, [change], PostgresSink(self._database))
+        return piece.plan(held)
 
 
 def test_a_row_key_written_meanwhile_is_abandoned(database, observer):
@@ -92,6 +97,12 @@ def test_a_version_that_became_undecided_meanwhile_is_read_again(database, obser
     assert observer.letters() == {loser: ("undecided", "_ts", TS + 2)}
 
 
+def a_piece(writes):
+    """Documents that are written whatever the ledger was seen to hold."""
+    planned = list(writes)
+    return Piece([write.change.key for write in planned], len(planned), lambda _: planned)
+
+
 VERSIONS = [Version(TS + ts, lsn, etag) for ts in (0, 9, 30) for lsn in (None, 0, 1) for etag in ("x", "y")]
 
 
@@ -107,7 +118,7 @@ def test_the_guard_of_the_ledger_agrees_with_the_judgement(sink, observer, held_
         for number, (held, incoming) in enumerate(product(VERSIONS, VERSIONS))
         for bodies in [{"live": an_account(str(number)), "deleted": None, "absent": None}]
     ]
-    sink.apply(ACCOUNTS, [[map_change(ACCOUNTS, held) for held, _ in pairs]])
+    sink.apply(ACCOUNTS, [a_piece(map_change(ACCOUNTS, held) for held, _ in pairs)])
     verdicts = {
         held.identity.id.strip('"'): judge(
             incoming,
@@ -120,7 +131,7 @@ def test_the_guard_of_the_ledger_agrees_with_the_judgement(sink, observer, held_
         for held, incoming in pairs
     }
 
-    sink.apply(ACCOUNTS, [[map_change(ACCOUNTS, incoming) for _, incoming in pairs]])
+    sink.apply(ACCOUNTS, [a_piece(map_change(ACCOUNTS, incoming) for _, incoming in pairs)])
 
     ledger, letters = observer.ledger(), observer.letters()
     for held, incoming in pairs:

@@ -3,7 +3,7 @@
 from cdc.sink import interleave
 
 
-def test_older_pieces_go_first_and_the_next_is_asked_for_when_all_have_moved():
+def test_a_piece_begins_before_older_ones_go_on_and_the_next_is_asked_for_when_all_have_moved():
     """While a piece is made, the answers to one step of each piece under way are awaited, and no piece overtakes."""
     trace = []
 
@@ -21,8 +21,8 @@ def test_older_pieces_go_first_and_the_next_is_asked_for_when_all_have_moved():
 
     assert trace == [
         *("make a", ("a", 0), "sent"),
-        *("make b", ("a", 1), ("b", 0), "sent"),
-        *("make c", ("a", 2), ("b", 1), ("c", 0), "sent"),
+        *("make b", ("b", 0), ("a", 1), "sent"),
+        *("make c", ("c", 0), ("a", 2), ("b", 1), "sent"),
         *(("b", 2), ("c", 1), "sent"),
         *(("c", 2), "sent"),
         "sent",
