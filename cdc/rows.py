@@ -45,9 +45,10 @@ def delete_keys(connection: Connection, tables: Sequence[Table], row_keys: Itera
     keys = [json.loads(key) for key in row_keys]
     if not keys:
         return
-    width = len(primary_key(tables[0]))
-    for table in reversed(tables):
-        connection.execute(_delete_statement(table, width), stage.parameters(_key_shape(table, width), keys))
+    root, *children = tables
+    for table in reversed(children):
+        _delete_children(connection, table, root, keys, [])
+    connection.execute(_delete_statement(root), stage.parameters(_key_shape(root), keys))
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
@@ -60,16 +61,21 @@ def write_children(
     connection: Connection, table: Table, root: Table, parents: Sequence[Values], rows: Sequence[Values]
 ) -> None:
     """Make a child table hold exactly `rows` of these root rows: delete what vanished, write what differs."""
-    if not parents:
-        return
-    width = len(primary_key(root))
-    keys = stage.parameters(_key_shape(table, width), map(key_taker(root), parents))
-    if rows:
-        kept = stage.parameters(_key_shape(table), map(key_taker(table), rows))
-        connection.execute(_delete_others_statement(table, width), [*keys, *kept])
-    else:
-        connection.execute(_delete_statement(table, width), keys)
+    if parents:
+        _delete_children(connection, table, root, map(key_taker(root), parents), map(key_taker(table), rows))
     upsert(connection, table, rows)
+
+
+def _delete_children(
+    connection: Connection, table: Table, root: Table, parents: Iterable[Values], kept: Iterable[Values]
+) -> None:
+    """Delete the child rows of these parents but those with these keys."""
+    width = len(primary_key(root))
+    parameters = stage.parameters(_key_shape(table, width), parents)
+    keys = list(kept)
+    if keys:
+        parameters += stage.parameters(_key_shape(table), keys)
+    connection.execute(_delete_children_statement(table, width, bool(keys)), parameters)
 
 
 @cache
@@ -123,29 +129,29 @@ def _upsert_statement(table: Table) -> bytes:
 
 
 @cache
-def _delete_statement(table: Table, width: int) -> bytes:
-    names = primary_key(table)[:width]
+def _delete_statement(table: Table) -> bytes:
+    names = primary_key(table)
     delete = SQL("delete from {} t using {} where {}").format(
-        _table(table),
-        stage.source(_key_shape(table, width)),
-        _same("t", "s", zip(names, names, strict=True)),
+        _table(table), stage.source(_key_shape(table)), _same("t", "s", zip(names, names, strict=True))
     )
     return delete.as_bytes()
 
 
 @cache
-def _delete_others_statement(table: Table, width: int) -> bytes:
-    """Build the delete of all rows that have one of some parents and none of some keys.
+def _delete_children_statement(table: Table, width: int, some_stay: bool) -> bytes:
+    """Build the delete of all rows that have one of some parents, or of those that have none of some keys as well.
 
-    Without OFFSET a table that lacks statistics is read whole. What an array yields is taken for few rows, and is.
+    It probes the primary key for each parent, and then for each key, whose number PostgreSQL cannot know beforehand:
+    joined as they are, or without OFFSET, a table that lacks statistics would be read whole.
     """
     names = primary_key(table)
+    others = SQL("({}) not in (select * from {})").format(
+        SQL(", ").join(Identifier("c", name) for name in names), stage.source(_key_shape(table))
+    )
     delete = SQL(
-        "delete from {table} t using ("
-        "select {unnested} from ("
+        "delete from {table} t using (select {unnested} from ("
         "select {collected} from {parents}, lateral (select {names} from {table} t where {children} offset 0) c "
-        "where ({held}) not in (select * from {kept})"
-        ") as g) as v where {same}"
+        "where {condition}) g) v where {same}"
     ).format(
         table=_table(table),
         unnested=SQL(", ").join(SQL("unnest({0}) as {0}").format(Identifier(name)) for name in names),
@@ -153,8 +159,7 @@ def _delete_others_statement(table: Table, width: int) -> bytes:
         parents=stage.source(_key_shape(table, width)),
         names=_identifiers(names),
         children=_same("t", "s", zip(names[:width], names[:width], strict=True)),
-        held=SQL(", ").join(Identifier("c", name) for name in names),
-        kept=stage.source(_key_shape(table)),
+        condition=others if some_stay else SQL("true"),
         same=_same("t", "v", zip(names, names, strict=True)),
     )
     return delete.as_bytes()
