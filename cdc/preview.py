@@ -9,7 +9,7 @@ from cdc.model import Also, Mapper, Outcome, State, Write
 from cdc.piece import Piece
 from cdc.postgres import Database
 from cdc.queries import statement
-from cdc.sink import plan
+from cdc.sink import plan_pieces
 
 
 class PreviewSink:
@@ -23,7 +23,7 @@ class PreviewSink:
     def apply(self, mapper: Mapper[Any], pieces: Sequence[Piece], also: Also | None = None) -> Outcome:
         """Count what would be written; what PostgreSQL would refuse is not found."""
         with self._database.connection() as connection:
-            writes = [write for _, planned in plan(connection, pieces) for write in planned]
+            writes = [write for _, planned in plan_pieces(connection, pieces) for write in planned]
         stale = sum(piece.changes for piece in pieces) - len(writes)
         outcome = Outcome(stale=stale) + _preview(writes)
         findings = Counter(found for write in writes for found in _findings(write))

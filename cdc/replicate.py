@@ -48,15 +48,15 @@ def replicate(mapper: Mapper[Any], changes: Sequence[Change], sink: Sink, also: 
     if not changes and also is None:
         return Outcome()
     with _no_collection():
-        batch = _Batch(mapper, changes, reapplies=sink.reapplies)
+        planner = _Planner(mapper, changes, reapplies=sink.reapplies)
         documents = list(collapse(changes).items())
         superseded = Outcome(stale=len(changes) - _count(documents))
         if len(documents) > _LEAST:
             try:
-                return superseded + sink.apply(mapper, batch.cut(documents), _extend(also, superseded))
+                return superseded + sink.apply(mapper, planner.cut(documents), _extend(also, superseded))
             except DocumentError:
                 pass  # in one piece a row may give way, before another takes its place, that pieces find too late
-        return _apply(batch, documents, sink, superseded, also)
+        return _apply(planner, documents, sink, superseded, also)
 
 
 @contextmanager
@@ -74,7 +74,7 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-class _Batch:
+class _Planner:
     """Plan what to write of the documents of one batch."""
 
     def __init__(self, mapper: Mapper[Any], changes: Sequence[Change], *, reapplies: bool) -> None:
@@ -96,8 +96,8 @@ class _Batch:
         return Piece([key for key, _ in documents], _count(documents), partial(self._plan, documents))
 
     def _plan(self, documents: _Documents, held: Mapping[bytes, Held]) -> Sequence[Write]:
-        plans = [plan for key, heads in documents for plan in _plan(heads, held.get(key), self._wanted)]
-        writes = [plan if isinstance(plan, Write) else map_change(self.mapper, plan) for plan in plans]
+        chosen = [each for key, heads in documents for each in _choose(heads, held.get(key), self._wanted)]
+        writes = [each if isinstance(each, Write) else map_change(self.mapper, each) for each in chosen]
         return mark_gaps(writes, self._chains, held)
 
 
@@ -105,7 +105,7 @@ def _count(documents: _Documents) -> int:
     return sum(len(heads) for _, heads in documents)
 
 
-def _plan(heads: Heads, held: Held | None, wanted: Sequence[Verdict]) -> Sequence[Change | Write]:
+def _choose(heads: Heads, held: Held | None, wanted: Sequence[Verdict]) -> Sequence[Change | Write]:
     """Return the change to map, or what is to be read again."""
     if len(heads) == 1:
         verdict = Verdict.NEWER if held is None else judge(heads[0], held)
@@ -145,27 +145,30 @@ def _json_path(location: Iterable[int | str]) -> str:
     return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
 
 
-def _apply(batch: _Batch, documents: _Documents, sink: Sink, before: Outcome, also: Also | None) -> Outcome:
+def _apply(planner: _Planner, documents: _Documents, sink: Sink, before: Outcome, also: Also | None) -> Outcome:
     """Write documents in one piece; find the one that fails by halving, so that each half that succeeds is committed.
 
     `before` is what became of the rest of the batch.
     """
-    piece, last = batch.piece(documents), _extend(also, before)
+    piece, last = planner.piece(documents), _extend(also, before)
     try:
-        return before + sink.apply(batch.mapper, [piece], last)
+        return before + sink.apply(planner.mapper, [piece], last)
     except DocumentError as error:
-        if len(documents) == 1:
-            return before + sink.apply(batch.mapper, [_park(piece, error.problem)], last)
+        if len(documents) <= 1:
+            return before + sink.apply(planner.mapper, [_park(piece, error.problem)], last)
     middle = len(documents) // 2
-    first = _apply(batch, documents[:middle], sink, before, None)
-    return _apply(batch, documents[middle:], sink, first, also)
+    first = _apply(planner, documents[:middle], sink, before, None)
+    return _apply(planner, documents[middle:], sink, first, also)
 
 
 def _park(piece: Piece, problem: Problem) -> Piece:
-    """Have a problem noted for what would be written."""
-    return replace(
-        piece, plan=lambda held: [replace(write, rows=NO_ROWS, problem=problem) for write in piece.plan(held)]
-    )
+    """Have a problem noted for what would be written; what cannot be ordered any more is read again all the same."""
+
+    def plan(held: Mapping[bytes, Held]) -> Sequence[Write]:
+        writes = piece.plan(held)
+        return [write if write.undecided else replace(write, rows=NO_ROWS, problem=problem) for write in writes]
+
+    return replace(piece, plan=plan)
 
 
 def _extend(also: Also | None, before: Outcome) -> Also | None:

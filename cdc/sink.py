@@ -20,8 +20,8 @@ _ENDED = object()
 class PostgresSink:
     """Apply deliveries to PostgreSQL.
 
-    The order ledger, rows, dead letters, each in key order, is the lock order of every writer; a batch that comes in
-    pieces repeats the first two for each.
+    The order ledger, rows, dead letters, each in key order, is the lock order of every writer; where a batch comes in
+    pieces, the ledger is one piece ahead of the rows.
     """
 
     def __init__(self, database: Database, backoff_seconds: float = 60, *, reapplies: bool = False) -> None:
@@ -37,7 +37,7 @@ class PostgresSink:
             with self._database.transaction() as connection:
                 with pipelined(connection):
                     interleave(
-                        (batch.write(connection, *planned) for planned in plan(connection, pieces)),
+                        (batch.write(connection, *planned) for planned in plan_pieces(connection, pieces)),
                         partial(request_answers, connection),
                     )
                     batch.judge_losers(connection)
@@ -157,7 +157,7 @@ def _settle(connection: Connection, batch: _Batch, letters: Collection[bytes], b
     )
 
 
-def plan(connection: Connection, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, Sequence[Write]]]:
+def plan_pieces(connection: Connection, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, Sequence[Write]]]:
     """Plan each piece by what the ledger holds; while the first one is mapped, the answer about the rest is made."""
     parts = [part for part in (pieces[:1], pieces[1:]) if part]
     answers = [_ask(connection, part) for part in parts]

@@ -132,6 +132,24 @@ def test_changes_that_cannot_be_ordered_are_read_again():
     assert sink.versions == {}
 
 
+def test_a_refused_document_that_cannot_be_ordered_any_more_is_read_again():
+    """Another writer commits between the refusal and the parking: the refusal blames none of the versions."""
+
+    def refuse(write):
+        sink.versions[write.change.key] = a_version(ts=3, lsn=1, etag="z")
+        return True
+
+    sink = FakeSink(refuse)
+    sink.versions[a_change().key], sink.states[a_change().key] = a_version(ts=1), State.APPLIED
+    earlier = a_change(version=a_version(ts=0, lsn=3, etag="x"))
+    later = a_change(version=a_version(ts=2, lsn=2, etag="y"))
+
+    outcome = replicate(ACCOUNTS, [earlier, later], sink)
+
+    assert outcome == Outcome(undecided=2)
+    assert sink.states == {later.key: State.APPLIED}
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyError, RecursionError, ZeroDivisionError, AssertionError])
 def test_whatever_a_mapper_raises_parks_the_document(error):
     """No exception of a mapper stops the batch, and its words, which may quote the document, are not kept."""
