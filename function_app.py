@@ -1,4 +1,4 @@
-"""The app's bindings; what they call is in cdc.runtime."""
+"""The app's bindings, each a call of one use case; cdc.runtime binds these to their stores."""
 
 import asyncio
 import contextlib
@@ -9,13 +9,15 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from cdc import api, backfill_flow, reconcile_flow
-from cdc.feed import FeedMode
-from cdc.letters import LetterQuery, ReplayRequest
-from cdc.model import Mapper
-from cdc.resync import ResyncRequest
+from cdc.api import answers
+from cdc.api.dead_letters import LetterQuery, ReplayRequest
+from cdc.api.resync import ResyncRequest
+from cdc.backfill import orchestration as backfill_flow
+from cdc.config.settings import Settings
+from cdc.core.feed_items import FeedMode
+from cdc.core.mapping import Mapper
+from cdc.reconcile import orchestration as reconcile_flow
 from cdc.runtime import Runtime
-from cdc.settings import Settings
 from mappers import EXTRA_CONTAINERS, choose_mappers
 
 settings = Settings.read(os.environ, EXTRA_CONTAINERS)
@@ -36,7 +38,7 @@ def _start() -> dict[str, Any]:
     return {"start_from_time": settings.change_feed_start.isoformat().replace("+00:00", "Z")}
 
 
-def _respond(answer: api.Answer) -> func.HttpResponse:
+def _respond(answer: answers.Answer) -> func.HttpResponse:
     return func.HttpResponse(
         answer.body, status_code=answer.status, mimetype=answer.content_type, headers=dict(answer.headers)
     )
@@ -67,7 +69,7 @@ def _register_change_feed(mapper: Mapper[Any]) -> None:
         maximum_interval=settings.retry_maximum_interval,
     )
     def change_feed(documents: func.DocumentList) -> None:
-        runtime.replicate(mapper, [document.to_dict() for document in documents])
+        runtime.delivery.apply(mapper, [document.to_dict() for document in documents])
 
 
 if settings.replicates:
@@ -82,34 +84,36 @@ if settings.replicates:
     @app.timer_trigger(arg_name="timer", schedule=settings.tombstone_schedule)
     def prune_tombstones(timer: func.TimerRequest) -> None:
         """Forget deletes that no delivery can come before any more."""
-        runtime.prune_tombstones()
+        runtime.tombstones.prune(mapper.container for mapper in mappers)
 
     @app.route("dead-letters", methods=["GET"])
     def list_dead_letters(req: func.HttpRequest) -> func.HttpResponse:
         """List what must be read again, and why."""
-        return _respond(api.send(lambda: runtime.dead_letters.list(api.read_query(LetterQuery, req.params))))
+        return _respond(answers.send(lambda: runtime.dead_letters.list(answers.read_query(LetterQuery, req.params))))
 
     @app.route("dead-letters/replay", methods=["POST"])
     def replay_dead_letters(req: func.HttpRequest) -> func.HttpResponse:
         """Have many dead letters read again."""
         body = req.get_body()
-        return _respond(api.send(lambda: runtime.dead_letters.replay_all(api.read_body(ReplayRequest, body)), 202))
+        return _respond(
+            answers.send(lambda: runtime.dead_letters.replay_all(answers.read_body(ReplayRequest, body)), 202)
+        )
 
     @app.route("dead-letters/{id}/replay", methods=["POST"])
     def replay_dead_letter(req: func.HttpRequest) -> func.HttpResponse:
         """Have one dead letter read again."""
-        return _respond(api.send(lambda: runtime.dead_letters.replay(req.route_params["id"]), 202))
+        return _respond(answers.send(lambda: runtime.dead_letters.replay(req.route_params["id"]), 202))
 
     @app.route("dead-letters/{id}", methods=["DELETE"])
     def discard_dead_letter(req: func.HttpRequest) -> func.HttpResponse:
         """Have one dead letter never read again by itself."""
-        return _respond(api.send(lambda: runtime.dead_letters.discard(req.route_params["id"])))
+        return _respond(answers.send(lambda: runtime.dead_letters.discard(req.route_params["id"])))
 
     @app.route("documents/{container}/resync", methods=["POST"])
     def resync_document(req: func.HttpRequest) -> func.HttpResponse:
         """Read one document now, for a reader that has missed it in PostgreSQL."""
         container, body = req.route_params["container"], req.get_body()
-        return _respond(api.send(lambda: runtime.resync.resync(container, api.read_body(ResyncRequest, body))))
+        return _respond(answers.send(lambda: runtime.resync.resync(container, answers.read_body(ResyncRequest, body))))
 
     @app.route("backfills", methods=["POST"])
     @app.durable_client_input(client_name="client")
@@ -177,7 +181,7 @@ if settings.replicates:
     @app.durable_client_input(client_name="client")
     async def reconcile_all(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
         """Compare both sides of every container, or go on where a comparison stopped."""
-        await reconcile_flow.start(client, await asyncio.to_thread(runtime.reconciliations.begin_due))
+        await reconcile_flow.start(client, await asyncio.to_thread(runtime.reconcile.begin_due))
 
     @app.route("reconciliations", methods=["POST"])
     @app.durable_client_input(client_name="client")
@@ -205,12 +209,12 @@ if settings.replicates:
     @app.activity_trigger(input_name="container")
     def reconcile_advance(container: str) -> dict:  # type: ignore[type-arg]  # the worker takes it without arguments only
         """Bring the run of one container forward for a while."""
-        return runtime.reconciliations.advance(container)
+        return runtime.reconcile.advance(container)
 
     @app.activity_trigger(input_name="task")
     def reconcile_give_up(task: dict) -> dict:  # type: ignore[type-arg]
         """End a run that cannot go on."""
-        return runtime.reconciliations.give_up(task["container"], task["problem"])
+        return runtime.reconcile.give_up(task["container"], task["problem"])
 
 
 async def _start_orchestrations(client: df.DurableOrchestrationClient) -> None:
@@ -224,16 +228,16 @@ async def _start_orchestrations(client: df.DurableOrchestrationClient) -> None:
 @app.route("status", methods=["GET"])
 def status(req: func.HttpRequest) -> func.HttpResponse:
     """Report the state of the replication in numbers."""
-    return _respond(runtime.status())
+    return _respond(answers.answer(runtime.status.read))
 
 
 @app.route("health/live", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def health_live(req: func.HttpRequest) -> func.HttpResponse:
     """Tell that the worker runs."""
-    return _respond(api.answer(lambda: {"status": "live"}))
+    return _respond(answers.answer(lambda: {"status": "live"}))
 
 
 @app.route("health/ready", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def health_ready(req: func.HttpRequest) -> func.HttpResponse:
     """Tell whether changes can be applied now, and if not, why."""
-    return _respond(runtime.ready())
+    return _respond(answers.answer_checks(runtime.checks.run()))

@@ -11,19 +11,20 @@ from typing import Any, TypeVar
 
 from bench.goals import Figure, report
 from bench.sessions import CONTAINER, fill
-from cdc.backfill import Backfill, Source
-from cdc.backfills import PostgresBackfills
-from cdc.cosmos import Cosmos
-from cdc.feed import read_change
-from cdc.job import Job, Options
-from cdc.migrate import migrate, read_migrations
-from cdc.model import Also, Change, JsonObject, Mapper, Outcome, Tuples
-from cdc.page import FeedRange, Page, Size
-from cdc.pages import Feed, Feeds
-from cdc.piece import Piece
-from cdc.postgres import Database
-from cdc.replicate import replicate
-from cdc.sink import PostgresSink
+from cdc.backfill.copying import Backfill, FeedSource
+from cdc.backfill.job import Job, Options
+from cdc.backfill.store import PostgresBackfills
+from cdc.core.documents import Change, JsonObject
+from cdc.core.feed_items import read_change
+from cdc.core.feed_pages import FeedRange, Page, Size
+from cdc.core.mapping import Mapper, Tuples
+from cdc.core.writes import Also, Outcome
+from cdc.cosmos.account import CosmosAccount
+from cdc.cosmos.feeds import CosmosFeed, CosmosFeeds
+from cdc.operations.migrations import migrate, read_migrations
+from cdc.postgres.database import Database
+from cdc.replication.batch import Piece, replicate
+from cdc.replication.sink import PostgresSink
 from local.cosmos.auth import EMULATOR_KEY
 from local.postgres import Postgres
 from local.sample import DATABASE, PARTITION_KEYS
@@ -55,7 +56,7 @@ class Watch:
 class TimedFeed:
     """A feed whose readings are timed."""
 
-    def __init__(self, feed: Feed, watch: Watch) -> None:
+    def __init__(self, feed: CosmosFeed, watch: Watch) -> None:
         self._feed = feed
         self._watch = watch
 
@@ -106,10 +107,10 @@ class TimedMapper(Mapper[Any]):
 def run(documents: int, rounds: int, path: Path | None) -> int:
     """Print the rates of both in turn, and return 1 when the ratio of their medians is less than the goal."""
     cosmos_part = Part(["local.cosmos", "--physical-partitions", str(LANES)], {})
-    cosmos = Cosmos(f"AccountEndpoint={cosmos_part.url};AccountKey={EMULATOR_KEY};", DATABASE)
+    cosmos = CosmosAccount(f"AccountEndpoint={cosmos_part.url};AccountKey={EMULATOR_KEY};", DATABASE)
     try:
         fill(f"AccountEndpoint={cosmos_part.url};AccountKey={EMULATOR_KEY};", documents)
-        feeds = Feeds(cosmos)
+        feeds = CosmosFeeds(cosmos)
         pages = _read_all(feeds)
         copies, applies = [], []
         for _ in range(rounds):
@@ -132,7 +133,7 @@ def _report(documents: int, copies: list[dict[str, float]], applies: list[float]
     return 0 if figure.met else 1
 
 
-def _read_all(feeds: Feeds) -> list[list[tuple[JsonObject, ...]]]:
+def _read_all(feeds: CosmosFeeds) -> list[list[tuple[JsonObject, ...]]]:
     """Read the pages of each feed range into memory."""
     found = []
     with feeds.open(CONTAINER) as feed:
@@ -145,7 +146,7 @@ def _read_all(feeds: Feeds) -> list[list[tuple[JsonObject, ...]]]:
     return found
 
 
-def _copy(feeds: Feeds, documents: int) -> dict[str, float]:
+def _copy(feeds: CosmosFeeds, documents: int) -> dict[str, float]:
     """Copy everything with a lane for each feed range; return the rate and the shares of the lanes' time.
 
     Reading runs beside the rest. A sink maps what it writes: writing is the rest of its time. Waiting is what a lane is
@@ -164,7 +165,7 @@ def _copy(feeds: Feeds, documents: int) -> dict[str, float]:
             return TimedSink(PostgresSink(database), watch)
 
         mapper = TimedMapper.of(GAME_SESSIONS, watch)
-        backfill = Backfill({CONTAINER: mapper}, Source(open_feed, _read_changes), backfills, open_sink, 600)
+        backfill = Backfill({CONTAINER: mapper}, FeedSource(open_feed, _read_changes), backfills, open_sink, 600)
         backfills.insert("bench", [CONTAINER], Options(page_size=PAGE, max_parallel_ranges=LANES))
         plan = backfill.plan("bench", None)
         begun = time.perf_counter()

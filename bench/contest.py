@@ -8,9 +8,9 @@ from typing import Any
 from bench.database import Cost, Meter, Server
 from bench.deliveries import Deliveries, apply, texts
 from bench.pattern import Pattern
-from cdc.model import Mapper
-from cdc.postgres import Database
-from cdc.sink import PostgresSink
+from cdc.core.mapping import Mapper
+from cdc.postgres.database import Database
+from cdc.replication.sink import PostgresSink
 
 BATCHES = (100, 1_000, 10_000)
 _PHASES = ("insert", "update", "replay")

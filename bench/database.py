@@ -12,8 +12,8 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import Table
 
-from cdc.migrate import migrate, read_migrations
-from cdc.postgres import Database
+from cdc.operations.migrations import migrate, read_migrations
+from cdc.postgres.database import Database
 from local.postgres import Postgres
 
 # Data in memory (/dev/shm, where it is roomy), fsync and synchronous_commit on. Full-page images and autovacuum would

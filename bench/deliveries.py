@@ -6,10 +6,10 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cdc.feed import read_change
-from cdc.model import Mapper
-from cdc.replicate import replicate
-from cdc.sink import PostgresSink
+from cdc.core.feed_items import read_change
+from cdc.core.mapping import Mapper
+from cdc.replication.batch import replicate
+from cdc.replication.sink import PostgresSink
 from local.sample import PARTITION_KEYS, Sample
 from local.sample.values import Document
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.deliveries import Deliveries
 from bench.goals import Figure, report
-from cdc.model import Mapper
+from cdc.core.mapping import Mapper
 from local.sample.values import Document
 from mappers import MAPPERS
 

@@ -6,24 +6,27 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import psycopg
 from azure.cosmos import ContainerProxy, CosmosClient
 
-from cdc.backfills import PostgresBackfills
-from cdc.cosmos import Cosmos
-from cdc.cosmos_queries import CosmosQueries
-from cdc.feed import read_change
-from cdc.migrate import migrate, read_migrations
-from cdc.model import JsonObject
-from cdc.origins import ConfirmedSource
-from cdc.postgres import Database
-from cdc.reconcile_api import Reconciliations
-from cdc.replicate import replicate
-from cdc.settings import Settings
-from cdc.sink import PostgresSink
+from cdc.api.reconciliations import Reconciliations
+from cdc.backfill.store import PostgresBackfills
+from cdc.config.settings import Settings
+from cdc.core.documents import JsonObject
+from cdc.core.feed_items import read_change
+from cdc.cosmos.account import CosmosAccount
+from cdc.operations.migrations import migrate, read_migrations
+from cdc.postgres.containers import ConfirmedSource
+from cdc.postgres.database import Database
+from cdc.reconcile.activities import Activities
+from cdc.reconcile.advance import ContainerTools
+from cdc.reconcile.cosmos_side import CosmosSide
+from cdc.reconcile.store import PostgresRuns
+from cdc.replication.batch import replicate
+from cdc.replication.sink import PostgresSink
+from cdc.runtime import make_tools
 from local.cosmos.auth import EMULATOR_KEY
 from local.postgres import Postgres
 from local.sample import Source
@@ -77,6 +80,7 @@ class Mirror:
     database: Database
     dsn: str
     reconciliations: Reconciliations
+    activities: Activities
 
     def fill(self, documents: int) -> None:
         """Write documents to Cosmos, and deliver them all."""
@@ -127,7 +131,7 @@ class Mirror:
         begun = time.perf_counter()
         body = json.dumps({"containers": [CONTAINER], "max_request_units": 1e9, **request}).encode()
         id_, _ = self.reconciliations.begin(body)
-        while not (turn := self.reconciliations.advance(CONTAINER))["over"]:
+        while not (turn := self.activities.advance(CONTAINER))["over"]:
             if turn["problem"]:
                 raise SystemExit(f"bench: {turn['problem']}")
             time.sleep(turn["seconds"])
@@ -162,10 +166,20 @@ def running() -> Iterator[Mirror]:
         client = ends.enter_context(CosmosClient.from_connection_string(connection))
         Source.open(connection, settings.cosmos_database).close()
         source = client.get_database_client(settings.cosmos_database).get_container_client(CONTAINER)
-        cosmos = Cosmos(connection, settings.cosmos_database)
+        cosmos = CosmosAccount(connection, settings.cosmos_database)
         ends.callback(cosmos.close)
-        reconciliations = Reconciliations(
-            settings, [GAME_SESSIONS], database, partial(CosmosQueries.open, cosmos, ConfirmedSource(cosmos, database)),
-            lambda _: 0.0, PostgresBackfills(database),
-        )  # fmt: skip
-        yield Mirror(server.url, source, database, postgres.dsn(), reconciliations)
+        confirmed = ConfirmedSource(cosmos, database)
+
+        def open_tools(container: str) -> ContainerTools:
+            side = CosmosSide.open(cosmos, confirmed, container)
+            return make_tools(settings, GAME_SESSIONS, side, database, lambda: 0.0)
+
+        runs = PostgresRuns(database)
+        yield Mirror(
+            server.url,
+            source,
+            database,
+            postgres.dsn(),
+            Reconciliations(settings, [CONTAINER], runs),
+            Activities(settings, [CONTAINER], runs, open_tools, PostgresBackfills(database)),
+        )

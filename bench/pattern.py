@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session, registry, relationship
 
-from cdc.model import Mapper, Row
-from cdc.rows import name_values
+from cdc.core.mapping import Mapper, Row
+from cdc.postgres.rows import name_values
 from mappers.accounts import ACCOUNTS
 from mappers.user_profiles import USER_PROFILES
 

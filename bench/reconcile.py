@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench import mirror
 from bench.mirror import BATCH, Mirror
-from cdc.model import JsonObject
+from cdc.core.documents import JsonObject
 
 PLANTED = 5
 QUERIES_WITH_DRIFT = 400

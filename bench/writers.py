@@ -7,12 +7,12 @@ from multiprocessing.synchronize import Barrier
 from typing import Any
 
 from bench.database import Server
-from cdc.errors import TransientError
-from cdc.feed import read_change
-from cdc.model import Change
-from cdc.postgres import Database
-from cdc.replicate import replicate
-from cdc.sink import PostgresSink
+from cdc.core.documents import Change
+from cdc.core.errors import TransientError
+from cdc.core.feed_items import read_change
+from cdc.postgres.database import Database
+from cdc.replication.batch import replicate
+from cdc.replication.sink import PostgresSink
 from local.sample import PARTITION_KEYS
 from local.sample.values import Document
 from mappers.accounts import ACCOUNTS

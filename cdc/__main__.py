@@ -8,10 +8,10 @@ import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from cdc import openapi
-from cdc.errors import CdcError, SettingsError
+from cdc.api import openapi
+from cdc.config.settings import Settings
+from cdc.core.errors import CdcError, SettingsError
 from cdc.runtime import Runtime
-from cdc.settings import Settings
 from mappers import EXTRA_CONTAINERS, choose_mappers
 
 
@@ -82,19 +82,19 @@ def _environment() -> Mapping[str, str]:
 
 
 def _migrate(runtime: Runtime, _: argparse.Namespace) -> int:
-    applied = runtime.migrate()
+    applied = runtime.setup.migrate()
     print("\n".join(f"applied {name}" for name in applied) or "nothing to apply: the database is up to date")
     return 0
 
 
 def _setup(runtime: Runtime, arguments: argparse.Namespace) -> int:
-    runtime.create_lease_container()
+    runtime.setup.create_lease_container()
     print(f"lease container {runtime.settings.lease_database}/{runtime.settings.lease_container} is there")
     return _migrate(runtime, arguments)
 
 
 def _check(runtime: Runtime, _: argparse.Namespace) -> int:
-    checks = runtime.check()
+    checks = runtime.checks.run()
     settings = runtime.settings
     print(
         f"ok    settings, phase {settings.phase.name.lower()}{'' if settings.replicates else ': nothing is replicated'}"
@@ -108,7 +108,7 @@ def _check(runtime: Runtime, _: argparse.Namespace) -> int:
 
 
 def _adopt(runtime: Runtime, arguments: argparse.Namespace) -> int:
-    if runtime.adopt(arguments.container):
+    if runtime.setup.adopt(arguments.container):
         print(f"adopted {arguments.container}: run a backfill of it and a reconcile of all its keys before it is read")
     else:
         print(f"nothing to adopt: {arguments.container} is the container that was seen before")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from cdc.model import Mapper
+from cdc.core.mapping import Mapper
 from mappers.accounts import ACCOUNTS
 from mappers.game_sessions import GAME_SESSIONS
 from mappers.pending_signups import PENDING_SIGNUPS

@@ -1,6 +1,6 @@
 """Accounts: one row an account, one child row a completed scenario."""
 
-from cdc.model import Rows
+from cdc.core.mapping import Rows
 from mappers import tables
 from mappers.documents import DocumentMapper, JsonObjectModel, RootDocument, renamed
 from mappers.fields import CommaList, Instant, InstantText, Text

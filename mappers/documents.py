@@ -10,8 +10,9 @@ from typing import Any, ClassVar, Self, TypeVar, get_args
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_pascal
 
-from cdc.errors import DocumentError, Problem, ProblemKind
-from cdc.model import NO_ROWS, JsonObject, Mapper, Observation, ObservationKind, Tuples
+from cdc.core.documents import JsonObject
+from cdc.core.errors import DocumentError, Problem, ProblemKind
+from cdc.core.mapping import NO_ROWS, Mapper, Observation, ObservationKind, Tuples
 from mappers.fields import Text
 
 _EMPTY = (None, "")

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from cdc.errors import DocumentError, Problem, ProblemKind
-from cdc.model import Observation, ObservationKind, Rows
+from cdc.core.errors import DocumentError, Problem, ProblemKind
+from cdc.core.mapping import Observation, ObservationKind, Rows
 from mappers import tables
 from mappers.documents import DocumentMapper, DocumentModel, Presence, RootDocument, ambiguous_keys, renamed
 from mappers.fields import (

@@ -1,6 +1,6 @@
 """Pending sign-ups: one row a sign-up, without its secrets; only where EXTRA_CONTAINERS names the container."""
 
-from cdc.model import Rows
+from cdc.core.mapping import Rows
 from mappers import tables
 from mappers.documents import DocumentMapper, RootDocument, renamed
 from mappers.fields import Instant, Text, WholeNumber

@@ -1,6 +1,6 @@
 """Scores: one row for what a player scored in a scenario."""
 
-from cdc.model import Rows
+from cdc.core.mapping import Rows
 from mappers import tables
 from mappers.documents import DocumentMapper, RootDocument, ambiguous_keys, renamed
 from mappers.fields import EmbeddedObject, Instant, Text

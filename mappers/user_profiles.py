@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import model_validator
 
-from cdc.model import Row, Rows
+from cdc.core.mapping import Row, Rows
 from mappers import tables
 from mappers.documents import DocumentMapper, DocumentModel, RootDocument, renamed
 from mappers.fields import CommaList, Day, Instant, NoneAsEmpty, Text

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from cdc.model import Change, Identity, JsonObject, Mapper, Rows, Tuples, Version
-from cdc.rows import name_values
+from cdc.core.documents import Change, Identity, JsonObject, Version
+from cdc.core.mapping import Mapper, Rows, Tuples
+from cdc.postgres.rows import name_values
 
 TS = 1_700_000_000
 _DEFAULT: Any = object()

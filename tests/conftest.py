@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from cdc.migrate import migrate, read_migrations
-from cdc.postgres import Database
+from cdc.operations.migrations import migrate, read_migrations
+from cdc.postgres.database import Database
 from local.postgres import Postgres
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cdc.model import JsonObject
+from cdc.core.documents import JsonObject
 
 GOLDEN = Path(__file__).parent / "golden"
 CONTAINERS = ("Accounts", "UserProfiles", "GameSessions", "PlayerScenarioScores", "PendingSignups")

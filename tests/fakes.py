@@ -3,9 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cdc.errors import DocumentError, Problem, ProblemKind
-from cdc.model import Also, Held, Mapper, Outcome, State, Version, Write
-from cdc.piece import Piece
+from cdc.core.documents import Held, State, Version
+from cdc.core.errors import DocumentError, Problem, ProblemKind
+from cdc.core.mapping import Mapper
+from cdc.core.writes import Also, Outcome, Write
+from cdc.replication.batch import Piece
 
 REFUSAL = Problem(ProblemKind.DATA, "accounts_check", "PostgreSQL refuses it")
 

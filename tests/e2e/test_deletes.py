@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from cdc.config.settings import Settings
 from cdc.runtime import Runtime
-from cdc.settings import Settings
 from local.cosmos import CosmosServer
 from local.operator import Operator
 from local.sample import Source

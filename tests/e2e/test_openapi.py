@@ -16,7 +16,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from cdc.openapi import write_document
+from cdc.api.openapi import write_document
 from local.sample import Source
 from local.stack import Part
 from tests.builders import an_account

@@ -2,8 +2,8 @@
 
 import pytest
 
-from cdc import replicate
-from cdc.sink import PostgresSink
+from cdc.replication import batch
+from cdc.replication.sink import PostgresSink
 from local.cosmos import CosmosServer
 from tests.integration.observer import Observer
 
@@ -12,8 +12,8 @@ from tests.integration.observer import Observer
 def way(request, monkeypatch):
     """Whether a batch is written whole, or document by document in a pipeline, however small it is."""
     size = 1 if request.param == "pieces" else 1_000_000
-    monkeypatch.setattr(replicate, "_LEAST", size)
-    monkeypatch.setattr(replicate, "_MOST", size)
+    monkeypatch.setattr(batch, "_LEAST", size)
+    monkeypatch.setattr(batch, "_MOST", size)
     return request.param
 
 

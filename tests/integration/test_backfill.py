@@ -8,11 +8,11 @@ from itertools import pairwise
 
 import pytest
 
-from cdc import backfill as backfill_module
-from cdc.page import Page
-from cdc.pages import Feed
+from cdc.backfill import copying as backfill_module
+from cdc.config.settings import Settings
+from cdc.core.feed_pages import Page
+from cdc.cosmos.feeds import CosmosFeed
 from cdc.runtime import Runtime
-from cdc.settings import Settings
 from local.compare import compare
 from local.sample import DATABASE, Sample, Source
 from local.stack import make_settings
@@ -195,14 +195,14 @@ def test_a_backfill_reads_no_more_than_the_containers_and_ends_at_what_the_live_
 def test_a_page_without_documents_is_no_end(runtime, source, monkeypatch):
     """Only 304 is: the service may answer with an empty page and a new continuation."""
     write(source, 20)
-    read_page = Feed.read
+    read_page = CosmosFeed.read
 
     def read_nothing_first(feed, range_, continuation, size):
         if continuation is None:
             return Page((), '"0"', ended=False, request_units=1.0)
         return read_page(feed, range_, continuation, size)
 
-    monkeypatch.setattr(Feed, "read", read_nothing_first)
+    monkeypatch.setattr(CosmosFeed, "read", read_nothing_first)
     done = work(runtime, ask(runtime, containers=["Accounts"]))
 
     assert done["totals"]["applied"] == 20
@@ -436,7 +436,7 @@ def test_a_dry_run_says_what_it_would_do_and_writes_nothing(runtime, source, con
 def test_a_container_of_another_life_is_refused(runtime, source, connection):
     """Before it starts; the sentence says what to do."""
     write(source, 3)
-    runtime.check()
+    runtime.checks.run()
     connection.execute("update cdc.container set rid = 'another'")
 
     answer = runtime.backfills.start(b'{"containers": ["Accounts"]}')
@@ -457,7 +457,7 @@ def test_a_backfill_of_a_container_of_another_life_ends_when_that_is_adopted(sta
     write(again, 4)
     again.close()
 
-    start().adopt("Accounts")
+    start().setup.adopt("Accounts")
 
     assert work(runtime, id_)["state"] == "cancelled"
     done = work(runtime, ask(runtime, containers=["Accounts"]))
@@ -466,7 +466,7 @@ def test_a_backfill_of_a_container_of_another_life_ends_when_that_is_adopted(sta
 
 def test_a_copy_waits_for_the_live_feed_to_begin(start, source):
     """What is written between the two would be in neither: 409, and the sentence says what is waited for."""
-    start().create_lease_container()
+    start().setup.create_lease_container()
     ahead = start(CHANGE_FEED_START="2126-01-01T00:00:00Z").backfills.start(b'{"containers": ["Accounts"]}')
     without = start(CHANGE_FEED_MODE="all_versions_and_deletes").backfills.start(b'{"containers": ["Accounts"]}')
 

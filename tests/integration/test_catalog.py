@@ -2,8 +2,8 @@
 
 import pytest
 
-from cdc.catalog import check_tables
-from cdc.replicate import replicate
+from cdc.operations.table_check import check_tables
+from cdc.replication.batch import replicate
 from mappers import EXTRA_MAPPERS, MAPPERS
 from mappers.accounts import ACCOUNTS
 from tests.builders import a_change

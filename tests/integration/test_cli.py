@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from cdc.migrate import read_migrations
+from cdc.operations.migrations import read_migrations
 
 ROOT = Path(__file__).parents[2]
 COSMOS = {

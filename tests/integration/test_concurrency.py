@@ -9,13 +9,13 @@ from threading import Barrier, Event
 import psycopg
 import pytest
 
-from cdc.errors import TransientError
-from cdc.model import Held, Outcome, State, Version
-from cdc.piece import Piece
-from cdc.postgres import Database
-from cdc.replicate import map_change, replicate
-from cdc.sink import PostgresSink
-from cdc.version import Verdict, judge
+from cdc.core.documents import Held, State, Version
+from cdc.core.errors import TransientError
+from cdc.core.ordering import Verdict, judge
+from cdc.core.writes import Outcome, map_change
+from cdc.postgres.database import Database
+from cdc.replication.batch import Piece, replicate
+from cdc.replication.sink import PostgresSink
 from mappers.accounts import ACCOUNTS
 from tests.builders import TS, a_change, a_version, an_account, an_upsert
 

@@ -5,11 +5,11 @@ from itertools import pairwise
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from cdc import replicate as engine
-from cdc.model import Version
-from cdc.replicate import replicate
-from cdc.sink import PostgresSink
-from cdc.version import Verdict, compare
+from cdc.core.documents import Version
+from cdc.core.ordering import Verdict, compare
+from cdc.replication import batch as engine
+from cdc.replication.batch import replicate
+from cdc.replication.sink import PostgresSink
 from mappers.accounts import ACCOUNTS
 from tests.builders import TS, a_change, a_version, an_account
 

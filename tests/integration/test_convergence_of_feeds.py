@@ -4,8 +4,8 @@ from random import Random
 
 from hypothesis import given
 
-from cdc.feed import FeedMode, read_page
-from cdc.replicate import replicate
+from cdc.core.feed_items import FeedMode, read_delivered
+from cdc.replication.batch import replicate
 from mappers.accounts import ACCOUNTS
 from tests.integration.test_convergence_of_repairs import (
     GONE,
@@ -44,7 +44,7 @@ class FeedPlay(Play):
         ]
         self.delivered |= {history[place].version for history, place in picked if live}
         mode = FeedMode.ALL_VERSIONS if live else FeedMode.LATEST_VERSION
-        page = read_page(mode, "Accounts", PATHS, items)
+        page = read_delivered(mode, "Accounts", PATHS, items)
         assert page.nameless == 0
         replicate(ACCOUNTS, page.changes, self.sink)
         for history, place in picked:

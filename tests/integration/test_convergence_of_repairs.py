@@ -7,11 +7,10 @@ from random import Random
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from cdc.model import Change, Identity
-from cdc.notes import Reading
-from cdc.repair import repair_document, retry
-from cdc.repairs import PostgresRepairs
-from cdc.replicate import replicate
+from cdc.core.documents import Change, Identity, Reading
+from cdc.repair.reread import repair_document, retry
+from cdc.repair.reread_store import PostgresRereadStore
+from cdc.replication.batch import replicate
 from mappers.accounts import ACCOUNTS
 from tests.builders import TS, a_change, a_version, an_account
 
@@ -93,7 +92,7 @@ class Play:
         self.world, self.sink, self.observer = World(), sink, observer
         self.deletes = deletes
         self.delivered = set()
-        self.repairs = PostgresRepairs(database, backoff_seconds=1, settle_seconds=SETTLE_SECONDS)
+        self.repairs = PostgresRereadStore(database, backoff_seconds=1, settle_seconds=SETTLE_SECONDS)
 
     def steps(self, steps):
         """Do some of the things that may happen at any moment."""

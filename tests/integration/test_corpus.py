@@ -2,7 +2,8 @@
 
 import pytest
 
-from cdc.replicate import map_change, replicate
+from cdc.core.writes import map_change
+from cdc.replication.batch import replicate
 from mappers import EXTRA_MAPPERS, MAPPERS
 from tests.builders import a_change, by_column
 from tests.corpus import corpus

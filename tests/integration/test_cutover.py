@@ -3,8 +3,8 @@
 import pytest
 from psycopg import errors
 
-from cdc.queries import SQL
-from cdc.replicate import replicate
+from cdc.postgres.statements import SQL
+from cdc.replication.batch import replicate
 from mappers.accounts import ACCOUNTS
 from mappers.game_sessions import GAME_SESSIONS
 from mappers.player_scenario_scores import PLAYER_SCENARIO_SCORES

@@ -13,12 +13,12 @@ BLOCKS = re.compile(r"^```\w+ (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Applies every migration, then lets PostgreSQL take what the new mapper makes of its sample.
 SCRIPT = """
 import sys
-from cdc.catalog import check_tables
-from cdc.migrate import migrate, read_migrations
-from cdc.model import Outcome
-from cdc.postgres import Database
-from cdc.replicate import replicate
-from cdc.sink import PostgresSink
+from cdc.operations.table_check import check_tables
+from cdc.operations.migrations import migrate, read_migrations
+from cdc.core.writes import Outcome
+from cdc.postgres.database import Database
+from cdc.replication.batch import replicate
+from cdc.replication.sink import PostgresSink
 from mappers.badges import BADGES
 from tests.builders import a_change
 from tests.unit.mappers.test_golden import GOLDEN, read

@@ -4,18 +4,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cdc import tombstones
-from cdc.cosmos import Cosmos
-from cdc.errors import FatalError
-from cdc.feed import FeedMode, read_page
-from cdc.feed_states import FeedStates
-from cdc.model import Identity
-from cdc.origin import Origin
-from cdc.origins import confirm
-from cdc.replicate import replicate
+from cdc.config.settings import Settings
+from cdc.core.documents import Identity
+from cdc.core.errors import FatalError
+from cdc.core.feed_items import FeedMode, read_delivered
+from cdc.core.source_container import SourceContainer
+from cdc.cosmos.account import CosmosAccount
+from cdc.operations import tombstones
+from cdc.operations.tombstones import prune
+from cdc.postgres.containers import PostgresFeedStates, confirm
+from cdc.replication.batch import replicate
 from cdc.runtime import Runtime
-from cdc.settings import Settings
-from cdc.tombstones import prune
 from mappers import MAPPERS
 from mappers.accounts import ACCOUNTS
 from tests.builders import TS, a_change, a_version, an_account
@@ -27,16 +26,20 @@ ALL, LATEST = FeedMode.ALL_VERSIONS, FeedMode.LATEST_VERSION
 @pytest.fixture
 def feeds(database):
     """The feeds of a container that was seen."""
-    confirm(database, Origin("Accounts", "account", "AAAAAIAAAAA=", ("/id",)))
-    return FeedStates(database)
+    confirm(database, SourceContainer("Accounts", "account", "AAAAAIAAAAA=", ("/id",)))
+    return PostgresFeedStates(database)
 
 
 @pytest.fixture
 def start(dsn, monkeypatch):
     """Start a runtime in a mode; its containers have the partition key /id."""
-    monkeypatch.setattr(Cosmos, "read_origin", lambda _, name: Origin(name, "account", "AAAAAIAAAAA=", ("/id",)))
-    monkeypatch.setattr(Cosmos, "check_account", lambda *_: None)
-    monkeypatch.setattr(Cosmos, "check_feed", lambda *_: None)
+    monkeypatch.setattr(
+        CosmosAccount,
+        "read_source_container",
+        lambda _, name: SourceContainer(name, "account", "AAAAAIAAAAA=", ("/id",)),
+    )
+    monkeypatch.setattr(CosmosAccount, "check_account", lambda *_: None)
+    monkeypatch.setattr(CosmosAccount, "check_feed", lambda *_: None)
     started = []
 
     def start_runtime(mode):
@@ -95,10 +98,10 @@ def test_a_feed_that_begins_anew_requires_a_backfill_and_a_reconcile(feeds, mode
 def test_a_planted_gap_is_counted_and_its_document_suspected(start, feeds, observer):
     """The change is applied in the transaction that notes the gap; delivered again it is no second one."""
     runtime = start(ALL)
-    runtime.replicate(ACCOUNTS, [an_upsert("a", 10), an_upsert("b", 11)])
+    runtime.delivery.apply(ACCOUNTS, [an_upsert("a", 10), an_upsert("b", 11)])
     page = [an_upsert("a", 14, follows=12, DisplayName="newest"), an_upsert("b", 15, follows=11)]
 
-    first, second = runtime.replicate(ACCOUNTS, page), runtime.replicate(ACCOUNTS, page)
+    first, second = runtime.delivery.apply(ACCOUNTS, page), runtime.delivery.apply(ACCOUNTS, page)
 
     assert (first.applied, first.gaps, second.stale, second.gaps) == (2, 1, 2, 0)
     feed = the_feed(feeds)
@@ -111,11 +114,11 @@ def test_a_planted_gap_is_counted_and_its_document_suspected(start, feeds, obser
 def test_a_batch_that_is_refused_whole_notes_no_gap(start, feeds, observer):
     """What is not written is not noted either."""
     runtime = start(ALL)
-    runtime.replicate(ACCOUNTS, [an_upsert("a", 10)])
+    runtime.delivery.apply(ACCOUNTS, [an_upsert("a", 10)])
     observer.connection.execute("alter table accounts rename column role to something_else")
 
     with pytest.raises(FatalError):
-        runtime.replicate(ACCOUNTS, [an_upsert("a", 14, follows=12)])
+        runtime.delivery.apply(ACCOUNTS, [an_upsert("a", 14, follows=12)])
 
     assert (the_feed(feeds).gaps, the_feed(feeds).suspects) == (0, 0)
 
@@ -123,9 +126,9 @@ def test_a_batch_that_is_refused_whole_notes_no_gap(start, feeds, observer):
 def test_a_gap_before_a_document_that_is_refused_is_noted_once(start, feeds):
     """Halving the batch keeps it."""
     runtime = start(ALL)
-    runtime.replicate(ACCOUNTS, [an_upsert("a", 10), an_upsert("b", 11)])
+    runtime.delivery.apply(ACCOUNTS, [an_upsert("a", 10), an_upsert("b", 11)])
 
-    outcome = runtime.replicate(
+    outcome = runtime.delivery.apply(
         ACCOUNTS, [an_upsert("a", 14, follows=12, DisplayName="x\0"), an_upsert("b", 15, follows=11)]
     )
 
@@ -136,10 +139,10 @@ def test_a_gap_before_a_document_that_is_refused_is_noted_once(start, feeds):
 def test_a_delete_without_an_id_requires_a_complete_reconcile(start, feeds, observer, caplog):
     """It is a gap, and blocks nobody."""
     runtime = start(ALL)
-    runtime.replicate(ACCOUNTS, [an_upsert("a", 10)])
+    runtime.delivery.apply(ACCOUNTS, [an_upsert("a", 10)])
     since = the_feed(feeds).complete_reconcile_since
 
-    runtime.replicate(ACCOUNTS, [a_delete(12, 10, partitionKey={"id": "a"}), an_upsert("b", 13)])
+    runtime.delivery.apply(ACCOUNTS, [a_delete(12, 10, partitionKey={"id": "a"}), an_upsert("b", 13)])
 
     feed = the_feed(feeds)
     assert observer.ids() == ["a", "b"]
@@ -151,10 +154,10 @@ def test_a_delete_without_an_id_requires_a_complete_reconcile(start, feeds, obse
 def test_deletes_of_a_feed_take_children_along(start, observer):
     """A delete, and a delete followed by a new document under the same id, in one page."""
     runtime = start(ALL)
-    runtime.replicate(ACCOUNTS, [an_upsert("a", 10), an_upsert("b", 11)])
+    runtime.delivery.apply(ACCOUNTS, [an_upsert("a", 10), an_upsert("b", 11)])
     deletes = [a_delete(lsn, lsn - 2, id=id_, partitionKey={"id": id_}) for id_, lsn in (("a", 12), ("b", 13))]
 
-    outcome = runtime.replicate(ACCOUNTS, [*deletes, an_upsert("b", 14, CompletedScenarioIds=["scenario-2"])])
+    outcome = runtime.delivery.apply(ACCOUNTS, [*deletes, an_upsert("b", 14, CompletedScenarioIds=["scenario-2"])])
 
     assert (outcome.applied, outcome.deleted, outcome.stale, outcome.gaps) == (1, 1, 1, 0)
     assert observer.ids() == ["b"]
@@ -179,10 +182,10 @@ def test_a_page_of_many_versions_ends_as_if_each_had_come_alone(start, observer,
             item["current"]["_ts"] = item["metadata"]["crts"]
 
     for item in items:
-        replicate(ACCOUNTS, read_page(ALL, "Accounts", ("/id",), [item]).changes, sink)
+        replicate(ACCOUNTS, read_delivered(ALL, "Accounts", ("/id",), [item]).changes, sink)
     alone = observer.tables(), observer.states(), observer.letters()
     observer.empty()
-    outcome = start(ALL).replicate(ACCOUNTS, items)
+    outcome = start(ALL).delivery.apply(ACCOUNTS, items)
 
     assert (observer.tables(), observer.states(), observer.letters()) == alone
     assert len(observer.ids()) == len(alive)
@@ -199,7 +202,7 @@ def test_a_page_of_many_versions_ends_as_if_each_had_come_alone(start, observer,
 def test_a_host_that_delivers_the_other_mode_is_told_at_the_first_page(start, mode, item, words, observer):
     """Nothing is written, and nothing is checkpointed."""
     with pytest.raises(FatalError, match=words):
-        start(mode).replicate(ACCOUNTS, [item])
+        start(mode).delivery.apply(ACCOUNTS, [item])
 
     assert observer.ledger() == {}
 

@@ -14,13 +14,13 @@ from azure.core.credentials import AccessToken
 from azure.cosmos import PartitionKey
 from azure.identity import CredentialUnavailableError
 
-from cdc import identity
-from cdc.cosmos import Cosmos
-from cdc.errors import FatalError, TransientError
-from cdc.identity import token_password
-from cdc.postgres import Database
+from cdc.config import entra
+from cdc.config.entra import token_password
+from cdc.config.settings import Settings
+from cdc.core.errors import FatalError, TransientError
+from cdc.cosmos.account import CosmosAccount
+from cdc.postgres.database import Database
 from cdc.runtime import Runtime
-from cdc.settings import Settings
 from local import cosmos
 from local.cosmos.errors import CosmosError
 from local.postgres import Postgres
@@ -73,7 +73,7 @@ def credential():
 @pytest.fixture
 def database(guarded_server, admin, credential, monkeypatch):
     """A pool that connects as `app` with the credential's token, and gives up soon."""
-    monkeypatch.setattr("cdc.postgres._POOL_TIMEOUT_SECONDS", 2.0)
+    monkeypatch.setattr("cdc.postgres.database._POOL_TIMEOUT_SECONDS", 2.0)
     rotate(admin, "token-one")
     dsn = guarded_server.dsn().replace("postgres@", "app@")
     database = Database(dsn, password=token_password(credential))
@@ -200,10 +200,10 @@ def identity_endpoint(monkeypatch):
 @pytest.mark.parametrize(
     ("find", "client_id"),
     [
-        (identity.default_identity, None),
-        (lambda: identity.default_identity(CLIENT_ID), CLIENT_ID),
-        (lambda: identity.managed_identity(None), None),
-        (lambda: identity.managed_identity(CLIENT_ID), CLIENT_ID),
+        (entra.default_identity, None),
+        (lambda: entra.default_identity(CLIENT_ID), CLIENT_ID),
+        (lambda: entra.managed_identity(None), None),
+        (lambda: entra.managed_identity(CLIENT_ID), CLIENT_ID),
     ],
     ids=["default", "default with a client id", "system-assigned", "user-assigned"],
 )
@@ -240,7 +240,7 @@ def open_account(account):
     opened = []
 
     def open_with(credential):
-        opened.append(Cosmos(account.endpoint.replace("127.0.0.1", "localhost"), "db", credential))
+        opened.append(CosmosAccount(account.endpoint.replace("127.0.0.1", "localhost"), "db", credential))
         return opened[-1]
 
     client = open_with(Credential("entra"))._client()
@@ -257,7 +257,7 @@ def test_cosmos_is_asked_with_a_token(account, open_account):
     credential = Credential("entra")
     account.authorizations.clear()
 
-    assert open_account(credential).read_origin("Accounts").partition_key_paths == ("/id",)
+    assert open_account(credential).read_source_container("Accounts").partition_key_paths == ("/id",)
 
     assert set(account.authorizations) == {"type=aad&ver=1.0&sig=entra"}
     assert set(credential.scopes) == {"https://localhost/.default"}
@@ -310,8 +310,8 @@ def test_the_app_runs_without_a_secret(values, found, guarded_server, admin, acc
         return lambda client_id=None: asked.append((kind, client_id)) or Credential(token[len(asked)])
 
     tokens = {1: "entra", 2: "token-one"}  # Cosmos is opened first
-    monkeypatch.setattr(identity, "default_identity", find("default", tokens))
-    monkeypatch.setattr(identity, "managed_identity", find("managed", tokens))
+    monkeypatch.setattr(entra, "default_identity", find("default", tokens))
+    monkeypatch.setattr(entra, "managed_identity", find("managed", tokens))
     rotate(admin, "token-one")
     admin.execute("create database secretless owner app")
     database = open_account(Credential("entra"))._client().get_database_client("db")
@@ -328,9 +328,9 @@ def test_the_app_runs_without_a_secret(values, found, guarded_server, admin, acc
     }
 
     runtime = Runtime(Settings.read(settings | values), MAPPERS)
-    runtime.create_lease_container()
-    runtime.migrate()
-    checks = runtime.check()
+    runtime.setup.create_lease_container()
+    runtime.setup.migrate()
+    checks = runtime.checks.run()
     runtime.close()
     admin.execute("drop database secretless with (force)")
 

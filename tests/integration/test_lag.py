@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cdc.cosmos import Cosmos
-from cdc.feed import FeedMode
-from cdc.leases import Leases
+from cdc.core.feed_items import FeedMode
+from cdc.cosmos.account import CosmosAccount
+from cdc.cosmos.leases import Leases
 from local.cosmos import CosmosServer
 from local.sample import Source
 from tests.builders import an_account
@@ -21,9 +21,9 @@ class Feed:
     """A container of two physical partitions, a document in it every ten seconds, and the leases of its ranges."""
 
     def __init__(self, server, source):
-        self.cosmos = Cosmos(server.connection_string, DATABASE)
+        self.cosmos = CosmosAccount(server.connection_string, DATABASE)
         self.container = source.client.get_database_client(DATABASE).get_container_client("Accounts")
-        self.origin = self.cosmos.read_origin("Accounts")
+        self.origin = self.cosmos.read_source_container("Accounts")
         self.ranges = [each["Range"] for each in self.container.read_feed_ranges()]
         self.continuations = [None] * len(self.ranges)
 

@@ -5,9 +5,9 @@ from functools import partial
 import pytest
 from azure.cosmos import PartitionKey
 
-from cdc.cosmos import Cosmos
-from cdc.feed import FeedMode
-from cdc.leases import Leases
+from cdc.core.feed_items import FeedMode
+from cdc.cosmos.account import CosmosAccount
+from cdc.cosmos.leases import Leases
 from local.functions.leases import LeaseStore
 from local.sample import DATABASE, Source
 from tests.builders import an_account
@@ -27,7 +27,7 @@ def source(cosmos):
 @pytest.fixture
 def account(cosmos, source):
     """The account, as the engine asks it."""
-    account = Cosmos(cosmos.connection_string, DATABASE)
+    account = CosmosAccount(cosmos.connection_string, DATABASE)
     yield account
     account.close()
 
@@ -35,7 +35,7 @@ def account(cosmos, source):
 @pytest.fixture
 def origin(account):
     """The accounts, into which nobody writes."""
-    return account.read_origin("Accounts")
+    return account.read_source_container("Accounts")
 
 
 @pytest.fixture

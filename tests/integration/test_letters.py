@@ -4,16 +4,15 @@ import json
 
 import pytest
 
-from cdc.api import read_body, read_query
-from cdc.deadletters import PostgresLetters
-from cdc.errors import ConflictError, RequestError, UnknownError
-from cdc.letters import DeadLetters, LetterQuery, ReplayRequest
-from cdc.model import Identity
-from cdc.notes import Ending, Reading
-from cdc.repair import retry
-from cdc.repairs import PostgresRepairs
-from cdc.replicate import replicate
-from cdc.surrogates import fingerprint
+from cdc.api.answers import read_body, read_query
+from cdc.api.dead_letters import DeadLetters, LetterQuery, ReplayRequest
+from cdc.api.fingerprints import fingerprint
+from cdc.core.documents import Identity, Reading
+from cdc.core.errors import ConflictError, RequestError, UnknownError
+from cdc.repair.parking import PostgresLetters
+from cdc.repair.reread import Ending, retry
+from cdc.repair.reread_store import PostgresRereadStore
+from cdc.replication.batch import replicate
 from mappers.accounts import ACCOUNTS
 from mappers.user_profiles import USER_PROFILES
 from tests.builders import TS, a_change, a_profile, a_version, an_account
@@ -135,7 +134,7 @@ class MendedSource:
 def test_a_mended_mapper_empties_the_queue(database, sink, observer, letters, parked):
     """Replaying one kind of one container has all its documents read again, and nothing else."""
     replayed = letters.replay_all(read_body(ReplayRequest, b'{"container": "Accounts", "kind": "mapping"}'))
-    repairs = PostgresRepairs(database, backoff_seconds=60, settle_seconds=60)
+    repairs = PostgresRereadStore(database, backoff_seconds=60, settle_seconds=60)
     endings = retry([ACCOUNTS, USER_PROFILES], MendedSource(), repairs, rounds=2)
 
     assert replayed.due == 2
@@ -148,7 +147,7 @@ def test_a_document_that_is_gone_resolves_its_letter(database, sink, observer, l
     """Cosmos says so twice, a settle time apart; its last good rows go, too."""
     replicate(ACCOUNTS, [a_change("a")], sink)
     replicate(ACCOUNTS, [a_change("a", version=a_version(1), body=an_account("a", Email=None))], sink)
-    repairs = PostgresRepairs(database, backoff_seconds=60, settle_seconds=60)
+    repairs = PostgresRereadStore(database, backoff_seconds=60, settle_seconds=60)
 
     class Gone:
         def read_document(self, _):
@@ -171,7 +170,7 @@ def test_a_document_that_is_gone_resolves_its_letter(database, sink, observer, l
 def test_a_replay_during_a_vain_try_is_not_lost(database, sink, observer, letters, parked):
     """Whoever mends a mapper replays while a worker with the old one reads the document still."""
     (number,) = numbers(letters.list(query(container="UserProfiles")))
-    repairs = PostgresRepairs(database, backoff_seconds=60, settle_seconds=60)
+    repairs = PostgresRereadStore(database, backoff_seconds=60, settle_seconds=60)
     asked = []
 
     class Asked:

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
-from cdc.notes import Reading
-from cdc.postgres import Database
-from cdc.repair import repair_document
-from cdc.repairs import PostgresRepairs
-from cdc.replicate import replicate
+from cdc.core.documents import Reading
+from cdc.postgres.database import Database
+from cdc.repair.reread import repair_document
+from cdc.repair.reread_store import PostgresRereadStore
+from cdc.replication.batch import replicate
 from mappers.accounts import ACCOUNTS
 from tests.builders import an_upsert
 
@@ -58,7 +58,7 @@ def test_letters_are_locked_in_key_order(dsn, sink, observer, email):
 def read_again(change, dsn):
     """Repair a document whose source answers with this change."""
     database = Database(dsn)
-    repairs = PostgresRepairs(database, backoff_seconds=60, settle_seconds=120)
+    repairs = PostgresRereadStore(database, backoff_seconds=60, settle_seconds=120)
     version = {"_ts": change.version.ts, "_etag": change.version.etag}
     source = SimpleNamespace(read_document=lambda _: Reading(change.body | version, change.version.ts))
     repair_document(ACCOUNTS, change.identity, source, repairs)

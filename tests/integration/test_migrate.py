@@ -7,10 +7,10 @@ from threading import Barrier
 import psycopg
 import pytest
 
-from cdc.catalog import check_tables
-from cdc.errors import FatalError
-from cdc.migrate import Migration, find_missing, migrate, read_migrations
-from cdc.postgres import Database
+from cdc.core.errors import FatalError
+from cdc.operations.migrations import Migration, find_missing, migrate, read_migrations
+from cdc.operations.table_check import check_tables
+from cdc.postgres.database import Database
 from mappers.accounts import ACCOUNTS
 
 MIGRATIONS = read_migrations()

@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import pytest
 
-from cdc.cosmos import Cosmos
-from cdc.errors import TransientError
-from cdc.page import FeedRange
-from cdc.pages import Feeds
+from cdc.core.errors import TransientError
+from cdc.core.feed_pages import FeedRange
+from cdc.cosmos.account import CosmosAccount
+from cdc.cosmos.feeds import CosmosFeeds
 from local.cosmos import CosmosServer
 from local.sample import DATABASE, Source
 from tests.builders import an_account
@@ -30,8 +30,8 @@ def cosmos():
 @pytest.fixture
 def feed(cosmos):
     """The change feed of the accounts."""
-    account = Cosmos(cosmos.connection_string, DATABASE)
-    feeds = Feeds(account)
+    account = CosmosAccount(cosmos.connection_string, DATABASE)
+    feeds = CosmosFeeds(account)
     with feeds.open("Accounts") as feed:
         yield feed
     feeds.close()

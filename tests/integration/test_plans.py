@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdc import rows
+from cdc.postgres import rows
 from mappers.tables import accounts, completed_scenarios
 
 

@@ -7,12 +7,13 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from cdc.catalog import check_tables
-from cdc.errors import FatalError, TransientError
-from cdc.migrate import find_missing, migrate, read_migrations
-from cdc.postgres import Database
-from cdc.replicate import replicate
-from cdc.sink import PostgresSink
+from cdc.core.errors import FatalError, TransientError
+from cdc.operations.counts import PostgresCounts
+from cdc.operations.migrations import find_missing, migrate, read_migrations
+from cdc.operations.table_check import check_tables
+from cdc.postgres.database import Database
+from cdc.replication.batch import replicate
+from cdc.replication.sink import PostgresSink
 from mappers import MAPPERS
 from mappers.user_profiles import USER_PROFILES
 from tests.builders import a_badge, a_change, a_profile, a_version
@@ -90,8 +91,8 @@ def test_changes_are_applied(pooled_database, observer):
     assert sorted(observer.ids("user_profiles")) == sorted(f"p{number}" for number in range(1, 60))
     assert len(observer.rows("user_badges")) == 60
     assert observer.letters().keys() == {"bad"}
-    assert sum(count.documents for count in sink.count_documents()) == 61
-    assert [count.documents for count in sink.count_letters()] == [1]
+    assert sum(count.documents for count in PostgresCounts(pooled_database).count_documents()) == 61
+    assert [count.documents for count in PostgresCounts(pooled_database).count_letters()] == [1]
 
 
 def test_a_refused_document_is_found_among_others(pooled_database, observer):
@@ -154,7 +155,7 @@ def test_migrations_run_through_the_pooler(empty_dsn, port):
 
 def test_the_pool_is_bounded(dsn, monkeypatch):
     """One connection more than the pool holds is waited for, and not opened."""
-    monkeypatch.setattr("cdc.postgres._POOL_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr("cdc.postgres.database._POOL_TIMEOUT_SECONDS", 0.2)
     database = Database(dsn, pool_size=2)
     with (
         closing(database),

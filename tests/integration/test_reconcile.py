@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from cdc import drift
-from cdc.cosmos_queries import CosmosQueries
-from cdc.errors import ConflictError, RequestError, UnknownError
-from cdc.reconciliations import PostgresRotation
+from cdc.core.errors import ConflictError, RequestError, UnknownError
+from cdc.reconcile import drift
+from cdc.reconcile.cosmos_side import CosmosSide
+from cdc.reconcile.store import PostgresRotation
 from tests.builders import an_account
 from tests.integration.worlds import World
 
@@ -28,14 +28,14 @@ def world(dsn, database, observer):
 @pytest.fixture
 def piecewise(monkeypatch):
     """Every call brings a run forward by one piece."""
-    monkeypatch.setattr("cdc.reconcile_api._ADVANCE_SECONDS", 0.0)
+    monkeypatch.setattr("cdc.reconcile.activities._ADVANCE_SECONDS", 0.0)
 
 
 @pytest.fixture
 def narrow(monkeypatch):
     """No more than four keys are compared at once."""
     monkeypatch.setattr(drift, "KEYS_AT_ONCE", 4)
-    monkeypatch.setattr("cdc.comparison.KEYS_AT_ONCE", 4)
+    monkeypatch.setattr("cdc.reconcile.compare.KEYS_AT_ONCE", 4)
 
 
 def ids(world):
@@ -290,9 +290,9 @@ class TestNoFalseDrift:
 def lagging_queries(monkeypatch, id_):
     """Let no query find a document, whether it is there or not."""
     for name in ("read_keys", "find_keys"):
-        ask = getattr(CosmosQueries, name)
+        ask = getattr(CosmosSide, name)
         monkeypatch.setattr(
-            CosmosQueries,
+            CosmosSide,
             name,
             lambda *arguments, ask=ask: {
                 each: version for each, version in ask(*arguments).items() if each.id != f'"{id_}"'
@@ -313,7 +313,7 @@ def test_a_report_tells_whether_everything_was_compared(world):
 
     found = [(each["state"], each["ended_early"], each["containers"][0]["ended_early"]) for each in reports]
     assert found == [("completed", "too_much_differs", "too_much_differs"), ("completed", None, None)]
-    assert world.reconciliations.newest_reports()["Accounts"]["ended_early"] == "too_much_differs"
+    assert world.activities.newest_reports()["Accounts"]["ended_early"] == "too_much_differs"
 
 
 class TestNeverHarmful:
@@ -452,7 +452,7 @@ class TestBounds:
         assert json.loads(accepted.body)["status_url"] == accepted.headers["Location"]
         assert refused.status == 409
         assert begun == needed == ["Accounts"]
-        assert "Accounts" in world.reconciliations.begin_due()
+        assert "Accounts" in world.activities.begin_due()
 
     @pytest.mark.usefixtures("piecewise")
     def test_a_run_goes_on_in_another_process(self, world):
@@ -472,7 +472,7 @@ class TestBounds:
         world.delete("a0003")
         id_ = world.begin()
         while world.next_step() != "confirm":
-            time.sleep(world.reconciliations.advance("Accounts")["seconds"])
+            time.sleep(world.activities.advance("Accounts")["seconds"])
         world.observer.connection.execute("update cdc.drift set suspected_at = now() + interval '1 minute'")
 
         assert world.finish(id_)["found"] == []
@@ -481,7 +481,7 @@ class TestBounds:
     def test_a_run_whose_request_units_are_spent_goes_on_in_the_next(self, world, monkeypatch):
         """No key is forgotten: the rotation begins where it ended."""
         monkeypatch.setattr(drift, "KEYS_AT_ONCE", 3)
-        monkeypatch.setattr("cdc.comparison.KEYS_AT_ONCE", 3)
+        monkeypatch.setattr("cdc.reconcile.compare.KEYS_AT_ONCE", 3)
         world.forget("a0011")
 
         reports = [world.run(mode="keys", max_request_units=4, sample=0) for _ in range(6)]
@@ -527,15 +527,15 @@ class TestBounds:
     @pytest.mark.parametrize("mode", ["counts", "keys", "deep"])
     def test_a_container_that_was_never_copied_is_not_read_at_once(self, world, monkeypatch, mode):
         """However much the ledger lacks, no more keys are asked for than fit; a backfill is asked for."""
-        asked, read_keys = [], CosmosQueries.read_keys
-        monkeypatch.setattr(CosmosQueries, "read_bodies", lambda *_: pytest.fail("bodies are read"))
+        asked, read_keys = [], CosmosSide.read_keys
+        monkeypatch.setattr(CosmosSide, "read_bodies", lambda *_: pytest.fail("bodies are read"))
 
         def count_keys(queries, window):
             found = read_keys(queries, window)
             asked.append(len(found))
             return found
 
-        monkeypatch.setattr(CosmosQueries, "read_keys", count_keys)
+        monkeypatch.setattr(CosmosSide, "read_keys", count_keys)
         for id_ in list(world.documents):
             world.forget(id_)
         for number in range(60):
@@ -608,7 +608,7 @@ class TestBounds:
         """What is asked of each physical partition is asked of its parts."""
         world.forget("a0003")
         id_ = world.begin(mode="keys", sample=12)
-        world.reconciliations.advance("Accounts")
+        world.activities.advance("Accounts")
         world.server.controls.split(world.settings.cosmos_database, "Accounts")
 
         assert world.finish(id_)["found"] == [("missing", "repaired")]

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from cdc import origins
-from cdc.backfills import PostgresBackfills
-from cdc.feed_states import FeedStates
-from cdc.job import Options
+from cdc.backfill.job import Options
+from cdc.backfill.store import PostgresBackfills
+from cdc.postgres import containers
+from cdc.postgres.containers import PostgresFeedStates
 from tests.integration.worlds import World
 
 
@@ -78,24 +78,24 @@ def test_a_delete_without_a_name_has_all_keys_compared(world):
     world.observer.connection.execute("update cdc.rotation set completed_at = completed_at - interval '1 hour'")
     world.observer.connection.execute("update cdc.container set nameless_delete_at = now() - interval '1 minute'")
 
-    world.reconciliations.begin_due()
+    world.activities.begin_due()
     assert modes(world) == {"Accounts": "keys"} | dict.fromkeys(set(modes(world)) - {"Accounts"}, "counts")
     newest = world.observer.connection.execute(
         "select id from cdc.reconciliation where container = 'Accounts' and state = 'running'"
     ).fetchone()[0]
     world.finish(str(newest))
-    world.reconciliations.begin_due()
+    world.activities.begin_due()
     assert set(modes(world).values()) == {"counts"}
 
 
 def test_another_container_that_is_adopted_has_all_keys_compared(world, database):
     """What was compared with the one before says nothing; the state of its feed asks for a backfill as well."""
     world.run(mode="keys")
-    origin = world.cosmos.read_origin("Accounts")
-    origins.adopt(database, replace(origin, rid="another"))
+    origin = world.cosmos.read_source_container("Accounts")
+    containers.adopt(database, replace(origin, rid="another"))
 
-    (state,) = [each for each in FeedStates(database).read() if each.container == "Accounts"]
-    world.reconciliations.begin_due()
+    (state,) = [each for each in PostgresFeedStates(database).read() if each.container == "Accounts"]
+    world.activities.begin_due()
 
     assert state.backfill_since == state.complete_reconcile_since is not None
     assert modes(world)["Accounts"] == "keys"

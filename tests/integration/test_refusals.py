@@ -5,8 +5,8 @@ import traceback
 import psycopg
 import pytest
 
-from cdc.errors import DocumentError, FatalError, ProblemKind, TransientError
-from cdc.replicate import replicate
+from cdc.core.errors import DocumentError, FatalError, ProblemKind, TransientError
+from cdc.replication.batch import replicate
 from mappers.accounts import ACCOUNTS
 from tests.builders import a_change, an_account
 

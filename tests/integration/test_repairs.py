@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from cdc import wanted
-from cdc.errors import FatalError, TransientError
-from cdc.model import Identity, Outcome
-from cdc.notes import Answer, Ending, Reading
-from cdc.repair import repair_document, retry
-from cdc.repairs import PostgresRepairs
-from cdc.replicate import replicate
+from cdc.core.documents import Identity, Reading
+from cdc.core.errors import FatalError, TransientError
+from cdc.core.writes import Outcome
+from cdc.repair import blockers
+from cdc.repair.reread import EarlierReading, Ending, repair_document, retry
+from cdc.repair.reread_store import PostgresRereadStore
+from cdc.replication.batch import replicate
 from mappers.accounts import ACCOUNTS
 from mappers.user_profiles import USER_PROFILES
 from tests.builders import TS, a_change, a_profile, a_version, an_account
@@ -59,7 +59,7 @@ def source():
 @pytest.fixture
 def repairs(database):
     """The store under test."""
-    return PostgresRepairs(database, backoff_seconds=60, settle_seconds=SETTLE_SECONDS)
+    return PostgresRereadStore(database, backoff_seconds=60, settle_seconds=SETTLE_SECONDS)
 
 
 @pytest.fixture
@@ -356,7 +356,7 @@ def test_an_answer_of_somebody_else_counts_when_it_is_the_same(sink, observer, s
         source.put("a", 1, etag=first, DisplayName="restored")
 
     def repair_after(etag):
-        return repair_document(ACCOUNTS, A, source, repairs, answered=Answer(held, etag))
+        return repair_document(ACCOUNTS, A, source, repairs, answered=EarlierReading(held, etag))
 
     assert repair_after("another") is Ending.DOUBTED
     assert repair_after("restored" if first is None else None) is Ending.DOUBTED
@@ -587,9 +587,9 @@ class TestConflicts:
         observer.connection.execute("update cdc.dead_letter set attempts = 4")
         source.put("two", 1, Email="z")
         if when.startswith("before"):
-            explain = wanted.explain
+            explain = blockers.explain
             tell = [lambda: self.tell_of_a_delete(sink, source, "two", deleted="three")]
-            monkeypatch.setattr(wanted, "explain", lambda *arguments: (tell and tell.pop()(), explain(*arguments))[1])
+            monkeypatch.setattr(blockers, "explain", lambda *arguments: (tell and tell.pop()(), explain(*arguments))[1])
         else:
             source.meanwhile = lambda: self.tell_of_a_delete(sink, source, "three")
         pass_time(observer, 61)

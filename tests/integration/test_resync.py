@@ -4,15 +4,14 @@ import json
 
 import pytest
 
-from cdc.api import read_body
-from cdc.errors import RequestError, TransientError, UnknownError
-from cdc.model import Identity
-from cdc.notes import Reading
-from cdc.origin import Origin
-from cdc.repairs import PostgresRepairs
-from cdc.replicate import replicate
-from cdc.resync import Resync, ResyncRequest
-from cdc.surrogates import fingerprint
+from cdc.api.answers import read_body
+from cdc.api.fingerprints import fingerprint
+from cdc.api.resync import Resync, ResyncRequest
+from cdc.core.documents import Identity, Reading
+from cdc.core.errors import RequestError, TransientError, UnknownError
+from cdc.core.source_container import SourceContainer
+from cdc.repair.reread_store import PostgresRereadStore
+from cdc.replication.batch import replicate
 from mappers.accounts import ACCOUNTS
 from tests.builders import TS, a_change, a_version, an_account
 
@@ -54,10 +53,10 @@ def paths():
 @pytest.fixture
 def ask(database, source, paths):
     """Ask for a document by a JSON body, and return the answer."""
-    repairs = PostgresRepairs(database, backoff_seconds=60, settle_seconds=60)
+    repairs = PostgresRereadStore(database, backoff_seconds=60, settle_seconds=60)
 
     def confirm(name):
-        return Origin(name, "account", "rid", tuple(paths))
+        return SourceContainer(name, "account", "rid", tuple(paths))
 
     resync = Resync({"Accounts": ACCOUNTS}, confirm, source, repairs, KEY)
 

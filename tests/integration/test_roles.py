@@ -6,13 +6,14 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
-from cdc.catalog import check_tables
-from cdc.errors import FatalError
-from cdc.migrate import Migration, find_missing, migrate, read_migrations
-from cdc.postgres import Database
-from cdc.queries import SQL as FOLDER
-from cdc.replicate import replicate
-from cdc.sink import PostgresSink
+from cdc.core.errors import FatalError
+from cdc.operations.counts import PostgresCounts
+from cdc.operations.migrations import Migration, find_missing, migrate, read_migrations
+from cdc.operations.table_check import check_tables
+from cdc.postgres.database import Database
+from cdc.postgres.statements import SQL as FOLDER
+from cdc.replication.batch import replicate
+from cdc.replication.sink import PostgresSink
 from mappers import MAPPERS
 from mappers.user_profiles import USER_PROFILES
 from tests.builders import a_badge, a_change, a_profile, a_version
@@ -107,10 +108,13 @@ def write_everything(database):
     replicate(USER_PROFILES, [*batch, gone], sink)
     undecided = a_change("p", container="UserProfiles", version=a_version(1, etag="other"), body=a_profile("p"))
     replicate(USER_PROFILES, [undecided], sink)
-    assert [count.documents for count in sink.count_letters()] == [1, 1]
+    assert [count.documents for count in PostgresCounts(database).count_letters()] == [1, 1]
     replicate(USER_PROFILES, [a_profile_change("p", 5), a_profile_change("bad", 5)], sink)
-    assert sink.count_letters() == []
-    assert {count.state: count.documents for count in sink.count_documents()} == {"applied": 2, "deleted": 1}
+    assert PostgresCounts(database).count_letters() == []
+    assert {count.state: count.documents for count in PostgresCounts(database).count_documents()} == {
+        "applied": 2,
+        "deleted": 1,
+    }
 
 
 def test_the_writer_can_do_what_the_app_does(logins, open_as):

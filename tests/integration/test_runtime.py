@@ -5,12 +5,13 @@ import logging
 
 import pytest
 
-from cdc.cosmos import Cosmos
-from cdc.errors import TransientError
-from cdc.origin import Origin
-from cdc.origins import confirm
+from cdc.api import answers
+from cdc.config.settings import Settings
+from cdc.core.errors import TransientError
+from cdc.core.source_container import SourceContainer
+from cdc.cosmos.account import CosmosAccount
+from cdc.postgres.containers import confirm
 from cdc.runtime import Runtime
-from cdc.settings import Settings
 from mappers import MAPPERS
 from mappers.accounts import ACCOUNTS
 from tests.builders import TS, an_account
@@ -29,9 +30,13 @@ SETTINGS = {
 @pytest.fixture
 def start(monkeypatch):
     """Start a runtime on a database; its containers have the partition key /id."""
-    monkeypatch.setattr(Cosmos, "read_origin", lambda _, name: Origin(name, "account", "AAAAAIAAAAA=", ("/id",)))
-    monkeypatch.setattr(Cosmos, "check_account", lambda *_: None)
-    monkeypatch.setattr(Cosmos, "check_lease_container", lambda *_: None)
+    monkeypatch.setattr(
+        CosmosAccount,
+        "read_source_container",
+        lambda _, name: SourceContainer(name, "account", "AAAAAIAAAAA=", ("/id",)),
+    )
+    monkeypatch.setattr(CosmosAccount, "check_account", lambda *_: None)
+    monkeypatch.setattr(CosmosAccount, "check_lease_container", lambda *_: None)
     started = []
 
     def start_runtime(dsn):
@@ -58,7 +63,7 @@ def test_logs_hold_no_document(start, dsn, caplog):
     ]
 
     with caplog.at_level(logging.DEBUG):
-        outcome = start(dsn).replicate(ACCOUNTS, documents)
+        outcome = start(dsn).delivery.apply(ACCOUNTS, documents)
 
     assert (outcome.applied, outcome.parked) == (1, 3)
     assert "1 applied, 0 deleted, 0 stale, 0 undecided, 3 parked" in caplog.text
@@ -70,9 +75,9 @@ def test_logs_hold_no_document(start, dsn, caplog):
 def test_status_is_numbers(start, dsn):
     """The status answers with counts, and with nothing that identifies a document."""
     runtime = start(dsn)
-    runtime.replicate(ACCOUNTS, [a_document("lerato-1"), a_document("lerato-2", Email=None)])
+    runtime.delivery.apply(ACCOUNTS, [a_document("lerato-1"), a_document("lerato-2", Email=None)])
 
-    answer = runtime.status()
+    answer = answers.answer(runtime.status.read)
 
     assert answer.status == 200
     assert json.loads(answer.body)["phase"] == "dual_write_cosmos_read"
@@ -82,7 +87,7 @@ def test_status_is_numbers(start, dsn):
 
 def test_a_migrated_database_is_ready(start, dsn):
     """With every check passed the app can apply changes."""
-    answer = start(dsn).ready()
+    answer = answers.answer_checks(start(dsn).checks.run())
 
     assert answer.status == 200
     assert json.loads(answer.body)["checks"][:2] == ["postgres", "migrations"]
@@ -92,21 +97,21 @@ def test_an_unmigrated_database_is_not_ready(start, empty_dsn):
     """The answer is 503 and says which command is missing; the trigger raises, so that nothing is checkpointed."""
     runtime = start(empty_dsn)
 
-    answer = runtime.ready()
+    answer = answers.answer_checks(runtime.checks.run())
 
     assert (answer.status, answer.content_type) == (503, "application/problem+json")
     assert json.loads(answer.body)["errors"][0]["field"] == "migrations"
     assert "python -m cdc migrate" in json.loads(answer.body)["errors"][0]["message"]
-    assert runtime.status().status == 503
+    assert answers.answer(runtime.status.read).status == 503
     with pytest.raises(Exception, match="python -m cdc migrate"):
-        runtime.replicate(ACCOUNTS, [a_document("a")])
+        runtime.delivery.apply(ACCOUNTS, [a_document("a")])
 
 
 def test_an_unreachable_database_is_not_ready(start):
     """The answer is 503 with the setting to correct, and without the password."""
     runtime = start("postgresql://app:s3cret@127.0.0.1:9/app")
 
-    answer = runtime.ready()
+    answer = answers.answer_checks(runtime.checks.run())
 
     assert answer.status == 503
     assert "POSTGRES_CONNECTION" in answer.body
@@ -116,17 +121,17 @@ def test_an_unreachable_database_is_not_ready(start):
 
 def test_an_outage_raises_for_the_whole_batch(start, monkeypatch):
     """While PostgreSQL is away the trigger raises TransientError, and the host tries the batch again."""
-    monkeypatch.setattr("cdc.postgres._POOL_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr("cdc.postgres.database._POOL_TIMEOUT_SECONDS", 0.1)
 
     with pytest.raises(TransientError, match="PostgreSQL cannot be reached"):
-        start("postgresql://app@127.0.0.1:9/app").replicate(ACCOUNTS, [a_document("a")])
+        start("postgresql://app@127.0.0.1:9/app").delivery.apply(ACCOUNTS, [a_document("a")])
 
 
 def test_the_status_shows_containers_that_are_replicated_now(start, dsn, database):
     """One that was seen with a setting that is gone since has no change feed any more."""
     for name in ("Accounts", "PendingSignups"):
-        confirm(database, Origin(name, "account", "AAAAAIAAAAA=", ("/id",)))
+        confirm(database, SourceContainer(name, "account", "AAAAAIAAAAA=", ("/id",)))
 
-    status = json.loads(start(dsn).status().body)
+    status = json.loads(answers.answer(start(dsn).status.read).body)
 
     assert [feed["container"] for feed in status["change_feeds"]] == ["Accounts"]

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from cdc.errors import FatalError, ProblemKind
-from cdc.model import Outcome
-from cdc.replicate import map_change, replicate
+from cdc.core.errors import FatalError, ProblemKind
+from cdc.core.writes import Outcome, map_change
+from cdc.replication.batch import replicate
 from mappers.accounts import ACCOUNTS
 from mappers.user_profiles import USER_PROFILES
 from tests.builders import TS, a_badge, a_change, a_profile, a_version, an_account, by_column

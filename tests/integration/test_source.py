@@ -5,12 +5,13 @@ import logging
 import pytest
 from azure.cosmos import CosmosClient, PartitionKey
 
-from cdc.cosmos import Cosmos
-from cdc.errors import FatalError, TransientError
-from cdc.feed import partition_key
-from cdc.model import Identity
+from cdc.api import answers
+from cdc.config.settings import Settings
+from cdc.core.documents import Identity
+from cdc.core.errors import FatalError, TransientError
+from cdc.core.feed_items import partition_key
+from cdc.cosmos.account import CosmosAccount
 from cdc.runtime import Runtime
-from cdc.settings import Settings
 from local.cosmos import CosmosServer
 from mappers import MAPPERS
 from mappers.accounts import ACCOUNTS
@@ -36,7 +37,7 @@ def database(server):
 @pytest.fixture
 def cosmos(server):
     """What is under test."""
-    cosmos = Cosmos(server.connection_string, "db")
+    cosmos = CosmosAccount(server.connection_string, "db")
     yield cosmos
     cosmos.close()
 
@@ -92,7 +93,7 @@ def test_a_container_that_is_gone_is_no_absence(cosmos, database):
 def test_a_source_that_is_away_is_no_absence(server, database):
     """An outage is raised as one."""
     database.create_container("things", PartitionKey("/id"))
-    cosmos = Cosmos(server.connection_string, "db")
+    cosmos = CosmosAccount(server.connection_string, "db")
     cosmos.read_document(Identity.of("things", "a", "a"))
     server.stop()
 
@@ -115,7 +116,7 @@ def test_the_sdk_logs_no_identity(server, database, caplog):
     """Its log of requests, which the worker would pass on, has ids in addresses and partition keys in headers."""
     database.create_container("things", PartitionKey("/email"))
     logging.getLogger("azure.cosmos").setLevel(logging.NOTSET)
-    cosmos = Cosmos(server.connection_string, "db")
+    cosmos = CosmosAccount(server.connection_string, "db")
 
     with caplog.at_level(logging.INFO):
         logging.getLogger("anything").info("heard")
@@ -158,27 +159,27 @@ class TestAnotherContainer:
     def test_a_container_made_again_is_refused_until_it_is_adopted(self, database, containers, start, restarted):
         """Its documents write nothing, readiness names the command, and after it they go in."""
         runtime = start()
-        runtime.replicate(ACCOUNTS, self.deliver(containers["Accounts"]))
+        runtime.delivery.apply(ACCOUNTS, self.deliver(containers["Accounts"]))
         database.delete_container("Accounts")
         again = database.create_container("Accounts", PartitionKey("/id"))
         if restarted:
             runtime = start()
 
         with pytest.raises(FatalError, match="python -m cdc adopt Accounts"):
-            runtime.replicate(ACCOUNTS, self.deliver(again))
-        assert "adopt Accounts" in runtime.ready().body
+            runtime.delivery.apply(ACCOUNTS, self.deliver(again))
+        assert "adopt Accounts" in answers.answer_checks(runtime.checks.run()).body
 
-        assert start().adopt("Accounts")
-        assert not start().adopt("Accounts")
-        assert runtime.replicate(ACCOUNTS, self.deliver(again)).problems == ()
-        assert "adopt Accounts" not in runtime.ready().body
+        assert start().setup.adopt("Accounts")
+        assert not start().setup.adopt("Accounts")
+        assert runtime.delivery.apply(ACCOUNTS, self.deliver(again)).problems == ()
+        assert "adopt Accounts" not in answers.answer_checks(runtime.checks.run()).body
 
     def test_an_absence_in_a_container_made_again_deletes_nothing(self, database, containers, start, connection):
         """Dead letters that are due are not answered by a container that never had their documents."""
         runtime = start()
         documents = self.deliver(containers["Accounts"])
-        runtime.replicate(ACCOUNTS, documents)
-        runtime.replicate(ACCOUNTS, [documents[0] | {"_etag": "other", "_lsn": None}])
+        runtime.delivery.apply(ACCOUNTS, documents)
+        runtime.delivery.apply(ACCOUNTS, [documents[0] | {"_etag": "other", "_lsn": None}])
         database.delete_container("Accounts")
         database.create_container("Accounts", PartitionKey("/id"))
         connection.execute("update cdc.dead_letter set next_attempt_at = now(), doubted_at = now() - interval '1 day'")
@@ -195,9 +196,9 @@ class TestAnotherContainer:
         database.create_container("Accounts", PartitionKey("/id"))
 
         with pytest.raises(FatalError, match="a container that is gone"):
-            start().replicate(ACCOUNTS, late)
+            start().delivery.apply(ACCOUNTS, late)
 
     def test_only_a_replicated_container_can_be_adopted(self, start):
         """A wrong name is told with the right ones."""
         with pytest.raises(FatalError, match="name one of Accounts"):
-            start().adopt("Account")
+            start().setup.adopt("Account")

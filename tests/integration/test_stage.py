@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.sql import SQL
 
-from cdc import stage
-from cdc.errors import DocumentError, FatalError, ProblemKind
-from cdc.model import Outcome, State
-from cdc.postgres import pipelined, request_answers
-from cdc.replicate import replicate
+from cdc.core.documents import State
+from cdc.core.errors import DocumentError, FatalError, ProblemKind
+from cdc.core.writes import Outcome
+from cdc.postgres import arrays
+from cdc.postgres.database import pipelined, request_answers
+from cdc.replication.batch import replicate
 from mappers.accounts import ACCOUNTS
 from mappers.user_profiles import USER_PROFILES
 from tests.builders import a_badge, a_change, a_profile, a_version, an_account, by_column
@@ -133,7 +134,7 @@ def test_postgres_reads_what_was_sent(connection, rows):
     """Rows arrive value by value and in order, as those that psycopg sends one by one."""
     columns = SQL(", ").join(SQL("{}").format(SQL(f"s.{name}")) for name, _ in SHAPE)
     sent = connection.execute(
-        SQL("select {} from {}").format(columns, stage.source(SHAPE)), stage.parameters(SHAPE, rows)
+        SQL("select {} from {}").format(columns, arrays.source(SHAPE)), arrays.parameters(SHAPE, rows)
     )
 
     alone = SQL("select {}").format(SQL(", ").join(SQL(f"%s::{type_}") for _, type_ in SHAPE))
@@ -161,7 +162,7 @@ def _one_by_one(row):
 def test_a_value_of_another_type_has_no_form(type_, value):
     """A number is not so many zeros, and what is true is no number."""
     with pytest.raises(DocumentError):
-        stage.parameters([("column", type_)], [(value,)])
+        arrays.parameters([("column", type_)], [(value,)])
 
 
 def test_answers_arrive_without_being_waited_for(database):

@@ -1,13 +1,14 @@
 """The status counts what the database holds."""
 
-from cdc.replicate import replicate
-from cdc.status import read_status
+from cdc.operations.counts import PostgresCounts
+from cdc.operations.status import read_status
+from cdc.replication.batch import replicate
 from mappers.accounts import ACCOUNTS
 from mappers.user_profiles import USER_PROFILES
 from tests.builders import TS, a_change, a_profile, a_version, an_account
 
 
-def test_status_counts_documents_and_letters(sink):
+def test_status_counts_documents_and_letters(database, sink):
     """Documents by state, the newest ts, and letters by kind, for each container."""
     batch = [
         a_change("a"),
@@ -20,7 +21,9 @@ def test_status_counts_documents_and_letters(sink):
     replicate(ACCOUNTS, [a_change("c", version=a_version(5))], sink)
     replicate(USER_PROFILES, [a_change("p", container="UserProfiles", body=a_profile())], sink)
 
-    accounts, profiles = read_status("dual_write_cosmos_read", ["Accounts", "UserProfiles"], sink)["containers"]
+    accounts, profiles = read_status("dual_write_cosmos_read", ["Accounts", "UserProfiles"], PostgresCounts(database))[
+        "containers"
+    ]
 
     assert accounts["documents"] == {"applied": 3, "parked": 1, "deleted": 1}
     assert accounts["newest_ts"] == TS + 9

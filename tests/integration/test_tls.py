@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from cdc.conninfo import read
-from cdc.errors import TransientError
-from cdc.postgres import Database
+from cdc.config.postgres_url import read
+from cdc.core.errors import TransientError
+from cdc.postgres.database import Database
 
 pytestmark = pytest.mark.skipif(sys.platform == "darwin", reason="macOS has one loopback address")
 ELSEWHERE = "127.0.0.2"  # an address that nobody takes for this machine

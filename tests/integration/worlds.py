@@ -2,16 +2,18 @@
 
 import json
 import time
-from functools import partial
 
-from cdc.cosmos import Cosmos
-from cdc.cosmos_queries import CosmosQueries
-from cdc.feed import read_change
-from cdc.origins import ConfirmedSource
-from cdc.reconcile_api import Reconciliations
-from cdc.replicate import replicate
-from cdc.settings import Settings
-from cdc.sink import PostgresSink
+from cdc.api.reconciliations import Reconciliations
+from cdc.config.settings import Settings
+from cdc.core.feed_items import read_change
+from cdc.cosmos.account import CosmosAccount
+from cdc.postgres.containers import ConfirmedSource
+from cdc.reconcile.activities import Activities
+from cdc.reconcile.cosmos_side import CosmosSide
+from cdc.reconcile.store import PostgresRuns
+from cdc.replication.batch import replicate
+from cdc.replication.sink import PostgresSink
+from cdc.runtime import make_tools
 from local.cosmos import CosmosServer
 from local.sample import Source
 from mappers import MAPPERS
@@ -27,6 +29,7 @@ SETTINGS = {
     "IDENTITY_KEY": "0123456789abcdef",
     "SETTLE_SECONDS": "0.2",
 }
+CONTAINERS = [mapper.container for mapper in MAPPERS]
 NOW = 1_800_000_000
 
 
@@ -56,15 +59,23 @@ class World:
         self.backfilled = True
         connections = {"COSMOS_CONNECTION": self.server.connection_string, "POSTGRES_CONNECTION": dsn}
         self.settings = Settings.read(SETTINGS | connections | (settings or {}))
-        self.cosmos = Cosmos(self.server.connection_string, SETTINGS["COSMOS_DATABASE"])
-        self.reconciliations = self.open()
+        self.cosmos = CosmosAccount(self.server.connection_string, SETTINGS["COSMOS_DATABASE"])
+        self.open()
         self.documents = {}
         self.meanwhile = None
 
     def open(self):
         """Open reconcile anew, as another process would."""
-        open_source = partial(CosmosQueries.open, self.cosmos, ConfirmedSource(self.cosmos, self.database))
-        return Reconciliations(self.settings, MAPPERS, self.database, open_source, lambda _: self.lag, self)
+        confirmed = ConfirmedSource(self.cosmos, self.database)
+
+        def open_tools(container):
+            source = CosmosSide.open(self.cosmos, confirmed, container)
+            return make_tools(self.settings, ACCOUNTS, source, self.database, lambda: self.lag)
+
+        runs = PostgresRuns(self.database)
+        self.reconciliations = Reconciliations(self.settings, CONTAINERS, runs)
+        self.activities = Activities(self.settings, CONTAINERS, runs, open_tools, self)
+        return self.activities
 
     def is_complete(self, _):
         """Tell whether the backfill is over."""
@@ -128,7 +139,7 @@ class World:
 
     def finish(self, id_):
         """Bring a run to its end and return its report with what it found."""
-        while not (turn := self.reconciliations.advance("Accounts"))["over"]:
+        while not (turn := self.activities.advance("Accounts"))["over"]:
             assert turn["problem"] is None
             if self.meanwhile is not None and self.observer.rows("cdc.drift", "number"):
                 self.meanwhile()

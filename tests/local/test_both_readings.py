@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cdc.errors import DocumentError
+from cdc.core.errors import DocumentError
 from local.expected import CONTAINERS
 from local.sample import PARTITION_KEYS, Sample
 from mappers import EXTRA_MAPPERS, MAPPERS

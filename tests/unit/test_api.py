@@ -5,18 +5,18 @@ from http import HTTPStatus
 
 import pytest
 
-from cdc import api
-from cdc.backfill_api import StartRequest
-from cdc.errors import FatalError, RequestError, TransientError
-from cdc.letters import ReplayRequest
-from cdc.reconcile_api import ReconcileRequest
-from cdc.resync import ResyncRequest
-from cdc.status import Check
+from cdc.api import answers
+from cdc.api.backfills import StartRequest
+from cdc.api.dead_letters import ReplayRequest
+from cdc.api.reconciliations import ReconcileRequest
+from cdc.api.resync import ResyncRequest
+from cdc.core.errors import FatalError, RequestError, TransientError
+from cdc.operations.checks import Check
 
 
 def test_an_answer_is_json():
     """What was read is the body."""
-    answer = api.answer(lambda: {"name": "é"})
+    answer = answers.answer(lambda: {"name": "é"})
 
     assert (answer.status, answer.content_type) == (200, "application/json")
     assert json.loads(answer.body) == {"name": "é"}
@@ -28,7 +28,7 @@ def test_an_answer_is_json():
 )
 def test_a_list_ends_with_its_last_item(found, page, following):
     """`next` is the name of the last item where another one follows; a full page may be the last one."""
-    assert api.cut_page(found, 2, lambda item: item) == (page, following)
+    assert answers.cut_page(found, 2, lambda item: item) == (page, following)
 
 
 @pytest.mark.parametrize("error", [TransientError("PostgreSQL cannot be reached."), FatalError("A table is missing.")])
@@ -38,7 +38,7 @@ def test_an_error_is_problem_details(error):
     def fail():
         raise error
 
-    answer = api.answer(fail)
+    answer = answers.answer(fail)
 
     assert (answer.status, answer.content_type) == (503, "application/problem+json")
     assert json.loads(answer.body) == {
@@ -52,7 +52,7 @@ def test_an_error_is_problem_details(error):
 
 def test_passed_checks_are_ready():
     """With every check passed the answer names them."""
-    answer = api.answer_checks([Check("postgres"), Check("cosmos")])
+    answer = answers.answer_checks([Check("postgres"), Check("cosmos")])
 
     assert (answer.status, answer.content_type) == (200, "application/json")
     assert json.loads(answer.body) == {"status": "ready", "checks": ["postgres", "cosmos"]}
@@ -60,7 +60,7 @@ def test_passed_checks_are_ready():
 
 def test_failed_checks_are_named():
     """With a failed check the answer says which, and what to do about it."""
-    answer = api.answer_checks([Check("postgres"), Check("migrations", "run python -m cdc migrate")])
+    answer = answers.answer_checks([Check("postgres"), Check("migrations", "run python -m cdc migrate")])
     body = json.loads(answer.body)
 
     assert (answer.status, answer.content_type) == (503, "application/problem+json")
@@ -70,7 +70,7 @@ def test_failed_checks_are_named():
 
 def test_a_problem_has_the_members_of_the_standard():
     """Type, title, status, detail and errors are always there."""
-    answer = api.problem(HTTPStatus.NOT_FOUND, "There is no such backfill.")
+    answer = answers.problem(HTTPStatus.NOT_FOUND, "There is no such backfill.")
 
     assert answer.status == 404
     assert json.loads(answer.body).keys() == {"type", "title", "status", "detail", "errors"}
@@ -95,7 +95,7 @@ def test_a_problem_has_the_members_of_the_standard():
 def test_a_wrong_field_is_named_once_with_what_it_may_be(model, body, field, words):
     """A name that is nearly right is told the right ones, in words that need no knowledge of Python or of patterns."""
     with pytest.raises(RequestError) as refusal:
-        api.read_body(model, json.dumps(body).encode())
+        answers.read_body(model, json.dumps(body).encode())
 
     ((name, message),) = refusal.value.fields
     assert name == field
@@ -104,6 +104,6 @@ def test_a_wrong_field_is_named_once_with_what_it_may_be(model, body, field, wor
 
 def test_both_forms_of_a_sample_are_read():
     """A number and the word for all of them are what a reconcile may be asked for."""
-    assert api.read_body(ReconcileRequest, b'{"sample": 5}').sample == 5
-    assert api.read_body(ReconcileRequest, b'{"sample": "all"}').sample == "all"
-    assert api.read_body(ReconcileRequest, b"{}").sample is None
+    assert answers.read_body(ReconcileRequest, b'{"sample": 5}').sample == 5
+    assert answers.read_body(ReconcileRequest, b'{"sample": "all"}').sample == "all"
+    assert answers.read_body(ReconcileRequest, b"{}").sample is None

@@ -6,7 +6,7 @@ import random
 import azure.durable_functions as df
 import pytest
 
-from cdc import backfill_flow
+from cdc.backfill import orchestration
 from local.functions.durable import history
 from local.functions.durable.history import EventType
 from tests.local.functions.durable.test_lockstep import Machine
@@ -53,7 +53,7 @@ def names(orchestration):
 @pytest.mark.parametrize("seed", range(5))
 def test_lanes_work_side_by_side_and_the_history_begins_anew_when_they_have_ended(seed):
     """In whatever order they end; the progress is the custom status, and the next round has the generation."""
-    parent = Orchestration(backfill_flow.backfill, TASK)
+    parent = Orchestration(orchestration.backfill, TASK)
     assert names(parent) == ["plan_backfill"]
 
     parent.finish(0, PLAN)
@@ -69,7 +69,7 @@ def test_lanes_work_side_by_side_and_the_history_begins_anew_when_they_have_ende
 
 def test_a_backfill_that_is_over_ends_with_its_progress():
     """Nothing is scheduled any more."""
-    parent = Orchestration(backfill_flow.backfill, TASK)
+    parent = Orchestration(orchestration.backfill, TASK)
     parent.finish(0, {"ok": True, "over": True, "progress": {"percent": 100.0}})
 
     assert (parent.answer["isDone"], parent.answer["output"]) == (True, {"percent": 100.0})
@@ -77,7 +77,7 @@ def test_a_backfill_that_is_over_ends_with_its_progress():
 
 def test_a_plan_that_fails_for_now_is_made_again_after_a_while():
     """A timer, then a new history, under the generation that was taken."""
-    parent = Orchestration(backfill_flow.backfill, TASK)
+    parent = Orchestration(orchestration.backfill, TASK)
     parent.finish(0, {"ok": False, "over": False, "generation": 7})
     assert [found.kind for found in parent.open.values()] == [EventType.TIMER_CREATED]
 
@@ -98,7 +98,7 @@ def test_a_plan_that_fails_for_now_is_made_again_after_a_while():
 )
 def test_a_lane_ends_when_nothing_is_left_for_it_or_after_a_few_activities(answers, activities):
     """So a history has a bound, whatever the container holds and however often a store is away."""
-    lane = Orchestration(backfill_flow.copy_ranges, {**TASK, "generation": 3, "lane": 1})
+    lane = Orchestration(orchestration.copy_ranges, {**TASK, "generation": 3, "lane": 1})
     done, results = 0, iter(answers)
     while lane.open:
         (task,) = lane.open
@@ -113,5 +113,5 @@ def test_a_lane_ends_when_nothing_is_left_for_it_or_after_a_few_activities(answe
 
 def test_the_orchestrators_are_what_the_sdk_takes():
     """Plain generator functions, replayed by the SDK."""
-    for orchestrator in (backfill_flow.backfill, backfill_flow.copy_ranges):
+    for orchestrator in (orchestration.backfill, orchestration.copy_ranges):
         assert df.Orchestrator.create(orchestrator)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdc.collapse import collapse
-from cdc.version import Verdict, compare
+from cdc.core.ordering import Verdict, compare
+from cdc.replication.collapse import collapse
 from tests.builders import a_change, a_version
 
 ids = st.sampled_from(["a", "b", "c", "d"])

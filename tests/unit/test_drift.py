@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdc import drift
-from cdc.drift import Kind, Limits, Tally, Window
-from cdc.model import Held, Identity, State, Version
+from cdc.core.documents import Held, Identity, State, Version
+from cdc.reconcile import drift
+from cdc.reconcile.drift import Kind, Limits, Tally, Window
 
 HIGH = 1_000
 SECONDS = st.integers(-5, HIGH + 5)

@@ -6,8 +6,8 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from cdc.errors import CdcError, DocumentError, FatalError, ProblemKind, TransientError
-from cdc.postgres import translate, translated_errors
+from cdc.core.errors import CdcError, DocumentError, FatalError, ProblemKind, TransientError
+from cdc.postgres.database import translate, translated_errors
 
 MARKER = "thandi@example.com"
 ALL = sorted(

@@ -2,9 +2,9 @@
 
 import pytest
 
-from cdc.errors import FatalError
-from cdc.feed import FeedMode, check_mode, documents, partition_key, read_change, read_page
-from cdc.model import Change, Identity, Version
+from cdc.core.documents import Change, Identity, Version
+from cdc.core.errors import FatalError
+from cdc.core.feed_items import FeedMode, check_mode, documents, partition_key, read_change, read_delivered
 
 ITEM = {"id": "a", "_ts": 1_700_000_000, "_etag": '"1"', "_lsn": 7, "Tenant": {"Name": "t", "Number": 1.0}}
 
@@ -74,14 +74,14 @@ def an_item(operation="replace", current=DOCUMENT, **metadata):
 
 def a_delete(operation="delete", current=None, paths=("/pk",), **metadata):
     """Read one item that tells of a delete."""
-    (*changes,) = read_page(ALL, "Scores", paths, [an_item(operation, current, **metadata)]).changes
+    (*changes,) = read_delivered(ALL, "Scores", paths, [an_item(operation, current, **metadata)]).changes
     return changes[0] if changes else None
 
 
 @pytest.mark.parametrize("operation", ["create", "Replace", 0, 1, "initial"])
 def test_an_upsert_of_all_versions_has_the_documents_time_and_the_feeds_lsn(operation):
     """The operation is a word or a number; what carries a document is no delete."""
-    page = read_page(ALL, "Scores", ("/pk",), [an_item(operation, previousImageLSN=4)])
+    page = read_delivered(ALL, "Scores", ("/pk",), [an_item(operation, previousImageLSN=4)])
 
     version = Version(1_700_000_000, 9, '"1"')
     assert page.changes == [Change(Identity.of("Scores", 7, "a"), version, DOCUMENT, follows=4)]
@@ -104,7 +104,7 @@ def test_a_delete_needs_no_key_of_current():
     item = an_item("delete", id="a", partitionKey={"pk": 7})
     del item["current"]
 
-    assert read_page(ALL, "Scores", ("/pk",), [item]).changes[0].body is None
+    assert read_delivered(ALL, "Scores", ("/pk",), [item]).changes[0].body is None
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_delete_without_a_key_is_known_where_the_id_is_the_key():
 def test_a_delete_that_does_not_say_of_what_blocks_nobody(metadata):
     """It is counted, and its neighbours are read."""
     nameless = an_item("delete", None, **metadata)
-    page = read_page(ALL, "Scores", ("/pk",), [nameless, an_item()])
+    page = read_delivered(ALL, "Scores", ("/pk",), [nameless, an_item()])
 
     assert page.nameless == 1
     assert [change.version.lsn for change in page.changes] == [9]
@@ -144,7 +144,7 @@ def test_a_delete_that_does_not_say_of_what_blocks_nobody(metadata):
 
 def test_an_upsert_without_a_document_is_counted_too():
     """Nobody can say what it was."""
-    assert read_page(ALL, "Scores", ("/pk",), [an_item("replace", {}), an_item("create", None)]).nameless == 2
+    assert read_delivered(ALL, "Scores", ("/pk",), [an_item("replace", {}), an_item("create", None)]).nameless == 2
 
 
 @pytest.mark.parametrize("metadata", [{"crts": None}, {"lsn": "x"}])

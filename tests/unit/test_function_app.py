@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import azure.durable_functions as df
 import pytest
 
-from cdc.errors import SettingsError
-from cdc.openapi import write_document
-from cdc.settings import Settings
+from cdc.api.openapi import write_document
+from cdc.config.settings import Settings
+from cdc.core.errors import SettingsError
 from mappers import MAPPERS
 
 ROOT = Path(__file__).parents[2]

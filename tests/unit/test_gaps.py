@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdc.collapse import collapse
-from cdc.gaps import chains, mark_gaps
-from cdc.model import Held, State, Write
+from cdc.core.documents import Held, State
+from cdc.core.writes import Write
+from cdc.replication.collapse import collapse
+from cdc.replication.gaps import chains, mark_gaps
 from tests.builders import a_change, a_version
 
 DELETE = True

@@ -1,6 +1,6 @@
 """Pieces go through their steps like a convoy: each is a step behind the one before it."""
 
-from cdc.sink import interleave
+from cdc.replication.sink import interleave
 
 
 def test_a_piece_begins_before_older_ones_go_on_and_the_next_is_asked_for_when_all_have_moved():

@@ -4,8 +4,8 @@ import pytest
 from pydantic import BaseModel
 from sqlalchemy import Column, MetaData, Table, Text
 
-from cdc.errors import DocumentError, ProblemKind
-from cdc.model import Mapper, Rows, Tuples
+from cdc.core.errors import DocumentError, ProblemKind
+from cdc.core.mapping import Mapper, Rows, Tuples
 
 METADATA = MetaData()
 ROOT = Table("roots", METADATA, Column("id", Text, primary_key=True), Column("name", Text))

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdc.errors import Problem, ProblemKind
-from cdc.model import Identity, Outcome, State, Write, canonical_json
+from cdc.core.documents import Identity, State, canonical_json
+from cdc.core.errors import Problem, ProblemKind
+from cdc.core.writes import Outcome, Write
 from tests.builders import a_change
 
 scalars = st.none() | st.booleans() | st.integers(-5, 5) | st.floats(-5, 5) | st.text(max_size=3) | st.just({})

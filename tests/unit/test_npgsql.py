@@ -6,7 +6,7 @@ import certifi
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from cdc import conninfo, npgsql
+from cdc.config import npgsql, postgres_url
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "deploying.md").read_text(encoding="utf-8")
 LOCAL = "Host=localhost;Database=app;Username=me"
@@ -15,7 +15,7 @@ REMOTE = "Host=db.example.com;Database=app;Username=me"
 
 def read(text):
     """Return the parameters that a POSTGRES_CONNECTION leads to."""
-    return conninfo_to_dict(conninfo.read(text))
+    return conninfo_to_dict(postgres_url.read(text))
 
 
 def read_value(keyword, value, form='{}="{}"'):
@@ -123,7 +123,7 @@ def test_keywords_of_npgsql_alone_are_ignored(keyword):
 def test_what_would_mislead_is_refused(pair, advice):
     """The sentence says what to do instead, and the documentation names the keyword."""
     with pytest.raises(ValueError, match=advice):
-        conninfo.read(f"{LOCAL};{pair}")
+        postgres_url.read(f"{LOCAL};{pair}")
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_other_modes_are_kept(mode, expected):
 def test_what_cannot_be_read_is_refused_without_quoting_it(text):
     """What looks like a keyword may be the rest of a password."""
     with pytest.raises(ValueError, match=r"must be a libpq URI|number \d") as refusal:
-        conninfo.read(text)
+        postgres_url.read(text)
 
     assert "cret" not in str(refusal.value).lower().replace("secret", "")
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from cdc import pacing
-from cdc.errors import TransientError
-from cdc.job import Job, Options
-from cdc.pacing import Pace
-from cdc.page import Page
+from cdc.backfill import pacing
+from cdc.backfill.job import Job, Options
+from cdc.backfill.pacing import Pace
+from cdc.core.errors import TransientError
+from cdc.core.feed_pages import Page
 
 
 class Clock:

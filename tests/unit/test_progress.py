@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdc.progress import describe
+from cdc.backfill.progress import describe
 
 ROW = {
     "id": "b", "state": "running", "containers": ["Accounts"], "problem": None, "dry_run": False, "reapply": False,

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cdc import reconcile_flow
+from cdc.reconcile import orchestration
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -38,7 +38,7 @@ class Context:
 
 def play(context, turns):
     """Answer the activities one after the other and return what was planned."""
-    flow, planned, answers = reconcile_flow.reconcile(context), [], iter(turns)
+    flow, planned, answers = orchestration.reconcile(context), [], iter(turns)
     answer = None
     try:
         while True:
@@ -114,7 +114,7 @@ STARTED = [("reconcile", "reconcile-Accounts", {"container": "Accounts"})]
 @pytest.fixture
 def instantly(monkeypatch):
     """Nobody waits between two looks at an orchestration."""
-    monkeypatch.setattr(reconcile_flow, "_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(orchestration, "_LOOK_SECONDS", 0.0)
 
 
 @pytest.mark.usefixtures("instantly")
@@ -125,7 +125,7 @@ def test_a_container_has_one_orchestration(status, starts):
     """It is started where its own does not run; one that another has just started hinders no other."""
     client = Client(status)
 
-    asyncio.run(reconcile_flow.start(client, ["Busy", "Accounts"]))
+    asyncio.run(orchestration.start(client, ["Busy", "Accounts"]))
 
     assert client.started == STARTED * starts
 
@@ -135,7 +135,7 @@ def test_a_run_that_begins_while_the_last_orchestration_ends_is_given_one():
     """The report of a run is there before its orchestration has ended; whoever waits for it may ask at once."""
     client = Client("Running", "Running", "Completed")
 
-    asyncio.run(reconcile_flow.start(client, ["Accounts"]))
+    asyncio.run(orchestration.start(client, ["Accounts"]))
 
     assert client.started == STARTED
 
@@ -145,6 +145,6 @@ def test_nobody_waits_for_an_orchestration_whose_run_goes_on():
     """Whoever is refused because of a run is answered at once."""
     client = Client("Running", "Completed")
 
-    asyncio.run(reconcile_flow.start(client, ["Accounts"], begun=False))
+    asyncio.run(orchestration.start(client, ["Accounts"], begun=False))
 
     assert client.started == []

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdc.errors import FatalError, ProblemKind, TransientError
-from cdc.model import NO_ROWS, Outcome, State
-from cdc.replicate import map_change, replicate
+from cdc.core.documents import State
+from cdc.core.errors import FatalError, ProblemKind, TransientError
+from cdc.core.mapping import NO_ROWS
+from cdc.core.writes import Outcome, map_change
+from cdc.replication.batch import replicate
 from mappers.accounts import ACCOUNTS
 from tests.builders import a_change, a_version, an_account
 from tests.fakes import REFUSAL, FakeSink

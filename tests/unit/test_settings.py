@@ -8,8 +8,8 @@ import certifi
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from cdc.errors import SettingsError
-from cdc.settings import Phase, Settings
+from cdc.config.settings import Phase, Settings
+from cdc.core.errors import SettingsError
 
 EXAMPLE = Path(__file__).parents[2] / "local.settings.example.json"
 SECRET = "s3cret/Key=="

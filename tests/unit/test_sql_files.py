@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from cdc.migrate import read_migrations
-from cdc.queries import SQL, statement
+from cdc.operations.migrations import read_migrations
+from cdc.postgres.statements import SQL, statement
 from mappers import EXTRA_MAPPERS, MAPPERS
 
 MIGRATIONS = read_migrations()
@@ -57,7 +57,7 @@ def test_child_keys_begin_with_the_root_key(mapper):
 def test_named_statements_are_used_and_described():
     """Every statement has a comment that says what it is for, and code that runs it."""
     text = "".join(path.read_text(encoding="utf-8") for path in sorted(SQL.glob("*.sql")))
-    code = "".join(path.read_text(encoding="utf-8") for path in (SQL.parent / "cdc").glob("*.py"))
+    code = "".join(path.read_text(encoding="utf-8") for path in (SQL.parent / "cdc").rglob("*.py"))
 
     for name in re.findall(r"^-- name: (\w+)$", text, re.MULTILINE):
         assert statement(name).startswith("--")

@@ -2,9 +2,10 @@
 
 import pytest
 
-from cdc.counts import DocumentCount, LetterCount
-from cdc.errors import FatalError
-from cdc.status import Check, RememberedCounts, read_status, run_checks
+from cdc.core.errors import FatalError
+from cdc.operations.checks import Check, run_checks
+from cdc.operations.counts import DocumentCount, LetterCount, RememberedCounts
+from cdc.operations.status import read_status
 
 
 class Counted:

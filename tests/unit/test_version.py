@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdc.model import Held, State, Version
-from cdc.version import Verdict, compare, judge
+from cdc.core.documents import Held, State, Version
+from cdc.core.ordering import Verdict, compare, judge
 from tests.builders import a_change
 
 versions = st.builds(

@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
-from cdc.model import ObservationKind
-from cdc.replicate import map_change
+from cdc.core.mapping import ObservationKind
+from cdc.core.writes import map_change
 from mappers import EXTRA_MAPPERS, MAPPERS
 from tests.builders import a_change
 from tests.corpus import CONTAINERS, corpus

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cdc.replicate import map_change
+from cdc.core.writes import map_change
 from mappers import EXTRA_MAPPERS, MAPPERS
 from tests.builders import a_change, by_column
 

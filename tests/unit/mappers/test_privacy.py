@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdc.replicate import map_change
+from cdc.core.writes import map_change
 from mappers import EXTRA_MAPPERS, MAPPERS
 from tests.builders import a_change
 from tests.unit.mappers.test_golden import GOLDEN, read

@@ -1,0 +1,170 @@
+"""Dead letters worked by hand: list them, have them read again, discard them."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Annotated, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cdc.api.answers import RequestModel, Token, cut_page, read_number, say
+from cdc.api.fingerprints import fingerprint
+from cdc.core.errors import ConflictError, ProblemKind, UnknownError
+from cdc.repair.letters import Choice, Letter, LetterState
+
+_Container = Annotated[
+    str,
+    Field(min_length=1, max_length=255, pattern=r"^[^\x00/\\?#]+$"),
+    say("must be the name of a container: 1 to 255 characters, none of them / \\ ? or #"),
+]
+
+
+class Letters(Protocol):
+    """Where dead letters are."""
+
+    def list(self, choice: Choice, after: int, limit: int) -> Sequence[Letter]:
+        """Return the first letters with a greater number than `after`."""
+        ...
+
+    def replay(self, choice: Choice) -> int:
+        """Make letters due and return how many there were."""
+        ...
+
+    def discard(self, number: int) -> bool:
+        """Have a letter never read again by itself; tell whether that was possible."""
+        ...
+
+
+class LetterQuery(RequestModel):
+    """Which dead letters to list, and from where on."""
+
+    container: _Container | None = None
+    kind: ProblemKind | None = None
+    state: LetterState | None = None
+    after: Token = "0"
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+
+class ReplayRequest(RequestModel):
+    """Which dead letters to read again: all that are not discarded, or those of a container or a kind."""
+
+    container: _Container | None = None
+    kind: Annotated[ProblemKind | None, Field(strict=False)] = None
+
+
+class LetterItem(BaseModel):
+    """A dead letter without its document's identity: `document` is the fingerprint by which it is always called."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: int
+    document: str
+    container: str
+    kind: ProblemKind
+    path: str
+    message: str
+    state: LetterState
+    attempts: int
+    parked_at: datetime
+    next_attempt_at: datetime | None
+
+
+class LetterPage(BaseModel):
+    """A page of dead letters; `next` is the `after` of the following page."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    items: list[LetterItem]
+    next: str | None
+
+
+class Replayed(BaseModel):
+    """How many dead letters are due now."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    due: int
+
+
+class Discarded(BaseModel):
+    """A dead letter that is not read again by itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: int
+    state: LetterState
+
+
+class DeadLetters:
+    """List, replay and discard dead letters; nothing here tells who a document is."""
+
+    def __init__(self, letters: Letters, containers: Collection[str], identity_key: str) -> None:
+        self._letters = letters
+        self._containers = containers
+        self._identity_key = identity_key
+
+    def list(self, query: LetterQuery) -> LetterPage:
+        """Return a page of letters."""
+        self._check_container(query.container)
+        choice = Choice(query.container, query.kind, query.state)
+        found = self._letters.list(choice, int(query.after), query.limit + 1)
+        page, following = cut_page(found, query.limit, lambda letter: letter.number)
+        return LetterPage(items=[self._describe(letter) for letter in page], next=following)
+
+    def replay_all(self, request: ReplayRequest) -> Replayed:
+        """Have all chosen letters read again by the timer."""
+        self._check_container(request.container)
+        return Replayed(due=self._letters.replay(Choice(request.container, request.kind)))
+
+    def replay(self, id_: str) -> Replayed:
+        """Have one letter read again by the timer, also a discarded one."""
+        due = self._letters.replay(Choice(number=_read_number(id_)))
+        if not due:
+            raise _unknown()
+        return Replayed(due=due)
+
+    def discard(self, id_: str) -> Discarded:
+        """Keep one letter from being read again by itself; its document's next version still replaces it."""
+        number = _read_number(id_)
+        if not self._letters.discard(number):
+            self.find(id_)
+            raise ConflictError(
+                "This letter holds a change that is not in PostgreSQL yet: it is read again by itself, and then gone."
+            )
+        return Discarded(id=number, state=LetterState.DISCARDED)
+
+    def find(self, id_: str) -> Letter:
+        """Return one letter with its document's identity, for somebody who has the database."""
+        found = self._letters.list(Choice(number=_read_number(id_)), 0, 1)
+        if not found:
+            raise _unknown()
+        return found[0]
+
+    def _check_container(self, container: str | None) -> None:
+        """Refuse a name that would read as if nothing was parked."""
+        if container is not None and container not in self._containers:
+            raise UnknownError.of_container(self._containers)
+
+    def _describe(self, letter: Letter) -> LetterItem:
+        return LetterItem(
+            id=letter.number,
+            document=fingerprint(letter.identity.key, self._identity_key),
+            container=letter.identity.container,
+            kind=letter.kind,
+            path=letter.path,
+            message=letter.message,
+            state=letter.state,
+            attempts=letter.attempts,
+            parked_at=letter.parked_at,
+            next_attempt_at=letter.next_attempt_at,
+        )
+
+
+def _read_number(id_: str) -> int:
+    number = read_number(id_)
+    if number is None:
+        raise _unknown()
+    return number
+
+
+def _unknown() -> UnknownError:
+    return UnknownError("There is no such dead letter: its document was applied, or it never was.")

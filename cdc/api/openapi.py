@@ -1,0 +1,265 @@
+"""The OpenAPI document of the HTTP API, from the models that read its requests and write its answers."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from cdc.api.answers import RequestModel
+from cdc.api.backfills import ListRequest, StartRequest
+from cdc.api.dead_letters import Discarded, LetterPage, LetterQuery, Replayed, ReplayRequest
+from cdc.api.reconciliations import ListRequest as ReconciliationQuery
+from cdc.api.reconciliations import ReconcileRequest
+from cdc.api.resync import Resynced, ResyncRequest
+from cdc.core.documents import JsonObject
+from cdc.core.feed_items import FeedMode
+from cdc.reconcile.run import Ended
+
+_REF = "#/components/schemas/{model}"
+_KEY = "function_key"
+_REASONS = {400: "The request is not as it must be.", 404: "It names something that is not there.",
+            409: "It stands against what is so now.", 503: "A store cannot be used now."}  # fmt: skip
+_JSON, _PROBLEM_JSON = "application/json", "application/problem+json"
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one field or one check."""
+
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """Problem details (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldProblem]
+
+
+class Live(BaseModel):
+    """The worker runs."""
+
+    status: Literal["live"]
+
+
+class Ready(BaseModel):
+    """Changes can be applied now."""
+
+    status: Literal["ready"]
+    checks: list[str]
+
+
+class LetterCounts(BaseModel):
+    """Dead letters of one kind and state."""
+
+    kind: str
+    state: str
+    documents: int
+
+
+class ReconciliationReport(BaseModel):
+    """What a reconcile found in one container, in numbers."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    container: str
+    mode: str
+    state: str
+    ended_early: Ended | None = None
+    message: str | None
+
+
+class ContainerStatus(BaseModel):
+    """A container: its documents by state, the newest `_ts`, its dead letters, the newest finished reconcile."""
+
+    container: str
+    documents: dict[str, int]
+    newest_ts: int | None
+    dead_letters: list[LetterCounts]
+    reconciliation: ReconciliationReport | None
+
+
+class ChangeFeedStatus(BaseModel):
+    """A change feed: its mode, its gaps, and since when a backfill and a complete reconcile must begin to count."""
+
+    container: str
+    mode: FeedMode | None
+    gaps: int
+    suspects: int
+    backfill_since: str | None
+    complete_reconcile_since: str | None
+
+
+class Status(BaseModel):
+    """The state of the replication in numbers."""
+
+    phase: str
+    containers: list[ContainerStatus]
+    change_feeds: list[ChangeFeedStatus]
+
+
+class Accepted(BaseModel):
+    """Work that began, and the path where its state is told."""
+
+    id: str
+    status_url: str
+
+
+class BackfillStatus(BaseModel):
+    """How far a backfill is."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    state: str
+    percent: float | None
+
+
+class BackfillPage(BaseModel):
+    """Backfills, newest first."""
+
+    items: list[BackfillStatus]
+    next: str | None
+
+
+class ReconciliationStatus(BaseModel):
+    """A reconcile, by its containers; one that is asked for by its id also tells what it found."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    state: str
+    ended_early: Ended | None
+    containers: list[ReconciliationReport]
+
+
+class ReconciliationPage(BaseModel):
+    """Reconciliations, newest first."""
+
+    items: list[ReconciliationStatus]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A route of function_app.py: what it takes, what it answers, and with which problems."""
+
+    method: str
+    path: str
+    summary: str
+    answers: Mapping[int, type[BaseModel]]
+    query: type[RequestModel] | None = None
+    body: type[RequestModel] | None = None
+    problems: tuple[int, ...] = (503,)
+    needs_key: bool = True
+    models: tuple[tuple[type[BaseModel], JsonSchemaMode], ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        requests = [model for model in (self.query, self.body) if model is not None]
+        answers = [(model, "serialization") for model in self.answers.values()]
+        object.__setattr__(self, "models", (*((model, "validation") for model in requests), *answers))
+
+
+ROUTES = (
+    Route(method="GET", path="status", summary="Report the state of the replication.", answers={200: Status}),
+    Route(method="GET", path="health/live", summary="Tell that the worker runs.", answers={200: Live}, problems=(),
+          needs_key=False),
+    Route(method="GET", path="health/ready", summary="Tell whether changes can be applied now.",
+          answers={200: Ready}, needs_key=False),
+    Route(method="GET", path="dead-letters", summary="List what must be read again, and why.",
+          answers={200: LetterPage}, query=LetterQuery, problems=(400, 404, 503)),
+    Route(method="POST", path="dead-letters/replay", summary="Have many dead letters read again.",
+          answers={202: Replayed}, body=ReplayRequest, problems=(400, 404, 503)),
+    Route(method="POST", path="dead-letters/{id}/replay", summary="Have one dead letter read again.",
+          answers={202: Replayed}, problems=(404, 503)),
+    Route(method="DELETE", path="dead-letters/{id}", summary="Have a dead letter never read again by itself.",
+          answers={200: Discarded}, problems=(404, 409, 503)),
+    Route(method="POST", path="documents/{container}/resync", summary="Read one document now.",
+          answers={200: Resynced}, body=ResyncRequest, problems=(400, 404, 503)),
+    Route(method="POST", path="backfills", summary="Copy what containers hold.", answers={202: Accepted},
+          body=StartRequest, problems=(400, 409, 503)),
+    Route(method="GET", path="backfills", summary="List backfills, newest first.", answers={200: BackfillPage},
+          query=ListRequest, problems=(400, 404, 503)),
+    Route(method="GET", path="backfills/{id}", summary="Tell how far a backfill is.", answers={200: BackfillStatus},
+          problems=(404, 503)),
+    *(
+        Route(method="POST", path=f"backfills/{{id}}/{verb}", summary=f"Let a backfill {verb}.",
+              answers={200: BackfillStatus}, problems=(404, 409, 503))
+        for verb in ("pause", "resume", "cancel")
+    ),
+    Route(method="POST", path="reconciliations", summary="Compare both sides of containers.", answers={202: Accepted},
+          body=ReconcileRequest, problems=(400, 409, 503)),
+    Route(method="GET", path="reconciliations", summary="List reconciliations, newest first.",
+          answers={200: ReconciliationPage}, query=ReconciliationQuery, problems=(400, 503)),
+    Route(method="GET", path="reconciliations/{id}", summary="Report one reconciliation and what it found.",
+          answers={200: ReconciliationStatus}, problems=(404, 503)),
+)  # fmt: skip
+
+
+def write_document() -> JsonObject:
+    """Return the document; a route is added by a line in ROUTES."""
+    models = {model: None for route in ROUTES for model in route.models} | {(Problem, "serialization"): None}
+    names, definitions = models_json_schema(list(models), ref_template=_REF)
+    schemas: JsonObject = definitions.get("$defs", {})
+    paths: JsonObject = {}
+    for route in ROUTES:
+        paths.setdefault(f"/api/{route.path}", {})[route.method.lower()] = _operation(route, names, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Mystira CDC", "version": "1"},
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {_KEY: {"type": "apiKey", "in": "header", "name": "x-functions-key"}},
+        },
+    }
+
+
+def _operation(route: Route, names: Mapping[Any, Any], schemas: JsonObject) -> JsonObject:
+    operation: JsonObject = {"summary": route.summary, "responses": _responses(route, names)}
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", route.path)
+    ]
+    if route.query is not None:
+        parameters += _query(schemas[names[route.query, "validation"]["$ref"].rpartition("/")[2]])
+    if parameters:
+        operation["parameters"] = parameters
+    if route.body is not None:
+        body = names[route.body, "validation"]
+        # An empty body counts as `{}`.
+        required = "required" in schemas[body["$ref"].rpartition("/")[2]]
+        operation["requestBody"] = {"required": required, "content": {_JSON: {"schema": body}}}
+    if route.needs_key:
+        operation["security"] = [{_KEY: []}]
+    return operation
+
+
+def _query(schema: JsonObject) -> list[JsonObject]:
+    required = schema.get("required", ())
+    return [
+        {"name": name, "in": "query", "required": name in required, "schema": each}
+        for name, each in schema["properties"].items()
+    ]
+
+
+def _responses(route: Route, names: Mapping[Any, Any]) -> JsonObject:
+    responses: JsonObject = {
+        str(status): {
+            "description": (model.__doc__ or "").partition("\n")[0],
+            "content": {_JSON: {"schema": names[model, "serialization"]}},
+        }
+        for status, model in route.answers.items()
+    }
+    problem = {_PROBLEM_JSON: {"schema": names[Problem, "serialization"]}}
+    responses |= {str(status): {"description": _REASONS[status], "content": problem} for status in route.problems}
+    if route.needs_key:
+        responses["401"] = {"description": "The function key is missing or wrong."}
+    return responses

@@ -1,0 +1,148 @@
+"""Reconciles over HTTP."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from cdc.api.answers import (
+    Answer,
+    RequestModel,
+    Token,
+    accept,
+    answer,
+    cut_page,
+    read_body,
+    read_number,
+    read_query,
+    say,
+)
+from cdc.api.fingerprints import fingerprint
+from cdc.config.settings import Settings
+from cdc.core.documents import JsonObject
+from cdc.core.errors import ConflictError, RequestError, UnknownError
+from cdc.reconcile.report import describe_reconciliation, group_by_id
+from cdc.reconcile.run import Mode
+from cdc.reconcile.store import PostgresRuns
+
+_FOUND_SHOWN = 1_000
+# Every reconciliation has a lesser number.
+_NEWEST = 2**62
+
+
+class ReconcileRequest(RequestModel):
+    """What to compare, and what to do about it."""
+
+    containers: list[str] | None = Field(default=None, min_length=1)
+    mode: Mode = "counts"
+    repair: bool = True
+    sample: Annotated[
+        Annotated[int, Field(ge=0, le=1_000_000)] | Literal["all"] | None,
+        say("must be a whole number from 0 to 1000000, or `all`"),
+    ] = None
+    max_request_units: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    max_deletes: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
+
+
+class ListRequest(RequestModel):
+    """Which page of the reports."""
+
+    after: Token | None = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+
+
+class Reconciliations:
+    """Begin runs, and report them."""
+
+    def __init__(self, settings: Settings, containers: Sequence[str], runs: PostgresRuns) -> None:
+        self._settings = settings
+        self._containers = containers
+        self._runs = runs
+
+    def begin(self, body: bytes) -> tuple[int, list[str]]:
+        """Begin what a request asks for: the id of the reconciliation, and its containers."""
+        request = read_body(ReconcileRequest, body)
+        containers = list(dict.fromkeys(request.containers or self._containers))
+        names = ", ".join(self._containers)
+        unknown = [
+            f"{name} is not replicated: name one of {names}" for name in containers if name not in self._containers
+        ]
+        if unknown:
+            raise RequestError("The body is not as it must be.", [("containers", each) for each in unknown])
+        running = self._runs.read_running(containers)
+        if running:
+            raise ConflictError(f"A reconcile of {', '.join(running)} is running: wait for its end.")
+        default = "all" if request.mode == "deep" else self._settings.reconcile_sample
+        sample = default if request.sample is None else request.sample
+        id_, begun = self._runs.begin(
+            containers,
+            request.mode,
+            repair=request.repair,
+            sample=None if isinstance(sample, str) else sample,
+            max_request_units=request.max_request_units or self._settings.reconcile_request_units,
+            max_deletes=request.max_deletes,
+        )
+        if not begun:
+            raise ConflictError("A reconcile of these containers has just begun: wait for its end.")
+        return id_, begun
+
+    def accept(self, body: bytes) -> tuple[Answer, list[str]]:
+        """Answer a request for a reconcile, and tell which containers need an orchestration.
+
+        Also those that refuse it because of a run: its own may have been lost with the host that was to start it.
+        """
+        needed: list[str] = []
+
+        def start() -> tuple[str, str]:
+            try:
+                id_, begun = self.begin(body)
+            except ConflictError:
+                needed.extend(self._runs.read_running(list(self._containers)))
+                raise
+            needed.extend(begun)
+            return str(id_), f"/api/reconciliations/{id_}"
+
+        return accept(start), needed
+
+    def list_newest(self, query: Mapping[str, str]) -> Answer:
+        """Answer with the newest reconciliations."""
+        return answer(lambda: self.list_reports(query))
+
+    def read(self, id_: str) -> Answer:
+        """Answer with one reconciliation and what it found."""
+        return answer(lambda: self.read_report(id_))
+
+    def list_reports(self, query: Mapping[str, str]) -> JsonObject:
+        """Return the newest reconciliations."""
+        request = read_query(ListRequest, query)
+        before = _NEWEST if request.after is None else int(request.after)
+        reports = group_by_id(self._runs.list_reports(before, request.limit + 1))
+        page, following = cut_page(list(reports), request.limit, str)
+        return {"items": [describe_reconciliation(id_, reports[id_]) for id_ in page], "next": following}
+
+    def read_report(self, id_: str) -> JsonObject:
+        """Return one reconciliation with what it found."""
+        number = read_number(id_)
+        rows = [] if number is None else self._runs.read_reports(number)
+        if number is None or not rows:
+            raise UnknownError(f"There is no reconciliation {id_}.")
+        found = self._runs.list_drift(number, _FOUND_SHOWN)
+        return describe_reconciliation(number, rows) | {"found": [self._found(each) for each in found]}
+
+    def find(self, id_: str) -> JsonObject:
+        """Return one thing that a reconcile found, with the identity, for somebody who has the database."""
+        number = read_number(id_)
+        found = None if number is None else self._runs.find_drift(number)
+        if found is None:
+            raise UnknownError("No reconcile that is kept has found this.")
+        return found
+
+    def _found(self, row: JsonObject) -> JsonObject:
+        return {
+            "id": row["number"],
+            "container": row["container"],
+            "document": fingerprint(row["key"], self._settings.identity_key.get_secret_value()),
+            "kind": row["kind"],
+            "state": row["state"],
+            "since": row["since"].isoformat(),
+        }

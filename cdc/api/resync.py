@@ -1,0 +1,132 @@
+"""Read one document now: for a reader that has missed it in PostgreSQL."""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cdc.api.answers import RequestModel, say
+from cdc.api.fingerprints import fingerprint
+from cdc.core.documents import Identity, State
+from cdc.core.errors import RequestError, TransientError, UnknownError
+from cdc.core.mapping import Mapper
+from cdc.core.source_container import SourceContainer
+from cdc.repair.reread import DocumentSource, Ending, Note, RereadStore, repair_document
+
+_TRIES = 3
+_IDS = "must be text of 1 to 1023 characters, none of them / \\ ? or #"
+_KEYS = "must be a string, a number, true, false, null, {} for a document without one, or a list of these"
+
+
+class Undefined(RequestModel):
+    """`{}`: the document has no partition key."""
+
+
+_Value = str | bool | Annotated[float, Field(allow_inf_nan=False)] | Undefined | None
+_Values = Annotated[list[_Value], Field(min_length=1, max_length=3)]
+_Id = Annotated[str, Field(min_length=1, max_length=1023, pattern=r"^[^/\\?#]+$"), say(_IDS)]
+
+
+class ResyncRequest(RequestModel):
+    """Which document to read, by its id and its partition key in their JSON types."""
+
+    id: _Id
+    partition_key: Annotated[_Value | _Values, say(_KEYS)]
+
+    def raw_key(self) -> object:
+        """Return the partition key as JSON has it."""
+        dumped: dict[str, object] = self.model_dump()
+        return dumped["partition_key"]
+
+
+class Result(StrEnum):
+    """What reading a document has led to."""
+
+    APPLIED = "applied"
+    ALREADY_APPLIED = "already_applied"
+    DELETED = "deleted"
+    PARKED = "parked"
+    ABSENT = "absent"
+    TO_BE_CONFIRMED = "to_be_confirmed"
+
+
+_MESSAGES = {
+    Result.APPLIED: "The rows are those of the document now.",
+    Result.ALREADY_APPLIED: "The rows were those of this version already, and were written again.",
+    Result.DELETED: "The document is gone, and so are its rows.",
+    Result.PARKED: "The document cannot be applied; its dead letter says why.",
+    Result.ABSENT: "There is no such document.",
+    Result.TO_BE_CONFIRMED: "Cosmos says that the document is gone, or older than its rows: that is believed "
+    "when it says so again after the settle time, which needs no further request. Until then the rows stay.",
+}
+_RESULTS = {
+    Ending.DELETED: Result.DELETED,
+    Ending.PARKED: Result.PARKED,
+    Ending.ABSENT: Result.ABSENT,
+    Ending.DOUBTED: Result.TO_BE_CONFIRMED,
+}
+
+
+class Resynced(BaseModel):
+    """What became of a document, which is called by its fingerprint."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    document: str
+    result: Result
+    message: str
+
+
+class Resync:
+    """Read a document of a mapped container and apply what the source says."""
+
+    def __init__(
+        self,
+        mappers: Mapping[str, Mapper[Any]],
+        confirm: Callable[[str], SourceContainer],
+        source: DocumentSource,
+        repairs: RereadStore,
+        identity_key: str,
+    ) -> None:
+        self._mappers = mappers
+        self._confirm = confirm
+        self._source = source
+        self._repairs = repairs
+        self._identity_key = identity_key
+
+    def resync(self, container: str, request: ResyncRequest) -> Resynced:
+        """Read one document; raise TransientError while others keep writing it."""
+        mapper = self._mappers.get(container)
+        if mapper is None:
+            raise UnknownError.of_container(self._mappers)
+        key = request.raw_key()
+        _check_levels(key, self._confirm(container).partition_key_paths)
+        identity = Identity.of(container, key, request.id)
+        result = self._read(mapper, identity)
+        name = fingerprint(identity.key, self._identity_key)
+        return Resynced(document=name, result=result, message=_MESSAGES[result])
+
+    def _read(self, mapper: Mapper[Any], identity: Identity) -> Result:
+        for _ in range(_TRIES):
+            before = self._repairs.note([identity])[identity]
+            ending = repair_document(mapper, identity, self._source, self._repairs)
+            if ending is Ending.APPLIED:
+                after = self._repairs.note([identity])[identity]
+                return Result.ALREADY_APPLIED if _same(before, after) else Result.APPLIED
+            if ending is not Ending.OVERTAKEN:
+                return _RESULTS[ending]
+        raise TransientError("The document changes while it is read: ask again.")
+
+
+def _same(before: Note, after: Note) -> bool:
+    held = before.held
+    return held is not None and held.state is State.APPLIED and held == after.held
+
+
+def _check_levels(key: object, paths: tuple[str, ...]) -> None:
+    levels = len(key) if isinstance(key, list) else 1
+    if levels != len(paths) or isinstance(key, list) != (len(paths) > 1):
+        expected = "one value" if len(paths) == 1 else f"a list of {len(paths)} values"
+        field = ("partition_key", f"must be {expected}: the container's paths are {', '.join(paths)}")
+        raise RequestError("The body is not as it must be.", [field])

@@ -1,0 +1,1 @@
+"""Copies of what containers held before."""

@@ -1,0 +1,212 @@
+"""Copy what containers hold, page by page, beside the live feed."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from cdc.backfill.job import Advance, Cursor, FencedError, Job
+from cdc.backfill.pacing import Budget, Pace
+from cdc.backfill.progress import describe
+from cdc.core.documents import Change, JsonObject
+from cdc.core.errors import CdcError
+from cdc.core.feed_pages import FeedRange, Page, Size
+from cdc.core.mapping import Mapper
+from cdc.core.writes import Outcome
+from cdc.replication.batch import Sink, replicate
+
+logger = logging.getLogger(__name__)
+
+# What was written so long after the backfill began comes through the live feed, whatever the clocks.
+_CLOCK_SECONDS = 10
+
+
+class ContainerFeed(Protocol):
+    """The change feed of one container."""
+
+    def list_ranges(self) -> list[FeedRange]:
+        """Return the physical feed ranges."""
+        ...
+
+    def measure(self) -> Size:
+        """Count the documents."""
+        ...
+
+    def read(self, range_: FeedRange, continuation: str | None, size: int) -> Page:
+        """Read the page that follows a continuation."""
+        ...
+
+
+class BackfillStore(Budget, Protocol):
+    """Where backfills are asked for, and how far each of their feed ranges is."""
+
+    def take(self, id_: str, generation: int | None) -> Job | None:
+        """Begin a round of lanes, under a new generation where none is named; nothing when it is another's or over."""
+        ...
+
+    def find(self, id_: str, generation: int) -> Job | None:
+        """Return what is to be done; nothing when it is another's, paused or over."""
+        ...
+
+    def read(self, id_: str) -> JsonObject:
+        """Return everything about one backfill."""
+        ...
+
+    def list_uncounted(self, job: Job) -> list[str]:
+        """Return the containers whose feed ranges are not known yet."""
+        ...
+
+    def begin(self, job: Job, container: str, size: Size, ranges: Sequence[FeedRange]) -> None:
+        """Remember how much a container holds and which feed ranges wait."""
+        ...
+
+    def count_waiting(self, job: Job) -> int:
+        """Return how many feed ranges are left."""
+        ...
+
+    def complete(self, job: Job) -> None:
+        """End a backfill of which nothing is left."""
+        ...
+
+    def claim(self, job: Job, lane: int) -> Cursor | None:
+        """Return the feed range that a lane works at, or the next one that nobody has."""
+        ...
+
+    def advance(self, connection: Any, job: Job, cursor: Cursor, advance: Advance) -> str:
+        """Move a feed range on and return the backfill's state; raise FencedError where somebody else has moved it."""
+        ...
+
+    def split(self, job: Job, cursor: Cursor, children: Sequence[FeedRange]) -> None:
+        """Let the children of a feed range go on where it was."""
+        ...
+
+    def note_problem(self, job: Job, problem: str | None, cursor: Cursor | None = None) -> None:
+        """Remember why a backfill, or one of its feed ranges, does not go on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FeedSource:
+    """Where documents come from."""
+
+    # Lends the feed of a container to one thread.
+    open: Callable[[str], AbstractContextManager[ContainerFeed]]
+    # Reads documents of a container as changes; raises FatalError when they are another container's.
+    read_changes: Callable[[str, Sequence[JsonObject]], Sequence[Change]]
+
+
+class Backfill:
+    """What the orchestration calls: neither raises for a document, and both return counters only."""
+
+    def __init__(
+        self,
+        mappers: Mapping[str, Mapper[Any]],
+        source: FeedSource,
+        backfills: BackfillStore,
+        open_sink: Callable[[Job], Sink],
+        activity_seconds: float,
+    ) -> None:
+        self._mappers = mappers
+        self._source = source
+        self._backfills = backfills
+        self._open_sink = open_sink
+        self._activity_seconds = activity_seconds
+
+    def plan(self, id_: str, generation: int | None) -> JsonObject:
+        """Take a backfill, find its feed ranges, and say how many lanes are to work at them."""
+        job = None
+        try:
+            job = self._backfills.take(id_, generation)
+            lanes = 0 if job is None else self._count_lanes(job)
+            progress = describe(self._backfills.read(id_))
+        except CdcError as error:
+            return self._put_off(error, job) | {"generation": generation if job is None else job.generation}
+        over = {"ok": True, "over": True, "progress": progress}
+        return (
+            over if job is None or not lanes else over | {"over": False, "generation": job.generation, "lanes": lanes}
+        )
+
+    def _count_lanes(self, job: Job) -> int:
+        for container in self._backfills.list_uncounted(job):
+            self._begin(job, container)
+        waiting = self._backfills.count_waiting(job)
+        self._backfills.note_problem(job, None)
+        if not waiting:
+            self._backfills.complete(job)
+        return min(waiting, job.options.max_parallel_ranges)
+
+    def copy(self, id_: str, generation: int, lane: int) -> JsonObject:
+        """Copy pages of one feed range after the other for a while."""
+        deadline = time.monotonic() + self._activity_seconds
+        job = cursor = None
+        try:
+            job = self._backfills.find(id_, generation)
+            while job is not None:
+                cursor = self._backfills.claim(job, lane)
+                if cursor is None or not self._copy_range(job, cursor, deadline):
+                    return {"ok": True, "over": True}
+                if time.monotonic() >= deadline:  # only now: every activity copies a page at least
+                    break
+        except FencedError:
+            return {"ok": True, "over": True}
+        except CdcError as error:
+            return self._put_off(error, job, cursor)
+        return {"ok": True, "over": job is None}
+
+    def _begin(self, job: Job, container: str) -> None:
+        self._source.read_changes(container, [])  # the container must be the one that was seen first
+        with self._source.open(container) as feed:
+            ranges, size = feed.list_ranges(), feed.measure()
+        Pace(self._backfills, job).book(size.request_units)
+        self._backfills.begin(job, container, size, ranges)
+
+    def _copy_range(self, job: Job, cursor: Cursor, deadline: float) -> bool:
+        """Copy pages until the range ends or time is up; return whether the backfill goes on.
+
+        While a page is written, the next one is read, and no more than that.
+        """
+        sink, pace = self._open_sink(job), Pace(self._backfills, job)
+        with self._source.open(cursor.container) as feed, ThreadPoolExecutor(1) as reading:
+
+            def read(continuation: str | None) -> "Future[Page]":
+                return reading.submit(pace.read, lambda size: feed.read(cursor.range, continuation, size))
+
+            ahead: Future[Page] | None = read(cursor.continuation)
+            while ahead is not None:
+                page = ahead.result()
+                if page.children:
+                    self._backfills.split(job, cursor, page.children)
+                    return True
+                ended = page.ended or _is_later(page, cursor.source_ts)
+                ahead = None if ended or time.monotonic() >= deadline else read(page.continuation)
+                if self._write(job, cursor, page, ended, sink) != "running":
+                    return False
+                cursor = replace(cursor, continuation=page.continuation)
+        return True
+
+    def _write(self, job: Job, cursor: Cursor, page: Page, ended: bool, sink: Sink) -> str:
+        states: list[str] = []
+
+        def advance(connection: Any, outcome: Outcome) -> None:
+            moved = Advance(page, ended, outcome)
+            states.append(self._backfills.advance(connection, job, cursor, moved))
+
+        changes = self._source.read_changes(cursor.container, page.documents)
+        replicate(self._mappers[cursor.container], changes, sink, advance)
+        return states[-1]
+
+    def _put_off(self, error: CdcError, job: Job | None, cursor: Cursor | None = None) -> JsonObject:
+        logger.warning("a backfill waits: %s", error)
+        if job is not None:
+            with suppress(CdcError):  # PostgreSQL may be what is away
+                self._backfills.note_problem(job, str(error), cursor)
+        return {"ok": False, "over": False}
+
+
+def _is_later(page: Page, source_ts: int) -> bool:
+    """Tell whether everything on a page was written after the backfill began."""
+    times = [int(document["_ts"]) for document in page.documents]
+    return bool(times) and min(times) > source_ts + _CLOCK_SECONDS

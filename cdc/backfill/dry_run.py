@@ -1,0 +1,61 @@
+"""The sink of a backfill that writes nothing: it counts what would be done, and why not."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from cdc.core.documents import State
+from cdc.core.mapping import Mapper
+from cdc.core.writes import Also, Outcome, Write
+from cdc.postgres.database import Database
+from cdc.postgres.statements import statement
+from cdc.replication.batch import Piece
+from cdc.replication.sink import plan_pieces
+
+
+class DryRunSink:
+    """Ask the ledger, and keep only what was found, by kind and path."""
+
+    def __init__(self, database: Database, backfill: str, *, reapplies: bool) -> None:
+        self.reapplies = reapplies
+        self._database = database
+        self._backfill = backfill
+
+    def apply(self, mapper: Mapper[Any], pieces: Sequence[Piece], also: Also | None = None) -> Outcome:
+        """Count what would be written; what PostgreSQL would refuse is not found."""
+        with self._database.connection() as connection:
+            writes = [write for _, planned in plan_pieces(connection, pieces) for write in planned]
+        stale = sum(piece.changes for piece in pieces) - len(writes)
+        outcome = Outcome(stale=stale) + _preview(writes)
+        findings = Counter(found for write in writes for found in _findings(write))
+        with self._database.transaction() as connection:
+            if findings:
+                parameters = {
+                    "id": self._backfill,
+                    "container": mapper.container,
+                    "kinds": [kind for kind, _ in findings],
+                    "paths": [path for _, path in findings],
+                    "documents": list(findings.values()),
+                }
+                connection.execute(statement("count_findings"), parameters)
+            if also is not None:
+                also(connection, outcome)
+        return outcome
+
+
+def _preview(writes: Sequence[Write]) -> Outcome:
+    decided = [write for write in writes if not write.undecided]
+    states = Counter(write.state for write in decided)
+    return Outcome(
+        applied=states[State.APPLIED],
+        deleted=states[State.DELETED],
+        undecided=len(writes) - len(decided),
+        problems=tuple(write.problem for write in decided if write.problem is not None),
+    )
+
+
+def _findings(write: Write) -> Iterator[tuple[str, str]]:
+    if write.problem is not None:
+        yield write.problem.kind.value, re.sub(r"\[\d+\]", "[]", write.problem.path)
+    yield from ((each.kind.value, each.path) for each in write.rows.observations)

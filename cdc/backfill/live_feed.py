@@ -1,0 +1,31 @@
+"""Whether a container's live feed runs: a copy without it would leave a gap, because what changes is in neither."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from cdc.core.errors import ConflictError
+from cdc.core.feed_items import FeedMode
+from cdc.cosmos.account import CosmosAccount
+from cdc.cosmos.leases import Leases
+from cdc.postgres.containers import ConfirmedSource
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFeed:
+    """The live feeds of all containers, which begin at `start`."""
+
+    source: ConfirmedSource
+    leases: Leases
+    account: CosmosAccount
+    mode: FeedMode
+    start: datetime | Literal["beginning"]
+
+    def check(self, container: str) -> None:
+        """Raise ConflictError while the feed of a container has not begun."""
+        origin = self.source.confirm_now(container)
+        if self.mode is FeedMode.ALL_VERSIONS:
+            if not self.leases.begin(origin):
+                raise ConflictError(f"The live feed of {container} has not begun everywhere: ask again in a moment.")
+        elif isinstance(self.start, datetime) and int(self.start.timestamp()) > self.account.read_time(container):
+            raise ConflictError(f"The live feed begins at CHANGE_FEED_START, {self.start.isoformat()}: ask again then.")

@@ -1,0 +1,76 @@
+"""Keep the requests of all lanes of a backfill, in any process, within its request units per second."""
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from cdc.backfill.job import Job
+from cdc.core.errors import TransientError
+from cdc.core.feed_pages import Page
+
+# A page is charged all at once: small ones, and less than is allowed, keep any ten seconds under the limit.
+_SHARE = 0.85
+_PAGE_SECONDS = 0.5
+# The host ends an invocation that lasts too long, and its worker.
+_LONGEST_SECONDS = 60
+# Before the first page nobody knows what a document costs, and one says little about the others.
+_FIRST_DOCUMENTS = 1
+_GROWTH = 4
+
+
+class Budget(Protocol):
+    """Where all lanes reserve time: so many request units take so many seconds, one request after the other."""
+
+    def reserve(self, job: Job, seconds: float) -> float:
+        """Reserve so many seconds; return how long until they begin."""
+        ...
+
+    def settle(self, job: Job, seconds: float) -> None:
+        """Give back what was reserved and not spent, or take what was spent beyond it."""
+        ...
+
+
+class Pace:
+    """Asks for pages of a size that the budget allows, when it allows them; for one thread."""
+
+    def __init__(self, budget: Budget, job: Job) -> None:
+        self._budget = budget
+        self._job = job
+        self._size = job.options.page_size
+        limit = job.options.max_request_units_per_second
+        self._units_per_second = None if limit is None else limit * _SHARE
+        self._units_per_document: float | None = None
+        self._documents = 0
+
+    def book(self, units: float) -> None:
+        """Spend what something cost that was not reserved."""
+        if self._units_per_second is not None:
+            self._budget.reserve(self._job, units / self._units_per_second)
+
+    def read(self, read: Callable[[int], Page]) -> Page:
+        """Wait for a place and read a page."""
+        if self._units_per_second is None:
+            return read(self._size)
+        size, seconds = self._plan(self._units_per_second)
+        self._wait(seconds)
+        page = read(size)
+        self._budget.settle(self._job, page.request_units / self._units_per_second - seconds)
+        if page.documents:
+            self._documents = len(page.documents)
+            self._units_per_document = page.request_units / self._documents
+        return page
+
+    def _wait(self, seconds: float) -> None:
+        """Reserve so many seconds and sleep until they begin; raise where that would outlast the host's patience."""
+        wait = self._budget.reserve(self._job, seconds)
+        if wait > _LONGEST_SECONDS:
+            self._budget.settle(self._job, -seconds)
+            raise TransientError(f"What was read has cost the request units of the next {wait:.0f} seconds.")
+        time.sleep(wait)
+
+    def _plan(self, units_per_second: float) -> tuple[int, float]:
+        if self._units_per_document is None:
+            return min(self._size, _FIRST_DOCUMENTS), _PAGE_SECONDS
+        affordable = int(units_per_second * _PAGE_SECONDS / self._units_per_document)
+        size = max(1, min(self._size, affordable, self._documents * _GROWTH))
+        return size, size * self._units_per_document / units_per_second

@@ -1,0 +1,260 @@
+"""The settings: read once from a mapping, checked all together."""
+
+import base64
+import re
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+
+from cdc.config import postgres_url
+from cdc.core.errors import SettingsError
+from cdc.core.feed_items import FeedMode
+
+
+class Phase(IntEnum):
+    """How far the application's move to PostgreSQL is."""
+
+    COSMOS_ONLY = 0
+    DUAL_WRITE_COSMOS_READ = 1
+    DUAL_WRITE_POSTGRES_READ = 2
+    POSTGRES_ONLY = 3
+
+
+def _read_phase(value: object) -> object:
+    names = {phase.name.replace("_", ""): phase for phase in Phase} | {str(int(phase)): phase for phase in Phase}
+    phase = names.get(str(value).replace("_", "").upper())
+    if phase is None:
+        raise ValueError("must be a number from 0 to 3, or one of " + ", ".join(phase.name.lower() for phase in Phase))
+    return phase
+
+
+def _check_cosmos_connection(secret: SecretStr | None) -> SecretStr | None:
+    if secret is None:
+        return None
+    parts = dict(part.strip().partition("=")[::2] for part in secret.get_secret_value().split(";"))
+    endpoint, key = parts.get("AccountEndpoint", ""), parts.get("AccountKey", "")
+    if not key or not re.match(r"https?://[^/\s]", endpoint):
+        raise ValueError("must be a connection string: AccountEndpoint=https://...;AccountKey=...;")
+    try:
+        base64.b64decode(key, validate=True)
+    except ValueError:
+        raise ValueError("holds an AccountKey that is not base64: copy the account's key whole") from None
+    return secret
+
+
+def _read_postgres_connection(secret: SecretStr) -> SecretStr:
+    return SecretStr(postgres_url.read(secret.get_secret_value()))
+
+
+def _check_identity_key(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < _LEAST_KEY:
+        raise ValueError(f"must be a secret of at least {_LEAST_KEY} characters")
+    return secret
+
+
+def _matching(pattern: str, expectation: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(expectation)
+        return text
+
+    return AfterValidator(check)
+
+
+def _read_start(value: object) -> object:
+    if value == "beginning":
+        return value
+    try:
+        instant = datetime.fromisoformat(str(value))
+        if instant.tzinfo is not None:
+            return instant.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError("must be `beginning` or an ISO time with its zone, such as 2026-01-31T12:00:00Z")
+
+
+def _split_names(value: object) -> object:
+    return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+
+_COSMOS = "COSMOS_CONNECTION"
+_LEAST_KEY = 16
+_GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_Endpoint = Annotated[
+    str, _matching(r"https://[^/\s]+/?", "must be the account's address: https://<account>.documents.azure.com:443/")
+]
+_Credential = Annotated[Literal["managedidentity"], BeforeValidator(str.lower)]
+_ClientId = Annotated[str, _matching(_GUID, "must be the client id of a user-assigned identity")]
+_PostgresIdentity = Annotated[
+    str, _matching(f"default|{_GUID}", "must be `default` or the client id of a user-assigned identity")
+]
+_Name = Annotated[str, _matching(r"[^/\\#?\s][^/\\#?]*", "must be a name without / \\ # and ?")]
+_Phase = Annotated[Phase, BeforeValidator(_read_phase)]
+_Milliseconds = Annotated[int, Field(ge=1)]
+_Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+_Schedule = Annotated[
+    str, _matching(r"\S+( \S+){4,5}", "must be an NCRONTAB expression of five or six fields, such as 0 */5 * * * *")
+]
+_Interval = Annotated[
+    str, _matching(r"(?!00:00:00)([01]\d|2[0-3]):[0-5]\d:[0-5]\d", "must be HH:MM:SS, from 00:00:01 to 23:59:59")
+]
+
+
+class Settings(BaseModel):
+    """Every setting of the app, by its environment name in lower case."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=str.upper, validate_default=True)
+
+    # The names and meanings that the Functions extension gives to a connection by identity.
+    cosmos_endpoint: _Endpoint | None = Field(default=None, validation_alias=f"{_COSMOS}__accountEndpoint")
+    cosmos_credential: _Credential | None = Field(default=None, validation_alias=f"{_COSMOS}__credential")
+    cosmos_client_id: _ClientId | None = Field(default=None, validation_alias=f"{_COSMOS}__clientId")
+    cosmos_connection: Annotated[SecretStr | None, AfterValidator(_check_cosmos_connection)] = None
+    cosmos_database: _Name
+    lease_database: _Name
+    lease_container: _Name
+    lease_prefix: Annotated[str, _matching(r"[A-Za-z0-9_-]{1,100}", "must be 1 to 100 letters, digits, - and _")]
+    postgres_connection: Annotated[SecretStr, AfterValidator(_read_postgres_connection)]
+    postgres_identity: _PostgresIdentity | None = None
+    postgres_pool_size: Annotated[int, Field(ge=1, le=100)] = 4
+    postgres_pooler: Literal["transaction"] | None = None
+    extra_containers: Annotated[tuple[str, ...], BeforeValidator(_split_names)] = ()
+    durable_hub: Annotated[
+        str, _matching(r"[A-Za-z][A-Za-z0-9]{2,44}", "must be 3 to 45 letters and digits, a letter first")
+    ]
+    identity_key: Annotated[SecretStr, AfterValidator(_check_identity_key)]
+    change_feed_start: Annotated[Literal["beginning"] | datetime, BeforeValidator(_read_start)] = "beginning"
+    migration_phase: _Phase | None = None
+    # The application's own name for it.
+    application_phase: _Phase | None = Field(default=None, validation_alias="DataMigration__Phase")
+    # The Functions extension's own defaults.
+    feed_poll_delay_ms: _Milliseconds = 5_000
+    max_items_per_invocation: Annotated[int, Field(ge=1, le=10_000)] = 100
+    lease_acquire_interval_ms: _Milliseconds = 13_000
+    lease_expiration_interval_ms: _Milliseconds = 60_000
+    lease_renew_interval_ms: _Milliseconds = 17_000
+    retry_minimum_interval: _Interval = "00:00:01"
+    retry_maximum_interval: _Interval = "00:01:00"
+    settle_seconds: _Seconds = 120
+    dead_letter_schedule: _Schedule = "*/10 * * * * *"
+    dead_letter_backoff_seconds: _Seconds = 60
+    dead_letter_claim_seconds: _Seconds = 120
+    change_feed_mode: FeedMode = FeedMode.LATEST_VERSION
+    # Longer than any change feed keeps deletes: 30 days at most.
+    tombstone_retention_days: Annotated[int, Field(ge=31, le=3_650)] = 90
+    tombstone_schedule: _Schedule = "0 0 3 * * *"
+    backfill_activity_seconds: Annotated[float, Field(gt=0, le=120, allow_inf_nan=False)] = 50
+    backfill_retry_seconds: _Seconds = 5
+    backfill_schedule: _Schedule = "*/30 * * * * *"
+    reconcile_schedule: _Schedule = "0 */15 * * * *"
+    reconcile_request_units: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5_000
+    reconcile_sample: Annotated[int, Field(ge=0, le=10_000)] = 20
+
+    # Checked on fields, not on the whole, so that these problems are named together with all others.
+    @field_validator("cosmos_connection")
+    @classmethod
+    def _check_one_form(cls, secret: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
+        by_identity = [others.data.get(name) for name in ("cosmos_endpoint", "cosmos_credential", "cosmos_client_id")]
+        if secret is not None and any(by_identity):
+            raise ValueError(f"is set, and settings that begin with {_COSMOS}__ are too: keep one of the two forms")
+        if secret is None and others.data.get("cosmos_endpoint", "wrong") is None:
+            raise ValueError(f"is missing or empty, and so is {_COSMOS}__accountEndpoint: set one of them")
+        return secret
+
+    @field_validator("postgres_identity")
+    @classmethod
+    def _check_password(cls, identity: str | None, others: ValidationInfo) -> str | None:
+        connection = others.data.get("postgres_connection")
+        if identity is not None and connection is not None:
+            postgres_url.check_for_token(connection.get_secret_value())
+        return identity
+
+    @field_validator("extra_containers")
+    @classmethod
+    def _check_extra(cls, names: tuple[str, ...], others: ValidationInfo) -> tuple[str, ...]:
+        known: Collection[str] = others.context or ()
+        if not set(names) <= set(known):
+            raise ValueError(f"must name only {', '.join(known)}, separated by commas")
+        return names
+
+    @field_validator("application_phase")
+    @classmethod
+    def _check_phase(cls, phase: Phase | None, others: ValidationInfo) -> Phase | None:
+        ours = others.data.get("migration_phase")
+        if None not in (phase, ours) and phase is not ours:
+            raise ValueError("is another phase than MIGRATION_PHASE: set one of them")
+        return phase
+
+    @field_validator("retry_maximum_interval")
+    @classmethod
+    def _check_retries(cls, maximum: str, others: ValidationInfo) -> str:
+        if others.data.get("retry_minimum_interval", maximum) > maximum:
+            raise ValueError("must not be shorter than RETRY_MINIMUM_INTERVAL")
+        return maximum
+
+    @field_validator("lease_renew_interval_ms")
+    @classmethod
+    def _check_lease_times(cls, renew: int, others: ValidationInfo) -> int:
+        if renew >= others.data.get("lease_expiration_interval_ms", renew + 1):
+            raise ValueError("must be shorter than LEASE_EXPIRATION_INTERVAL_MS")
+        return renew
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str], extra_containers: Collection[str] = ()) -> Self:
+        """Read the settings, of which EXTRA_CONTAINERS may name these; an empty one counts as missing.
+
+        Raises SettingsError, which names every setting that is missing or wrong.
+        """
+        values = {name: value for name, value in environment.items() if value}
+        try:
+            return cls.model_validate(values, context=extra_containers)
+        except ValidationError as error:
+            raise SettingsError(_describe(error)) from None
+
+    @property
+    def phase(self) -> Phase:
+        """Return the phase, 1 where none is set."""
+        chosen = self.application_phase if self.migration_phase is None else self.migration_phase
+        return Phase.DUAL_WRITE_COSMOS_READ if chosen is None else chosen
+
+    @property
+    def trigger_lease_prefix(self) -> str:
+        """Return how the trigger's leases begin: those of one mode cannot be used in the other."""
+        mode = "latest-version" if self.change_feed_mode is FeedMode.LATEST_VERSION else "all-versions"
+        return f"{self.lease_prefix}-{mode}-"
+
+    @property
+    def replicates(self) -> bool:
+        """Tell whether this phase has change-feed triggers."""
+        return self.phase in (Phase.DUAL_WRITE_COSMOS_READ, Phase.DUAL_WRITE_POSTGRES_READ)
+
+
+_MESSAGES = {"missing": "is missing or empty", "int_parsing": "must be a whole number"}
+
+
+def _describe(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors(include_url=False, include_input=False):
+        message = _MESSAGES.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
+        lines.append(f"  {_environment_name(str(problem['loc'][0]))}: {message}")
+    where = "docs/deploying.md lists them, local.settings.example.json is a start"
+    return "\n".join([f"Settings are missing or wrong ({where}):", *lines])
+
+
+def _environment_name(location: str) -> str:
+    # pydantic names a default that a validator refuses by its field.
+    field = Settings.model_fields.get(location)
+    return location if field is None else str(field.validation_alias or field.alias)

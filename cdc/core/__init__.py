@@ -1,0 +1,1 @@
+"""What the engine is about: documents, their versions, the rows they become, and what can go wrong."""

@@ -1,0 +1,125 @@
+"""What mappers do: documents in, rows out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from operator import itemgetter
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, TypeAdapter
+from sqlalchemy import Table
+
+from cdc.core.documents import JsonObject
+from cdc.core.errors import DocumentError, Problem, ProblemKind
+from cdc.core.frozen import frozen
+
+Row = Mapping[str, Any]
+
+Values = tuple[Any, ...]
+
+Document = TypeVar("Document", bound=BaseModel)
+
+_Take = Callable[[Any], Values]
+
+
+class ObservationKind(StrEnum):
+    """What a mapper noticed in a document that it could map all the same."""
+
+    UNKNOWN = "unknown"
+    AMBIGUOUS = "ambiguous"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Something noticed at a JSON path, which has `[]` for any index and names no value."""
+
+    kind: ObservationKind
+    path: str
+
+
+@frozen
+class Rows:
+    """The rows of one document by column: at most one root, child rows by table name, and what was noticed in it."""
+
+    root: Row | None = None
+    children: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    observations: tuple[Observation, ...] = ()
+
+
+@frozen
+class Tuples:
+    """The rows of one document as they are written: values in the order of their table's columns."""
+
+    root: Values | None = None
+    children: Mapping[str, Sequence[Values]] = field(default_factory=dict)
+    observations: tuple[Observation, ...] = ()
+
+
+NO_ROWS = Tuples()
+
+
+def take(names: Sequence[Any]) -> Callable[[Any], Values]:
+    """Return what takes these items, as a tuple also where there is only one."""
+    if len(names) == 1:
+        return lambda row: (row[names[0]],)
+    return itemgetter(*names)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mapper(Generic[Document]):
+    """Says how the documents of one container become rows.
+
+    `tables` begins with the root; a child table's primary key begins with the root's. `rows` is pure.
+    """
+
+    container: str
+    document: type[Document]
+    tables: tuple[Table, ...]
+    rows: Callable[[Document], Rows]
+    _validate: Callable[[JsonObject], Document] = field(init=False, repr=False, compare=False)
+    # By table name: what takes a row's values, and how many; and what joins a child row and the root.
+    _columns: Mapping[str, tuple[_Take, int]] = field(init=False, repr=False, compare=False)
+    _joins: Mapping[str, tuple[_Take, _Take]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        root, *children = self.tables
+        key = _key(root)
+        columns = {table.name: (take(table.columns.keys()), len(table.columns)) for table in self.tables}
+        joins = {child.name: (itemgetter(*_key(child)[: len(key)]), itemgetter(*key)) for child in children}
+        # What model_validate calls in the end, without its own microsecond.
+        object.__setattr__(self, "_validate", TypeAdapter(self.document).validator.validate_python)
+        object.__setattr__(self, "_columns", columns)
+        object.__setattr__(self, "_joins", joins)
+
+    def map(self, body: JsonObject) -> Tuples:
+        """Validate a document and return its rows; refuse rows that do not fit the tables."""
+        rows = self.rows(self._validate(body))
+        root = None if rows.root is None else self._pack(self.tables[0].name, rows.root)
+        children = {name: self._pack_children(name, found, rows.root) for name, found in rows.children.items()}
+        return Tuples(root, children, rows.observations)
+
+    def _pack_children(self, table: str, rows: Sequence[Row], root: Row | None) -> Sequence[Values]:
+        if table not in self._joins:
+            raise _misfit(table, "the mapper yields rows of a table that it does not declare")
+        packed = [self._pack(table, row) for row in rows]
+        ours, theirs = self._joins[table]
+        if rows and (root is None or [ours(row) for row in rows] != [theirs(root)] * len(rows)):
+            raise _misfit(table, "the mapper yields a child row of another parent")
+        return packed
+
+    def _pack(self, table: str, row: Row) -> Values:
+        values, width = self._columns[table]
+        try:
+            if len(row) == width:
+                return values(row)
+        except KeyError:
+            pass
+        raise _misfit(table, "the mapper yields a row whose columns are not the table's")
+
+
+def _key(table: Table) -> list[str]:
+    return [column.name for column in table.primary_key.columns]
+
+
+def _misfit(table: str, message: str) -> DocumentError:
+    return DocumentError(Problem(ProblemKind.MAPPING, table, message))

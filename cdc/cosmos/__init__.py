@@ -1,0 +1,1 @@
+"""The source: a Cosmos DB account, its change feeds and the leases of the trigger."""

@@ -1,0 +1,254 @@
+"""Cosmos DB, as far as the engine asks it anything itself."""
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from threading import RLock
+from typing import Any
+from urllib.parse import urlsplit
+
+from azure.core import MatchConditions
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import AzureError, ClientAuthenticationError, ServiceRequestError, ServiceResponseError
+from azure.cosmos import ContainerProxy, CosmosClient, PartitionKey
+from azure.cosmos.exceptions import (
+    CosmosAccessConditionFailedError,
+    CosmosHttpResponseError,
+    CosmosResourceNotFoundError,
+)
+from azure.cosmos.partition_key import NonePartitionKeyValue, NullPartitionKeyValue
+
+from cdc.config.entra import no_token
+from cdc.core.documents import Identity, JsonObject, Reading
+from cdc.core.errors import CdcError, FatalError, RetentionError, TransientError
+from cdc.core.feed_items import FeedMode
+from cdc.core.source_container import SourceContainer
+
+_IDENTITY = "COSMOS_CONNECTION__accountEndpoint, __credential and __clientId"
+_SETUP = "Run python -m cdc setup."
+_NO_SETUP = "No Entra identity may create it: az cosmosdb sql container create does, with the partition key /id."
+# Of a 404: the replica that was asked has not yet what this client has read from another one.
+_SESSION_NOT_AVAILABLE = 1002
+_TRANSIENT_STATUSES = (408, 410, 429, 449, 500, 502, 503, 504)
+
+
+class MissingError(FatalError):
+    """A database or a container that is not there."""
+
+
+class CosmosAccount:
+    """The source account; connects on first use and remembers what cannot change."""
+
+    def __init__(self, connection: str, database: str, credential: TokenCredential | None = None) -> None:
+        """Take a connection string, or the account's address and an identity's credential."""
+        self.database = database
+        self._connection = connection
+        self._credential = credential
+        self._connected: CosmosClient | None = None
+        self._lock = RLock()
+        # Its log of requests has ids and partition keys, and a worker passes on all that is logged.
+        logging.getLogger("azure.cosmos").setLevel(logging.WARNING)
+
+    def _client(self) -> CosmosClient:
+        with self._lock:
+            if self._connected is None:
+                self._connected = self.connect()
+            return self._connected
+
+    def read_source_container(self, container: str) -> SourceContainer:
+        """Ask which container stands behind the settings, and for the paths of its partition key."""
+        properties = self._read_properties(self.database, container)
+        account = urlsplit(self._client().client_connection.url_connection).hostname or ""
+        paths = tuple(properties["partitionKey"]["paths"])
+        return SourceContainer(container, account, properties["_rid"], paths)
+
+    def connect(self, **options: Any) -> CosmosClient:
+        """Make another client: each thread that reads by itself needs its own."""
+        if self._credential is None:
+            return CosmosClient.from_connection_string(self._connection, connection_timeout=5, **options)
+        return CosmosClient(self._connection, self._credential, connection_timeout=5, **options)
+
+    def read_document(self, identity: Identity) -> Reading:
+        """Read one document as it is now; raises when the source cannot tell, never for a document that is gone."""
+        with self.translated_errors(f"a document of {identity.container}"), self._lock:
+            proxy = self._client().get_database_client(self.database).get_container_client(identity.container)
+            try:
+                # Any: the SDK declares neither the response's headers nor all forms of a partition key.
+                body: Any = proxy.read_item(json.loads(identity.id), _partition_key(identity))
+            except CosmosResourceNotFoundError as error:
+                if error.sub_status:  # not the document is missing, but its container, or this session
+                    raise
+                return Reading(None, read_seconds(error.headers))
+            return Reading(dict(body), read_seconds(body.get_response_headers()))
+
+    def check_account(self) -> None:
+        """Raise FatalError when the account cannot be replicated from."""
+        with self.translated_errors("the account of COSMOS_CONNECTION"), self._lock:
+            account = self._client().get_database_account()
+        if len(account.WritableLocations) > 1:
+            raise FatalError(
+                "The Cosmos account has several write regions, whose versions cannot be ordered: use one write region."
+            )
+        if (account.ConsistencyPolicy or {}).get("defaultConsistencyLevel") == "Eventual":
+            raise FatalError(
+                "The Cosmos account reads at Eventual consistency, which may show a document older than it was before: "
+                "use Session consistency or a stronger one."
+            )
+
+    def check_feed(self, container: str, mode: FeedMode) -> None:
+        """Raise FatalError when the account does not keep what the change-feed mode needs; asks for one page."""
+        if mode is FeedMode.LATEST_VERSION:
+            return
+        try:
+            with self.translated_errors(f"the change feed of {container}"), self._lock:
+                proxy = self._client().get_database_client(self.database).get_container_client(container)
+                next(proxy.query_items_change_feed(mode="AllVersionsAndDeletes", start_time="Now").by_page(), None)
+        except FatalError as error:
+            if not _is_bad_request(error):
+                raise
+            raise FatalError(
+                f"CHANGE_FEED_MODE is {mode}, but the account does not keep the versions of {container}: enable "
+                "continuous backup and the all-versions-and-deletes change feed, or set it to "
+                f"{FeedMode.LATEST_VERSION}."
+            ) from error
+
+    def read_leases(self, database: str, container: str, prefix: str) -> list[JsonObject]:
+        """Return the documents of the lease container whose id begins so."""
+        with self.translated_errors(f"the lease container {container} in database {database}"), self._lock:
+            proxy = self._client().get_database_client(database).get_container_client(container)
+            query = "SELECT * FROM c WHERE STARTSWITH(c.id, @prefix)"
+            parameters: list[dict[str, object]] = [{"name": "@prefix", "value": prefix}]
+            return list(proxy.query_items(query, parameters=parameters, enable_cross_partition_query=True))
+
+    def replace_lease(self, database: str, container: str, lease: JsonObject) -> bool:
+        """Replace a lease that nobody has written since it was read; tell whether it was."""
+        with self.translated_errors(f"the lease container {container} in database {database}"), self._lock:
+            proxy = self._client().get_database_client(database).get_container_client(container)
+            try:
+                unwritten = MatchConditions.IfNotModified
+                proxy.replace_item(lease["id"], lease, etag=lease["_etag"], match_condition=unwritten)
+            except (CosmosAccessConditionFailedError, CosmosResourceNotFoundError):
+                return False
+        return True
+
+    def read_next(self, container: str, position: JsonObject) -> JsonObject | None:
+        """Return the first item of a change feed after a position, if there is one."""
+        try:
+            with self.translated_errors(f"the change feed of {container}"), self._lock:
+                proxy = self._client().get_database_client(self.database).get_container_client(container)
+                items = proxy.query_items_change_feed(max_item_count=1, **position)
+                return next((dict(item) for item in items), None)
+        except FatalError as error:
+            if not _is_bad_request(error):
+                raise
+            raise RetentionError(f"A lease of {container} is older than what its change feed keeps.") from error
+
+    def read_end(self, container: str, bounds: JsonObject) -> str | None:
+        """Return where the feed of all versions of a feed range goes on; nothing where the range has split."""
+        feed_range = {"min": bounds["min"], "max": bounds["max"], "isMinInclusive": True, "isMaxInclusive": False}
+        ends: list[str | None] = []
+
+        def note(answer: Any) -> None:  # now: the SDK writes its own continuation there afterwards
+            ends.append(answer.http_response.headers.get("etag"))
+
+        with self.open_container(container) as proxy:
+            options: dict[str, Any] = {"mode": "AllVersionsAndDeletes", "start_time": "Now", "raw_response_hook": note}
+            next(proxy.query_items_change_feed(feed_range={"Range": feed_range}, **options).by_page(), None)
+            known = [each["Range"] for each in proxy.read_feed_ranges(force_refresh=True)]
+        # The answer for a range that has split is that of one of its children.
+        return ends[-1] if feed_range in known else None
+
+    def read_time(self, container: str) -> int:
+        """Return the source's time in seconds."""
+        with self.open_container(container) as proxy:
+            return read_seconds(proxy.read().get_response_headers())
+
+    def check_lease_container(self, database: str, container: str) -> None:
+        """Raise FatalError when the lease container is missing or has another partition key than the trigger needs."""
+        try:
+            properties = self._read_properties(database, container)
+        except MissingError as error:
+            raise FatalError(f"{error} {_SETUP if self._credential is None else _NO_SETUP}") from error
+        if properties["partitionKey"]["paths"] != ["/id"]:
+            raise FatalError(f"The lease container {container} must have the partition key /id: name another one.")
+
+    def create_lease_container(self, database: str, container: str) -> None:
+        """Create the lease container, and its database, where they are missing; an identity can only check them."""
+        if self._credential is None:
+            with translated_errors(f"the lease container {container} in database {database}"):
+                leases = self._client().create_database_if_not_exists(database)
+                leases.create_container_if_not_exists(container, PartitionKey("/id"))
+        self.check_lease_container(database, container)
+
+    @contextmanager
+    def open_container(self, container: str) -> Iterator[ContainerProxy]:
+        """Lend a source container to one thread at a time."""
+        with self.translated_errors(f"the container {container}"), self._lock:
+            yield self._client().get_database_client(self.database).get_container_client(container)
+
+    def close(self) -> None:
+        """Close the connections, if any were made."""
+        if self._connected is not None:
+            self._connected.close()
+
+    def translated_errors(self, what: str) -> AbstractContextManager[None]:
+        """Raise what the SDK raises as what is to be done about it."""
+        return translated_errors(what, by_identity=self._credential is not None)
+
+    def _read_properties(self, database: str, container: str) -> JsonObject:
+        # One request at a time: the SDK keeps the last response's headers on the client, and reads them unguarded.
+        with self.translated_errors(f"the container {container} in database {database}"), self._lock:
+            proxy: ContainerProxy = self._client().get_database_client(database).get_container_client(container)
+            return dict(proxy.read())
+
+
+def _partition_key(identity: Identity) -> Any:
+    key = json.loads(identity.partition_key)
+    if key is None:
+        return NullPartitionKeyValue
+    return NonePartitionKeyValue if key == {} else key
+
+
+def read_seconds(headers: Mapping[str, str]) -> int:
+    """Read the server's time of an answer."""
+    return int(parsedate_to_datetime(headers["Date"]).timestamp())
+
+
+@contextmanager
+def translated_errors(what: str, *, by_identity: bool = False) -> Iterator[None]:
+    """Raise what the SDK raises as what is to be done about it."""
+    try:
+        yield
+    except CosmosResourceNotFoundError as error:
+        if error.sub_status == _SESSION_NOT_AVAILABLE:
+            raise TransientError(f"Cosmos has not brought {what} to all replicas yet.") from error
+        raise MissingError(f"Cosmos does not have {what}: create it, or correct the setting that names it.") from error
+    except CosmosHttpResponseError as error:
+        if by_identity and error.status_code == 401:
+            raise FatalError(f"Cosmos refuses the token of its identity: check {_IDENTITY}.") from error
+        raise _translate(error, what) from error
+    except (ServiceRequestError, ServiceResponseError) as error:
+        raise TransientError(f"Cosmos did not answer for {what}: check COSMOS_CONNECTION and the network.") from error
+    except ClientAuthenticationError as error:
+        raise no_token(f"Cosmos: check the identity of {_IDENTITY}", error) from None
+    except AzureError as error:
+        raise FatalError(f"The Cosmos SDK refuses the request for {what}: {type(error).__name__}.") from error
+
+
+def _is_bad_request(error: FatalError) -> bool:
+    return (
+        isinstance(error.__cause__, CosmosHttpResponseError) and error.__cause__.status_code == HTTPStatus.BAD_REQUEST
+    )
+
+
+def _translate(error: CosmosHttpResponseError, what: str) -> CdcError:
+    if error.status_code == 401:
+        return FatalError("Cosmos refuses the key: correct AccountKey in COSMOS_CONNECTION.")
+    if error.status_code == 403:
+        return FatalError(f"Cosmos forbids access to {what}: grant the identity or the key its rights.")
+    if error.status_code in _TRANSIENT_STATUSES:
+        return TransientError(f"Cosmos answered {error.status_code} for {what}.")
+    return FatalError(f"Cosmos answered {error.status_code} for {what}.")

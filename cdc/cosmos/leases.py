@@ -1,0 +1,116 @@
+"""The leases of the trigger: how far each range of a change feed was delivered, and from where it is at least."""
+
+import base64
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from cdc.core.documents import JsonObject
+from cdc.core.errors import RetentionError
+from cdc.core.feed_items import FeedMode
+from cdc.core.source_container import SourceContainer
+
+_MODES = {FeedMode.LATEST_VERSION: "LatestVersion", FeedMode.ALL_VERSIONS: "AllVersionsAndDeletes"}
+
+
+class Reader(Protocol):
+    """Where change feeds are."""
+
+    def read_next(self, container: str, position: JsonObject) -> JsonObject | None:
+        """Return the first item of a change feed after a position, if there is one."""
+        ...
+
+    def read_time(self, container: str) -> int:
+        """Return the source's time in seconds."""
+        ...
+
+    def read_end(self, container: str, bounds: JsonObject) -> str | None:
+        """Return where the feed of all versions of a feed range goes on; nothing where the range has split."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Leases:
+    """Tell how far the leases of this app are, which `read` returns; `start` is where the trigger begins.
+
+    `replace` fails where a lease was written since.
+    """
+
+    read: Callable[[], Iterable[JsonObject]]
+    replace: Callable[[JsonObject], bool]
+    reader: Reader
+    mode: FeedMode
+    start: datetime | Literal["beginning"]
+
+    def read_oldest_pending(self, origin: SourceContainer) -> int | None:
+        """Return the second of the oldest change that no lease has delivered, none when all were.
+
+        0 where nobody can tell: there are no leases, or one of them is older than what the feed keeps.
+        """
+        leases = self._find(origin)
+        positions = [self._position(origin, lease) for lease in leases]
+        if not leases or None in positions:
+            return 0
+        items = (self.reader.read_next(origin.container, each) for each in positions if each is not None)
+        try:
+            return min((_seconds(item) for item in items if item is not None), default=None)
+        except RetentionError:
+            return 0
+
+    def read_lag(self, origin: SourceContainer) -> float | None:
+        """Return the age in seconds of the oldest change that was not delivered; None where nobody can tell."""
+        pending = self.read_oldest_pending(origin)
+        if pending is None:
+            return 0.0
+        return self.reader.read_time(origin.container) - pending if pending else None
+
+    def begin(self, origin: SourceContainer) -> bool:
+        """Let every lease of a feed of all versions go on from now at the latest; tell whether all leases do.
+
+        The host writes down where a lease is only with its first change. Until then it begins anew whenever the host
+        does, and what changed meanwhile is in no feed.
+        """
+        begun = [bool(lease.get("ContinuationToken")) or self._begin(origin, lease) for lease in self._find(origin)]
+        return bool(begun) and all(begun)
+
+    def _begin(self, origin: SourceContainer, lease: JsonObject) -> bool:
+        bounds = lease.get("FeedRange", {}).get("Range")
+        end = self.reader.read_end(origin.container, bounds) if bounds else None
+        return end is not None and self.replace({**lease, "ContinuationToken": end})
+
+    def _find(self, origin: SourceContainer) -> list[JsonObject]:
+        """Return the leases of a container; none before the host has noted that all of them are there."""
+        found = list(self.read())
+        if not any(lease["id"].endswith(f"_{origin.rid}.info") for lease in found):
+            return []
+        return [lease for lease in found if f"_{origin.rid}.." in lease["id"]]
+
+    def _position(self, origin: SourceContainer, lease: Mapping[str, Any]) -> JsonObject | None:
+        """Return where a lease is, in the SDK's own form; nothing where it is nowhere yet."""
+        continuation, bounds = lease.get("ContinuationToken"), lease.get("FeedRange", {}).get("Range")
+        if not bounds or (not continuation and self.mode is FeedMode.ALL_VERSIONS):
+            return None
+        feed_range = {"min": bounds["min"], "max": bounds["max"], "isMinInclusive": True, "isMaxInclusive": False}
+        if not continuation:  # nothing was delivered under it yet: the trigger goes on where it begins
+            start = "Beginning" if self.start == "beginning" else self.start
+            return {"feed_range": {"Range": feed_range}, "start_time": start}
+        position = {
+            "v": "v2",
+            "rid": origin.rid,
+            "continuation": [{"token": continuation, "range": feed_range}],
+            "Range": feed_range,
+        }
+        state = {
+            "v": "v2",
+            "containerRid": origin.rid,
+            "mode": _MODES[self.mode],
+            "startFrom": {"Type": "Beginning"},
+            "continuation": position,
+        }
+        return {"continuation": base64.b64encode(json.dumps(state).encode()).decode()}
+
+
+def _seconds(item: JsonObject) -> int:
+    return int(item["_ts"] if "_ts" in item else item["metadata"]["crts"])

@@ -1,0 +1,1 @@
+"""What looks at everything: migrations, checks, status, pruning."""

@@ -1,0 +1,103 @@
+"""What must be so before changes can be applied."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from cdc.config.settings import Settings
+from cdc.core.errors import CdcError, FatalError
+from cdc.core.mapping import Mapper
+from cdc.cosmos.account import CosmosAccount
+from cdc.operations import migrations, table_check
+from cdc.postgres import containers
+from cdc.postgres.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that must be so before changes can be applied; `problem` says what to do when it is not.
+
+    `detail` is for a terminal only, as that of TransientError.
+    """
+
+    name: str
+    problem: str | None = None
+    detail: str = ""
+    skipped: bool = False
+
+
+# The sentences that a check returns, or what it raises, are its problem.
+NamedCheck = tuple[str, Callable[[], object]]
+
+
+class Checks:
+    """Check the settings against both stores."""
+
+    def __init__(
+        self, settings: Settings, mappers: Sequence[Mapper[Any]], database: Database, account: CosmosAccount
+    ) -> None:
+        self._settings = settings
+        self._mappers = mappers
+        self._database = database
+        self._account = account
+
+    def run(self) -> list[Check]:
+        """Check everything that must be so before changes can be applied."""
+        postgres = run_checks(
+            [("postgres", self._database.check), ("migrations", self._check_migrations)],
+            [(f"tables of {m.container}", partial(table_check.check_tables, self._database, m)) for m in self._mappers],
+        )
+        # Without its tables PostgreSQL cannot say which containers were seen before.
+        check_container = self._check_container if all_pass(postgres[:2]) else self._account.read_source_container
+        return postgres + run_checks(
+            [("cosmos", self._account.check_account)],
+            [
+                *((f"container {m.container}", partial(check_container, m.container)) for m in self._mappers),
+                ("leases", self._check_leases),
+            ],
+        )
+
+    def _check_migrations(self) -> None:
+        missing = migrations.find_missing(self._database, migrations.read_migrations())
+        if missing:
+            names = ", ".join(migration.name for migration in missing)
+            raise FatalError(f"The database lacks {names}: run python -m cdc migrate.")
+
+    def _check_container(self, container: str) -> None:
+        containers.confirm(self._database, self._account.read_source_container(container))
+        self._account.check_feed(container, self._settings.change_feed_mode)
+
+    def _check_leases(self) -> None:
+        check_lease_names(self._settings, [mapper.container for mapper in self._mappers])
+        self._account.check_lease_container(self._settings.lease_database, self._settings.lease_container)
+
+
+def check_lease_names(settings: Settings, replicated: Collection[str]) -> None:
+    """Raise FatalError where the settings would put the leases into a container that is replicated."""
+    if settings.lease_database == settings.cosmos_database and settings.lease_container in replicated:
+        raise FatalError(
+            f"LEASE_CONTAINER names {settings.lease_container}, which is replicated: name a container for leases alone."
+        )
+
+
+def run_checks(gates: Iterable[NamedCheck], others: Iterable[NamedCheck]) -> list[Check]:
+    """Run the gates up to the first that fails; run the others only when all gates pass."""
+    checks: list[Check] = []
+    for name, check in gates:
+        checks.append(_run(name, check) if all_pass(checks) else Check(name, skipped=True))
+    open_ = all_pass(checks)
+    return checks + [_run(name, check) if open_ else Check(name, skipped=True) for name, check in others]
+
+
+def _run(name: str, check: Callable[[], object]) -> Check:
+    try:
+        found = check()
+        return Check(name, "; ".join(found) or None if isinstance(found, list) else None)
+    except CdcError as error:
+        return Check(name, str(error), getattr(error, "detail", ""))
+
+
+def all_pass(checks: Iterable[Check]) -> bool:
+    """Tell whether every check ran and found nothing."""
+    return all(check.problem is None and not check.skipped for check in checks)

@@ -1,0 +1,93 @@
+"""Counts of what is in PostgreSQL, which take long where it is much."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+from typing import Protocol
+
+from cdc.postgres.database import Database
+from cdc.postgres.statements import statement
+
+# At most a twentieth of the time is for counting, by each process.
+_REMEMBERED = 20
+
+_LONG_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentCount:
+    """How many documents of a container the ledger holds in one state, and the newest `_ts` of them."""
+
+    container: str
+    state: str
+    documents: int
+    newest_ts: int
+
+
+@dataclass(frozen=True, slots=True)
+class LetterCount:
+    """How many dead letters of a container there are of one kind and state."""
+
+    container: str
+    kind: str
+    state: str
+    documents: int
+
+
+class Counts(Protocol):
+    """Who can count the ledger and the dead letters."""
+
+    def count_documents(self) -> list[DocumentCount]:
+        """Count the ledger."""
+        ...
+
+    def count_letters(self) -> list[LetterCount]:
+        """Count the dead letters."""
+        ...
+
+
+class PostgresCounts:
+    """Count in PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def count_documents(self) -> list[DocumentCount]:
+        """Count the ledger by container and state."""
+        with self._database.connection() as connection:
+            return [DocumentCount(*row) for row in connection.execute(statement("count_documents"))]
+
+    def count_letters(self) -> list[LetterCount]:
+        """Count the dead letters by container, kind and state."""
+        with self._database.connection() as connection:
+            return [LetterCount(*row) for row in connection.execute(statement("count_letters"))]
+
+
+class RememberedCounts:
+    """Counts that are not made anew for every request: a large ledger takes long to count.
+
+    What took long is remembered for many times as long, and whoever asks meanwhile waits for the same count.
+    """
+
+    def __init__(self, counts: Counts, clock: Callable[[], float] = time.monotonic) -> None:
+        self._counts = counts
+        self._clock = clock
+        self._lock = Lock()
+        self._documents: list[DocumentCount] = []
+        self._good_until = -math.inf
+
+    def count_documents(self) -> list[DocumentCount]:
+        """Count the ledger, or remember what it was."""
+        with self._lock:
+            begun = self._clock()
+            if begun >= self._good_until:
+                self._documents = self._counts.count_documents()
+                took = self._clock() - begun
+                self._good_until = begun + (_REMEMBERED * took if took >= _LONG_SECONDS else 0)
+            return self._documents
+
+    def count_letters(self) -> list[LetterCount]:
+        """Count the dead letters, which are few."""
+        return self._counts.count_letters()

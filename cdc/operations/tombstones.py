@@ -1,0 +1,53 @@
+"""Prune tombstones that no delivery can come before any more."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cdc.backfill.store import PostgresBackfills
+from cdc.cosmos.leases import Leases
+from cdc.postgres.containers import ConfirmedSource
+from cdc.postgres.database import Database
+from cdc.postgres.statements import statement
+
+logger = logging.getLogger(__name__)
+
+# At some ten thousand a second this is far from what a statement may take.
+_AT_ONCE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstones:
+    """The tombstones of the ledger, and everybody who may still need one of them."""
+
+    database: Database
+    source: ConfirmedSource
+    leases: Leases
+    backfills: PostgresBackfills
+    retention_days: float
+
+    def prune(self, containers: Iterable[str]) -> int:
+        """Delete those of these containers that neither the retention nor who reads a feed needs."""
+        pruned = sum(prune(self.database, each, self._find_oldest_needed(each)) for each in containers)
+        logger.info("pruned %d tombstones", pruned)
+        return pruned
+
+    def _find_oldest_needed(self, container: str) -> datetime:
+        """Return the moment before which a tombstone is needed neither by the retention nor by who reads a feed."""
+        pending = self.leases.read_oldest_pending(self.source.confirm(container))
+        before = datetime.now(UTC) - timedelta(days=self.retention_days)
+        others = [datetime.fromtimestamp(pending, UTC) if pending is not None else None]
+        others.append(self.backfills.read_running_since(container))
+        return min([before, *(other for other in others if other is not None)])
+
+
+def prune(database: Database, container: str, before: datetime) -> int:
+    """Delete the tombstones of a container that are older than `before`; one that a letter waits for stays."""
+    parameters = {"container": container, "before": before, "limit": _AT_ONCE}
+    pruned, found = 0, _AT_ONCE
+    while found == _AT_ONCE:
+        with database.transaction() as connection:
+            found = connection.execute(statement("prune_tombstones"), parameters).rowcount
+        pruned += found
+    return pruned

@@ -1,0 +1,1 @@
+"""The sink's server: connections, the ledger, rows, and what is known of the source containers."""

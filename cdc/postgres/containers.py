@@ -1,0 +1,176 @@
+"""What is known of each source container: which one was seen first, and its change feed with its mode and gaps."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from cdc.core.documents import Change, Identity, JsonObject, Reading
+from cdc.core.errors import FatalError
+from cdc.core.feed_items import FeedMode
+from cdc.core.source_container import SourceContainer
+from cdc.postgres.database import Connection, Database
+from cdc.postgres.statements import statement
+
+# At some ten thousand a second this is far from what a statement may take.
+_FORGOTTEN_AT_ONCE = 20_000
+
+
+class SourceAccount(Protocol):
+    """The source account, which says what stands behind the settings now."""
+
+    def check_account(self) -> None:
+        """Raise FatalError when the account cannot be replicated from."""
+        ...
+
+    def read_source_container(self, container: str) -> SourceContainer:
+        """Ask which container this is."""
+        ...
+
+    def read_document(self, identity: Identity) -> Reading:
+        """Read one document as it is now."""
+        ...
+
+
+class ConfirmedSource:
+    """The source, whose answers count only while its containers are the ones that were seen first."""
+
+    def __init__(
+        self, account: SourceAccount, database: Database, at_first: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """Call `at_first` with each container when it is seen for the first time, or again as another one."""
+        self._account = account
+        self._database = database
+        self._at_first = at_first
+        self._known: dict[str, SourceContainer] = {}
+
+    def confirm(self, container: str, documents: Sequence[JsonObject] = ()) -> SourceContainer:
+        """Return the container that these documents are of; raise FatalError when it is another one than before."""
+        origin = self._known.get(container)
+        if origin is None or not origin.has(documents):
+            origin = self.confirm_now(container)
+            self._at_first(container)
+            self._known[container] = origin
+        if not origin.has(documents):
+            raise FatalError(f"The change feed of {container} delivers documents of a container that is gone.")
+        return origin
+
+    def confirm_now(self, container: str) -> SourceContainer:
+        """Ask the source again which container this is."""
+        self._account.check_account()
+        origin = self._account.read_source_container(container)
+        confirm(self._database, origin)
+        if container in self._known:
+            self._known[container] = origin
+        return origin
+
+    def read_document(self, identity: Identity) -> Reading:
+        """Read one document; a container that took another's place has neither its documents nor its absences."""
+        reading = self._account.read_document(identity)
+        if reading.body is None:
+            self.confirm_now(identity.container)
+        else:
+            self.confirm(identity.container, [reading.body])
+        return reading
+
+
+def confirm(database: Database, found: SourceContainer) -> None:
+    """Remember a container when it is the first of its name; raise FatalError when another one was seen before."""
+    with database.connection() as connection:
+        connection.execute(statement("see_container"), _parameters(found))
+        row = connection.execute(statement("read_container"), {"container": found.container}).fetchone()
+    if row is not None and row[:2] != (found.account, found.rid):
+        raise FatalError(
+            f"The container {found.container} is another one than before ({found.rid} in {found.account}, not {row[1]} "
+            f"in {row[0]}): correct COSMOS_CONNECTION and COSMOS_DATABASE, or, when it takes the place of the other, "
+            f"run python -m cdc adopt {found.container}."
+        )
+
+
+def adopt(database: Database, found: SourceContainer) -> bool:
+    """Let a container take the place of the one seen first; what the ledger holds stays until it is compared anew.
+
+    Its documents are refused until the last number of the other one is forgotten; a backfill of the other one that is
+    not over ends. Changes nothing, and returns false, where it is the one seen first.
+    """
+    if _read_seen(database, found.container) == (found.account, found.rid):
+        return False
+    after: bytes | None = b""
+    while after is not None:
+        after = _forget_lsns(database, found.container, after)
+    with database.transaction() as connection:
+        connection.execute(statement("cancel_backfills_of"), {"container": found.container})
+        connection.execute(statement("adopt_container"), _parameters(found))
+    return True
+
+
+def _read_seen(database: Database, container: str) -> tuple[str, str] | None:
+    with database.connection() as connection:
+        row = connection.execute(statement("read_container"), {"container": container}).fetchone()
+    return None if row is None else (row[0], row[1])
+
+
+def _forget_lsns(database: Database, container: str, after: bytes) -> bytes | None:
+    """Forget some numbers in a transaction of their own; return the last key, or nothing when these were the last."""
+    parameters = {"container": container, "after": after, "limit": _FORGOTTEN_AT_ONCE}
+    with database.transaction() as connection:
+        keys = [key for (key,) in connection.execute(statement("forget_lsns"), parameters)]
+    return max(keys) if len(keys) == _FORGOTTEN_AT_ONCE else None
+
+
+def _parameters(found: SourceContainer) -> dict[str, object]:
+    return {
+        "container": found.container,
+        "account": found.account,
+        "rid": found.rid,
+        "paths": list(found.partition_key_paths),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class FeedState:
+    """What is known of a container's feed; a backfill or complete reconcile that began before its moment is void.
+
+    `mode` is the one in which it was read last, none where it never was: a feed that the settings want in another mode
+    needs both, too.
+    """
+
+    container: str
+    mode: FeedMode | None
+    gaps: int
+    suspects: int
+    backfill_since: datetime | None
+    complete_reconcile_since: datetime | None
+
+
+class PostgresFeedStates:
+    """Remember it in PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def note_mode(self, container: str, mode: FeedMode) -> None:
+        """Remember in which mode a feed is read, and since when."""
+        with self._database.connection() as connection:
+            connection.execute(statement("note_feed_mode"), {"container": container, "mode": mode})
+
+    def note_nameless_deletes(self, container: str, deletes: int) -> None:
+        """Remember that documents are gone of which nobody can say which: the next reconcile compares all keys."""
+        if deletes:
+            with self._database.connection() as connection:
+                parameters = {"container": container, "deletes": deletes}
+                connection.execute(statement("note_nameless_deletes"), parameters)
+
+    def read(self) -> list[FeedState]:
+        """Return what is known of every feed."""
+        with self._database.connection() as connection:
+            found = connection.execute(statement("read_feeds")).fetchall()
+        return [FeedState(name, None if mode is None else FeedMode(mode), *rest) for name, mode, *rest in found]
+
+
+def add_suspects(connection: Connection, container: str, changes: Sequence[Change]) -> None:
+    """Make documents suspects, and count each as a gap of its container."""
+    if changes:
+        keys = sorted(change.key for change in changes)
+        connection.execute(statement("add_suspects"), {"container": container, "keys": keys})
+        connection.execute(statement("count_gaps"), {"container": container, "gaps": len(keys)})

@@ -1,0 +1,126 @@
+"""The ledger: which version of which document is in PostgreSQL, and under which row key."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from json.encoder import encode_basestring
+from typing import LiteralString
+
+from psycopg.sql import SQL
+
+from cdc.core.documents import Held, Identity, State, Version
+from cdc.core.mapping import Values
+from cdc.core.writes import Write
+from cdc.postgres import arrays
+from cdc.postgres.arrays import Array, Shape
+from cdc.postgres.database import Connection
+from cdc.postgres.statements import statement
+
+# Waits for the documents that a statement recorded, each with the row key that it abandons, if any.
+Winners = Callable[[], Sequence[tuple[bytes, str | None]]]
+
+# The constraint that finds two documents of one container that claim one row.
+ROW_KEY_CONSTRAINT = "document_row_key_unique"
+
+_SHAPE: Shape = (
+    ("key", "bytea"),
+    ("partition_key", "text"),
+    ("id", "text"),
+    ("ts", "bigint"),
+    ("lsn", "bigint"),
+    ("etag", "text"),
+    ("row_key", "text"),
+    ("state", "text"),
+    ("absence", "boolean"),
+)
+_STATES = {state.value: state for state in State}
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+
+
+def read_held(connection: Connection, keys: Sequence[bytes]) -> Callable[[], dict[bytes, Held]]:
+    """Ask what is held of these documents, without locking it.
+
+    Inside a pipeline the question is only sent: what is returned waits for the answer.
+    """
+    return _read(connection, statement("read_held"), keys)
+
+
+def lock(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, Held]:
+    """Return what is held of these documents, and keep others from changing it until the transaction ends."""
+    return _read(connection, statement("lock_documents"), keys)()
+
+
+def _read(connection: Connection, query: LiteralString, keys: Sequence[bytes]) -> Callable[[], dict[bytes, Held]]:
+    found = connection.execute(query, {"keys": Array.of("bytea", keys)}, binary=True)
+    return lambda: {
+        key: Held(Version(ts, lsn, etag), _STATES[state], absence)
+        for key, ts, lsn, etag, state, absence in found.fetchall()
+    }
+
+
+def upsert(
+    connection: Connection,
+    container: str,
+    writes: Iterable[Write],
+    row_keys: Mapping[bytes, str],
+    *,
+    reapplies: bool = False,
+) -> Winners:
+    """Record the writes whose version is newer than the held one, or that very version when it is written again.
+
+    Inside a pipeline the statement is only sent: what is returned waits for the answer.
+    """
+    query = statement("upsert_documents").replace("{reapplies}", "true" if reapplies else "false")
+    return _write(connection, query, container, writes, row_keys)
+
+
+def replace(connection: Connection, container: str, writes: Iterable[Write], row_keys: Mapping[bytes, str]) -> Winners:
+    """Record writes of documents that are locked, whatever version they have; returns what `upsert` returns."""
+    return _write(connection, statement("replace_documents"), container, writes, row_keys)
+
+
+def _write(
+    connection: Connection,
+    query: LiteralString,
+    container: str,
+    writes: Iterable[Write],
+    row_keys: Mapping[bytes, str],
+) -> Winners:
+    # In key order, the lock order of all writers: an upsert takes documents as they are sent.
+    documents = sorted(_values(write, row_keys.get(write.change.key)) for write in writes)
+    if not documents:
+        return list
+    parameters = [container, *arrays.parameters(_SHAPE, documents)]
+    return connection.execute(_from_source(query), parameters, binary=True).fetchall
+
+
+def _values(write: Write, row_key: str | None) -> Values:
+    change = write.change
+    identity, version = change.identity, change.version
+    return (
+        change.key,
+        identity.partition_key,
+        identity.id,
+        version.ts,
+        version.lsn,
+        version.etag,
+        row_key,
+        write.state,
+        change.absence,
+    )
+
+
+@cache
+def _from_source(query: LiteralString) -> bytes:
+    return SQL(query).format(source=arrays.source(_SHAPE)).as_bytes()
+
+
+def read_holder(connection: Connection, container: str, row_key: str) -> Identity | None:
+    """Return the document of a container that holds a row."""
+    found = connection.execute(statement("read_holder"), {"container": container, "row_key": row_key}).fetchone()
+    return None if found is None else Identity(container, *found)
+
+
+def write_row_key(values: Iterable[object]) -> str:
+    """Write the values of a root row's primary key as the text that the ledger holds."""
+    return f"[{','.join([encode_basestring(it) if isinstance(it, str) else _encode(it) for it in values])}]"

@@ -1,0 +1,185 @@
+"""Write and delete rows of the mapped tables, many documents in one statement."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from psycopg.sql import SQL, Composed, Identifier
+from sqlalchemy import Column, Table
+from sqlalchemy.dialects import postgresql
+
+from cdc.core.mapping import Mapper, Values, take
+from cdc.core.writes import Write
+from cdc.postgres import arrays
+from cdc.postgres.arrays import Shape
+from cdc.postgres.database import Connection
+from cdc.postgres.ledger import write_row_key
+
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+@cache
+def primary_key(table: Table) -> list[str]:
+    """Return the names of a table's primary key columns, in order."""
+    return [column.name for column in table.primary_key.columns]
+
+
+@cache
+def key_taker(table: Table) -> Callable[[Values], Values]:
+    """Return what takes the primary key's values from a row of the table."""
+    names = table.columns.keys()
+    return take([names.index(name) for name in primary_key(table)])
+
+
+def name_values(table: Table, row: Values) -> dict[str, Any]:
+    """Return a row's values by the names of the columns."""
+    return dict(zip(table.columns.keys(), row, strict=True))
+
+
+def type_name(column: Column[Any]) -> str:
+    """Return a column's type as PostgreSQL writes it in DDL, lower-case."""
+    return column.type.compile(dialect=_DIALECT).lower()
+
+
+def row_keys(mapper: Mapper[Any], writes: Mapping[bytes, Write]) -> dict[bytes, str]:
+    """Return the keys of the root rows that these writes bring, as the ledger holds them."""
+    take_key = key_taker(mapper.tables[0])
+    return {
+        key: write_row_key(take_key(write.rows.root)) for key, write in writes.items() if write.rows.root is not None
+    }
+
+
+def write_rows(connection: Connection, mapper: Mapper[Any], writes: Sequence[Write]) -> None:
+    """Make the tables hold exactly the rows of these documents under their keys."""
+    root, *children = mapper.tables
+    roots = [write.rows.root for write in writes if write.rows.root is not None]
+    upsert(connection, root, roots)
+    for table in children:
+        child_rows = [row for write in writes for row in write.rows.children.get(table.name, ())]
+        write_children(connection, table, root, roots, child_rows)
+
+
+def delete_keys(connection: Connection, tables: Sequence[Table], row_keys: Iterable[str]) -> None:
+    """Delete the root rows under these keys and all their child rows; `tables` begins with the root."""
+    keys = [json.loads(key) for key in row_keys]
+    if not keys:
+        return
+    root, *children = tables
+    for table in reversed(children):
+        _delete_children(connection, table, root, keys, [])
+    connection.execute(_delete_statement(root), arrays.parameters(_key_shape(root), keys))
+
+
+def upsert(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
+    """Insert rows or replace those whose values differ, in key order."""
+    if rows:
+        connection.execute(_upsert_statement(table), arrays.parameters(_shape(table), rows))
+
+
+def write_children(
+    connection: Connection, table: Table, root: Table, parents: Sequence[Values], rows: Sequence[Values]
+) -> None:
+    """Make a child table hold exactly `rows` of these root rows: delete what vanished, write what differs."""
+    if parents:
+        _delete_children(connection, table, root, map(key_taker(root), parents), map(key_taker(table), rows))
+    upsert(connection, table, rows)
+
+
+def _delete_children(
+    connection: Connection, table: Table, root: Table, parents: Iterable[Values], kept: Iterable[Values]
+) -> None:
+    """Delete the child rows of these parents but those with these keys."""
+    width = len(primary_key(root))
+    parameters = arrays.parameters(_key_shape(table, width), parents)
+    keys = list(kept)
+    if keys:
+        parameters += arrays.parameters(_key_shape(table), keys)
+    connection.execute(_delete_children_statement(table, width, bool(keys)), parameters)
+
+
+@cache
+def _shape(table: Table) -> Shape:
+    return tuple((column.name, type_name(column)) for column in table.columns)
+
+
+@cache
+def _key_shape(table: Table, width: int | None = None) -> Shape:
+    columns = list(table.primary_key.columns)[:width]
+    return tuple((column.name, type_name(column)) for column in columns)
+
+
+def _table(table: Table) -> Identifier:
+    return Identifier(table.schema, table.name) if table.schema else Identifier(table.name)
+
+
+def _identifiers(names: Iterable[str]) -> Composed:
+    return SQL(", ").join(map(Identifier, names))
+
+
+def _same(left: str, right: str, pairs: Iterable[tuple[str, str]]) -> Composed:
+    return SQL(" and ").join(
+        SQL("{} = {}").format(Identifier(left, ours), Identifier(right, theirs)) for ours, theirs in pairs
+    )
+
+
+@cache
+def _upsert_statement(table: Table) -> bytes:
+    """Build the upsert that leaves a row untouched where no value differs."""
+    names = [column.name for column in table.columns]
+    key = primary_key(table)
+    # Comparing ends at the first value that differs: JSON, which takes longest, comes last.
+    columns = sorted(table.columns, key=lambda column: type_name(column) == "jsonb")
+    others = [column.name for column in columns if column.name not in key]
+    insert = SQL("insert into {} as t ({}) select * from {} order by {} on conflict ({}) do ").format(
+        _table(table),
+        _identifiers(names),
+        arrays.source(_shape(table)),
+        _identifiers(key),
+        _identifiers(key),
+    )
+    if not others:
+        return (insert + SQL("nothing")).as_bytes()
+    update = SQL("update set {} where ({}) is distinct from ({})").format(
+        SQL(", ").join(SQL("{} = excluded.{}").format(Identifier(name), Identifier(name)) for name in others),
+        SQL(", ").join(Identifier("t", name) for name in others),
+        SQL(", ").join(Identifier("excluded", name) for name in others),
+    )
+    return (insert + update).as_bytes()
+
+
+@cache
+def _delete_statement(table: Table) -> bytes:
+    names = primary_key(table)
+    delete = SQL("delete from {} t using {} where {}").format(
+        _table(table), arrays.source(_key_shape(table)), _same("t", "s", zip(names, names, strict=True))
+    )
+    return delete.as_bytes()
+
+
+@cache
+def _delete_children_statement(table: Table, width: int, some_stay: bool) -> bytes:
+    """Build the delete of all rows that have one of some parents, or of those that have none of some keys as well.
+
+    It probes the primary key for each parent, and then for each key, whose number PostgreSQL cannot know beforehand:
+    joined as they are, or without OFFSET, a table that lacks statistics would be read whole.
+    """
+    names = primary_key(table)
+    others = SQL("({}) not in (select * from {})").format(
+        SQL(", ").join(Identifier("c", name) for name in names), arrays.source(_key_shape(table))
+    )
+    delete = SQL(
+        "delete from {table} t using (select {unnested} from ("
+        "select {collected} from {parents}, lateral (select {names} from {table} t where {children} offset 0) c "
+        "where {condition}) g) v where {same}"
+    ).format(
+        table=_table(table),
+        unnested=SQL(", ").join(SQL("unnest({0}) as {0}").format(Identifier(name)) for name in names),
+        collected=SQL(", ").join(SQL("array_agg(c.{0}) as {0}").format(Identifier(name)) for name in names),
+        parents=arrays.source(_key_shape(table, width)),
+        names=_identifiers(names),
+        children=_same("t", "s", zip(names[:width], names[:width], strict=True)),
+        condition=others if some_stay else SQL("true"),
+        same=_same("t", "v", zip(names, names, strict=True)),
+    )
+    return delete.as_bytes()

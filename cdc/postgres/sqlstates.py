@@ -1,0 +1,73 @@
+"""What every SQLSTATE means: to be tried again, one document's content, or for a person to mend."""
+
+import psycopg
+
+from cdc.core.errors import CdcError, DocumentError, FatalError, Problem, ProblemKind, TransientError
+
+_Verdict = type[TransientError] | type[FatalError] | ProblemKind
+_DATA, _CONFLICT, _PARENT = ProblemKind.DATA, ProblemKind.CONFLICT, ProblemKind.MISSING_PARENT
+
+# By whole code, else by class. What is not here is fatal, also the codes of later versions: no document is blamed.
+_VERDICTS: dict[str, _Verdict] = {
+    "08": TransientError,  # connections; poolers use it for their own troubles too
+    "21000": _DATA,  # an upsert meets one row twice: two documents claim it, or one repeats it; bisecting tells which
+    "22": _DATA,
+    "23000": _DATA,  # a trigger's own word for a broken rule
+    "23001": _PARENT,  # a row that others refer to cannot go yet
+    "23502": _DATA,
+    "23503": _PARENT,
+    "23505": _CONFLICT,
+    "23514": _DATA,
+    "23P01": _CONFLICT,
+    "25006": TransientError,  # read-only: a replica, until the failover is over
+    "25P03": TransientError,  # idle in a transaction for too long: this worker was starved
+    "25P04": TransientError,  # a transaction for too long
+    "40": TransientError,  # 40003 too: whether it was committed is not known, and a replay changes nothing
+    "40002": _DATA,  # a rule broken at the commit is broken again next time
+    "42846": _DATA,  # a value of another type than its column's: only there do statements of ours cast
+    "44000": _DATA,  # a view's check option
+    "53": TransientError,
+    "53400": FatalError,  # a limit of the server's configuration
+    "54000": _DATA,  # a value too long for its index
+    "54001": _DATA,  # a value nested too deeply
+    "55006": TransientError,
+    "55P03": TransientError,  # lock_timeout
+    "57": TransientError,  # 57014 too: statement_timeout, or an operator
+    "57P04": FatalError,  # the database was dropped
+    "58000": TransientError,
+    "58030": TransientError,
+    "72000": TransientError,
+    "P0": _DATA,  # a trigger of the application's table refuses the row
+}
+
+_POOLER = "where a transaction-mode pooler stands before the server, set POSTGRES_POOLER=transaction"
+_HINTS = {
+    "26000": _POOLER,
+    "42501": "grant the role of POSTGRES_CONNECTION its rights on schema cdc and on the mapped tables: sql/roles.sql",
+    "42703": "run python -m cdc check",
+    "42P01": "run python -m cdc migrate",
+    "42P05": _POOLER,
+    "53400": "raise the limit that the server's log names",
+}
+# Their messages name tables, columns and roles; they hold no row contents.
+_NAMING = ("28", "3D", "3F", "42")
+
+
+def translate(error: psycopg.Error, state: str) -> CdcError:
+    """Say what is to be done about an error with this SQLSTATE; nothing of a row is in what is said."""
+    verdict = _VERDICTS.get(state) or _VERDICTS.get(state[:2], FatalError)
+    name = type(error).__name__
+    if isinstance(verdict, ProblemKind):
+        where = error.diag.constraint_name or error.diag.column_name or "$"
+        return DocumentError(Problem(verdict, where, f"PostgreSQL refuses it: {name} ({state})"))
+    if verdict is TransientError:
+        return TransientError(f"PostgreSQL: {name} ({state}).")
+    reason = "; ".join(text for text in (_own_words(error, state) or name, _HINTS.get(state)) if text)
+    return FatalError(f"PostgreSQL refuses the statement: {reason} ({state}).")
+
+
+def _own_words(error: psycopg.Error, state: str) -> str | None:
+    # A trigger may raise any SQLSTATE, with any value in its words.
+    if state.startswith(_NAMING) and error.diag.source_function != "exec_stmt_raise":
+        return error.diag.message_primary
+    return None

@@ -1,0 +1,149 @@
+"""Run a reconcile: compare, wait until what differs has settled, confirm it, repair it, report it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from cdc.core.errors import FatalError
+from cdc.reconcile.compare import Comparison
+from cdc.reconcile.confirm import Confirmation
+from cdc.reconcile.run import Run, Task, Usage
+
+_NO_LEASE = "The change feed of {} has no lease that can be read: nothing is compared before it runs."
+_LATE = "The change feed of {} is {:.0f} s late, more than the settle time: nothing is judged before it has caught up."
+# What a crash makes to be done again, which changes nothing.
+_SAVED_SECONDS = 1.0
+_UNFINISHED = "The backfill of {} is not finished: nothing is judged before it is."
+
+
+class Runs(Protocol):
+    """Where runs are kept."""
+
+    def load(self, container: str) -> Run | None:
+        """Return the run of a container that is not over."""
+        ...
+
+    def save(self, run: Run) -> None:
+        """Keep how far a run is."""
+        ...
+
+    def finish(self, run: Run, state: str, sentence: str | None) -> None:
+        """End a run with its report."""
+        ...
+
+
+class Backfills(Protocol):
+    """Who knows whether a container has been copied."""
+
+    def is_complete(self, container: str) -> bool:
+        """Tell that no backfill of a container is under way."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerTools:
+    """What one container is compared with and repaired by.
+
+    `read_lag` returns the age in seconds of the oldest change that was not delivered; None where there is no feed yet.
+    """
+
+    comparison: Comparison
+    confirmation: Confirmation
+    read_lag: Callable[[], float | None]
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What comes after a piece of a run: nothing when it is over, else the next piece after so many seconds."""
+
+    over: bool = False
+    seconds: float = 0
+
+
+class Reconcile:
+    """Bring runs forward, a bounded piece at a time.
+
+    `open_sides` refuses a container that is another one than before.
+    """
+
+    def __init__(
+        self, runs: Runs, open_sides: Callable[[str], ContainerTools], backfills: Backfills, settle_seconds: float
+    ) -> None:
+        self._runs = runs
+        self._open_sides = open_sides
+        self._backfills = backfills
+        self._settle_seconds = settle_seconds
+
+    def advance(self, container: str, seconds: float) -> Turn:
+        """Work on the run of a container for about so long; whoever does it again does nothing twice."""
+        run = self._runs.load(container)
+        if run is None:
+            return Turn(over=True)
+        try:
+            return self._advance(run, self._open_sides(container), time.monotonic() + seconds)
+        except FatalError as error:
+            self._runs.finish(run, "failed", str(error))
+            return Turn(over=True)
+
+    def give_up(self, container: str, problem: str) -> None:
+        """End the run of a container that cannot go on."""
+        run = self._runs.load(container)
+        if run is not None:
+            self._runs.finish(run, "failed", problem)
+
+    def _advance(self, run: Run, sides: ContainerTools, deadline: float) -> Turn:
+        saved, seconds = time.monotonic(), 0.0
+        while run.progress.tasks and not seconds:
+            task = run.progress.tasks.pop(0)
+            late = self._find_delay(run, sides) if task.step == "begin" else None
+            if task.step == "settle":
+                seconds, late = self._settle(run, sides, task)
+            elif late is None:
+                _do(run, sides, task)
+            if late is not None:
+                self._runs.finish(run, "behind", late)
+                return Turn(over=True)
+            _count(run, sides.usage)
+            if time.monotonic() > min(deadline, saved + _SAVED_SECONDS) or seconds:
+                self._runs.save(run)
+                saved = time.monotonic()
+            if saved > deadline or seconds:
+                return Turn(seconds=seconds)
+        self._runs.finish(run, "completed", None)
+        return Turn(over=True)
+
+    def _settle(self, run: Run, sides: ContainerTools, task: Task) -> tuple[float, str | None]:
+        """Wait until every suspect may be confirmed; judge none when the feed has fallen behind meanwhile."""
+        seconds = sides.comparison.findings.seconds_to_settle(run)
+        if seconds is not None and seconds > 0:
+            run.progress.tasks = [task]
+            return seconds, None
+        if seconds is not None and (late := self._find_delay(run, sides)):
+            return 0, late
+        # A row whose document a repair brings back is claimed again: what nobody claims is looked for last.
+        run.progress.tasks = [Task(step="confirm"), Task(step="unclaimed")]
+        return 0, None
+
+    def _find_delay(self, run: Run, sides: ContainerTools) -> str | None:
+        if not self._backfills.is_complete(run.container):
+            return _UNFINISHED.format(run.container)
+        lag = sides.read_lag()
+        if lag is None:
+            return _NO_LEASE.format(run.container)
+        return _LATE.format(run.container, lag) if lag > self._settle_seconds else None
+
+
+def _do(run: Run, sides: ContainerTools, task: Task) -> None:
+    if task.step in ("confirm", "repair"):
+        sides.confirmation.do(run, task)
+    else:
+        sides.comparison.do(run, task)
+
+
+def _count(run: Run, usage: Usage) -> None:
+    figures = run.progress.figures
+    figures.queries += usage.queries
+    figures.request_units += usage.request_units
+    usage.queries, usage.request_units = 0, 0

@@ -1,0 +1,240 @@
+"""Compare the two sides of a container piece by piece, and suspect what differs."""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from cdc.core.documents import Change, Identity, JsonObject, Version
+from cdc.core.feed_items import read_version
+from cdc.core.mapping import Mapper
+from cdc.core.writes import map_change
+from cdc.reconcile import drift
+from cdc.reconcile.drift import KEYS_AT_ONCE, Kind, Suspect, Tally, Window
+from cdc.reconcile.run import COMPARING, Run, Task
+from cdc.reconcile.sides import Findings, LedgerSide, Rotation, SourceSide, TablesSide
+
+# Bodies weigh more than keys.
+_VALUES_AT_ONCE = 1_000
+_SAMPLED_AT_ONCE = 200
+_FOUND_AT_ONCE = 50
+_ROWS_AT_MOST = 1_000
+_GAPS_AT_MOST = 1_000
+_KEY_BYTES = 32
+# After every `_ts` that there is.
+_END = 2**62
+
+_Do = Callable[[Run, Task], list[Task]]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The two sides of one container, compared task by task."""
+
+    mapper: Mapper[Any]
+    source: SourceSide
+    ledger: LedgerSide
+    tables: TablesSide
+    findings: Findings
+    rotation: Rotation
+    settle_seconds: float
+
+    def do(self, run: Run, task: Task) -> None:
+        """Do one task, and put in front of the others what follows from it."""
+        progress = run.progress
+        if _compares(task) and run.has_spent(task):
+            self._leave_out(run, task)
+            return
+        steps: dict[str, _Do] = {
+            "begin": self._begin,
+            "gaps": self._compare_noticed,
+            "count": self._count,
+            "different": self._narrow,
+            "keys": self._compare_keys,
+            "rows": self._find_lost,
+            "values": self._sample,
+            "unclaimed": self._find_unclaimed,
+        }
+        progress.tasks[:0] = steps[task.step](run, task)
+        if progress.has_too_many:
+            progress.leave_out(_compares, "too_much_differs")
+
+    def _leave_out(self, run: Run, task: Task) -> None:
+        """Leave out a task and what is like it; the next count begins at the first window that was not counted."""
+        uncounted = [each for each in (task, *run.progress.tasks) if each.step == "count"]
+        if uncounted:
+            self.rotation.keep_count(_window(uncounted[0]).low)
+        run.progress.leave_out((lambda each: each.narrows) if task.narrows else _compares, "request_units")
+
+    def _begin(self, run: Run, _: Task) -> list[Task]:
+        progress, census = run.progress, self.source.measure()
+        progress.line = int(census.now - self.settle_seconds)
+        progress.source_documents = census.documents
+        progress.ledger_documents = self.ledger.tally(Window(None, _END)).documents
+        next_ts, count_ts = self.rotation.read()
+        # What Cosmos has beyond the ledger would not fit into windows of what the ledger has; counting narrows it down.
+        lacks_many = not progress.limits.allow(Kind.MISSING, census.documents - progress.ledger_documents)
+        counts = self._plan_counts(progress.line, count_ts) if run.mode == "counts" or lacks_many else []
+        keys = [*([] if lacks_many else self._plan_keys(run, next_ts)), Task(step="rows")]
+        sample = progress.ledger_documents if run.sample is None else run.sample
+        sample = 0 if run.reads_bodies else sample
+        start = secrets.token_bytes(_KEY_BYTES).hex()
+        values = [Task(step="values", start=start, left=sample)] if sample else []
+        return [Task(step="gaps"), *counts, *keys, *values, Task(step="settle")]
+
+    def _plan_counts(self, line: int, start: int | None) -> list[Task]:
+        history = Window(None, line)
+        shift = secrets.randbelow(1_000) / 1_000
+        fractions = drift.count_fractions(self.ledger.tally(history).documents, shift)
+        windows = drift.cut(self.ledger.cut(history, fractions), line)
+        self.rotation.keep_count(None)
+        return [Task(step="count", window=each) for each in drift.begin_at(windows, start)]
+
+    def _plan_keys(self, run: Run, next_ts: int | None) -> list[Task]:
+        history = Window(None, run.progress.line)
+        documents = self.ledger.tally(history).documents
+        fractions = drift.key_fractions(documents, _VALUES_AT_ONCE if run.reads_bodies else KEYS_AT_ONCE)
+        windows = drift.cut(self.ledger.cut(history, fractions), history.high)
+        turn = drift.take_turn(windows, next_ts) if run.mode == "counts" else drift.begin_at(windows, next_ts)
+        return [Task(step="keys", window=each, rotates=True) for each in turn]
+
+    def _compare_noticed(self, run: Run, _: Task) -> list[Task]:
+        """Compare the documents before whose last version the feed has a gap; forget those that are equal for sure."""
+        noticed = self.ledger.read_noticed(_GAPS_AT_MOST)
+        identities = list(noticed)
+        held, found = self.ledger.read_held(identities), self._find(identities)
+        equal = [each for each in identities if drift.classify(held.get(each), found.get(each)) is None]
+        self._suspect(run, [each for each in identities if each not in equal], found)
+        self.ledger.forget_noticed(
+            {each: noticed[each] for each in equal if each not in found or found[each].ts < run.progress.line}
+        )
+        return []
+
+    def _count(self, run: Run, task: Task) -> list[Task]:
+        window = _window(task)
+        run.progress.figures.windows += 1
+        for _ in range(2):  # what differs is counted again: it may have changed in between
+            ledger, source = self.ledger.tally(window), self.source.tally(window)
+            if ledger == source:
+                return []
+        return [Task(step="different", window=window, source=source, ledger=ledger)]
+
+    def _narrow(self, run: Run, task: Task) -> list[Task]:
+        window = _window(task)
+        documents = max(task.source.documents, task.ledger.documents)
+        halves = None if documents <= KEYS_AT_ONCE else drift.halve(window, self._median(window))
+        if halves is None:
+            return [Task(step="keys", window=window)]
+        run.progress.figures.bisections += 1
+        left, right = halves
+        ledger, source = self.ledger.tally(left), self.source.tally(left)
+        parts: list[tuple[Window, Tally, Tally]] = [
+            (left, source, ledger),
+            (right, task.source - source, task.ledger - ledger),
+        ]
+        return [
+            Task(step="different", window=part, source=source, ledger=ledger)
+            for part, source, ledger in parts
+            if source != ledger
+        ]
+
+    def _median(self, window: Window) -> int | None:
+        return next(iter(self.ledger.cut(window, [0.5])), None)
+
+    def _compare_keys(self, run: Run, task: Task) -> list[Task]:
+        window, progress = _window(task), run.progress
+        ledger = self.ledger.read_keys(window)  # first: what changes in between is too young to be judged
+        bodies = self.source.read_bodies(window) if run.reads_bodies and task.rotates else {}
+        found = {each: read_version(body) for each, body in bodies.items()} or self.source.read_keys(window)
+        progress.figures.keys += len(found.keys() | ledger.keys())
+        self._suspect(run, drift.find_differences(found, ledger), found)
+        self._compare_values(run, bodies)
+        if task.rotates and not progress.has_too_many:
+            progress.rotated = True
+            self.rotation.turn(window, None if window.high == progress.line else window.high)
+            if run.mode != "counts" and not any(each.rotates for each in progress.tasks):
+                self.rotation.complete(run)
+        return []
+
+    def _suspect(self, run: Run, differing: Sequence[Identity], found: Mapping[Identity, Version]) -> None:
+        identities = self.findings.leave_out_found(run, differing)  # keys in turn meet again what counts have found
+        held = self.ledger.read_held(identities)
+        found = {**found, **self._find([identity for identity in identities if identity not in found])}
+        suspects = [
+            drift.suspect(identity, held.get(identity), found.get(identity), run.progress.line)
+            for identity in identities
+        ]
+        kept = []
+        for each in suspects:
+            suspected = each and self._doubt_absence(run, each)
+            if suspected is not None:
+                run.progress.suspects[suspected.kind] = run.progress.suspects.get(suspected.kind, 0) + 1
+                kept.append(suspected)
+        self.findings.add(run, kept)
+        if differing:  # as it is kept, also where a crash has a window compared again
+            run.progress.suspects = dict(self.findings.count(run, "suspected"))
+
+    def _find(self, identities: Sequence[Identity]) -> dict[Identity, Version]:
+        found: dict[Identity, Version] = {}
+        for few in _batches(identities, _FOUND_AT_ONCE):
+            found |= self.source.find_keys(few)
+        return found
+
+    def _doubt_absence(self, run: Run, suspected: Suspect) -> Suspect | None:
+        """Ask for an absent document by its id: this is the first of the two answers that it takes to delete it.
+
+        Of too many the rest is not asked for, and not kept.
+        """
+        if suspected.kind is not Kind.ORPHANED:
+            return suspected
+        if run.progress.has_too_many:
+            return None
+        body = self.source.read_document(suspected.identity).body
+        if body is None:
+            return suspected
+        return drift.suspect(suspected.identity, suspected.held, read_version(body), run.progress.line)
+
+    def _find_lost(self, run: Run, _: Task) -> list[Task]:
+        lost = self.tables.find_lost(_ROWS_AT_MOST)
+        self.findings.add_different(run, lost, self.ledger.read_held(lost))
+        return []
+
+    def _find_unclaimed(self, run: Run, _: Task) -> list[Task]:
+        unclaimed = self.tables.find_unclaimed(_ROWS_AT_MOST)
+        self.findings.add_unclaimed(run, unclaimed)
+        run.progress.figures.unclaimed = len(unclaimed)
+        return []
+
+    def _sample(self, run: Run, task: Task) -> list[Task]:
+        wanted = min(task.left, _SAMPLED_AT_ONCE)
+        identities = self.ledger.sample(bytes.fromhex(task.start), wanted)
+        bodies: dict[Identity, JsonObject] = {}
+        for few in _batches(identities, _FOUND_AT_ONCE):
+            bodies |= self.source.find_bodies(few)
+        self._compare_values(run, bodies)
+        left = task.left - len(identities)
+        if len(identities) < wanted:  # the end of the keys: the sample goes on at their beginning, once
+            return [Task(step="values", left=left)] if task.start and left else []
+        return [Task(step="values", start=identities[-1].key.hex(), left=left)] if left else []
+
+    def _compare_values(self, run: Run, bodies: Mapping[Identity, JsonObject]) -> None:
+        changes = [Change(identity, read_version(body), body) for identity, body in bodies.items()]
+        writes = [write for change in changes if (write := map_change(self.mapper, change)).problem is None]
+        compared, different = self.tables.find_different(writes)
+        run.progress.figures.values += compared
+        self.findings.add_different(run, different, self.ledger.read_held(different))
+
+
+def _compares(task: Task) -> bool:
+    return task.step in COMPARING
+
+
+def _window(task: Task) -> Window:
+    assert task.window is not None  # noqa: S101 - the steps that ask for it are planned with one
+    return task.window
+
+
+def _batches(identities: Sequence[Identity], size: int) -> list[list[Identity]]:
+    rest = iter(identities)
+    return [batch for _ in range(0, len(identities), size) if (batch := list(islice(rest, size)))]

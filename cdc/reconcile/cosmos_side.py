@@ -1,0 +1,125 @@
+"""Questions to one source container about many documents."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
+
+from cdc.core.documents import Identity, JsonObject, Reading, Version
+from cdc.core.errors import FatalError
+from cdc.core.feed_items import partition_key, read_version
+from cdc.core.source_container import SourceContainer
+from cdc.cosmos.account import CosmosAccount, read_seconds
+from cdc.postgres.containers import ConfirmedSource
+from cdc.reconcile.drift import Tally, Window
+from cdc.reconcile.run import Census, Usage
+
+_PAGE = 1_000
+_CHARGE = "x-ms-request-charge"
+_IN_WINDOW = "c._ts >= @low AND c._ts < @high"
+# Before every `_ts` that there is.
+_BEGINNING = 0
+
+
+class CosmosSide:
+    """Ask one container; `usage` adds up what that took.
+
+    Figures are bare VALUE aggregates of one physical partition each: those alone the SDK and the service answer alike.
+    """
+
+    def __init__(self, cosmos: CosmosAccount, source: ConfirmedSource, origin: SourceContainer) -> None:
+        self._cosmos = cosmos
+        self._source = source
+        self._origin = origin
+        self._projection = ", ".join(["c.id", "c._etag", "c._ts", *_properties(origin.partition_key_paths)])
+        self._now = 0
+        self.usage = Usage()
+
+    @classmethod
+    def open(cls, cosmos: CosmosAccount, source: ConfirmedSource, container: str) -> Self:
+        """Ask a container, which must be the one that was seen first."""
+        return cls(cosmos, source, source.confirm_now(container))
+
+    def measure(self) -> Census:
+        """Count all documents, and tell the server's time."""
+        documents = sum(self._query("SELECT VALUE COUNT(1) FROM c"))
+        return Census(documents, self._now)
+
+    def tally(self, window: Window) -> Tally:
+        """Count the documents of a window, and add up their `_ts`."""
+        return Tally(
+            sum(self._query(f"SELECT VALUE COUNT(1) FROM c WHERE {_IN_WINDOW}", _bounds(window))),
+            sum(self._query(f"SELECT VALUE SUM(c._ts) FROM c WHERE {_IN_WINDOW}", _bounds(window))),
+        )
+
+    def read_keys(self, window: Window) -> dict[Identity, Version]:
+        """Return the documents of a window with their versions, without their bodies."""
+        found = self._query(f"SELECT {self._projection} FROM c WHERE {_IN_WINDOW}", _bounds(window))
+        return {self._identity(document): read_version(document) for document in found}
+
+    def read_bodies(self, window: Window) -> dict[Identity, JsonObject]:
+        """Return the documents of a window."""
+        found = self._query(f"SELECT * FROM c WHERE {_IN_WINDOW}", _bounds(window))
+        return {self._identity(document): document for document in found}
+
+    def find_keys(self, identities: Sequence[Identity]) -> dict[Identity, Version]:
+        """Return which of these documents are there, and in which version."""
+        found = self._find(self._projection, identities)
+        return {identity: read_version(document) for identity, document in found.items()}
+
+    def find_bodies(self, identities: Sequence[Identity]) -> dict[Identity, JsonObject]:
+        """Return those of these documents that are there."""
+        return self._find("*", identities)
+
+    def read_document(self, identity: Identity) -> Reading:
+        """Read one document by its id: only this answers surely that one is gone."""
+        self.usage.add(1.0)  # for a kilobyte: what it was is not told
+        return self._source.read_document(identity)
+
+    def _find(self, projection: str, identities: Sequence[Identity]) -> dict[Identity, JsonObject]:
+        if not identities:
+            return {}
+        parameters = [
+            {"name": f"@id{number}", "value": json.loads(identity.id)} for number, identity in enumerate(identities)
+        ]
+        names = ", ".join(each["name"] for each in parameters)
+        found = self._query(f"SELECT {projection} FROM c WHERE c.id IN ({names})", parameters)
+        documents = {self._identity(document): document for document in found}
+        return {identity: documents[identity] for identity in identities if identity in documents}
+
+    def _identity(self, document: JsonObject) -> Identity:
+        key = partition_key(self._origin.partition_key_paths, document)
+        return Identity.of(self._origin.container, key, document["id"])
+
+    def _query(self, query: str, parameters: Sequence[JsonObject] = ()) -> Iterator[Any]:
+        with self._cosmos.open_container(self._origin.container) as proxy:
+            ranges = list(proxy.read_feed_ranges())
+        for feed_range in ranges:
+            yield from self._query_range(query, list(parameters), feed_range)
+
+    def _query_range(self, query: str, parameters: list[JsonObject], feed_range: dict[str, Any]) -> Iterator[Any]:
+        with self._cosmos.open_container(self._origin.container) as proxy:
+            found = proxy.query_items(query, parameters=parameters, feed_range=feed_range, max_item_count=_PAGE)
+            pages = found.by_page()
+        while True:
+            with self._cosmos.open_container(self._origin.container):
+                page = next(pages, None)
+                headers = found.get_response_headers()
+                items = [] if page is None else list(page)
+            if page is None:
+                break
+            self.usage.add(float(headers.get(_CHARGE, 0)))
+            self._now = max(self._now, read_seconds(headers))
+            yield from items
+
+
+def _bounds(window: Window) -> list[JsonObject]:
+    low = _BEGINNING if window.low is None else window.low
+    return [{"name": "@low", "value": low}, {"name": "@high", "value": window.high}]
+
+
+def _properties(paths: Sequence[str]) -> list[str]:
+    """Return the properties that hold the partition key: whole, so that they are read like those of a document."""
+    names = {path.strip("/").split("/")[0].strip('"') for path in paths}
+    if any('"' in name or "\\" in name for name in names):
+        raise FatalError(f"The partition key {', '.join(paths)} cannot be written in a query: its name has a quote.")
+    return [f'c["{name}"]' for name in sorted(names - {"id"})]

@@ -1,0 +1,274 @@
+"""Where runs of reconcile, their findings and reports are kept."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from cdc.core.documents import Held, Identity, State, Version, canonical_json
+from cdc.postgres.database import Database
+from cdc.postgres.statements import statement
+from cdc.reconcile.drift import Kind, Suspect, Window
+from cdc.reconcile.run import Finding, Progress, Run
+
+_ALL = tuple(Kind)
+
+
+class PostgresRuns:
+    """Begin, keep and end runs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def begin(
+        self,
+        containers: Sequence[str],
+        mode: str,
+        *,
+        repair: bool,
+        sample: int | None,
+        max_request_units: float,
+        max_deletes: int | None = None,
+    ) -> tuple[int, list[str]]:
+        """Begin a run of each container that has none; return the reconciliation's id and these containers."""
+        parameters: dict[str, object] = {
+            "containers": list(containers),
+            "mode": mode,
+            "repair": repair,
+            "sample": sample,
+            "max_request_units": max_request_units,
+            "progress": Progress(max_deletes=max_deletes).model_dump_json(),
+        }
+        with self._database.transaction() as connection:
+            (id_,) = connection.execute(statement("next_reconciliation")).fetchone() or (0,)
+            begun = connection.execute(statement("begin_reconciliation"), parameters | {"id": id_}).fetchall()
+        return id_, [container for (container,) in begun]
+
+    def list_incomplete(self, settle_seconds: float) -> set[str]:
+        """Return the containers of which all keys must be compared: a document is gone, and nobody said which."""
+        with self._database.connection() as connection:
+            rows = connection.execute(statement("list_incomplete"), {"settle_seconds": settle_seconds})
+            return {container for (container,) in rows}
+
+    def read_running(self, containers: Sequence[str]) -> list[str]:
+        """Return which of these containers have a run that is not over."""
+        with self._database.connection() as connection:
+            rows = connection.execute(statement("read_running"), {"containers": list(containers)})
+            return [container for (container,) in rows]
+
+    def load(self, container: str) -> Run | None:
+        """Return the run of a container that is not over."""
+        with self._database.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            row = cursor.execute(statement("load_reconciliation"), {"container": container}).fetchone()
+        return None if row is None else Run.model_validate(row)
+
+    def save(self, run: Run) -> None:
+        """Keep how far a run is."""
+        parameters = {"id": run.id, "container": run.container, "progress": run.progress.model_dump_json()}
+        with self._database.connection() as connection:
+            connection.execute(statement("save_reconciliation"), parameters)
+
+    def finish(self, run: Run, state: str, sentence: str | None) -> None:
+        """End a run with its report; what was not confirmed is dropped, what was not repaired is left."""
+        own = {"id": run.id, "reconciliation": run.id, "container": run.container}
+        with self._database.transaction() as connection:
+            connection.execute(statement("drop_suspects"), own)
+            connection.execute(statement("leave_drift"), own)
+            found = connection.execute(statement("count_drift"), own).fetchall()
+            compared = connection.execute(statement("read_compared"), own).fetchone()
+            observed = connection.execute(statement("read_observed"), own).fetchall()
+            report = _report(run.progress, found, compared, observed)
+            message = " ".join(filter(None, [sentence, *run.progress.notes])) or None
+            parameters = own | {"state": state, "message": message, "report": canonical_json(report)}
+            connection.execute(statement("finish_reconciliation"), parameters)
+            connection.execute(statement("forget_reconciliations"), own)
+            connection.execute(statement("forget_drift"), own)
+
+    def list_reports(self, before: int, limit: int) -> list[dict[str, Any]]:
+        """Return the reports of the newest reconciliations whose id is less than `before`."""
+        return self._reports(statement("list_reconciliations"), {"before": before, "limit": limit})
+
+    def read_reports(self, id_: int) -> list[dict[str, Any]]:
+        """Return the reports of one reconciliation."""
+        return self._reports(statement("read_reconciliation"), {"id": id_})
+
+    def newest_reports(self, containers: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the newest finished report of each container."""
+        return self._reports(statement("newest_reconciliations"), {"containers": list(containers)})
+
+    def list_drift(self, id_: int, limit: int) -> list[dict[str, Any]]:
+        """Return what a reconciliation found."""
+        return self._reports(statement("list_drift"), {"reconciliation": id_, "limit": limit})
+
+    def find_drift(self, number: int) -> dict[str, Any] | None:
+        """Return one thing that a reconcile found, with whose it is."""
+        with self._database.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(statement("find_drift"), {"number": number}).fetchone()
+
+    def _reports(self, query: Any, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
+        with self._database.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(query, parameters).fetchall()
+
+
+def _report(
+    progress: Progress, found: Sequence[Any], compared: tuple[Any, ...] | None, observed: Sequence[Any]
+) -> dict[str, object]:
+    drift = {kind.value: 0 for kind in Kind}
+    states = {"repaired": 0, "left": 0}
+    for kind, state, count, _ in found:
+        if state in states:
+            drift[kind] += count
+            states[state] += count
+    oldest = min((since for _, state, _, since in found if state == "left"), default=None)
+    completed_at, began_at, behind = compared or (None, None, 0)
+    return {
+        "ended_early": progress.ended_early,
+        **progress.figures.model_dump(),
+        "drift": drift,
+        **states,
+        "oldest_drift_since": None if oldest is None else oldest.isoformat(),
+        "max_deletes": progress.limits.orphaned,
+        "source_documents": progress.source_documents,
+        "ledger_documents": progress.ledger_documents,
+        "rotation": {
+            "every_key_compared_since": None if completed_at is None else completed_at.isoformat(),
+            "round_began_at": None if began_at is None else began_at.isoformat(),
+            "keys_of_this_round": behind,
+        },
+        "observations": [{"kind": kind, "path": path, "documents": count} for kind, path, count in observed],
+    }
+
+
+class PostgresFindings:
+    """Keep what runs find."""
+
+    def __init__(self, database: Database, settle_seconds: float) -> None:
+        self._database = database
+        self._settle_seconds = settle_seconds
+
+    def leave_out_found(self, run: Run, identities: Sequence[Identity]) -> list[Identity]:
+        """Return which of these documents the run has not found yet."""
+        by_key = {identity.key: identity for identity in identities}
+        if by_key:
+            with self._database.connection() as connection:
+                found = connection.execute(statement("read_found"), _own(run) | {"keys": list(by_key)}).fetchall()
+            for (key,) in found:
+                del by_key[key]
+        return list(by_key.values())
+
+    def add(self, run: Run, suspects: Sequence[Suspect]) -> None:
+        """Keep suspects, to be confirmed a settle time later."""
+        self._add([_document(run, each) | {"state": "suspected"} for each in suspects])
+
+    def add_different(self, run: Run, identities: Sequence[Identity], held: Mapping[Identity, Held]) -> None:
+        """Keep documents whose rows differ, for which there is nothing to confirm."""
+        suspects = [Suspect(each, Kind.DIFFERENT, held.get(each), None) for each in identities]
+        self._add([_document(run, each) | {"state": "drift"} for each in suspects])
+
+    def add_unclaimed(self, run: Run, rows: Sequence[tuple[str, str]]) -> None:
+        """Keep rows that nobody claims: they are reported and left."""
+        self._add([_row(run, table, key) | {"state": "left"} for table, key in rows])
+
+    def read(self, run: Run, state: str, kinds: Sequence[Kind], limit: int) -> list[Finding]:
+        """Return what is in a state; of suspects those that have settled."""
+        parameters = _own(run) | {
+            "state": state,
+            "kinds": [kind.value for kind in kinds],
+            "settle_seconds": self._settle_seconds,
+            "limit": limit,
+        }
+        with self._database.connection() as connection:
+            rows = connection.execute(statement("read_drift"), parameters).fetchall()
+        return [_finding(run.container, row) for row in rows]
+
+    def mark(self, marks: Sequence[tuple[int, Kind, str]]) -> None:
+        """Say what became of findings: number, kind, state."""
+        numbers, kinds, states = zip(*marks, strict=True)
+        parameters = {"numbers": list(numbers), "kinds": [kind.value for kind in kinds], "states": list(states)}
+        with self._database.connection() as connection:
+            connection.execute(statement("mark_drift"), parameters)
+
+    def count(self, run: Run, state: str) -> dict[Kind, int]:
+        """Count what is in a state by kind."""
+        with self._database.connection() as connection:
+            rows = connection.execute(statement("count_drift"), _own(run)).fetchall()
+        return {Kind(kind): count for kind, found, count, _ in rows if found == state}
+
+    def seconds_to_settle(self, run: Run) -> float | None:
+        """Return after how long the youngest suspect may be confirmed; None without suspects."""
+        parameters = _own(run) | {"settle_seconds": self._settle_seconds}
+        with self._database.connection() as connection:
+            row = connection.execute(statement("read_settling"), parameters).fetchone()
+        return None if row is None else row[0]
+
+    def _add(self, found: Sequence[Mapping[str, object]]) -> None:
+        if found:
+            with self._database.transaction() as connection:
+                connection.cursor().executemany(statement("add_drift"), found)
+
+
+class PostgresRotation:
+    """How far the keys of one container are compared."""
+
+    def __init__(self, database: Database, container: str) -> None:
+        self._database = database
+        self._own = {"container": container}
+
+    def read(self) -> tuple[int | None, int | None]:
+        """Return where the comparison of keys goes on, and where the count does."""
+        with self._database.connection() as connection:
+            connection.execute(statement("begin_rotation"), self._own)
+            row = connection.execute(statement("read_rotation"), self._own).fetchone()
+        return (None, None) if row is None else (row[0], row[1])
+
+    def turn(self, window: Window, next_ts: int | None) -> None:
+        """The keys of the next window are compared, and up to where; None when a round is over. Once is as twice."""
+        parameters = self._own | {"low": window.low, "high": window.high, "next_ts": next_ts}
+        with self._database.connection() as connection:
+            connection.execute(statement("turn_rotation"), parameters)
+
+    def complete(self, run: Run) -> None:
+        """All keys have been compared since this run began."""
+        with self._database.connection() as connection:
+            connection.execute(statement("complete_rotation"), self._own | {"id": run.id})
+
+    def keep_count(self, count_ts: int | None) -> None:
+        """The next count begins here."""
+        with self._database.connection() as connection:
+            connection.execute(statement("keep_count"), self._own | {"count_ts": count_ts})
+
+
+def _own(run: Run) -> dict[str, object]:
+    return {"reconciliation": run.id, "container": run.container}
+
+
+def _document(run: Run, suspect: Suspect) -> dict[str, object]:
+    identity, held, found = suspect.identity, suspect.held, suspect.found
+    return _own(run) | {
+        "key": identity.key,
+        "partition_key": identity.partition_key,
+        "id": identity.id,
+        "row_table": None,
+        "row_key": None,
+        "kind": suspect.kind.value,
+        "ts": held and held.version.ts,
+        "lsn": held and held.version.lsn,
+        "etag": held and held.version.etag,
+        "held_state": held and held.state.value,
+        "absence": held and held.absence,
+        "found_etag": found and found.etag,
+    }
+
+
+def _row(run: Run, table: str, row_key: str) -> dict[str, object]:
+    key = hashlib.sha256(canonical_json([table, row_key]).encode("ascii")).digest()
+    nothing = dict.fromkeys(("partition_key", "id", "ts", "lsn", "etag", "held_state", "absence", "found_etag"))
+    return _own(run) | nothing | {"key": key, "row_table": table, "row_key": row_key, "kind": Kind.UNCLAIMED.value}
+
+
+def _finding(container: str, row: Sequence[Any]) -> Finding:
+    number, partition_key, id_, kind, ts, lsn, etag, held_state, absence, found_etag = row
+    held = None if ts is None else Held(Version(ts, lsn, etag), State(held_state), absence)
+    found = None if found_etag is None else Version(0, None, found_etag)
+    return Finding(number, Suspect(Identity(container, partition_key, id_), Kind(kind), held, found))

@@ -1,0 +1,163 @@
+"""Compare the mapped tables of one container with the ledger, and with rows that were mapped again."""
+
+import json
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from psycopg.sql import SQL, Composed, Identifier
+from sqlalchemy import Table
+
+from cdc.core.documents import Identity
+from cdc.core.errors import DocumentError
+from cdc.core.mapping import Mapper, Values
+from cdc.core.writes import Write
+from cdc.postgres.database import Connection, Database
+from cdc.postgres.ledger import write_row_key
+from cdc.postgres.rows import key_taker, name_values, primary_key, type_name
+from cdc.postgres.statements import statement
+
+
+class PostgresTablesSide:
+    """Ask the mapped tables of one container."""
+
+    def __init__(self, database: Database, mapper: Mapper[Any]) -> None:
+        self._database = database
+        self._mapper = mapper
+
+    def find_lost(self, limit: int) -> list[Identity]:
+        """Return documents whose root row is not there, although the ledger says that it was written."""
+        root = self._mapper.tables[0]
+        query = SQL(
+            "select d.partition_key, d.id from cdc.document d left join {} t on {} "
+            "where d.container = %s and d.state = 'applied' and d.row_key is not null and {} is null limit %s"
+        ).format(_table(root), _claims(root, len(primary_key(root))), Identifier("t", primary_key(root)[0]))
+        container = self._mapper.container
+        with self._database.connection() as connection:
+            return [Identity(container, *row) for row in connection.execute(query, [container, limit])]
+
+    def find_unclaimed(self, limit: int) -> list[tuple[str, str]]:
+        """Return rows, by table and key, whose root key no document of the ledger claims."""
+        found: list[tuple[str, str]] = []
+        with self._database.connection() as connection:
+            for table in self._mapper.tables:
+                rows = connection.execute(self._unclaimed(table), [self._mapper.container, limit - len(found)])
+                found += [(str(table), write_row_key(row)) for row in rows]
+        return found
+
+    def _unclaimed(self, table: Table) -> Composed:
+        width = len(primary_key(self._mapper.tables[0]))
+        return SQL(
+            "select {} from {} t where not exists ("
+            "select from cdc.document d where d.container = %s and d.row_key is not null and {}) limit %s"
+        ).format(_columns("t", primary_key(table)), _table(table), _claims(table, width))
+
+    def find_different(self, writes: Sequence[Write]) -> tuple[int, list[Identity]]:
+        """Compare rows by value with those that stand there, as far as the ledger has the same versions.
+
+        A difference needs no second look: ledger and rows are read in one snapshot. Returns how many documents were
+        compared, and which of them differ.
+        """
+        if not writes:
+            return 0, []
+        try:
+            with self._database.transaction() as connection:
+                connection.execute("set transaction isolation level repeatable read, read only")
+                return self._find_different(connection, writes)
+        except DocumentError:
+            if len(writes) == 1:  # what PostgreSQL has no form for cannot be what stands there
+                return 1, [writes[0].change.identity]
+        middle = len(writes) // 2
+        (one, left), (two, right) = self.find_different(writes[:middle]), self.find_different(writes[middle:])
+        return one + two, left + right
+
+    def _find_different(self, connection: Connection, writes: Sequence[Write]) -> tuple[int, list[Identity]]:
+        by_key = {write.change.key: write for write in writes}
+        applied = connection.execute(statement("read_applied_rows"), {"keys": list(by_key)}).fetchall()
+        same = [(by_key[key], row_key) for key, etag, row_key in applied if by_key[key].change.version.etag == etag]
+        keys = {write.change.key: self._row_key(write) for write, _ in same}
+        differing = {write.change.key for write, row_key in same if keys[write.change.key] != row_key}
+        mapped = [write for write, _ in same if write.rows.root is not None]
+        wrong = self._find_wrong(connection, mapped)
+        differing |= {write.change.key for write in mapped if keys[write.change.key] in wrong}
+        return len(same), [by_key[key].change.identity for key in sorted(differing)]
+
+    def _row_key(self, write: Write) -> str | None:
+        root = write.rows.root
+        return None if root is None else write_row_key(key_taker(self._mapper.tables[0])(root))
+
+    def _find_wrong(self, connection: Connection, writes: Sequence[Write]) -> set[str]:
+        """Return the keys of root rows under which the tables hold other rows than these."""
+        root, *children = self._mapper.tables
+        roots = [write.rows.root for write in writes if write.rows.root is not None]
+        if not roots:
+            return set()
+        parents = _write_json(root, roots)
+        found = connection.execute(_differing(root, len(primary_key(root))), {"rows": parents}).fetchall()
+        for table in children:
+            rows = [row for write in writes for row in write.rows.children.get(table.name, ())]
+            parameters = {"rows": _write_json(table, rows), "parents": parents}
+            found += connection.execute(_differing(table, len(primary_key(root))), parameters).fetchall()
+            found += connection.execute(_surplus(table, root), parameters).fetchall()
+        return {write_row_key(row) for row in found}
+
+
+def _differing(table: Table, width: int) -> Composed:
+    """Build the question which of these rows are not there, or hold other values."""
+    key = primary_key(table)
+    names = [column.name for column in table.columns]
+    return SQL("select distinct {} from {} left join {} t on {} where {} is null or ({}) is distinct from ({})").format(
+        _columns("s", key[:width]), _rows(table, "s", "rows", names), _table(table), _same("t", "s", key, key),
+        Identifier("t", key[0]), _columns("t", names), _columns("s", names),
+    )  # fmt: skip
+
+
+def _surplus(table: Table, root: Table) -> Composed:
+    """Build the question below which of these root rows there are child rows that should not be there."""
+    key, parent_key = primary_key(table), primary_key(root)
+    inner = key[: len(parent_key)]
+    return SQL("select distinct {} from {} t join {} on {} where not exists (select from {} where {})").format(
+        _columns("t", inner), _table(table), _rows(root, "p", "parents", parent_key),
+        _same("t", "p", inner, parent_key), _rows(table, "s", "rows", key), _same("t", "s", key, key),
+    )  # fmt: skip
+
+
+def _rows(table: Table, alias: str, parameter: str, names: Sequence[str]) -> Composed:
+    # A type name comes from a table declaration of this project, never from input.
+    types = {column.name: SQL(type_name(column)) for column in table.columns}
+    columns = SQL(", ").join(SQL("{} {}").format(Identifier(name), types[name]) for name in names)
+    return SQL("jsonb_to_recordset(%({})s::jsonb) as {} ({})").format(SQL(parameter), Identifier(alias), columns)
+
+
+def _claims(table: Table, width: int) -> Composed:
+    """Build the condition that a document's row key, a JSON array, is the root key of a row."""
+    columns = list(table.primary_key.columns)[:width]
+    return SQL(" and ").join(
+        SQL("{} = (d.row_key::jsonb ->> {})::{}").format(Identifier("t", column.name), place, SQL(type_name(column)))
+        for place, column in enumerate(columns)
+    )
+
+
+def _table(table: Table) -> Identifier:
+    return Identifier(*str(table).split("."))
+
+
+def _columns(alias: str, names: Sequence[str]) -> Composed:
+    return SQL(", ").join(Identifier(alias, name) for name in names)
+
+
+def _same(left: str, right: str, ours: Sequence[str], theirs: Sequence[str]) -> Composed:
+    pairs = zip(ours, theirs, strict=True)
+    return SQL(" and ").join(SQL("{} = {}").format(Identifier(left, a), Identifier(right, b)) for a, b in pairs)
+
+
+def _write_json(table: Table, rows: Sequence[Values]) -> str:
+    return json.dumps([name_values(table, row) for row in rows], default=_write_value)
+
+
+def _write_value(value: object) -> str:
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return f"{value.days} days {value.seconds} seconds {value.microseconds} microseconds"
+    return str(value)

@@ -1,0 +1,130 @@
+"""Repairs in PostgreSQL: compare the ledger with what was noted, and set it only where it has not moved."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from cdc.core.documents import Change, Held, Identity, State, Version
+from cdc.core.errors import DocumentError, Wanted
+from cdc.core.mapping import Mapper
+from cdc.postgres import ledger, observations, rows
+from cdc.postgres.database import Connection, Database
+from cdc.postgres.rows import row_keys, write_rows
+from cdc.postgres.statements import statement
+from cdc.repair import blockers, parking
+from cdc.repair.letters import Mark
+from cdc.repair.reread import Note, Repair
+
+
+class PostgresRereadStore:
+    """Note what is held, and write what the source answered since; and the dead letters that ask for it."""
+
+    def __init__(
+        self, database: Database, *, backoff_seconds: float, settle_seconds: float, claim_seconds: float = 120
+    ) -> None:
+        self._database = database
+        self._backoff_seconds = backoff_seconds
+        self._claim_seconds = claim_seconds
+        self._settle_seconds = settle_seconds
+
+    def note(self, identities: Sequence[Identity]) -> dict[Identity, Note]:
+        """Return what is known of documents, before the source is asked about them."""
+        by_key = {identity.key: identity for identity in identities}
+        parameters = {"keys": list(by_key), "settle_seconds": self._settle_seconds}
+        with self._database.connection() as connection:
+            return {
+                by_key[key]: _note(*rest) for key, *rest in connection.execute(statement("note_documents"), parameters)
+            }
+
+    def repair(self, mapper: Mapper[Any], repairs: Sequence[Repair]) -> bool:
+        """Write all of them in one transaction; write nothing and return False where the ledger has moved."""
+        try:
+            with self._database.transaction() as connection:
+                self._repair(connection, mapper, repairs)
+        except _OvertakenError:
+            return False
+        except DocumentError as error:
+            write = repairs[0].write
+            if write is None or len(repairs) > 1:
+                raise
+            raise DocumentError(blockers.explain(self._database, mapper, write, error.problem)) from None
+        found = observations.collect(repair.write for repair in repairs if repair.write is not None)
+        observations.count(self._database, mapper.container, found)
+        return True
+
+    def doubt(self, change: Change) -> None:
+        """Have a document read again after the settle time, because the source gives an answer that needs a second."""
+        message = "the source says that it is gone, or has an older version"
+        with self._database.transaction() as connection:
+            parking.doubt(connection, change, message, self._settle_seconds)
+
+    def find_holder(self, mapper: Mapper[Any], row: Wanted) -> Identity | None:
+        """Return the document that holds a root row of this container."""
+        if row.table != str(mapper.tables[0]):
+            return None
+        with self._database.connection() as connection:
+            return ledger.read_holder(connection, mapper.container, row.key)
+
+    def claim(self, containers: Sequence[str], limit: int) -> list[Identity]:
+        """Take letters that are due, in a short transaction of its own."""
+        with self._database.transaction() as connection:
+            return parking.claim(connection, containers, limit, self._claim_seconds)
+
+    def postpone(self, identity: Identity) -> None:
+        """Give a claimed letter back, because its document could not be read."""
+        with self._database.transaction() as connection:
+            parking.postpone(connection, identity.key, self._backoff_seconds)
+
+    def release(self, identity: Identity) -> None:
+        """Give a claimed letter back, because somebody else has written its document meanwhile."""
+        with self._database.transaction() as connection:
+            parking.release(connection, identity.key)
+
+    def _repair(self, connection: Connection, mapper: Mapper[Any], repairs: Sequence[Repair]) -> None:
+        freed = _write_ledger(connection, mapper, repairs)
+        written = [repair.write for repair in repairs if repair.write is not None and repair.write.problem is None]
+        rows.delete_keys(connection, mapper.tables, freed)
+        for write in written:  # one by one: an earlier one may free a unique value for a later one
+            write_rows(connection, mapper, [write])
+        keys = row_keys(mapper, {write.change.key: write for write in written})
+        turnover = parking.Turnover(str(mapper.tables[0]), freed, list(keys.values()))
+        letters = parking.lock(connection, [repair.change for repair in repairs], turnover)()
+        for repair in repairs:
+            self._write_letter(connection, repair, repair.note.letter if repair.change.key in letters else None)
+        parking.wake(connection, turnover)
+
+    def _write_letter(self, connection: Connection, repair: Repair, mark: Mark | None) -> None:
+        if repair.write is not None and repair.write.problem is not None:
+            if mark is None:
+                parking.park(connection, [repair.write], self._backoff_seconds)
+            else:
+                parking.park_again(connection, repair.write, mark, self._backoff_seconds)
+        elif mark is not None:
+            parking.answer(connection, [mark])
+
+
+class _OvertakenError(Exception):
+    """The ledger has moved since it was noted."""
+
+
+def _write_ledger(connection: Connection, mapper: Mapper[Any], repairs: Sequence[Repair]) -> list[str]:
+    held = ledger.lock(connection, [repair.change.key for repair in repairs])
+    if any(held.get(repair.change.key) != repair.note.held for repair in repairs):
+        raise _OvertakenError
+    writes = {repair.change.key: repair.write for repair in repairs if repair.write is not None}
+    keys = row_keys(mapper, writes)
+    known = [write for key, write in writes.items() if key in held]
+    new = [write for key, write in writes.items() if key not in held]
+    abandoned = dict(ledger.replace(connection, mapper.container, known, keys)())
+    abandoned.update(ledger.upsert(connection, mapper.container, new, keys)())
+    if abandoned.keys() != writes.keys():
+        raise _OvertakenError  # one that nobody held came meanwhile
+    return [key for key in abandoned.values() if key is not None]
+
+
+def _note(
+    ts: int | None, lsn: int | None, etag: str, state: str, absence: bool,
+    number: int | None, revision: int, due: bool, settled: bool, doubted_etag: str | None,
+) -> Note:  # fmt: skip
+    held = None if ts is None else Held(Version(ts, lsn, etag), State(state), absence)
+    letter = None if number is None or not due else Mark(number, revision)
+    return Note(held, letter, waits=number is not None, settled=settled, doubted_etag=doubted_etag)

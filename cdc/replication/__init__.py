@@ -1,0 +1,1 @@
+"""Batches of changes, from the change feed to the committed rows."""

@@ -1,0 +1,52 @@
+"""One delivery of a change feed: from the items that the host hands over to the committed rows."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from cdc.core import feed_items
+from cdc.core.documents import JsonObject
+from cdc.core.feed_items import FeedMode
+from cdc.core.mapping import Mapper
+from cdc.core.writes import Outcome
+from cdc.postgres.containers import ConfirmedSource, PostgresFeedStates
+from cdc.replication.batch import Sink, replicate
+
+logger = logging.getLogger(__name__)
+
+
+class Delivery:
+    """Read what a change feed delivers, and apply it."""
+
+    def __init__(self, mode: FeedMode, source: ConfirmedSource, feed_states: PostgresFeedStates, sink: Sink) -> None:
+        self._mode = mode
+        self._source = source
+        self._feed_states = feed_states
+        self._sink = sink
+
+    def apply(self, mapper: Mapper[Any], items: Sequence[JsonObject]) -> Outcome:
+        """Apply one batch of a change feed; raise only when the whole batch must be delivered again."""
+        container, mode = mapper.container, self._mode
+        feed_items.check_mode(mode, container, items)
+        paths = self._source.confirm(container, feed_items.documents(mode, items)).partition_key_paths
+        delivered = feed_items.read_delivered(mode, container, paths, items)
+        # Before they are applied: noted twice is better than not at all.
+        self._feed_states.note_nameless_deletes(container, delivered.nameless)
+        outcome = replicate(mapper, delivered.changes, self._sink)
+        _log(container, outcome, delivered.nameless)
+        return outcome
+
+
+def _log(container: str, outcome: Outcome, nameless: int) -> None:
+    logger.info(
+        "applied a batch of %s: %d applied, %d deleted, %d stale, %d undecided, %d parked",
+        container, outcome.applied, outcome.deleted, outcome.stale, outcome.undecided, outcome.parked,
+    )  # fmt: skip
+    for problem in outcome.problems:
+        logger.warning("parked a document of %s: %s at %s: %s", container, problem.kind, problem.path, problem.message)
+    if outcome.gaps or nameless:
+        logger.warning(
+            "the change feed of %s has gaps: %d documents changed before versions that came, "
+            "%d deletes do not say of which document; the next reconcile finds them",
+            container, outcome.gaps, nameless,
+        )  # fmt: skip

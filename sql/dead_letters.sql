@@ -1,0 +1,197 @@
+-- Dead letters (cdc/repair): parking, reading again, and what a letter waits for.
+
+-- name: note_documents
+-- What ledger and dead letters say of documents before the source is asked about them.
+select k.key, d.ts, d.lsn, d.etag, d.state, d.absence, l.number, l.revision,
+    -- An undecided letter is younger than what the source may still answer, until it is due.
+    coalesce(l.kind <> 'undecided' or l.next_attempt_at <= now(), false) as due,
+    coalesce(
+        l.doubted_at + make_interval(secs => %(settle_seconds)s) <= now()
+            and coalesce(d.applied_at < l.doubted_at, true),
+        false
+    ) as settled,
+    l.etag as doubted_etag
+from unnest(%(keys)b::bytea[]) as k (key)
+left join cdc.document d on d.key = k.key
+left join cdc.dead_letter l on l.key = k.key;
+
+-- name: lock_letters
+-- The letters that a transaction will clear, replace or wake, in the lock order of all writers.
+select key from cdc.dead_letter
+where key = any(%(keys)b)
+   or (wanted_table = %(table)s and wanted_key = any(%(freed)b::text[] || %(written)b::text[]))
+order by key for update;
+
+-- name: park
+-- One letter for each document. An undecided letter stays until a newer version replaces it: it alone knows
+-- that the ledger's version may not be the newest. Of several it keeps the greatest ts and lsn, so that only a version
+-- that is surely newer than all of them answers it. It is due when its second is over, whatever the source's clock.
+insert into cdc.dead_letter as held
+    (key, container, partition_key, id, ts, lsn, etag, kind, path, message, wanted_table, wanted_key, next_attempt_at)
+values (
+    %(key)s, %(container)s, %(partition_key)s, %(id)s, %(ts)s, %(lsn)s, %(etag)s, %(kind)s, %(path)s, %(message)s,
+    %(wanted_table)s, %(wanted_key)s,
+    case
+        when %(kind)s = 'undecided' then least(to_timestamp(%(ts)s + 2), now() + interval '10 seconds')
+        when %(kind)s in ('conflict', 'missing_parent') then now() + make_interval(secs => %(backoff_seconds)s)
+    end
+)
+on conflict (key) do update set
+    ts = greatest(excluded.ts, case excluded.kind when 'undecided' then held.ts end),
+    lsn = greatest(excluded.lsn, case excluded.kind when 'undecided' then held.lsn end),
+    etag = excluded.etag, kind = excluded.kind, path = excluded.path, message = excluded.message, state = 'waiting',
+    wanted_table = excluded.wanted_table, wanted_key = excluded.wanted_key, attempts = 0, revision = held.revision + 1,
+    next_attempt_at = excluded.next_attempt_at, parked_at = now(), doubted_at = null, claimed_until = null
+where held.kind <> 'undecided' or excluded.kind = 'undecided'
+   or (excluded.ts > held.ts and coalesce(excluded.lsn >= held.lsn, true));
+
+-- name: park_again
+-- A letter whose document was read again and refused again: what waits for another document has five tries. Those
+-- that it had while it waited for something else do not count: for that row it was not known to wait, so that whoever
+-- freed or wrote the row meanwhile has not woken it. A version that nobody wants read again stays so.
+update cdc.dead_letter l set
+    ts = %(ts)s, lsn = %(lsn)s, etag = %(etag)s, kind = %(kind)s, path = %(path)s, message = %(message)s,
+    wanted_table = %(wanted_table)s, wanted_key = %(wanted_key)s, attempts = n.attempts,
+    state = case
+        when l.state = 'discarded' and l.etag = %(etag)s then 'discarded'
+        when n.waits and n.attempts >= 5 then 'exhausted'
+        else 'waiting'
+    end,
+    next_attempt_at = case
+        when n.waits then now() + make_interval(secs => %(backoff_seconds)s * 2 ^ least(n.attempts, 5))
+    end,
+    revision = l.revision + 1, doubted_at = null, claimed_until = null
+from (
+    select number, waits, case when same then attempts + 1 else 0 end
+    from cdc.dead_letter
+    cross join lateral (select
+        %(kind)s in ('conflict', 'missing_parent'),
+        (%(kind)s in ('conflict', 'missing_parent')) = (kind in ('conflict', 'missing_parent'))
+            and (wanted_table, wanted_key) is not distinct from (%(wanted_table)s::text, %(wanted_key)s::text)
+    ) as k (waits, same)
+    where number = %(number)s
+) as n (number, waits, attempts)
+where l.number = n.number and l.revision = %(revision)s;
+
+-- name: doubt
+-- An answer of the source that must be repeated after the settle time before it is believed. The same answer, which the
+-- etag tells, does not begin that time anew, unless the ledger has changed.
+insert into cdc.dead_letter as held
+    (key, container, partition_key, id, ts, lsn, etag, kind, path, message, doubted_at, next_attempt_at)
+values (
+    %(key)s, %(container)s, %(partition_key)s, %(id)s, %(ts)s, %(lsn)s, %(etag)s, 'undecided', '_ts', %(message)s,
+    now(), now() + make_interval(secs => %(settle_seconds)s)
+)
+on conflict (key) do update set
+    (doubted_at, next_attempt_at) = (
+        select s.since, s.since + make_interval(secs => %(settle_seconds)s)
+        from (
+            select case
+                when held.etag = excluded.etag
+                    and not exists (select from cdc.document d where d.key = held.key and d.applied_at >= held.doubted_at)
+                then coalesce(held.doubted_at, excluded.doubted_at) else excluded.doubted_at
+            end
+        ) as s (since)
+    ),
+    etag = excluded.etag, revision = held.revision + 1, state = 'waiting', claimed_until = null;
+
+-- name: claim_letters
+-- Letters that are due, for one retry; another one does not see them until it is over or the claim has run out.
+update cdc.dead_letter l set claimed_until = now() + make_interval(secs => %(claim_seconds)s)
+from (
+    select key from cdc.dead_letter
+    where state = 'waiting' and next_attempt_at <= now() and coalesce(claimed_until <= now(), true)
+      and container = any(%(containers)s::text[])
+    order by next_attempt_at limit %(limit)s for update skip locked
+) as due
+where l.key = due.key
+returning l.container, l.partition_key, l.id;
+
+-- name: postpone_letter
+-- A letter whose document could not be read now.
+update cdc.dead_letter set next_attempt_at = now() + make_interval(secs => %(backoff_seconds)s), claimed_until = null
+where key = %(key)s;
+
+-- name: release_letter
+-- A letter whose document somebody else has written meanwhile: it is due still, if it is there still.
+update cdc.dead_letter set claimed_until = null where key = %(key)s;
+
+-- name: answer_letters
+-- The letters that were there before the source was asked; one that came or changed meanwhile stays.
+delete from cdc.dead_letter l
+using unnest(%(numbers)b::bigint[], %(revisions)b::bigint[]) as s (number, revision)
+where l.number = s.number and l.revision = s.revision;
+
+-- name: wake_letters
+-- What waited for these rows is due: a conflict for its row to be free, all others for theirs to be written. A try
+-- that began before leaves the letter as it is.
+update cdc.dead_letter set
+    state = 'waiting', attempts = 0, next_attempt_at = now(), claimed_until = null, revision = revision + 1
+where wanted_table = %(table)s and state <> 'discarded'
+  and (
+      wanted_key = any(%(freed)b::text[])
+      or (wanted_key = any(%(written)b::text[]) and path <> 'document_row_key_unique')
+  );
+
+-- name: clear_letters
+-- A version that applied answers the letters of the versions before it; an undecided one must be surely before it.
+delete from cdc.dead_letter l
+using unnest(%(keys)b::bytea[], %(ts)b::bigint[], %(lsns)b::bigint[]) as s (key, ts, lsn)
+where l.key = s.key and (l.kind <> 'undecided' or (s.ts > l.ts and coalesce(s.lsn >= l.lsn, true)));
+
+-- name: list_letters
+-- A page of dead letters, in the order in which their documents were first parked.
+select number, container, partition_key, id, kind, path, message, state, attempts, parked_at, next_attempt_at
+from cdc.dead_letter
+where number > %(after)s
+  and (%(number)s::bigint is null or number = %(number)s)
+  and (%(container)s::text is null or container = %(container)s)
+  and (%(kind)s::text is null or kind = %(kind)s)
+  and (%(state)s::text is null or state = %(state)s)
+order by number limit %(limit)s;
+
+-- name: replay_letters
+-- Letters that are read again by the next retry. One that must wait for its second, or for a second answer, does.
+-- A discarded letter is meant only where it is named. A try that began before leaves the letter as it is.
+with chosen as (
+    select key from cdc.dead_letter
+    where (%(number)s::bigint is null or number = %(number)s)
+      and (%(container)s::text is null or container = %(container)s)
+      and (%(kind)s::text is null or kind = %(kind)s)
+      and (%(number)s::bigint is not null or state <> 'discarded')
+    order by key for update
+)
+update cdc.dead_letter l set
+    state = 'waiting', attempts = 0, claimed_until = null, revision = l.revision + 1,
+    next_attempt_at = case when l.kind = 'undecided' or l.doubted_at is not null then l.next_attempt_at else now() end
+from chosen where l.key = chosen.key;
+
+-- name: discard_letter
+-- A letter that nobody wants read again. An undecided one is a change that is not in PostgreSQL yet: it stays.
+update cdc.dead_letter set state = 'discarded', next_attempt_at = null, revision = revision + 1
+where number = %(number)s and kind <> 'undecided' and doubted_at is null;
+
+-- name: read_unique_columns
+-- The table and the columns of a unique index among these tables.
+select n.nspname || '.' || t.relname as table, array_agg(a.attname::text order by k.place) as columns
+from pg_index i
+join pg_class c on c.oid = i.indexrelid
+join pg_class t on t.oid = i.indrelid
+join pg_namespace n on n.oid = t.relnamespace
+cross join lateral unnest(i.indkey) with ordinality as k (attnum, place)
+left join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+where c.relname = %(constraint)s and i.indrelid = any(%(tables)s::regclass[])
+group by 1;
+
+-- name: read_referenced_key
+-- The table that a foreign key points to, and the columns that hold its primary key, in that key's order.
+select n.nspname || '.' || t.relname as table, array_agg(a.attname::text order by p.place) as columns
+from pg_constraint f
+join pg_class t on t.oid = f.confrelid
+join pg_namespace n on n.oid = t.relnamespace
+join pg_index i on i.indrelid = f.confrelid and i.indisprimary
+cross join lateral unnest(i.indkey) with ordinality as p (attnum, place)
+cross join lateral unnest(f.confkey, f.conkey) as k (theirs, ours)
+join pg_attribute a on a.attrelid = f.conrelid and a.attnum = k.ours and k.theirs = p.attnum
+where f.contype = 'f' and f.conname = %(constraint)s and f.conrelid = any(%(tables)s::regclass[])
+group by 1;

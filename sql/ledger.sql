@@ -1,0 +1,66 @@
+-- The ledger (cdc/postgres/ledger.py). A line "-- name: x" begins a statement, the comment lines after it describe it.
+
+-- name: read_held
+-- The unlocked read that drops what is stale before anything is mapped.
+select key, ts, lsn, etag, state, absence from cdc.document where key = any(%(keys)b);
+
+-- name: upsert_documents
+-- The ledger under its version guard. Returns the winners.
+-- The guard is the NEWER verdict of cdc/core/ordering.py, 10 its ABSENCE_SECONDS, or the SAME verdict of what is applied again.
+-- A delete event has no etag of its own.
+-- The source is what cdc/postgres/arrays.py has sent, in key order, which is the lock order of all writers: a subquery of arrays
+-- alone yields them as they are, so that ORDER BY would only sort them again. Beside a join it would be needed.
+insert into cdc.document as held (key, container, partition_key, id, ts, lsn, etag, row_key, state, absence)
+select s.key, %s, s.partition_key, s.id, s.ts, s.lsn, s.etag, s.row_key, s.state, s.absence
+from {source}
+on conflict (key) do update set
+    ts = excluded.ts,
+    lsn = coalesce(excluded.lsn, case when excluded.ts = held.ts and excluded.etag = held.etag then held.lsn end),
+    etag = coalesce(nullif(excluded.etag, ''), held.etag),
+    row_key = case when excluded.state = 'parked' then held.row_key else excluded.row_key end,
+    abandoned_row_key = case
+        when excluded.state <> 'parked' and held.row_key is distinct from excluded.row_key then held.row_key
+    end,
+    state = excluded.state,
+    absence = excluded.absence,
+    applied_at = now()
+where (
+        (excluded.ts > held.ts and coalesce(excluded.lsn >= held.lsn, true))
+        or (
+            excluded.ts = held.ts and excluded.lsn > held.lsn
+            and (excluded.etag <> held.etag or excluded.etag = '')
+        )
+        or ({reapplies} and excluded.ts = held.ts and excluded.etag = held.etag and held.state <> 'deleted')
+    )
+    and not (
+        held.state = 'deleted'
+        and (
+            (excluded.etag <> '' and excluded.etag = held.etag)
+            or (held.absence and excluded.state <> 'deleted' and abs(excluded.ts - held.ts) <= 10)
+        )
+    )
+returning key, abandoned_row_key;
+
+-- name: lock_documents
+-- What the ledger holds, locked in the order of all writers, before a repair compares and sets it.
+select key, ts, lsn, etag, state, absence from cdc.document where key = any(%(keys)b) order by key for update;
+
+-- name: replace_documents
+-- The ledger without a guard, for repairs that hold the lock and have compared. Returns what upsert_documents returns.
+-- The source is what cdc/postgres/arrays.py has sent.
+update cdc.document as held set
+    ts = s.ts,
+    lsn = s.lsn,
+    etag = s.etag,
+    row_key = case when s.state = 'parked' then held.row_key else s.row_key end,
+    abandoned_row_key = case when s.state <> 'parked' and held.row_key is distinct from s.row_key then held.row_key end,
+    state = s.state,
+    absence = s.absence,
+    applied_at = now()
+from (select %s::text) as c (container), {source}
+where held.key = s.key and held.container = c.container
+returning held.key, held.abandoned_row_key;
+
+-- name: read_holder
+-- The document that holds a row.
+select partition_key, id from cdc.document where container = %(container)s and row_key = %(row_key)s;
