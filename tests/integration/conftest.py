@@ -2,6 +2,8 @@
 
 import pytest
 
+from cdc.core.source_container import SourceContainer
+from cdc.postgres.containers import PostgresFeedStates, confirm
 from cdc.replication import batch
 from cdc.replication.sink import PostgresSink
 from local.cosmos import CosmosServer
@@ -34,3 +36,10 @@ def cosmos():
     """A Cosmos server with two physical partitions."""
     with CosmosServer(port=0, physical_partitions=2) as server:
         yield server
+
+
+@pytest.fixture
+def feeds(database):
+    """The feeds of a container that was seen."""
+    confirm(database, SourceContainer("Accounts", "account", "AAAAAIAAAAA=", ("/id",)))
+    return PostgresFeedStates(database)

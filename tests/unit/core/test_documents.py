@@ -6,10 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdc.core.documents import Identity, State, canonical_json
-from cdc.core.errors import Problem, ProblemKind
-from cdc.core.writes import Outcome, Write
-from tests.builders import a_change
+from cdc.core.documents import Identity, canonical_json
 
 scalars = st.none() | st.booleans() | st.integers(-5, 5) | st.floats(-5, 5) | st.text(max_size=3) | st.just({})
 partition_keys = scalars | st.lists(scalars, min_size=2, max_size=3)
@@ -110,23 +107,3 @@ def test_identities_agree_with_their_keys(one, other):
 def test_canonical_json(value, text):
     """A value has one text."""
     assert canonical_json(value) == text
-
-
-def test_state_follows_from_the_write():
-    """A problem parks, a delete leaves a tombstone, everything else is applied."""
-    problem = Problem(ProblemKind.MAPPING, "$", "wrong")
-
-    assert Write(a_change()).state is State.APPLIED
-    assert Write(a_change(body=None)).state is State.DELETED
-    assert Write(a_change(), problem=problem).state is State.PARKED
-    assert Write.read_again(a_change()).undecided
-
-
-def test_outcomes_add_up():
-    """The outcome of a batch is the sum of its parts."""
-    problem = Problem(ProblemKind.DATA, "$", "wrong")
-
-    total = Outcome(applied=1, deleted=2, stale=3) + Outcome(applied=4, undecided=5, problems=(problem,))
-
-    assert total == Outcome(applied=5, deleted=2, stale=3, undecided=5, problems=(problem,))
-    assert total.parked == 1

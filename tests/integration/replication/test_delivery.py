@@ -1,6 +1,4 @@
-"""What a change feed leaves out is noted where the next reconcile finds it, and old tombstones go."""
-
-from datetime import UTC, datetime, timedelta
+"""What a change feed leaves out is noted where the next reconcile finds it."""
 
 import pytest
 
@@ -10,24 +8,15 @@ from cdc.core.errors import FatalError
 from cdc.core.feed_items import FeedMode, read_delivered
 from cdc.core.source_container import SourceContainer
 from cdc.cosmos.account import CosmosAccount
-from cdc.operations import tombstones
-from cdc.operations.tombstones import prune
-from cdc.postgres.containers import PostgresFeedStates, confirm
 from cdc.replication.batch import replicate
 from cdc.runtime import Runtime
 from mappers import MAPPERS
 from mappers.accounts import ACCOUNTS
 from tests.builders import TS, a_change, a_version, an_account
+from tests.integration.postgres.test_feed_states import the_feed
 from tests.integration.test_runtime import SETTINGS
 
 ALL, LATEST = FeedMode.ALL_VERSIONS, FeedMode.LATEST_VERSION
-
-
-@pytest.fixture
-def feeds(database):
-    """The feeds of a container that was seen."""
-    confirm(database, SourceContainer("Accounts", "account", "AAAAAIAAAAA=", ("/id",)))
-    return PostgresFeedStates(database)
 
 
 @pytest.fixture
@@ -65,34 +54,6 @@ def a_delete(lsn, follows, **metadata):
     """Build an item that tells of a delete."""
     known = {"operationType": "delete", "lsn": lsn, "crts": TS + lsn, "previousImageLSN": follows}
     return {"current": {}, "metadata": known | metadata}
-
-
-def the_feed(feeds):
-    """Return what is known of the one feed that was read."""
-    (feed,) = [feed for feed in feeds.read() if feed.container == "Accounts"]
-    return feed
-
-
-def test_a_feed_that_was_always_read_for_latest_versions_requires_nothing(feeds):
-    """It begins where CHANGE_FEED_START says."""
-    feeds.note_mode("Accounts", LATEST)
-
-    feed = the_feed(feeds)
-    assert (feed.mode, feed.backfill_since, feed.complete_reconcile_since) == (LATEST, None, None)
-
-
-@pytest.mark.parametrize("modes", [[ALL], [LATEST, ALL], [ALL, LATEST]])
-def test_a_feed_that_begins_anew_requires_a_backfill_and_a_reconcile(feeds, modes):
-    """It begins now: nobody has told what was before, or between the two modes."""
-    before = datetime.now(UTC)
-    for mode in modes:
-        feeds.note_mode("Accounts", mode)
-    since = the_feed(feeds).backfill_since
-
-    assert before <= since <= datetime.now(UTC)
-    assert the_feed(feeds).complete_reconcile_since == since
-    feeds.note_mode("Accounts", modes[-1])
-    assert the_feed(feeds).backfill_since == since
 
 
 def test_a_planted_gap_is_counted_and_its_document_suspected(start, feeds, observer):
@@ -205,37 +166,6 @@ def test_a_host_that_delivers_the_other_mode_is_told_at_the_first_page(start, mo
         start(mode).delivery.apply(ACCOUNTS, [item])
 
     assert observer.ledger() == {}
-
-
-def test_old_tombstones_go_and_are_not_needed_any_more(database, sink, observer):
-    """Young ones stay, those that a letter or a suspicion needs, and everything that is no tombstone."""
-    ids = ["old", "young", "suspect", "doubted", "live"]
-    replicate(ACCOUNTS, [a_change(id_, version=a_version(0, 1)) for id_ in ids], sink)
-    replicate(ACCOUNTS, [a_change(id_, version=a_version(1, 2, ""), body=None) for id_ in ids[:-1]], sink)
-    keys = {id_: Identity.of("Accounts", id_, id_).key for id_ in ids}
-    execute = observer.connection.execute
-    execute("update cdc.document set applied_at = now() - interval '40 days' where id <> '\"young\"'")
-    execute("insert into cdc.suspect (key, container) values (%s, 'Accounts')", [keys["suspect"]])
-    replicate(ACCOUNTS, [a_change("doubted", version=a_version(1, None, "other"))], sink)
-
-    pruned = prune(database, "Accounts", datetime.now(UTC) - timedelta(days=31))
-
-    assert pruned == 1
-    assert observer.states().keys() == set(ids) - {"old"}
-    assert prune(database, "UserProfiles", datetime.now(UTC)) == 0
-
-
-def test_tombstones_go_in_small_transactions_that_wait_for_nobody(database, sink, observer, connection, monkeypatch):
-    """However many there are; one that somebody writes meanwhile stays."""
-    monkeypatch.setattr(tombstones, "_AT_ONCE", 2)
-    deletes = [a_change(f"a{number}", version=a_version(0, 1, ""), body=None) for number in range(6)]
-    replicate(ACCOUNTS, deletes, sink)
-
-    with connection.transaction():
-        connection.execute("select from cdc.document where id = %s for update", ['"a3"'])
-        assert prune(database, "Accounts", datetime.now(UTC)) == 5
-
-    assert observer.states().keys() == {"a3"}
 
 
 def test_the_later_of_two_deletes_of_one_second_is_held(sink, observer):

@@ -8,7 +8,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from cdc.config import npgsql, postgres_url
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "deploying.md").read_text(encoding="utf-8")
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "deploying.md").read_text(encoding="utf-8")
 LOCAL = "Host=localhost;Database=app;Username=me"
 REMOTE = "Host=db.example.com;Database=app;Username=me"
 

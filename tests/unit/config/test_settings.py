@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 from cdc.config.settings import Phase, Settings
 from cdc.core.errors import SettingsError
 
-EXAMPLE = Path(__file__).parents[2] / "local.settings.example.json"
+EXAMPLE = Path(__file__).parents[3] / "local.settings.example.json"
 SECRET = "s3cret/Key=="
 VALID = {
     "COSMOS_CONNECTION": f"AccountEndpoint=https://localhost:8081/;AccountKey={SECRET};",
