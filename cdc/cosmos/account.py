@@ -25,7 +25,9 @@ from cdc.config.entra import no_token
 from cdc.core.documents import Identity, JsonObject, Reading
 from cdc.core.errors import CdcError, FatalError, RetentionError, TransientError
 from cdc.core.feed_items import FeedMode
+from cdc.core.feed_pages import FeedRange
 from cdc.core.source_container import SourceContainer
+from cdc.cosmos.continuation import write_feed_range
 
 _IDENTITY = "COSMOS_CONNECTION__accountEndpoint, __credential and __clientId"
 _SETUP = "Run python -m cdc setup."
@@ -148,7 +150,7 @@ class CosmosAccount:
 
     def read_end(self, container: str, bounds: JsonObject) -> str | None:
         """Return where the feed of all versions of a feed range goes on; nothing where the range has split."""
-        feed_range = {"min": bounds["min"], "max": bounds["max"], "isMinInclusive": True, "isMaxInclusive": False}
+        feed_range = write_feed_range(FeedRange(bounds["min"], bounds["max"]))
         ends: list[str | None] = []
 
         def note(answer: Any) -> None:  # now: the SDK writes its own continuation there afterwards
@@ -156,8 +158,8 @@ class CosmosAccount:
 
         with self.open_container(container) as proxy:
             options: dict[str, Any] = {"mode": "AllVersionsAndDeletes", "start_time": "Now", "raw_response_hook": note}
-            next(proxy.query_items_change_feed(feed_range={"Range": feed_range}, **options).by_page(), None)
-            known = [each["Range"] for each in proxy.read_feed_ranges(force_refresh=True)]
+            next(proxy.query_items_change_feed(feed_range=feed_range, **options).by_page(), None)
+            known = list(proxy.read_feed_ranges(force_refresh=True))
         # The answer for a range that has split is that of one of its children.
         return ends[-1] if feed_range in known else None
 

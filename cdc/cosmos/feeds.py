@@ -4,8 +4,6 @@ The SDK's own continuations cannot be resumed where a range has split, or was no
 range, from which a continuation for one request is built.
 """
 
-import base64
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
@@ -16,6 +14,7 @@ from azure.cosmos import CosmosClient
 from cdc.core.errors import TransientError
 from cdc.core.feed_pages import FeedRange, Page, Size
 from cdc.cosmos.account import CosmosAccount, read_seconds
+from cdc.cosmos.continuation import write_continuation, write_feed_range
 
 # The SDK tries again in two layers, one within the other: what waits longer is for the caller to try again.
 _THROTTLED_TRIES = 3
@@ -81,7 +80,7 @@ class CosmosFeed:
         with self._cosmos.translated_errors(self._what):
             for range_ in self.list_ranges():
                 counts = self._container.query_items(
-                    "SELECT VALUE COUNT(1) FROM c", feed_range=_feed_range(range_), raw_response_hook=answers.see
+                    "SELECT VALUE COUNT(1) FROM c", feed_range=write_feed_range(range_), raw_response_hook=answers.see
                 )
                 documents += sum(int(str(count)) for count in counts)
         return Size(documents, answers.seconds, answers.request_units)
@@ -106,9 +105,9 @@ class CosmosFeed:
     ) -> tuple[dict[str, Any], ...]:
         options: dict[str, Any] = {"max_item_count": size, "raw_response_hook": answers.see}
         if continuation is None:
-            options |= {"feed_range": _feed_range(range_), "start_time": "Beginning"}
+            options |= {"feed_range": write_feed_range(range_), "start_time": "Beginning"}
         else:
-            options["continuation"] = _continuation(self._rid, range_, continuation)
+            options["continuation"] = write_continuation(self._rid, range_, continuation)
         pages = self._container.query_items_change_feed(**options).by_page()
         try:
             return tuple(dict(document) for document in next(pages, ()))
@@ -143,23 +142,3 @@ class _Answers:
         self.etag = headers.get("etag")
         self.seconds = read_seconds(headers)
         self.request_units += float(headers.get("x-ms-request-charge", 0))
-
-
-def _feed_range(range_: FeedRange) -> dict[str, Any]:
-    return {"Range": {"min": range_.min, "max": range_.max, "isMinInclusive": True, "isMaxInclusive": False}}
-
-
-def _continuation(rid: str, range_: FeedRange, etag: str) -> str:
-    token = {
-        "v": "v2",
-        "containerRid": rid,
-        "mode": "LatestVersion",
-        "startFrom": {"Type": "Beginning"},
-        "continuation": {
-            "v": "v2",
-            "rid": rid,
-            "continuation": [{"token": etag, "range": _feed_range(range_)["Range"]}],
-            **_feed_range(range_),
-        },
-    }
-    return base64.b64encode(json.dumps(token).encode()).decode()

@@ -1,7 +1,5 @@
 """The leases of the trigger: how far each range of a change feed was delivered, and from where it is at least."""
 
-import base64
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +8,9 @@ from typing import Any, Literal, Protocol
 from cdc.core.documents import JsonObject
 from cdc.core.errors import RetentionError
 from cdc.core.feed_items import FeedMode
+from cdc.core.feed_pages import FeedRange
 from cdc.core.source_container import SourceContainer
-
-_MODES = {FeedMode.LATEST_VERSION: "LatestVersion", FeedMode.ALL_VERSIONS: "AllVersionsAndDeletes"}
+from cdc.cosmos.continuation import write_continuation, write_feed_range
 
 
 class Reader(Protocol):
@@ -92,24 +90,11 @@ class Leases:
         continuation, bounds = lease.get("ContinuationToken"), lease.get("FeedRange", {}).get("Range")
         if not bounds or (not continuation and self.mode is FeedMode.ALL_VERSIONS):
             return None
-        feed_range = {"min": bounds["min"], "max": bounds["max"], "isMinInclusive": True, "isMaxInclusive": False}
+        range_ = FeedRange(bounds["min"], bounds["max"])
         if not continuation:  # nothing was delivered under it yet: the trigger goes on where it begins
             start = "Beginning" if self.start == "beginning" else self.start
-            return {"feed_range": {"Range": feed_range}, "start_time": start}
-        position = {
-            "v": "v2",
-            "rid": origin.rid,
-            "continuation": [{"token": continuation, "range": feed_range}],
-            "Range": feed_range,
-        }
-        state = {
-            "v": "v2",
-            "containerRid": origin.rid,
-            "mode": _MODES[self.mode],
-            "startFrom": {"Type": "Beginning"},
-            "continuation": position,
-        }
-        return {"continuation": base64.b64encode(json.dumps(state).encode()).decode()}
+            return {"feed_range": write_feed_range(range_), "start_time": start}
+        return {"continuation": write_continuation(origin.rid, range_, continuation, self.mode)}
 
 
 def _seconds(item: JsonObject) -> int:
