@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.cosmos import errors, rid, values
-from local.cosmos.query_rows import Place
+from local.cosmos.query.rows import Place
 from local.cosmos.values import UNDEFINED
 
 TOKEN = re.compile(

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
-from local.cosmos.query_lexer import Token
+from local.cosmos.query.lexer import Token
 
 
 @dataclass(frozen=True, slots=True)

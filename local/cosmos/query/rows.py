@@ -4,10 +4,11 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from local.cosmos import errors, query_aggregates, values
-from local.cosmos.query_compiler import Compiler, Evaluate
-from local.cosmos.query_tree import Expression, ObjectOf, Parameter, Query
-from local.cosmos.query_values import canonical, sort_key
+from local.cosmos import errors, values
+from local.cosmos.query import aggregates
+from local.cosmos.query.comparison import canonical, sort_key
+from local.cosmos.query.compiler import Compiler, Evaluate
+from local.cosmos.query.tree import Expression, ObjectOf, Parameter, Query
 from local.cosmos.values import UNDEFINED, JsonObject
 
 
@@ -147,7 +148,7 @@ class Statement:
                 found.append(argument(candidate.sources))
         for number, (sources, collected) in enumerate(groups.values(), 1):
             figures = [
-                query_aggregates.figure(name, found) for (name, _), found in zip(self._figures, collected, strict=True)
+                aggregates.figure(name, found) for (name, _), found in zip(self._figures, collected, strict=True)
             ]
             value = UNDEFINED if self._project is None else self._project((*sources, *figures))
             if value is not UNDEFINED:

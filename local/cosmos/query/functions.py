@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from local.cosmos.query_values import SCALARS, equal, kind, number
+from local.cosmos.query.comparison import SCALARS, equal, kind, number
 from local.cosmos.values import UNDEFINED
 
 

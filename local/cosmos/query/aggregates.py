@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from local.cosmos.query_values import SCALARS, kind, number, sort_key
+from local.cosmos.query.comparison import SCALARS, kind, number, sort_key
 from local.cosmos.values import UNDEFINED
 
 Figure = Callable[[list[Any]], Any]

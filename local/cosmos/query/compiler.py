@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from local.cosmos import query_functions, query_lexer
-from local.cosmos.query_tree import (
+from local.cosmos.query import functions, lexer
+from local.cosmos.query.comparison import SCALARS, canonical, equal, kind, number
+from local.cosmos.query.tree import (
     Aggregate,
     Among,
     ArrayOf,
@@ -23,7 +24,6 @@ from local.cosmos.query_tree import (
     Source,
     Unary,
 )
-from local.cosmos.query_values import SCALARS, canonical, equal, kind, number
 from local.cosmos.values import UNDEFINED
 
 Evaluate = Callable[[Any], Any]
@@ -90,7 +90,7 @@ class Compiler:
             case ObjectOf(pairs):
                 return _object([(name, self.compile(item)) for name, item in pairs])
             case FunctionCall(name, arguments):
-                function, compiled = query_functions.FUNCTIONS[name], self._all(arguments)
+                function, compiled = functions.FUNCTIONS[name], self._all(arguments)
                 return lambda row: function(*[argument(row) for argument in compiled])
             case _:
                 assert_never(expression)
@@ -100,7 +100,7 @@ class Compiler:
         token = parameter.token
         if token.text not in self.parameters:
             message = f"The parameter '{token.text}' has no value."
-            raise query_lexer.syntax_error(token.text, token.start, token.end, code="SC2001", message=message)
+            raise lexer.syntax_error(token.text, token.start, token.end, code="SC2001", message=message)
         return self.parameters[token.text]
 
     def _all(self, expressions: tuple[Expression, ...]) -> list[Evaluate]:

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from local.cosmos import query_parser
 from local.cosmos.errors import CosmosError
-from local.cosmos.query_compiler import Compiler
+from local.cosmos.query import parser
+from local.cosmos.query.compiler import Compiler
 from local.cosmos.values import UNDEFINED
 
 DOCUMENT = {
@@ -22,7 +22,7 @@ DOCUMENT = {
 
 def evaluate(expression: str, parameters: dict[str, Any] | None = None) -> Any:
     """Evaluate an expression over the document above."""
-    value = query_parser.parse(f"SELECT VALUE {expression} FROM c").value
+    value = parser.parse(f"SELECT VALUE {expression} FROM c").value
     assert value is not None
     return Compiler(("c",), parameters or {}).compile(value.expression)((DOCUMENT,))
 
@@ -225,7 +225,7 @@ def test_thousand_alternatives_are_no_thousand_levels() -> None:
 def test_what_is_not_understood_is_refused_with_its_position(text: str, near: str, start: int) -> None:
     """The error points at the first word that has no meaning."""
     with pytest.raises(CosmosError) as refusal:
-        query_parser.parse(text)
+        parser.parse(text)
 
     assert refusal.value.status == 400
     assert "SC1001" in refusal.value.message
@@ -253,7 +253,7 @@ def test_what_is_not_understood_is_refused_with_its_position(text: str, near: st
 def test_what_makes_no_sense_is_refused(text: str, reason: str) -> None:
     """What the service refuses is refused here."""
     with pytest.raises(CosmosError, match=reason) as refusal:
-        query_parser.parse(text)
+        parser.parse(text)
 
     assert refusal.value.status == 400
 
@@ -267,4 +267,4 @@ def test_parameter_without_a_value_is_refused() -> None:
 def test_nesting_without_end_is_refused() -> None:
     """A query cannot exhaust the stack."""
     with pytest.raises(CosmosError, match="nested too deeply"):
-        query_parser.parse(f"SELECT * FROM c WHERE {'(' * 5000}1{')' * 5000}")
+        parser.parse(f"SELECT * FROM c WHERE {'(' * 5000}1{')' * 5000}")

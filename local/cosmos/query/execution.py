@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local.cosmos import errors, query_parser, query_pins, query_plan, scope, values, wire
+from local.cosmos import errors, scope, values, wire
 from local.cosmos.container import Container
 from local.cosmos.partition import Document
-from local.cosmos.query_metrics import Costs
-from local.cosmos.query_position import Position
-from local.cosmos.query_rows import Place, Statement
+from local.cosmos.query import parser, pins, planning
+from local.cosmos.query.metrics import Costs
+from local.cosmos.query.position import Position
+from local.cosmos.query.rows import Place, Statement
 from local.cosmos.scope import Scope
 from local.cosmos.values import JsonObject
 from local.cosmos.wire import Answer, Call, Page
@@ -52,14 +53,14 @@ class _Listed:
 def read_all(container: Container, call: Call) -> Answer:
     """Read a page of all documents."""
     chosen = scope.of_key(container, call) or scope.of_range(container, call)
-    return _page(container, call, Statement(query_parser.parse(EVERYTHING), {}), chosen)
+    return _page(container, call, Statement(parser.parse(EVERYTHING), {}), chosen)
 
 
 def run(container: Container, call: Call) -> Answer:
     """Answer a page of a query."""
     statement = _statement(call)
     chosen = _chosen(container, call, statement)
-    if chosen is None and query_plan.needed(statement.query):
+    if chosen is None and planning.needed(statement.query):
         raise errors.bad_request(
             "The provided cross partition query can not be directly served by the gateway.",
             substatus=errors.CROSS_PARTITION_QUERY_NOT_SERVABLE,
@@ -69,7 +70,7 @@ def run(container: Container, call: Call) -> Answer:
 
 def plan(call: Call) -> Answer:
     """Describe how the client executes a query over physical partitions."""
-    return Answer(200, values.render(query_plan.plan(_statement(call))))
+    return Answer(200, values.render(planning.plan(_statement(call))))
 
 
 def run_over(items: Iterable[JsonObject], call: Call) -> list[bytes]:
@@ -83,7 +84,7 @@ def _statement(call: Call) -> Statement:
     text = body.get("query")
     if not isinstance(text, str):
         raise errors.bad_request("A query needs a text.")
-    return Statement(query_parser.parse(text), _parameters(body.get("parameters") or []))
+    return Statement(parser.parse(text), _parameters(body.get("parameters") or []))
 
 
 def _parameters(listed: Any) -> Mapping[str, Any]:
@@ -109,7 +110,7 @@ def _chosen(container: Container, call: Call, statement: Statement) -> Scope | N
     chosen = scope.of_key(container, call) or scope.of_range(container, call)
     if chosen is not None or call.flag("x-ms-documentdb-query-enablecrosspartition"):
         return chosen
-    key = query_pins.pinned(statement.query, statement.parameters, container.definition)
+    key = pins.pinned(statement.query, statement.parameters, container.definition)
     if key is None:
         raise errors.bad_request(
             "Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition to "

@@ -1,8 +1,9 @@
 """Plan a query over several physical partitions: what each is asked, and how the client puts it together."""
 
-from local.cosmos import epk, errors, query_lexer, values
-from local.cosmos.query_rows import Statement
-from local.cosmos.query_tree import Aggregate, Query
+from local.cosmos import epk, errors, values
+from local.cosmos.query import lexer
+from local.cosmos.query.rows import Statement
+from local.cosmos.query.tree import Aggregate, Query
 
 AGGREGATE_NAMES = {"AVG": "Average", "COUNT": "Count", "MAX": "Max", "MIN": "Min", "SUM": "Sum"}
 # Every client replaces it by its own condition; the SDK always by true.
@@ -66,7 +67,7 @@ def _rewrite_aggregate(query: Query) -> str:
     if not isinstance(aggregate, Aggregate):
         first = query.aggregates[0].token
         message = "Across physical partitions an aggregate must stand alone after VALUE."
-        raise query_lexer.syntax_error(first.text, first.start, first.end, code="SC2104", message=message)
+        raise lexer.syntax_error(first.text, first.start, first.end, code="SC2104", message=message)
     item = f"{aggregate.name}({aggregate.text})"
     if aggregate.name == "AVG":
         item = f'{{"sum": SUM({aggregate.text}), "count": COUNT({aggregate.text})}}'

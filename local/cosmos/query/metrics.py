@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from local.cosmos import charges
-from local.cosmos.query_tree import Query
+from local.cosmos.query.tree import Query
 
 QUERY_UNITS = 2.3
 DOCUMENT_UNITS = 0.02

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from local.cosmos import query_parser
 from local.cosmos.errors import CosmosError
-from local.cosmos.query_rows import Place, Statement
+from local.cosmos.query import parser
+from local.cosmos.query.rows import Place, Statement
 from local.cosmos.values import JsonObject
 
 
@@ -31,7 +31,7 @@ def items(*values: JsonObject) -> list[Listed]:
 
 def select(text: str, *values: JsonObject, **parameters: Any) -> list[Any]:
     """Run a query over some objects."""
-    statement = Statement(query_parser.parse(text), {f"@{name}": value for name, value in parameters.items()})
+    statement = Statement(parser.parse(text), {f"@{name}": value for name, value in parameters.items()})
     return [json.loads(row.text) for row in statement.rows(items(*values))]
 
 
@@ -148,7 +148,7 @@ def test_join_makes_a_row_of_each_element() -> None:
 def test_any_row_is_a_place_to_go_on_from(text: str) -> None:
     """Going on after a row yields exactly the rows that followed it."""
     listed = items(*({"id": str(number), "tags": [number % 3, number % 2]} for number in range(5)))
-    statement = Statement(query_parser.parse(text), {})
+    statement = Statement(parser.parse(text), {})
     rows = list(statement.rows(listed))
 
     for taken, row in enumerate(rows, 1):
@@ -158,7 +158,7 @@ def test_any_row_is_a_place_to_go_on_from(text: str) -> None:
 
 def test_place_may_be_gone() -> None:
     """A document that was deleted since is still a place to go on from."""
-    statement = Statement(query_parser.parse("SELECT VALUE c.x FROM c ORDER BY c.x"), {})
+    statement = Statement(parser.parse("SELECT VALUE c.x FROM c ORDER BY c.x"), {})
 
     rows = statement.rows(items({"x": 1}, {"x": 5}), Place(9, 0, (3,)), 1)
 

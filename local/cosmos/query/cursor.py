@@ -1,7 +1,8 @@
 """Walk over a query's tokens."""
 
-from local.cosmos import errors, query_lexer
-from local.cosmos.query_lexer import Token
+from local.cosmos import errors
+from local.cosmos.query import lexer
+from local.cosmos.query.lexer import Token
 
 RESERVED = frozenset(
     {"AND", "AS", "ASC", "BETWEEN", "BY", "CASE", "DESC", "DISTINCT", "ESCAPE", "EXISTS", "FALSE", "FROM", "GROUP"}
@@ -15,7 +16,7 @@ class Cursor:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tokens = query_lexer.tokens(text)
+        self._tokens = lexer.tokens(text)
         self._at = 0
 
     @property
@@ -71,4 +72,4 @@ class Cursor:
 
     def error(self) -> errors.CosmosError:
         """Say that the next token has no meaning here."""
-        return query_lexer.syntax_error(self.next.text, self.next.start, self.next.end)
+        return lexer.syntax_error(self.next.text, self.next.start, self.next.end)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from local.cosmos.partition_key import Definition, PartitionKey
-from local.cosmos.query_tree import Binary, Constant, Expression, Logic, Member, Parameter, Query, Source
+from local.cosmos.query.tree import Binary, Constant, Expression, Logic, Member, Parameter, Query, Source
 
 Path = tuple[str, ...]
 

@@ -4,11 +4,12 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from local.cosmos import errors, query_lexer
-from local.cosmos.query_cursor import Cursor
-from local.cosmos.query_expressions import ExpressionParser
-from local.cosmos.query_lexer import Token
-from local.cosmos.query_tree import (
+from local.cosmos import errors
+from local.cosmos.query import lexer
+from local.cosmos.query.cursor import Cursor
+from local.cosmos.query.expressions import ExpressionParser
+from local.cosmos.query.lexer import Token
+from local.cosmos.query.tree import (
     Aggregate,
     Column,
     Constant,
@@ -84,7 +85,7 @@ class _QueryParser:
             return Parameter(token)
         if token.kind == "number" and token.text.isdigit():
             return Constant(int(token.text))
-        raise query_lexer.syntax_error(token.text, token.start, token.end)
+        raise lexer.syntax_error(token.text, token.start, token.end)
 
     def _source(self) -> dict[str, Any]:
         self._cursor.expect_word("FROM")
@@ -171,4 +172,4 @@ def _check_grouped(expression: Expression, query: Query) -> None:
 
 
 def _refuse(token: Token, code: str, message: str) -> errors.CosmosError:
-    return query_lexer.syntax_error(token.text, token.start, token.end, code=code, message=message)
+    return lexer.syntax_error(token.text, token.start, token.end, code=code, message=message)

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-from local.cosmos import query_functions, query_lexer, values
-from local.cosmos.query_cursor import RESERVED, Cursor
-from local.cosmos.query_lexer import Token
-from local.cosmos.query_tree import (
+from local.cosmos import values
+from local.cosmos.query import functions, lexer
+from local.cosmos.query.cursor import RESERVED, Cursor
+from local.cosmos.query.lexer import Token
+from local.cosmos.query.tree import (
     Aggregate,
     Among,
     ArrayOf,
@@ -136,7 +137,7 @@ class ExpressionParser:
             case Token("number"):
                 return Constant(_number(self._cursor.take()))
             case Token("string"):
-                return Constant(query_lexer.string_value(self._cursor.take()))
+                return Constant(lexer.string_value(self._cursor.take()))
             case Token("parameter"):
                 return Parameter(self._cursor.take())
             case Token("sign"):
@@ -176,7 +177,7 @@ class ExpressionParser:
             if token is None:
                 raise self._cursor.error()
             self._cursor.expect_sign(":")
-            pairs.append((query_lexer.string_value(token) if token.kind == "string" else token.text, self.expression()))
+            pairs.append((lexer.string_value(token) if token.kind == "string" else token.text, self.expression()))
         return ObjectOf(tuple(pairs))
 
     def _call(self) -> Expression:
@@ -186,13 +187,13 @@ class ExpressionParser:
         if name in AGGREGATES:
             return self._aggregate(name, token)
         arguments = self._list(")")
-        if not query_functions.accepts(name, len(arguments)):
+        if not functions.accepts(name, len(arguments)):
             message = (
                 f"The function '{token.text}' has another number of arguments than {len(arguments)}."
-                if name in query_functions.FUNCTIONS
+                if name in functions.FUNCTIONS
                 else f"'{token.text}' is not a recognized built-in function name."
             )
-            raise query_lexer.syntax_error(token.text, token.start, token.end, code="SC2005", message=message)
+            raise lexer.syntax_error(token.text, token.start, token.end, code="SC2005", message=message)
         return FunctionCall(name, arguments)
 
     def _aggregate(self, name: str, token: Token) -> Aggregate:
@@ -202,7 +203,7 @@ class ExpressionParser:
         self._cursor.expect_sign(")")
         if len(self.aggregates) > before:
             message = "Cannot perform an aggregate function on an expression containing an aggregate."
-            raise query_lexer.syntax_error(token.text, token.start, token.end, code="SC2102", message=message)
+            raise lexer.syntax_error(token.text, token.start, token.end, code="SC2102", message=message)
         self.aggregates.append(Aggregate(name, argument, text, token))
         return self.aggregates[-1]
 
