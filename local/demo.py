@@ -20,7 +20,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemaining
 from rich.table import Table
 
 from local import backfill, letters
-from local.compare import Comparison
+from local.oracle.compare import Comparison
 from local.reconcile import count_drift, damage_row, reconcile
 from local.sample import CONTAINERS, Sample, Source
 from local.stack import LATEST_VERSION, Stack, StackError, running

@@ -9,7 +9,7 @@ from functools import partial
 import psycopg
 
 from local import backfill, letters
-from local.compare import Comparison
+from local.oracle.compare import Comparison
 from local.reconcile import count_drift, damage_row, reconcile
 from local.sample import Sample, Source
 from local.stack import LATEST_VERSION, Stack, StackError, running

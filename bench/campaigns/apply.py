@@ -15,7 +15,7 @@ from bench.campaigns.faults import Faults, Scale
 from bench.campaigns.planted import Case, Identity, Planter, identify, mix
 from bench.campaigns.stage import Stage, StuckError, running, wait_until
 from bench.campaigns.writer import Ledger, Writer
-from local.compare import compare_settings
+from local.oracle.compare import compare_settings
 
 _HOT = 5
 _LETTERS_DUE = "select count(*) from cdc.dead_letter where state = 'waiting' and next_attempt_at is not null"

@@ -17,8 +17,8 @@ from typing import Any
 import psycopg
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
-from local.compare import compare_settings
 from local.cosmos import CosmosServer
+from local.oracle.compare import compare_settings
 from local.postgres import Postgres
 from local.sample import DATABASE, PARTITION_KEYS, Sample, Source
 from local.stack import Part, make_settings, prepare

@@ -13,7 +13,7 @@ from cdc.page import Page
 from cdc.pages import Feed
 from cdc.runtime import Runtime
 from cdc.settings import Settings
-from local.compare import compare
+from local.oracle.compare import compare
 from local.sample import DATABASE, Sample, Source
 from local.stack import make_settings
 from mappers import MAPPERS

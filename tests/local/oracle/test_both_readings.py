@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cdc.errors import DocumentError
-from local.expected import CONTAINERS
+from local.oracle.expected import CONTAINERS
 from local.sample import PARTITION_KEYS, Sample
 from mappers import EXTRA_MAPPERS, MAPPERS
 from tests.builders import by_column

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from local.expected import CONTAINERS
+from local.oracle.expected import CONTAINERS
 
 GUID = "5f0c1f2a-110d-4c9a-823b-584c1c9a1a0c"
 EXPECTED = {container.name: container for container in CONTAINERS}

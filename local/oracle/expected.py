@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from local.fields import (
+from local.oracle.fields import (
     Expected,
     Json,
     age_group,
