@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from local.reconcile import count_drift, reconcile
+from local.demo.reconcile import count_drift, reconcile
 from local.sample import Sample, Source
 from local.sample.values import Document
 from local.stack import Stack, StackError, running

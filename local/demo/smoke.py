@@ -8,9 +8,9 @@ from functools import partial
 
 import psycopg
 
-from local import backfill, letters
+from local.demo import backfill, dead_letters
+from local.demo.reconcile import count_drift, damage_row, reconcile
 from local.oracle.compare import Comparison
-from local.reconcile import count_drift, damage_row, reconcile
 from local.sample import Sample, Source
 from local.stack import LATEST_VERSION, Stack, StackError, running
 
@@ -28,7 +28,12 @@ def main(mode: str = LATEST_VERSION) -> int:
         complaints = [*_check_nothing_copied(stack), *_copy(stack)]
         _change(stack, sample)
         comparison = _wait_until_equal(stack)
-        complaints += [*_complaints(comparison), *_check_ready(stack), *_check_letters(stack), *_check_reconcile(stack)]
+        complaints += [
+            *_complaints(comparison),
+            *_check_ready(stack),
+            *_check_dead_letters(stack),
+            *_check_reconcile(stack),
+        ]
         if complaints:
             log.seek(0)
             print(log.read().decode(), *complaints, sep="\n")
@@ -93,10 +98,10 @@ def _check_ready(stack: Stack) -> list[str]:
         return [f"smoke: {url} answers {error.code}: {error.read().decode()}"]
 
 
-def _check_letters(stack: Stack) -> list[str]:
+def _check_dead_letters(stack: Stack) -> list[str]:
     """Park, mend and delete documents; nothing of them is left on either side."""
     try:
-        for sentence in letters.show(stack):
+        for sentence in dead_letters.show(stack):
             print(f"smoke: {sentence}")
     except StackError as error:
         return [f"smoke: {error}"]

@@ -7,9 +7,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -19,14 +17,13 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
 from rich.table import Table
 
-from local import backfill, letters
+from local.demo import backfill, dead_letters
+from local.demo.reconcile import count_drift, damage_row, reconcile
+from local.demo.writer import DOCUMENTS, Writer
 from local.oracle.compare import Comparison
-from local.reconcile import count_drift, damage_row, reconcile
-from local.sample import CONTAINERS, Sample, Source
+from local.sample import CONTAINERS
 from local.stack import LATEST_VERSION, Stack, StackError, running
 
-DOCUMENTS = 1_000
-CHANGES_PER_SECOND = 20
 _REFRESH_SECONDS = 0.5
 _PLAIN_REFRESH_SECONDS = 5.0
 _BEFORE_DAMAGE_SECONDS = 8.0
@@ -48,46 +45,13 @@ _TRY = (
 _console = Console()
 
 
-@dataclass
-class _Writer:
-    """Writes to Cosmos as an application would, changes in a thread of its own, and counts what it wrote."""
-
-    sample: Sample = field(default_factory=lambda: Sample(seed=1))
-    stopped: threading.Event = field(default_factory=threading.Event)
-    documents: Counter[str] = field(default_factory=Counter)
-    newest_ts: Counter[str] = field(default_factory=Counter)
-    writes: int = 0
-    doing: str = ""
-
-    def preload(self, source: Source) -> None:
-        """Write documents that are there before the app."""
-        for container, document in self.sample.create(DOCUMENTS):
-            self.documents[container] += 1
-            self._write(source, container, document)
-
-    def run(self, stack: Stack) -> None:
-        """Write a poison document, then change documents until it is stopped."""
-        source = stack.open_source()
-        self.doing = "writing one poison document: an account created `the day before yesterday`"
-        self.documents["Accounts"] += 1
-        self._write(source, *self.sample.poison())
-        self.doing = f"changing documents, {CHANGES_PER_SECOND} a second"
-        while not self.stopped.wait(1 / CHANGES_PER_SECOND):
-            self._write(source, *self.sample.change())
-        source.close()
-
-    def _write(self, source: Source, container: str, document: dict[str, Any]) -> None:
-        self.newest_ts[container] = source.write(container, document)["_ts"]
-        self.writes += 1
-
-
 def main(mode: str = LATEST_VERSION) -> int:
     """Run until Ctrl-C, then stop every part."""
     _console.print(
         f"Starting PostgreSQL and the Cosmos server, writing {DOCUMENTS} documents, "
         "starting the Functions host (a few seconds) ..."
     )
-    writer = _Writer()
+    writer = Writer()
     with (
         tempfile.NamedTemporaryFile(prefix="mystira-cdc-demo-", suffix=".log") as log,
         running(log=log.file, mode=mode, preload=writer.preload) as stack,
@@ -95,7 +59,7 @@ def main(mode: str = LATEST_VERSION) -> int:
         _describe(stack, log.name)
         thread = threading.Thread(target=writer.run, args=(stack,))
         thread.start()
-        threading.Thread(target=_show_letters, args=(stack, writer), daemon=True).start()
+        threading.Thread(target=_show_dead_letters, args=(stack, writer), daemon=True).start()
         threading.Thread(target=_show_reconcile, args=(stack, writer), daemon=True).start()
         try:
             with contextlib.suppress(KeyboardInterrupt):
@@ -107,10 +71,10 @@ def main(mode: str = LATEST_VERSION) -> int:
         return _end(stack)
 
 
-def _show_letters(stack: Stack, writer: _Writer) -> None:
+def _show_dead_letters(stack: Stack, writer: Writer) -> None:
     """Park, mend and delete documents of its own while everything runs."""
     try:
-        for sentence in letters.show(stack):
+        for sentence in dead_letters.show(stack):
             _console.print(sentence, highlight=False, markup=False)
     except (psycopg.Error, AzureError, OSError, StackError) as error:
         if not writer.stopped.is_set():
@@ -127,7 +91,7 @@ def _copy(stack: Stack) -> None:
     _console.print(f"{backfill.describe(progress)}, which were there before the app\n", highlight=False)
 
 
-def _show_reconcile(stack: Stack, writer: _Writer) -> None:
+def _show_reconcile(stack: Stack, writer: Writer) -> None:
     """Edit a row by hand while everything runs, and say what reconcile makes of it."""
     while not writer.doing.startswith("changing"):
         if writer.stopped.wait(0.5):
@@ -146,7 +110,7 @@ def _show_reconcile(stack: Stack, writer: _Writer) -> None:
     _console.print(f"reconcile found {text}, and repaired it; GET api/reconciliations has the report", highlight=False)
 
 
-def _watch(stack: Stack, writer: _Writer) -> None:
+def _watch(stack: Stack, writer: Writer) -> None:
     if not _console.is_terminal:
         while True:
             _console.print(_line(stack, writer), soft_wrap=True)
@@ -170,7 +134,7 @@ def _read_status(stack: Stack) -> dict[str, Any]:
     return {container["container"]: container for container in containers}
 
 
-def _line(stack: Stack, writer: _Writer) -> str:
+def _line(stack: Stack, writer: Writer) -> str:
     try:
         counters = list(_counters(_read_status(stack), writer))
     except OSError as error:
@@ -182,7 +146,7 @@ def _line(stack: Stack, writer: _Writer) -> str:
     return "; ".join([*parts, f"{writer.writes} writes so far"])
 
 
-def _table(stack: Stack, writer: _Writer) -> Table:
+def _table(stack: Stack, writer: Writer) -> Table:
     table = Table(caption=f"{writer.writes} writes so far; {writer.doing}", min_width=72)
     table.add_column("container", no_wrap=True)
     for heading in ("in Cosmos", "in PostgreSQL", "parked", "seconds behind"):
@@ -195,7 +159,7 @@ def _table(stack: Stack, writer: _Writer) -> Table:
     return table
 
 
-def _counters(status: dict[str, Any], writer: _Writer) -> Iterator[tuple[str, int, int, int, int]]:
+def _counters(status: dict[str, Any], writer: Writer) -> Iterator[tuple[str, int, int, int, int]]:
     for name in CONTAINERS:
         documents = status[name]["documents"]
         lag = writer.newest_ts[name] - (status[name]["newest_ts"] or writer.newest_ts[name])

@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from local.cosmos import CosmosServer
-from local.sample import CONTAINERS, DATABASE, PARTITION_KEYS, Sample, Source
+from local.sample import CONTAINERS, PARTITION_KEYS, Sample
 
 
 def _write(seed):
@@ -108,19 +107,3 @@ def test_a_deleted_document_is_never_changed_again():
 
     assert len(set(deleted)) == 10
     assert not {sample.change()[1]["id"] for _ in range(200)} & set(deleted)
-
-
-def test_the_source_deletes_documents_with_and_without_a_partition_key():
-    """Sessions of generation A lack the property that the container is partitioned by."""
-    with CosmosServer(port=0) as server:
-        source = Source.open(server.connection_string, DATABASE)
-        sample = Sample(1, containers=PARTITION_KEYS, mix={"A": 1, "D": 1})
-        for document in sample.create(60):
-            source.write(*document)
-        assert sum(map(source.count, PARTITION_KEYS)) == 60
-
-        for _ in range(60):
-            source.delete(*sample.delete())
-
-        assert sum(map(source.count, PARTITION_KEYS)) == 0
-        source.close()
