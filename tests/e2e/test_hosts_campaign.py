@@ -2,8 +2,8 @@
 
 import pytest
 
-from bench import hosts
-from bench.hosts import Delivery, Result
+from campaigns import hosts
+from campaigns.hosts import Delivery, Result
 
 
 def deliver(*versions, host="first", ended=True):

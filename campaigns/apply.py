@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from bench.campaigns import leaks
-from bench.campaigns.faults import Faults, Scale
-from bench.campaigns.planted import Case, Identity, Planter, identify, mix
-from bench.campaigns.stage import Stage, StuckError, running, wait_until
-from bench.campaigns.writer import Ledger, Writer
+from campaigns import leaks
+from campaigns.faults import Faults, Scale
+from campaigns.planted import Case, Identity, Planter, identify, mix
+from campaigns.stage import Stage, StuckError, running, wait_until
+from campaigns.writer import Ledger, Writer
 from local.oracle.compare import compare_settings
 
 _HOT = 5

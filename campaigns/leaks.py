@@ -11,7 +11,7 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
-from bench.campaigns.stage import KEY, Stage
+from campaigns.stage import KEY, Stage
 
 # They hold identities by purpose, and an identity may be an e-mail.
 IDENTITY_COLUMNS = {"partition_key", "id", "row_key", "abandoned_row_key", "wanted_key"}

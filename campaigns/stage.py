@@ -11,7 +11,7 @@ from typing import IO, TypeVar
 import psycopg
 from azure.cosmos import CosmosClient
 
-from bench.campaigns.planted import RULES
+from campaigns.planted import RULES
 from local.cosmos import CosmosServer
 from local.postgres import Postgres
 from local.sample import PARTITION_KEYS, Source

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from bench.campaigns.stage import EXPIRATION_SECONDS, Stage, wait_until
-from bench.campaigns.writer import Ledger
+from campaigns.stage import EXPIRATION_SECONDS, Stage, wait_until
+from campaigns.writer import Ledger
 from local.sample import CONTAINERS
 from local.sample.values import Document
 

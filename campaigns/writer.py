@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
-from bench.campaigns.planted import Identity, Write, identify
+from campaigns.planted import Identity, Write, identify
 from local.sample import CONTAINERS, Sample, Source
 from local.sample.values import Document, toggle_deleted
 
