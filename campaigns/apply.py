@@ -11,16 +11,49 @@ from dataclasses import dataclass, field
 import psycopg
 
 from campaigns import leaks
-from campaigns.faults import Faults, Scale
-from campaigns.planted import Case, Identity, Planter, identify, mix
+from campaigns.faults import EXPIRATION_SECONDS, Faults, Scale
+from campaigns.planted import RULES, Case, Identity, Planter, identify, mix
 from campaigns.stage import Stage, StuckError, running, wait_until
 from campaigns.writer import Ledger, Writer
 from local.oracle.compare import compare_settings
 
+_SETTINGS = {
+    "EXTRA_CONTAINERS": "PendingSignups",
+    "FEED_POLL_DELAY_MS": "200",
+    "LEASE_ACQUIRE_INTERVAL_MS": "400",
+    "LEASE_RENEW_INTERVAL_MS": "500",
+    "LEASE_EXPIRATION_INTERVAL_MS": f"{EXPIRATION_SECONDS * 1000:.0f}",
+    "RETRY_MAXIMUM_INTERVAL": "00:00:02",
+    "SETTLE_SECONDS": "0.5",
+    "DEAD_LETTER_SCHEDULE": "* * * * * *",
+    "DEAD_LETTER_BACKOFF_SECONDS": "0.2",
+    "DEAD_LETTER_CLAIM_SECONDS": "2",
+}
 _HOT = 5
 _LETTERS_DUE = "select count(*) from cdc.dead_letter where state = 'waiting' and next_attempt_at is not null"
 _LETTERS = "select container, partition_key, id from cdc.dead_letter"
 _PARKED = "select container, partition_key, id from cdc.document where state = 'parked'"
+# Now and then the ledger is slow to begin a write, so that others come between a look at it and that write. And a
+# version that goes backwards may be healed by a later one before anybody compares: PostgreSQL itself takes note.
+_TRIGGERS = """
+create function dawdle() returns trigger language plpgsql as $$
+begin
+    if random() < 0.1 then
+        perform pg_sleep(random());
+    end if;
+    return null;
+end $$;
+create trigger dawdle before insert on cdc.document for each statement execute function dawdle();
+create table backwards (container text, id text);
+create function note_backwards() returns trigger language plpgsql as $$
+begin
+    if new.ts < old.ts or (new.ts = old.ts and new.lsn < old.lsn) then
+        insert into backwards values (new.container, new.id);
+    end if;
+    return null;
+end $$;
+create trigger note_backwards after update on cdc.document for each row execute function note_backwards();
+"""
 # What the hosts may say when their stores are away; all else is a failure that nobody planned.
 _UNPLANNED = ("FatalError", "AssertionError", "TypeError", "KeyError", "AttributeError", "DocumentError", "batch lost")
 
@@ -65,7 +98,9 @@ def play(seed: int, scale: Scale, say: Say) -> Result:
     hot = [planter.account("C") for _ in range(_HOT)]
     cases = [*planter.cases(scale.changes), *(Case((), first=(("Accounts", account),)) for account in hot)]
     ledger, result = Ledger(), Result()
-    with running() as stage:
+    with running(**_SETTINGS) as stage:
+        _prepare_tables(stage)
+        stage.add_host()
         asker = leaks.Asker(stage)
         asker.start()
         say("PostgreSQL, Cosmos and a host run")
@@ -90,6 +125,13 @@ def play(seed: int, scale: Scale, say: Say) -> Result:
     return result
 
 
+def _prepare_tables(stage: Stage) -> None:
+    """Give the tables the rules of the cut-over, and triggers that dawdle and take note."""
+    with psycopg.connect(stage.dsn) as connection:
+        connection.execute(RULES.encode())
+        connection.execute(_TRIGGERS.encode())
+
+
 def _break(scale: Scale, writer: Writer, faults: Faults, dice: random.Random, say: Say) -> None:
     """Let each fault happen in the midst of the changes between it and the next one."""
     thread = threading.Thread(target=writer.run, args=(scale.changes,), daemon=True)
@@ -111,13 +153,13 @@ def _settle(stage: Stage, ledger: Ledger) -> Iterator[str]:
     """Wait until nothing is under way; say what still is when that takes too long."""
     for condition, what in (
         (lambda: _is_applied(stage, ledger), "every newest version is in the ledger"),
-        (lambda: not _count_due(stage), "no dead letter is due"),
+        (lambda: not stage.count(_LETTERS_DUE), "no dead letter is due"),
         (lambda: _is_applied(stage, ledger), "every newest version is still in the ledger"),
     ):
         try:
             wait_until(condition, what)
         except StuckError as error:
-            yield f"{error}: {len(_lag(stage, ledger))} documents behind, {_count_due(stage)} letters due"
+            yield f"{error}: {len(_lag(stage, ledger))} documents behind, {stage.count(_LETTERS_DUE)} letters due"
 
 
 def _is_applied(stage: Stage, ledger: Ledger) -> bool:
@@ -128,12 +170,6 @@ def _lag(stage: Stage, ledger: Ledger) -> set[str]:
     with psycopg.connect(stage.dsn) as connection:
         held = {etag for (etag,) in connection.execute("select etag from cdc.document")}
     return set(ledger.newest.values()) - held
-
-
-def _count_due(stage: Stage) -> int:
-    with psycopg.connect(stage.dsn) as connection:
-        row = connection.execute(_LETTERS_DUE).fetchone()
-    return row[0] if row else 0
 
 
 def _judge(stage: Stage, cases: list[Case]) -> Iterator[str]:

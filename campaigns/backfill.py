@@ -1,13 +1,10 @@
 """Copy containers while they change, with kills, an outage, a split and refusals, and compare both sides afterwards."""
 
-import json
 import random
-import tempfile
 import threading
 import time
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -17,11 +14,11 @@ from typing import Any
 import psycopg
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
-from local.cosmos import CosmosServer
+from campaigns.stage import KEY, Stage, StuckError, running, wait_until
+from local.operator import Operator
 from local.oracle.compare import compare_settings
-from local.postgres import Postgres
 from local.sample import DATABASE, PARTITION_KEYS, Sample, Source
-from local.stack import Part, make_settings, prepare
+from local.sample.values import Document
 
 PATIENCE_SECONDS = 300.0
 PAGE_SIZE = 100
@@ -30,10 +27,6 @@ CHANGE_PAUSE_SECONDS = 0.02
 REFUSED_SHARE = 0.42
 # Everything that goes wrong does so between these parts of the copy.
 FIRST, LAST = 0.02, 0.9
-
-
-class StuckError(Exception):
-    """Say what did not happen, and what the host said meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,35 +63,11 @@ class Result:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """Hold the running parts."""
-
-    cosmos: CosmosServer
-    postgres: Postgres
-    host: Part
-    settings: Mapping[str, str]
-    sample: Sample
-
-    def ask(self, path: str, body: object = None) -> Any:
-        """Ask the app; with a body, by POST."""
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.host.url}api/{path}", data, {"x-functions-key": "key"})  # noqa: S310
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own address
-            return json.load(answer)
-
-    def count(self, query: str) -> int:
-        """Read one number; raises psycopg.Error while PostgreSQL is away."""
-        with psycopg.connect(self.postgres.dsn(), connect_timeout=5) as connection:
-            row = connection.execute(query).fetchone()
-        return int(row[0] or 0) if row else 0
-
-
 class Writer:
     """Change documents as an application would, delete some, and write them again a while later."""
 
-    def __init__(self, stage: Stage, seed: str) -> None:
-        self._stage = stage
+    def __init__(self, source: Source, sample: Sample, seed: str) -> None:
+        self._source, self._sample = source, sample
         self._dice = random.Random(seed)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -118,32 +87,29 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        source = Source.open(self._stage.settings["COSMOS_CONNECTION"], DATABASE)
         try:
-            self._change(source)
+            self._change()
         except Exception as error:  # noqa: BLE001 - the campaign reports it
             self.error = error
-        finally:
-            source.close()
 
-    def _change(self, source: Source) -> None:
-        sample, deleted = self._stage.sample, list[tuple[str, dict[str, Any]]]()
+    def _change(self) -> None:
+        deleted: list[tuple[str, Document]] = []
         while not self._ended.wait(CHANGE_PAUSE_SECONDS):
             if self._dice.random() < 0.2:
-                deleted.append(sample.delete())
-                _insist(source.delete, *deleted[-1])
+                deleted.append(self._sample.delete())
+                _insist(self._source.delete, *deleted[-1])
             elif deleted and self._dice.random() < 0.3:
-                self._write_again(source, deleted.pop(0))
+                self._write_again(deleted.pop(0))
             else:
-                _insist(source.write, *sample.change())
+                _insist(self._source.write, *self._sample.change())
             self.changes += 1
         # The latest-version feed tells nobody of a delete: what stays deleted is for a reconcile to find.
         for each in deleted:
-            self._write_again(source, each)
+            self._write_again(each)
 
-    def _write_again(self, source: Source, deleted: tuple[str, dict[str, Any]]) -> None:
-        _insist(source.write, *deleted)
-        self._stage.sample.documents.append(deleted)
+    def _write_again(self, deleted: tuple[str, Document]) -> None:
+        _insist(self._source.write, *deleted)
+        self._sample.documents.append(deleted)
         self.changes += 1
 
 
@@ -170,24 +136,40 @@ def run(seed: int) -> int:
 
 def play(seed: str, plan: Plan) -> Result:
     """Copy once, while everything goes wrong at moments that the seed chooses, and compare."""
-    result = Result()
-    with _running(seed, plan) as stage, Writer(stage, seed) as writer:
-        begun = time.monotonic()
-        options = {"page_size": PAGE_SIZE, "max_parallel_ranges": 4}
-        backfill = stage.ask("backfills", options)["id"]
-        _break_things(stage, plan, random.Random(seed), result)
-        _wait(f"the backfill {backfill} is over", lambda: _state(stage, backfill) == "completed")
-        result.seconds = time.monotonic() - begun
-        writer.stop()
-        if writer.error is not None:
-            raise writer.error
-        _count_requests(stage, result)
-        stage.cosmos.controls.clear()
-        _wait("both sides are equal", lambda: not compare_settings(stage.settings).differences, fails=False)
-        _count(stage, backfill, writer, result)
-        result.differences += [str(each) for each in compare_settings(stage.settings).differences]
-        result.differences += _check_counters(plan, result)
+    result, sample = Result(), Sample(seed=int(seed))
+    with running() as stage:
+        _begin(stage, sample, plan)
+        with Writer(stage.source, sample, seed) as writer:
+            _copy(stage, seed, plan, writer, result)
     return result
+
+
+def _begin(stage: Stage, sample: Sample, plan: Plan) -> None:
+    """Write what is there before the app, and start the app when requests are refused."""
+    for document in sample.create(plan.documents):
+        stage.source.write(*document)
+    begun = datetime.now(UTC).isoformat()
+    stage.cosmos.controls.counters.reset()
+    stage.cosmos.controls.throttle(10**9, share=REFUSED_SHARE)
+    stage.add_host(CHANGE_FEED_START=begun)
+
+
+def _copy(stage: Stage, seed: str, plan: Plan, writer: Writer, result: Result) -> None:
+    begun = time.monotonic()
+    backfill = _ask(stage, "backfills", {"page_size": PAGE_SIZE, "max_parallel_ranges": 4})["id"]
+    _break_things(stage, plan, random.Random(seed), result)
+    wait_until(lambda: _state(stage, backfill) == "completed", f"the backfill {backfill} is over", PATIENCE_SECONDS)
+    result.seconds = time.monotonic() - begun
+    writer.stop()
+    if writer.error is not None:
+        raise writer.error
+    _count_requests(stage, result)
+    stage.cosmos.controls.clear()
+    with suppress(StuckError):
+        wait_until(lambda: not compare_settings(stage.settings).differences, "both sides are equal", PATIENCE_SECONDS)
+    _count(stage, backfill, writer, result)
+    result.differences += [str(each) for each in compare_settings(stage.settings).differences]
+    result.differences += _check_counters(plan, result)
 
 
 def _break_things(stage: Stage, plan: Plan, dice: random.Random, result: Result) -> None:
@@ -196,7 +178,7 @@ def _break_things(stage: Stage, plan: Plan, dice: random.Random, result: Result)
     steps += [lambda: _outage(stage, plan, result), lambda: _split(stage, dice, result)]
     dice.shuffle(steps)
     for part, step in zip(sorted(dice.uniform(FIRST, LAST) for _ in steps), steps, strict=True):
-        _wait(f"{part:.0%} are copied", partial(_is_copied, stage, part * plan.documents))
+        wait_until(partial(_is_copied, stage, part * plan.documents), f"{part:.0%} are copied", PATIENCE_SECONDS)
         step()
 
 
@@ -207,8 +189,9 @@ def _is_copied(stage: Stage, documents: float) -> bool:
 
 
 def _kill(stage: Stage, result: Result) -> None:
-    stage.host.kill()
-    stage.host.start()
+    (host,) = stage.hosts
+    host.kill()
+    stage.restart(host)
     result.kills += 1
 
 
@@ -225,9 +208,18 @@ def _split(stage: Stage, dice: random.Random, result: Result) -> None:
     result.splits += 1
 
 
+def _ask(stage: Stage, path: str, body: object = None) -> Any:
+    """Ask the app; with a body, by POST. Raises OSError when it refuses, or does not answer."""
+    (host,) = stage.hosts
+    status, answer = Operator(host.url, KEY).ask("GET" if body is None else "POST", path, body)
+    if status >= HTTPStatus.BAD_REQUEST:
+        raise OSError(f"api/{path} answers {status}: {answer}")
+    return answer
+
+
 def _state(stage: Stage, backfill: str) -> str:
     with suppress(OSError):
-        return str(stage.ask(f"backfills/{backfill}")["state"])
+        return str(_ask(stage, f"backfills/{backfill}")["state"])
     return ""
 
 
@@ -238,7 +230,7 @@ def _count_requests(stage: Stage, result: Result) -> None:
 
 
 def _count(stage: Stage, backfill: str, writer: Writer, result: Result) -> None:
-    found = stage.ask(f"backfills/{backfill}")
+    found = _ask(stage, f"backfills/{backfill}")
     result.changes = writer.changes
     result.read = sum(each["read"] for each in found["ranges"])
     result.ranges = len(found["ranges"])
@@ -255,46 +247,3 @@ def _check_counters(plan: Plan, result: Result) -> list[str]:
     # What was changed may have come through the live feed alone.
     least = plan.documents - result.changes
     return [] if result.read >= least else [f"{result.read} documents were read, which is less than {least}"]
-
-
-@contextmanager
-def _running(seed: str, plan: Plan) -> Iterator[Stage]:
-    with (
-        tempfile.TemporaryDirectory() as state,
-        tempfile.TemporaryFile() as log,
-        CosmosServer(physical_partitions=2) as cosmos,
-        Postgres(durable=True) as postgres,
-    ):
-        sample = Sample(seed=int(seed))
-        _preload(cosmos, sample, plan.documents)
-        settings = make_settings(cosmos.connection_string, postgres.dsn())
-        settings["CHANGE_FEED_START"] = datetime.now(UTC).isoformat()
-        prepare(settings, log)
-        cosmos.controls.counters.reset()
-        cosmos.controls.throttle(10**9, share=REFUSED_SHARE)
-        host = Part(["local.functions", "--key", "key", "--state", state], settings, log)
-        try:
-            yield Stage(cosmos, postgres, host, settings, sample)
-        except StuckError as error:
-            log.seek(0)
-            said = log.read().decode(errors="replace").splitlines()[-20:]
-            raise StuckError("\n  ".join([f"{error}; the host said:", *said])) from None
-        finally:
-            host.stop()
-
-
-def _preload(cosmos: CosmosServer, sample: Sample, documents: int) -> None:
-    source = Source.open(cosmos.connection_string, DATABASE)
-    for document in sample.create(documents):
-        source.write(*document)
-    source.close()
-
-
-def _wait(what: str, condition: Callable[[], bool], *, fails: bool = True) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            if fails:
-                raise StuckError(f"waited in vain until {what}")
-            return
-        time.sleep(0.05)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from campaigns.stage import EXPIRATION_SECONDS, Stage, wait_until
+from campaigns.stage import Stage, wait_until
 from campaigns.writer import Ledger
 from local.sample import CONTAINERS
 from local.sample.values import Document
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from local.cosmos.faults import Fault
 
+# How long a host keeps its leases without renewing them.
+EXPIRATION_SECONDS = 1.5
 _FOREVER = 10**9
 # The local host never follows a lease that it has taken without an answer: such writes are dropped unexecuted.
 _LEASE, _NO_LEASE = "/colls/leases/", "^(?!.*/colls/leases/)"

@@ -7,14 +7,15 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from azure.cosmos import CosmosClient, PartitionKey
 
+from campaigns.stage import StuckError, explaining, wait_until
 from local.cosmos import CosmosServer
 from local.stack import Part
 
@@ -26,7 +27,6 @@ EXPIRATION_SECONDS = 0.9
 ACQUIRE_SECONDS = 0.1
 # What this machine may add to the expiration when it is busy.
 SLACK_SECONDS = 2.0
-PATIENCE_SECONDS = 60.0
 NAMES = ("first", "second")
 HOST_JSON = {"version": "2.0", "extensions": {"cosmosDB": {"serializerSettings": {"dateParseHandling": "None"}}}}
 APP = f"""
@@ -50,10 +50,6 @@ def note(what, versions):
     os.write(descriptor, line.encode())
     os.close(descriptor)
 """
-
-
-class StuckError(Exception):
-    """Say what did not happen, and what the hosts said meanwhile."""
 
 
 @dataclass(slots=True)
@@ -120,7 +116,7 @@ class Cosmos:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class Pair:
     """Hold two running hosts that share the leases of a container."""
 
     cosmos: Cosmos
@@ -152,27 +148,28 @@ def run(seed: int, rounds: int) -> int:
 def play(seed: str, result: Result) -> None:
     """Play one round: share the leases, write, kill one host at a random moment, wait, compare."""
     dice = random.Random(seed)
-    with _running() as stage:
-        cosmos = stage.cosmos
+    with _running() as pair:
+        cosmos = pair.cosmos
         writer = threading.Thread(target=cosmos.write, args=(random.Random(seed), WRITE_SECONDS))
         writer.start()
         time.sleep(dice.uniform(0.1, WRITE_SECONDS))
         victim = dice.choice(NAMES)
-        stage.hosts[victim].kill()
+        pair.hosts[victim].kill()
         killed = time.monotonic()
-        before = len(stage.deliveries())
-        left = [lease for lease in cosmos.leases() if lease["Owner"] == stage.owners[victim]]
-        _wait("the leases are taken over", lambda: stage.owners[victim] not in cosmos.owners())
+        before = len(pair.deliveries())
+        left = [lease for lease in cosmos.leases() if lease["Owner"] == pair.owners[victim]]
+        wait_until(lambda: pair.owners[victim] not in cosmos.owners(), "the leases are taken over")
         seconds = time.monotonic() - killed
         writer.join()
-        _wait("everything is delivered", lambda: not find_missing(cosmos.written, stage.deliveries()), fails=False)
+        with suppress(StuckError):
+            wait_until(lambda: not find_missing(cosmos.written, pair.deliveries()), "everything is delivered")
         result.faults += 1
         result.changes += cosmos.changes
         result.differences += [
             *_check_takeover(seconds),
-            *find_missing(cosmos.written, stage.deliveries()),
-            *find_disorder(stage.deliveries()),
-            *find_early_restarts(left, cosmos.documents_by_range(), stage.deliveries()[before:]),
+            *find_missing(cosmos.written, pair.deliveries()),
+            *find_disorder(pair.deliveries()),
+            *find_early_restarts(left, cosmos.documents_by_range(), pair.deliveries()[before:]),
         ]
 
 
@@ -221,16 +218,7 @@ def _check_takeover(seconds: float) -> list[str]:
 
 
 @contextmanager
-def _explaining(log: Path) -> Iterator[None]:
-    try:
-        yield
-    except StuckError as error:
-        said = log.read_text().splitlines()[-20:]
-        raise StuckError("\n    ".join([f"{error}; the hosts said:", *said])) from None
-
-
-@contextmanager
-def _running() -> Iterator[Stage]:
+def _running() -> Iterator[Pair]:
     with (
         tempfile.TemporaryDirectory() as folder,
         CosmosServer(physical_partitions=PARTITIONS) as server,
@@ -242,27 +230,17 @@ def _running() -> Iterator[Stage]:
         root.joinpath("host.json").write_text(json.dumps(HOST_JSON))
         cosmos, hosts = Cosmos(server, client), {}
         owners: dict[str, str] = {}
-        log = ends.enter_context(root.joinpath("log.txt").open("wb"))
-        ends.enter_context(_explaining(root / "log.txt"))
+        log = ends.enter_context(root.joinpath("log.txt").open("a+b"))
+        ends.enter_context(explaining(log))
         for count, name in enumerate(NAMES, 1):
             environment = {"COSMOS": server.connection_string, "NOTES": str(root / "notes.jsonl"), "HOST_NAME": name}
             hosts[name] = Part(["local.functions", "--root", str(root), "--key", "key"], environment, log)
             ends.callback(hosts[name].stop)
-            _wait("the leases are shared", functools.partial(_is_shared, cosmos, count))
+            wait_until(functools.partial(_is_shared, cosmos, count), "the leases are shared")
             owners[name] = next(iter(set(cosmos.owners()) - set(owners.values())))
-        yield Stage(cosmos, hosts, owners, root / "notes.jsonl")
+        yield Pair(cosmos, hosts, owners, root / "notes.jsonl")
 
 
 def _is_shared(cosmos: Cosmos, hosts: int) -> bool:
     counts = Counter(cosmos.owners())
     return sorted(counts.values()) == [PARTITIONS // hosts] * hosts
-
-
-def _wait(what: str, condition: Callable[[], bool], *, fails: bool = True) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            if fails:
-                raise StuckError(f"waited in vain until {what}")
-            return
-        time.sleep(0.02)

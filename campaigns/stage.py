@@ -11,7 +11,6 @@ from typing import IO, TypeVar
 import psycopg
 from azure.cosmos import CosmosClient
 
-from campaigns.planted import RULES
 from local.cosmos import CosmosServer
 from local.postgres import Postgres
 from local.sample import PARTITION_KEYS, Source
@@ -21,45 +20,11 @@ _Started = TypeVar("_Started")
 
 KEY = "key"
 PATIENCE_SECONDS = 60.0
-EXPIRATION_SECONDS = 1.5
 _STARTS = 5
-_SETTINGS = {
-    "EXTRA_CONTAINERS": "PendingSignups",
-    "FEED_POLL_DELAY_MS": "200",
-    "LEASE_ACQUIRE_INTERVAL_MS": "400",
-    "LEASE_RENEW_INTERVAL_MS": "500",
-    "LEASE_EXPIRATION_INTERVAL_MS": f"{EXPIRATION_SECONDS * 1000:.0f}",
-    "RETRY_MAXIMUM_INTERVAL": "00:00:02",
-    "SETTLE_SECONDS": "0.5",
-    "DEAD_LETTER_SCHEDULE": "* * * * * *",
-    "DEAD_LETTER_BACKOFF_SECONDS": "0.2",
-    "DEAD_LETTER_CLAIM_SECONDS": "2",
-}
-# Now and then the ledger is slow to begin a write, so that others come between a look at it and that write. And a
-# version that goes backwards may be healed by a later one before anybody compares: PostgreSQL itself takes note.
-_TRIGGERS = """
-create function dawdle() returns trigger language plpgsql as $$
-begin
-    if random() < 0.1 then
-        perform pg_sleep(random());
-    end if;
-    return null;
-end $$;
-create trigger dawdle before insert on cdc.document for each statement execute function dawdle();
-create table backwards (container text, id text);
-create function note_backwards() returns trigger language plpgsql as $$
-begin
-    if new.ts < old.ts or (new.ts = old.ts and new.lsn < old.lsn) then
-        insert into backwards values (new.container, new.id);
-    end if;
-    return null;
-end $$;
-create trigger note_backwards after update on cdc.document for each row execute function note_backwards();
-"""
 
 
 class StuckError(Exception):
-    """Say what did not happen."""
+    """Say what did not happen, and what the hosts said meanwhile."""
 
 
 @dataclass(slots=True)
@@ -78,6 +43,12 @@ class Stage:
     def dsn(self) -> str:
         """Return where PostgreSQL is."""
         return self.settings["POSTGRES_CONNECTION"]
+
+    def count(self, query: str) -> int:
+        """Read one number; raises psycopg.Error while PostgreSQL is away."""
+        with psycopg.connect(self.dsn, connect_timeout=5) as connection:
+            row = connection.execute(query.encode()).fetchone()
+        return int(row[0] or 0) if row else 0
 
     def add_host(self, **settings: str) -> None:
         """Start another host; it shares the leases unless its settings say otherwise."""
@@ -116,28 +87,36 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = PATIEN
     while not condition():
         if time.monotonic() > deadline:
             raise StuckError(f"waited in vain until {what}")
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 @contextmanager
-def running() -> Iterator[Stage]:
-    """Run PostgreSQL with the rules of the cut-over, Cosmos, and one host, until the block ends."""
+def explaining(log: IO[bytes]) -> Iterator[None]:
+    """Let a StuckError tell what the hosts said last."""
+    try:
+        yield
+    except StuckError as error:
+        log.seek(0)
+        said = log.read().decode(errors="replace").splitlines()[-20:]
+        raise StuckError("\n    ".join([f"{error}; the hosts said:", *said])) from None
+
+
+@contextmanager
+def running(**settings: str) -> Iterator[Stage]:
+    """Run PostgreSQL and Cosmos with the tables and containers of the app until the block ends, and no host yet."""
     with ExitStack() as ends:
         folder = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="campaign-")))
         postgres = ends.enter_context(Postgres(durable=True))
         cosmos = ends.enter_context(CosmosServer(physical_partitions=2))
         log = ends.enter_context((folder / "hosts.log").open("a+b"))
-        settings = make_settings(cosmos.connection_string, postgres.dsn()) | _SETTINGS
-        prepare(settings, log)
-        with psycopg.connect(postgres.dsn()) as connection:
-            connection.execute(RULES.encode())
-            connection.execute(_TRIGGERS.encode())
-        source = _open_source(settings)
+        of_app = make_settings(cosmos.connection_string, postgres.dsn()) | settings
+        prepare(of_app, log)
+        source = _open_source(of_app)
         ends.callback(source.close)
-        stage = Stage(settings, cosmos, postgres, source, folder, log)
+        stage = Stage(of_app, cosmos, postgres, source, folder, log)
         ends.callback(stage.close)
-        stage.add_host()
-        yield stage
+        with explaining(log):
+            yield stage
 
 
 def _open_source(settings: Mapping[str, str]) -> Source:
