@@ -6,10 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-from bench import apply, backfill, cosmos, hosts, memory, reconcile, reconcile_campaign
+from bench import apply, backfill, cosmos, memory, reconcile
 from bench import map as mapping
-from bench.campaigns import apply as apply_campaign
-from bench.campaigns import backfill as backfill_campaign
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -19,9 +17,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     benchmarks = parser.add_subparsers(dest="name", required=True)
     _add_benchmarks(benchmarks)
-    described = "Break something at random, again and again, and count what was wrong afterwards."
-    campaign = benchmarks.add_parser("campaign", help=described, description=described)
-    _add_campaigns(campaign.add_subparsers(dest="campaign", required=True))
     chosen = parser.parse_args(arguments)
     run: Run = chosen.run
     return run(chosen)
@@ -54,32 +49,10 @@ def _add_figures(
     options.add_argument("--json", type=Path, metavar="PATH", help="where to write the figures")
 
 
-def _add_campaigns(campaigns: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    options = _add_campaign(campaigns, "hosts", hosts, lambda chosen: hosts.run(chosen.seed, chosen.rounds))
-    options.add_argument("--rounds", type=int, default=20, help="(default: %(default)s)")
-    options = _add_campaign(
-        campaigns, "apply", apply_campaign, lambda chosen: apply_campaign.run(chosen.seed, chosen.changes)
-    )
-    options.add_argument("--changes", type=int, default=20_000, help="(default: %(default)s)")
-    _add_campaign(campaigns, "backfill", backfill_campaign, lambda chosen: backfill_campaign.run(chosen.seed))
-    options = _add_campaign(
-        campaigns, "reconcile", reconcile_campaign, lambda chosen: reconcile_campaign.run(chosen.seed, chosen.seconds)
-    )
-    options.add_argument("--seconds", type=float, default=90, help="of breaking (default: %(default)s)")
-
-
-def _add_campaign(
-    campaigns: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, module: ModuleType, run: Run
-) -> argparse.ArgumentParser:
-    options = _add(campaigns, name, module, run)
-    options.add_argument("--seed", type=int, required=True, metavar="S", help="the same seed plans the same faults")
-    return options
-
-
 def _add(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, module: ModuleType, run: Run
+    benchmarks: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, module: ModuleType, run: Run
 ) -> argparse.ArgumentParser:
-    options = commands.add_parser(name, help=module.__doc__, description=module.__doc__)
+    options = benchmarks.add_parser(name, help=module.__doc__, description=module.__doc__)
     options.set_defaults(run=run)
     return options
 

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 
-from local import demo, smoke
+from local.demo import smoke, watch
 from local.postgres import PostgresError
 from local.stack import ALL_VERSIONS, LATEST_VERSION, Stack, StackError, running, shorten
 
@@ -30,7 +30,7 @@ def main() -> int:
         if arguments.command == "up":
             return _up(as_json=arguments.json, mode=mode)
         signal.signal(signal.SIGTERM, _interrupt)  # as Ctrl-C: every part is stopped, and its data are removed
-        return demo.main(mode) if arguments.command == "demo" else smoke.main(mode)
+        return watch.main(mode) if arguments.command == "demo" else smoke.main(mode)
     except (StackError, PostgresError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -21,8 +21,8 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
-from local.compare import Comparison, compare_settings
 from local.cosmos.auth import EMULATOR_KEY
+from local.oracle.compare import Comparison, compare_settings
 from local.postgres import Postgres
 from local.sample import DATABASE, Source
 

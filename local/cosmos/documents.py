@@ -1,10 +1,11 @@
 """Answer requests about documents."""
 
-from local.cosmos import batch, change_feed, charges, errors, query, values, wire
+from local.cosmos import batch, change_feed, charges, errors, values, wire
 from local.cosmos.conditions import Condition
 from local.cosmos.container import Container
 from local.cosmos.partition import Document, PhysicalPartition
 from local.cosmos.partition_key import PartitionKey
+from local.cosmos.query import execution
 from local.cosmos.store import Account
 from local.cosmos.transaction import Transaction
 from local.cosmos.wire import Answer, Call
@@ -18,16 +19,16 @@ def read_feed(account: Account, call: Call) -> Answer:
     container = _container(account, call)
     if call.header("A-IM"):
         return change_feed.read(container, call)
-    return query.read_all(container, call)
+    return execution.read_all(container, call)
 
 
 def post(account: Account, call: Call) -> Answer:
     """Run a query or a batch, or create or upsert a document."""
     container = _container(account, call)
     if call.flag("x-ms-cosmos-is-query-plan-request"):
-        return query.plan(call)
+        return execution.plan(call)
     if call.flag("x-ms-documentdb-isquery"):
-        return query.run(container, call)
+        return execution.run(container, call)
     if call.flag("x-ms-cosmos-is-batch-request"):
         return batch.run(container, call, _key(container, call))
     value = _body(call)

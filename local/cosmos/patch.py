@@ -4,8 +4,9 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from local.cosmos import errors, query_parser, values
-from local.cosmos.query_rows import Statement
+from local.cosmos import errors, values
+from local.cosmos.query import parser
+from local.cosmos.query.rows import Statement
 from local.cosmos.values import UNDEFINED, JsonObject
 
 MOST_OPERATIONS = 10
@@ -33,7 +34,7 @@ def _check_condition(value: JsonObject, condition: Any) -> None:
         return
     if not isinstance(condition, str):
         raise errors.bad_request("A patch's condition must be a text.")
-    query = query_parser.parse(f"SELECT * {condition}")
+    query = parser.parse(f"SELECT * {condition}")
     if not Statement(query, {}).matches(value):
         raise errors.precondition_failed()
 

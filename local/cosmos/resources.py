@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
-from local.cosmos import errors, offers, query, transaction, values, wire
+from local.cosmos import errors, offers, transaction, values, wire
 from local.cosmos.container import Container
+from local.cosmos.query import execution
 from local.cosmos.store import Account, Database
 from local.cosmos.values import JsonObject
 from local.cosmos.wire import Answer, Call
@@ -161,7 +162,7 @@ def _resource(properties: JsonObject, status: int) -> Answer:
 
 
 def _list(items: Iterable[JsonObject], call: Call, owner_rid: str, name: str) -> Answer:
-    found = query.run_over(items, call) if call.flag("x-ms-documentdb-isquery") else [*map(values.render, items)]
+    found = execution.run_over(items, call) if call.flag("x-ms-documentdb-isquery") else [*map(values.render, items)]
     body = wire.envelope(owner_rid, found, name=name, count=len(found))
     return Answer(200, body, {"x-ms-item-count": str(len(found))})
 

@@ -9,9 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from local.compare import compare
 from local.cosmos import CosmosServer
 from local.operator import Operator
+from local.oracle.compare import compare
 from local.sample import Source
 from local.stack import LATEST_VERSION, Part, make_settings, prepare
 

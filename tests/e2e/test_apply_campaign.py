@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from bench.campaigns import leaks
-from bench.campaigns.apply import find_wrongly_parked, play
-from bench.campaigns.faults import Scale
-from bench.campaigns.planted import Planter, identify, mix
+from campaigns import leaks
+from campaigns.apply import find_wrongly_parked, play
+from campaigns.faults import Scale
+from campaigns.planted import Planter, identify, mix
 
 SMALL = Scale(
     changes=600, kills=2, outages=2, outage_seconds=0.5, deadlocks=2, freezes=1, splits=1, pace=400, stall_seconds=0.5
@@ -17,7 +17,7 @@ ONE, OTHER = ("Accounts", '["one", "one"]'), ("Accounts", '["other", "other"]')
 
 @pytest.mark.timeout(400)  # a busy machine starts hosts slowly, and every kill starts one
 def test_whatever_breaks_both_sides_are_equal_and_exactly_the_poison_is_parked():
-    """`python -m bench campaign apply` with fewer changes and faults."""
+    """`python -m campaigns apply` with fewer changes and faults."""
     said = []
 
     result = play(11, SMALL, said.append)

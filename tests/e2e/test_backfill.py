@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from bench.campaigns.backfill import Plan, play
+from campaigns.backfill import Plan, play
 from local.cosmos import CosmosServer
 from local.sample import Sample, Source
 from local.stack import ALL_VERSIONS, Part, make_settings, prepare

@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from local.compare import Comparison, compare_settings
 from local.cosmos import CosmosServer
+from local.oracle.compare import Comparison, compare_settings
 from local.postgres import Postgres
 from local.sample import CONTAINERS, Sample, Source
 from local.stack import ROOT, make_settings, prepare

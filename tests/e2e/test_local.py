@@ -10,7 +10,7 @@ import urllib.request
 import psycopg
 import pytest
 
-from local import smoke
+from local.demo import smoke
 from local.postgres import Postgres
 from local.sample import Source
 from local.stack import ROOT

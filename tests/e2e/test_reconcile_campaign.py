@@ -2,17 +2,17 @@
 
 import pytest
 
-from bench import reconcile_campaign
+from campaigns import reconcile
 from local.stack import running
 
 
 @pytest.mark.timeout(300)
 def test_a_campaign_ends_equal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both sides are equal at the end, and documents that nobody touched were never written again."""
-    monkeypatch.setattr(reconcile_campaign, "DOCUMENTS", 80)
-    monkeypatch.setattr(reconcile_campaign, "BYSTANDERS", 20)
+    monkeypatch.setattr(reconcile, "DOCUMENTS", 80)
+    monkeypatch.setattr(reconcile, "BYSTANDERS", 20)
     with running() as stack:
-        result = reconcile_campaign.play(stack, "7", 12)
+        result = reconcile.play(stack, "7", 12)
 
     assert result.differences == []
     assert result.writes > 0

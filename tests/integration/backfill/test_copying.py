@@ -13,7 +13,7 @@ from cdc.config.settings import Settings
 from cdc.core.feed_pages import Page
 from cdc.cosmos.feeds import CosmosFeed
 from cdc.runtime import Runtime
-from local.compare import compare
+from local.oracle.compare import compare
 from local.sample import DATABASE, Sample, Source
 from local.stack import make_settings
 from mappers import MAPPERS

@@ -1,0 +1,126 @@
+"""The running system that a campaign breaks: PostgreSQL, Cosmos, and one or two Functions hosts."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TypeVar
+
+import psycopg
+from azure.cosmos import CosmosClient
+
+from local.cosmos import CosmosServer
+from local.postgres import Postgres
+from local.sample import PARTITION_KEYS, Source
+from local.stack import Part, StackError, make_settings, prepare
+
+_Started = TypeVar("_Started")
+
+KEY = "key"
+PATIENCE_SECONDS = 60.0
+_STARTS = 5
+
+
+class StuckError(Exception):
+    """Say what did not happen, and what the hosts said meanwhile."""
+
+
+@dataclass(slots=True)
+class Stage:
+    """Hold the parts; `hosts` are those that run now."""
+
+    settings: Mapping[str, str]
+    cosmos: CosmosServer
+    postgres: Postgres
+    source: Source
+    folder: Path
+    log: IO[bytes]
+    hosts: list[Part] = field(default_factory=list)
+
+    @property
+    def dsn(self) -> str:
+        """Return where PostgreSQL is."""
+        return self.settings["POSTGRES_CONNECTION"]
+
+    def count(self, query: str) -> int:
+        """Read one number; raises psycopg.Error while PostgreSQL is away."""
+        with psycopg.connect(self.dsn, connect_timeout=5) as connection:
+            row = connection.execute(query.encode()).fetchone()
+        return int(row[0] or 0) if row else 0
+
+    def add_host(self, **settings: str) -> None:
+        """Start another host; it shares the leases unless its settings say otherwise."""
+        # The lock of a timer is a file in the folder for temporary files: other stacks of this folder have theirs.
+        environment = {**self.settings, "TMPDIR": str(self.folder), **settings}
+        command = ["local.functions", f"--key={KEY}", "--verbose", "--state", str(self.folder / "durable")]
+        self.hosts.append(_try(lambda: Part(command, environment, self.log)))
+
+    def restart(self, host: Part) -> None:
+        """Start a host again that was killed."""
+        _try(host.start)
+
+    def remove_host(self) -> None:
+        """Stop the host that came last."""
+        self.hosts.pop().stop()
+
+    def close(self) -> None:
+        """Stop what runs."""
+        while self.hosts:
+            self.remove_host()
+
+
+def _try(start: Callable[[], _Started]) -> _Started:
+    """Start a host; one whose requests are refused once too often ends, and the platform starts another."""
+    for _ in range(_STARTS - 1):
+        try:
+            return start()
+        except StackError:
+            continue
+    return start()
+
+
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
+    """Wait for a condition; raise StuckError with what was waited for."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise StuckError(f"waited in vain until {what}")
+        time.sleep(0.05)
+
+
+@contextmanager
+def explaining(log: IO[bytes]) -> Iterator[None]:
+    """Let a StuckError tell what the hosts said last."""
+    try:
+        yield
+    except StuckError as error:
+        log.seek(0)
+        said = log.read().decode(errors="replace").splitlines()[-20:]
+        raise StuckError("\n    ".join([f"{error}; the hosts said:", *said])) from None
+
+
+@contextmanager
+def running(**settings: str) -> Iterator[Stage]:
+    """Run PostgreSQL and Cosmos with the tables and containers of the app until the block ends, and no host yet."""
+    with ExitStack() as ends:
+        folder = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="campaign-")))
+        postgres = ends.enter_context(Postgres(durable=True))
+        cosmos = ends.enter_context(CosmosServer(physical_partitions=2))
+        log = ends.enter_context((folder / "hosts.log").open("a+b"))
+        of_app = make_settings(cosmos.connection_string, postgres.dsn()) | settings
+        prepare(of_app, log)
+        source = _open_source(of_app)
+        ends.callback(source.close)
+        stage = Stage(of_app, cosmos, postgres, source, folder, log)
+        ends.callback(stage.close)
+        with explaining(log):
+            yield stage
+
+
+def _open_source(settings: Mapping[str, str]) -> Source:
+    """Connect with a client that does not wait long before it writes again."""
+    client = CosmosClient.from_connection_string(settings["COSMOS_CONNECTION"], retry_backoff_factor=0.01)
+    database = client.get_database_client(settings["COSMOS_DATABASE"])
+    return Source(client, {name: database.get_container_client(name) for name in PARTITION_KEYS})

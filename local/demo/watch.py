@@ -1,0 +1,197 @@
+"""Run the whole system and show what happens, until Ctrl-C."""
+
+import contextlib
+import json
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+from azure.core.exceptions import AzureError
+from rich.console import Console
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
+from rich.table import Table
+
+from local.demo import backfill, dead_letters
+from local.demo.reconcile import count_drift, damage_row, reconcile
+from local.demo.writer import DOCUMENTS, Writer
+from local.oracle.compare import Comparison
+from local.sample import CONTAINERS
+from local.stack import LATEST_VERSION, Stack, StackError, running
+
+_REFRESH_SECONDS = 0.5
+_PLAIN_REFRESH_SECONDS = 5.0
+_BEFORE_DAMAGE_SECONDS = 8.0
+
+_WHAT = """
+An application writes to Cosmos; the change feed triggers function_app.py, which maps each document to rows and upserts
+them into PostgreSQL. What was there before is copied by a backfill. While this runs, try in another terminal, in this
+folder:
+"""
+_TRY = (
+    '{psql} -c "select id, email, last_login_at from accounts order by 3 desc limit 5"',
+    '{psql} -c "select container, id, kind, path, message from cdc.dead_letter"',
+    'curl -H "x-functions-key: {key}" {url}api/status',
+    'curl -H "x-functions-key: {key}" {url}api/dead-letters',
+    'curl -H "x-functions-key: {key}" -d "{{}}" {url}api/backfills',
+    'curl -H "x-functions-key: {key}" {url}api/reconciliations',
+)
+
+_console = Console()
+
+
+def main(mode: str = LATEST_VERSION) -> int:
+    """Run until Ctrl-C, then stop every part."""
+    _console.print(
+        f"Starting PostgreSQL and the Cosmos server, writing {DOCUMENTS} documents, "
+        "starting the Functions host (a few seconds) ..."
+    )
+    writer = Writer()
+    with (
+        tempfile.NamedTemporaryFile(prefix="mystira-cdc-demo-", suffix=".log") as log,
+        running(log=log.file, mode=mode, preload=writer.preload) as stack,
+    ):
+        _describe(stack, log.name)
+        thread = threading.Thread(target=writer.run, args=(stack,))
+        thread.start()
+        threading.Thread(target=_show_dead_letters, args=(stack, writer), daemon=True).start()
+        threading.Thread(target=_show_reconcile, args=(stack, writer), daemon=True).start()
+        try:
+            with contextlib.suppress(KeyboardInterrupt):
+                _copy(stack)
+                _watch(stack, writer)
+        finally:
+            writer.stopped.set()
+            thread.join()
+        return _end(stack)
+
+
+def _show_dead_letters(stack: Stack, writer: Writer) -> None:
+    """Park, mend and delete documents of its own while everything runs."""
+    try:
+        for sentence in dead_letters.show(stack):
+            _console.print(sentence, highlight=False, markup=False)
+    except (psycopg.Error, AzureError, OSError, StackError) as error:
+        if not writer.stopped.is_set():
+            _console.print(f"no dead letters or deletes are shown: {error}", highlight=False, markup=False)
+
+
+def _copy(stack: Stack) -> None:
+    """Copy what was there before the app, beside the changes that have begun."""
+    columns = ("[progress.description]{task.description}", BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=_console, disable=not _console.is_terminal) as bar:
+        task = bar.add_task("POST /api/backfills", total=100)
+        for progress in backfill.copy(stack):
+            bar.update(task, completed=progress["percent"])
+    _console.print(f"{backfill.describe(progress)}, which were there before the app\n", highlight=False)
+
+
+def _show_reconcile(stack: Stack, writer: Writer) -> None:
+    """Edit a row by hand while everything runs, and say what reconcile makes of it."""
+    while not writer.doing.startswith("changing"):
+        if writer.stopped.wait(0.5):
+            return
+    if writer.stopped.wait(_BEFORE_DAMAGE_SECONDS):
+        return
+    try:
+        damage_row(stack)
+        _console.print("An account's row is edited by hand in PostgreSQL; a reconcile begins ...", highlight=False)
+        found = count_drift(reconcile(stack, mode="deep"))
+    except (psycopg.Error, OSError, StackError) as error:
+        if not writer.stopped.is_set():
+            _console.print(f"no reconcile: {error}", highlight=False)
+        return
+    text = ", ".join(f"{count} {kind}" for kind, count in found.items())
+    _console.print(f"reconcile found {text}, and repaired it; GET api/reconciliations has the report", highlight=False)
+
+
+def _watch(stack: Stack, writer: Writer) -> None:
+    if not _console.is_terminal:
+        while True:
+            _console.print(_line(stack, writer), soft_wrap=True)
+            time.sleep(_PLAIN_REFRESH_SECONDS)
+    with Live(console=_console, auto_refresh=False) as live:
+        while True:
+            live.update(_table(stack, writer), refresh=True)
+            time.sleep(_REFRESH_SECONDS)
+
+
+def _read_status(stack: Stack) -> dict[str, Any]:
+    """Ask the app; raise OSError with the reason when it has no answer."""
+    request = urllib.request.Request(f"{stack.functions.url}api/status")  # noqa: S310 - our own address
+    request.add_header("x-functions-key", stack.functions_key)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - our own address
+            containers = json.load(response)["containers"]
+    except urllib.error.HTTPError as error:
+        with error:
+            raise OSError(json.load(error)["detail"]) from None
+    return {container["container"]: container for container in containers}
+
+
+def _line(stack: Stack, writer: Writer) -> str:
+    try:
+        counters = list(_counters(_read_status(stack), writer))
+    except OSError as error:
+        return f"no status: {error}"
+    parts = [
+        f"{name}: {in_cosmos} in Cosmos, {applied} in PostgreSQL, {parked} parked, {lag} s behind"
+        for name, in_cosmos, applied, parked, lag in counters
+    ]
+    return "; ".join([*parts, f"{writer.writes} writes so far"])
+
+
+def _table(stack: Stack, writer: Writer) -> Table:
+    table = Table(caption=f"{writer.writes} writes so far; {writer.doing}", min_width=72)
+    table.add_column("container", no_wrap=True)
+    for heading in ("in Cosmos", "in PostgreSQL", "parked", "seconds behind"):
+        table.add_column(heading, justify="right")
+    try:
+        for row in _counters(_read_status(stack), writer):
+            table.add_row(*map(str, row))
+    except OSError as error:
+        table.caption = f"no status: {error}"
+    return table
+
+
+def _counters(status: dict[str, Any], writer: Writer) -> Iterator[tuple[str, int, int, int, int]]:
+    for name in CONTAINERS:
+        documents = status[name]["documents"]
+        lag = writer.newest_ts[name] - (status[name]["newest_ts"] or writer.newest_ts[name])
+        yield name, writer.documents[name], documents["applied"], documents["parked"], max(0, lag)
+
+
+def _describe(stack: Stack, log: str) -> None:
+    _console.print(_WHAT)
+    for command in _TRY:
+        text = command.format(psql=stack.psql_command, key=stack.functions_key, url=stack.functions.url)
+        _console.print(f"  {text}\n", soft_wrap=True, highlight=False, markup=False)
+    _console.print(f"The Functions host writes its warnings to {log}.", soft_wrap=True, highlight=False)
+    _console.print("Ctrl-C compares both sides and ends everything.\n", highlight=False)
+
+
+def _end(stack: Stack) -> int:
+    _console.print("Comparing both sides ...")
+    try:
+        comparison = _settle(stack)
+    except (psycopg.Error, AzureError) as error:
+        _console.print(f"demo: the two sides cannot be compared: {type(error).__name__}")
+        return 1
+    for difference in comparison.differences[:10]:
+        _console.print(str(difference), soft_wrap=True, highlight=False, markup=False)
+    _console.print(f"demo: {comparison}")
+    return int(bool(comparison.differences))
+
+
+def _settle(stack: Stack) -> Comparison:
+    for _ in range(40):
+        comparison = stack.compare()
+        if not comparison.differences:
+            break
+        time.sleep(0.25)
+    return comparison

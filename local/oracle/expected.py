@@ -1,0 +1,186 @@
+"""What each column must hold, by a list of fields of the comparison's own."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from local.oracle.fields import (
+    Expected,
+    Json,
+    age_group,
+    day,
+    first,
+    instant,
+    is_used,
+    key,
+    names,
+    not_empty,
+    owner,
+    packed,
+    same,
+    settings,
+    status,
+    subscription,
+    time_span,
+    type_of,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A child table: its rows by key, and where a document holds them."""
+
+    table: str
+    parent: str
+    key: str
+    items: Callable[[Json], list[Json]]
+    fields: Mapping[str, Expected]
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container, the type of its documents, its root table, and what each column must hold.
+
+    An `extra` one is compared only where it is asked for, or where its table has rows.
+    """
+
+    name: str
+    type: str
+    table: str
+    fields: Mapping[str, Expected]
+    children: tuple[Child, ...] = ()
+    extra: bool = False
+
+    def has_rows(self, document: Json) -> bool:
+        """Tell whether a document has rows at all: it is of the container's type and not deleted softly."""
+        return (type_of(document) or self.type) == self.type and document.get("IsDeleted") is not True
+
+
+def _completed(document: Json) -> list[Json]:
+    return [{"ScenarioId": id_} for id_ in set(names("CompletedScenarioIds")(document))]
+
+
+_COMPLETED_SCENARIOS = Child(
+    "completed_scenarios", "account_id", "scenario_id", _completed, {"scenario_id": same("ScenarioId")}
+)
+_USER_BADGES = Child(
+    "user_badges",
+    "user_profile_id",
+    "id",
+    lambda document: document.get("EarnedBadges") or [],
+    {
+        "id": same("Id"),
+        "badge_configuration_id": same("BadgeConfigurationId"),
+        "badge_id": same("BadgeId"),
+        "badge_name": same("BadgeName"),
+        "badge_message": same("BadgeMessage"),
+        "axis": same("Axis"),
+        "trigger_value": same("TriggerValue"),
+        "threshold": same("Threshold"),
+        "earned_at": instant("EarnedAt"),
+        "game_session_id": same("GameSessionId"),
+        "scenario_id": same("ScenarioId"),
+        "image_id": same("ImageId"),
+    },
+)
+
+CONTAINERS = (
+    Container(
+        "Accounts",
+        "Account",
+        "accounts",
+        {
+            "id": key("Account"),
+            "external_user_id": first("ExternalProviderId", "ExternalUserId", "Auth0UserId"),
+            "email": same("Email"),
+            "display_name": same("DisplayName"),
+            "role": same("Role"),
+            "user_profile_ids": names("UserProfileIds"),
+            "completed_scenario_ids": names("CompletedScenarioIds"),
+            "subscription": subscription,
+            "settings": settings,
+            "created_at": instant("CreatedAt"),
+            "last_login_at": instant("LastLoginAt"),
+        },
+        (_COMPLETED_SCENARIOS,),
+    ),
+    Container(
+        "UserProfiles",
+        "UserProfile",
+        "user_profiles",
+        {
+            "id": key("UserProfile"),
+            "account_id": same("AccountId"),
+            "name": first("DisplayName", "Name"),
+            "age_group": first("AgeGroupId", "AgeGroupName"),
+            "date_of_birth": day("DateOfBirth"),
+            "is_guest": same("IsGuest", default=False),
+            "is_npc": same("IsNpc", default=False),
+            "pronouns": same("Pronouns"),
+            "bio": same("Bio"),
+            "avatar_media_id": same("AvatarMediaId"),
+            "selected_avatar_media_id": same("SelectedAvatarMediaId"),
+            "preferred_themes": names("PreferredFantasyThemes"),
+            "has_completed_onboarding": first("OnboardingCompleted", "HasCompletedOnboarding", default=False),
+            "created_at": instant("CreatedAt"),
+            "updated_at": instant("UpdatedAt"),
+        },
+        (_USER_BADGES,),
+    ),
+    Container(
+        "GameSessions",
+        "GameSession",
+        "game_sessions",
+        {
+            "id": key("GameSession"),
+            "scenario_id": same("ScenarioId"),
+            "account_id": owner,
+            "profile_id": same("ProfileId"),
+            "status": status,
+            "current_scene_id": same("CurrentSceneId"),
+            "player_names": names("PlayerNames"),
+            "choice_history": same("ChoiceHistory", default=[]),
+            "echo_history": same("EchoHistory", default=[]),
+            "compass_values": packed("CompassValues", {}),
+            "player_compass_progress_totals": packed("PlayerCompassProgressTotals", []),
+            "achievements": same("Achievements", default=[]),
+            "character_assignments": same("CharacterAssignments", default=[]),
+            "start_time": instant("StartedAt", "StartTime"),
+            "end_time": instant("EndedAt", "EndTime"),
+            "elapsed_time": time_span("ElapsedTime"),
+            "is_paused": same("IsPaused"),
+            "paused_at": instant("PausedAt"),
+            "scene_count": same("SceneCount"),
+            "target_age_group": age_group,
+            "selected_character_id": same("SelectedCharacterId"),
+        },
+    ),
+    Container(
+        "PlayerScenarioScores",
+        "PlayerScenarioScore",
+        "player_scenario_scores",
+        {
+            "id": key("PlayerScenarioScore"),
+            "profile_id": first("UserId", "ProfileId"),
+            "scenario_id": same("ScenarioId"),
+            "game_session_id": not_empty("GameSessionId"),
+            "axis_scores": packed("AxisScores", {}),
+            "created_at": instant("CreatedAt"),
+        },
+    ),
+    Container(
+        "PendingSignups",
+        "PendingSignup",
+        "pending_signups",
+        {
+            "id": key("PendingSignup"),
+            "email": first("Email", "email"),
+            "display_name": same("DisplayName"),
+            "created_at": instant("CreatedAt"),
+            "expires_at": instant("ExpiresAt", "VerificationTokenExpiresAt"),
+            "is_used": is_used,
+            "is_signin": same("IsSignin"),
+            "failed_attempts": same("FailedAttempts"),
+        },
+        extra=True,
+    ),
+)

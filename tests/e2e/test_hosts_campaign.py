@@ -1,0 +1,45 @@
+"""Check two hosts on one container with one killed at random, and that the checks would find what is wrong."""
+
+import pytest
+
+from campaigns import hosts
+from campaigns.hosts import Delivery, Result
+
+
+def deliver(*versions, host="first", ended=True):
+    """Make deliveries of a document's versions, whose LSNs are their numbers."""
+    return [Delivery(host, ended, "thing", number, number) for number in versions]
+
+
+@pytest.mark.parametrize("seed", ["0/0", "0/1"])
+def test_a_host_killed_under_steady_writes_loses_nothing_and_the_other_takes_over_in_time(seed):
+    """Play two rounds of the campaign."""
+    result = Result()
+
+    hosts.play(seed, result)
+
+    assert result.differences == []
+    assert result.faults == 1
+    assert result.changes > 20
+
+
+@pytest.mark.parametrize(("versions", "ended", "missing"), [((1, 2), True, 0), ((1,), True, 1), ((1, 2), False, 1)])
+def test_a_document_whose_newest_version_no_invocation_ended_with_is_missing(versions, ended, missing):
+    """Deliver its versions, some, and all without an end."""
+    assert len(hosts.find_missing({"thing": 2}, deliver(*versions, ended=ended))) == missing
+
+
+@pytest.mark.parametrize(
+    ("versions", "disorder"), [((1, 1, 2, 3), 0), ((1, 2, 1, 2, 3), 0), ((1, 3, 2), 1), ((2, 1, 1), 1)]
+)
+def test_only_first_deliveries_must_ascend(versions, disorder):
+    """Deliver again what came before, and for the first time what is older."""
+    assert len(hosts.find_disorder(deliver(*versions))) == disorder
+
+
+@pytest.mark.parametrize(("checkpoint", "early"), [(None, 0), ('"2"', 0), ('"3"', 1)])
+def test_what_was_checkpointed_must_not_come_again(checkpoint, early):
+    """Deliver 3 and 4 after the kill."""
+    lease = {"FeedRange": {"Range": {"min": ""}}, "ContinuationToken": checkpoint}
+
+    assert len(hosts.find_early_restarts([lease], {"": {"thing"}}, deliver(3, 4))) == early
