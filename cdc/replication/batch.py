@@ -1,8 +1,6 @@
 """Apply a batch of changes: collapse it, drop what is stale, map it, write it, park what cannot be written."""
 
-import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
@@ -12,6 +10,7 @@ from cdc.core.errors import DocumentError, Problem
 from cdc.core.mapping import NO_ROWS, Mapper
 from cdc.core.ordering import Verdict, judge
 from cdc.core.writes import Also, Outcome, Write, map_change
+from cdc.replication import collector
 from cdc.replication.collapse import Heads, collapse
 from cdc.replication.gaps import chains, mark_gaps
 
@@ -58,31 +57,56 @@ def replicate(mapper: Mapper[Any], changes: Sequence[Change], sink: Sink, also: 
     """
     if not changes and also is None:
         return Outcome()
-    with _no_collection():
+    with collector.paused():
         planner = _Planner(mapper, changes, reapplies=sink.reapplies)
         documents = list(collapse(changes).items())
         superseded = Outcome(stale=len(changes) - _count(documents))
-        if len(documents) > _LEAST:
-            try:
-                return superseded + sink.apply(mapper, planner.cut(documents), _extend(also, superseded))
-            except DocumentError:
-                pass  # in one piece a row may give way, before another takes its place, that pieces find too late
-        return _apply(planner, documents, sink, superseded, also)
+        pieces = planner.cut(documents)
+        try:
+            return superseded + sink.apply(mapper, pieces, _extend(also, superseded))
+        except DocumentError as error:
+            problem = error.problem
+        if len(pieces) == 1:
+            return _isolate(planner, documents, problem, sink, superseded, also)
+        return _apply_whole(planner, documents, sink, superseded, also)
 
 
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Keep the cyclic garbage collector out of a batch: it would walk thousands of rows, which have no cycles.
+def _apply_whole(planner: "_Planner", documents: _Documents, sink: Sink, before: Outcome, also: Also | None) -> Outcome:
+    """Write documents in one piece, which PostgreSQL may take where it refused the pieces.
 
-    Of several batches at once the one that switched it off switches it on again.
+    A row that one document gives up may be taken by another; the pieces may bring the taker first.
+    `before` is what became of the rest of the batch.
     """
-    was_enabled = gc.isenabled()
-    gc.disable()
     try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+        return before + sink.apply(planner.mapper, [planner.piece(documents)], _extend(also, before))
+    except DocumentError as error:
+        return _isolate(planner, documents, error.problem, sink, before, also)
+
+
+def _isolate(
+    planner: "_Planner", documents: _Documents, problem: Problem, sink: Sink, before: Outcome, also: Also | None
+) -> Outcome:
+    """Halve refused documents until the one to blame stands alone, and park it; a half that succeeds has committed."""
+    if len(documents) <= 1:
+        parked = _park(planner.piece(documents), problem)
+        return before + sink.apply(planner.mapper, [parked], _extend(also, before))
+    middle = len(documents) // 2
+    first = _apply_whole(planner, documents[:middle], sink, before, None)
+    return _apply_whole(planner, documents[middle:], sink, first, also)
+
+
+def _park(piece: Piece, problem: Problem) -> Piece:
+    """Have a problem noted for what would be written; what cannot be ordered any more is read again all the same."""
+
+    def plan(held: Mapping[bytes, Held]) -> Sequence[Write]:
+        writes = piece.plan(held)
+        return [write if write.undecided else replace(write, rows=NO_ROWS, problem=problem) for write in writes]
+
+    return replace(piece, plan=plan)
+
+
+def _extend(also: Also | None, before: Outcome) -> Also | None:
+    return None if also is None else lambda connection, outcome: also(connection, before + outcome)
 
 
 class _Planner:
@@ -128,33 +152,3 @@ def _choose(heads: Heads, held: Held | None, wanted: Sequence[Verdict]) -> Seque
     if len(left) == 1 and left[0][1] in wanted:
         return [left[0][0]]
     return [Write.read_again(head) for head, _ in left]
-
-
-def _apply(planner: _Planner, documents: _Documents, sink: Sink, before: Outcome, also: Also | None) -> Outcome:
-    """Write documents in one piece; find the one that fails by halving, so that each half that succeeds is committed.
-
-    `before` is what became of the rest of the batch.
-    """
-    piece, last = planner.piece(documents), _extend(also, before)
-    try:
-        return before + sink.apply(planner.mapper, [piece], last)
-    except DocumentError as error:
-        if len(documents) <= 1:
-            return before + sink.apply(planner.mapper, [_park(piece, error.problem)], last)
-    middle = len(documents) // 2
-    first = _apply(planner, documents[:middle], sink, before, None)
-    return _apply(planner, documents[middle:], sink, first, also)
-
-
-def _park(piece: Piece, problem: Problem) -> Piece:
-    """Have a problem noted for what would be written; what cannot be ordered any more is read again all the same."""
-
-    def plan(held: Mapping[bytes, Held]) -> Sequence[Write]:
-        writes = piece.plan(held)
-        return [write if write.undecided else replace(write, rows=NO_ROWS, problem=problem) for write in writes]
-
-    return replace(piece, plan=plan)
-
-
-def _extend(also: Also | None, before: Outcome) -> Also | None:
-    return None if also is None else lambda connection, outcome: also(connection, before + outcome)

@@ -1,8 +1,8 @@
 """The sink: one transaction that moves the ledger, then the rows, then the dead letters."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from cdc.core.documents import Change, Held
@@ -14,8 +14,6 @@ from cdc.postgres import containers, ledger, observations, rows
 from cdc.postgres.database import Connection, Database, pipelined, request_answers
 from cdc.repair import blockers, parking
 from cdc.replication.batch import Piece
-
-_ENDED = object()
 
 
 class PostgresSink:
@@ -33,119 +31,49 @@ class PostgresSink:
 
     def apply(self, mapper: Mapper[Any], pieces: Sequence[Piece], also: Also | None = None) -> Outcome:
         """Write everything in one transaction; what the ledger has moved past meanwhile is left out."""
-        batch = _Batch(mapper, self.reapplies)
+        batch = _Batch()
         try:
             with self._database.transaction() as connection:
                 with pipelined(connection):
-                    interleave(
-                        (batch.write(connection, *planned) for planned in plan_pieces(connection, pieces)),
-                        partial(request_answers, connection),
-                    )
-                    batch.judge_losers(connection)
-                    letters = parking.lock(connection, batch.documents(), batch.turnover())
-                outcome = _settle(connection, batch, letters(), self._backoff_seconds)
+                    self._write(connection, mapper, pieces, batch)
+                    _judge_losers(connection, batch)
+                    turnover = parking.Turnover(str(mapper.tables[0]), batch.freed, list(batch.written))
+                    locked = parking.lock(connection, batch.changes(), turnover)
+                self._write_letters(connection, batch, locked(), turnover)
+                containers.add_suspects(connection, mapper.container, batch.gaps)
+                outcome = batch.outcome()
                 if also is not None:
                     also(connection, outcome)
         except DocumentError as error:
-            if batch.only is None:
+            if batch.lone is None:
                 raise
-            raise DocumentError(blockers.explain(self._database, mapper, batch.only, error.problem)) from None
+            raise DocumentError(blockers.explain(self._database, mapper, batch.lone, error.problem)) from None
         # Not in the transaction: all writers count the same few paths, and would wait for each other.
         observations.count(self._database, mapper.container, batch.observed)
         return outcome
 
+    def _write(self, connection: Connection, mapper: Mapper[Any], pieces: Sequence[Piece], batch: "_Batch") -> None:
+        """Record each piece in the ledger, then write the rows of the piece before, whose winners are known by then."""
+        before: _Recorded | None = None
+        for piece, writes in plan_pieces(connection, pieces):
+            batch.note_plan(piece, writes, pieces)
+            recorded = _record(connection, mapper, writes, reapplies=self.reapplies)
+            if before is not None:
+                _write_rows(connection, mapper, before, batch)
+            request_answers(connection)
+            before = recorded
+        if before is not None:
+            _write_rows(connection, mapper, before, batch)
+            request_answers(connection)
 
-class _Batch:
-    """What became of the pieces of one transaction; their rows are let go of once they are sent.
-
-    What thousands of documents keep is cold in the caches when it is needed again, if only to be freed.
-    """
-
-    def __init__(self, mapper: Mapper[Any], reapplies: bool) -> None:
-        self.mapper = mapper
-        self.only: Write | None = None
-        self.settled: list[Change] = []
-        self.deleted = 0
-        self.stale = 0
-        self.parked: list[Write] = []
-        self.undecided: list[Write] = []
-        self.gaps: list[Change] = []
-        self.observed: Counter[Observation] = Counter()
-        self._losers: list[Change] = []
-        self._freed: list[str] = []
-        self._written: set[str] = set()
-        self._reapplies = reapplies
-        self._writes = 0
-
-    def write(self, connection: Connection, piece: Piece, writes: Sequence[Write]) -> Iterator[None]:
-        """Write a piece; wherever it yields, answers are under way."""
-        self._writes += len(writes)
-        self.stale += piece.changes - len(writes)
-        self.only = writes[0] if len(writes) == self._writes == 1 else None
-        self.undecided += [write for write in writes if write.undecided]
-        decided = {write.change.key: write for write in writes if not write.undecided}
-        keys = rows.row_keys(self.mapper, decided)
-        recorded = ledger.upsert(connection, self.mapper.container, decided.values(), keys, reapplies=self._reapplies)
-        yield
-        abandoned = dict(recorded())
-        self._losers += [write.change for key, write in decided.items() if key not in abandoned]
-        winners = [write for key, write in decided.items() if key in abandoned]
-        written = self._note(winners)
-        freed = [key for key in abandoned.values() if key is not None]
-        self._freed += freed
-        # What another document took in a piece before this one is not free any more.
-        rows.delete_keys(connection, self.mapper.tables, [key for key in freed if key not in self._written])
-        self._written.update(keys[write.change.key] for write in written if write.change.key in keys)
-        rows.write_rows(connection, self.mapper, written)
-
-    def judge_losers(self, connection: Connection) -> None:
-        """Judge again what lost against a version that another writer committed after our unlocked read."""
-        if not self._losers:
-            return
-        held = ledger.read_held(connection, [change.key for change in self._losers])()
-        overtaken = [each for each in self._losers if judge(each, held[each.key]) is Verdict.UNDECIDED]
-        self.undecided += map(Write.read_again, overtaken)
-        self.stale += len(self._losers) - len(overtaken)
-
-    def bad(self) -> list[Write]:
-        """Return what needs a letter."""
-        return [*self.parked, *self.undecided]
-
-    def documents(self) -> list[Change]:
-        """Return everything whose letters are cleared or written."""
-        return [*self.settled, *(write.change for write in self.bad())]
-
-    def turnover(self) -> parking.Turnover:
-        """Return the root rows that are freed and written."""
-        return parking.Turnover(str(self.mapper.tables[0]), self._freed, list(self._written))
-
-    def _note(self, winners: Sequence[Write]) -> list[Write]:
-        """Note what the ledger has taken, and return what is to be written."""
-        self.gaps += [write.change for write in winners if write.gap]
-        self.parked += [write for write in winners if write.problem is not None]
-        written = [write for write in winners if write.problem is None]
-        self.settled += [write.change for write in written]
-        self.deleted += sum(write.change.body is None for write in written)
-        self.observed.update(observations.collect(written))
-        return written
-
-
-def _settle(connection: Connection, batch: _Batch, letters: Collection[bytes], backoff_seconds: float) -> Outcome:
-    """Write the letters of a batch, of which these are locked, and count what became of it."""
-    if letters:
-        parking.clear(connection, batch.settled)
-    parking.park(connection, batch.bad(), backoff_seconds)
-    if letters:
-        parking.wake(connection, batch.turnover())
-    containers.add_suspects(connection, batch.mapper.container, batch.gaps)
-    return Outcome(
-        applied=len(batch.settled) - batch.deleted,
-        deleted=batch.deleted,
-        stale=batch.stale,
-        undecided=len(batch.undecided),
-        problems=tuple(write.problem for write in batch.parked if write.problem is not None),
-        gaps=len(batch.gaps),
-    )
+    def _write_letters(
+        self, connection: Connection, batch: "_Batch", locked: Collection[bytes], turnover: parking.Turnover
+    ) -> None:
+        if locked:
+            parking.clear(connection, batch.settled)
+        parking.park(connection, batch.unapplied, self._backoff_seconds)
+        if locked:
+            parking.wake(connection, turnover)
 
 
 def plan_pieces(connection: Connection, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, Sequence[Write]]]:
@@ -164,20 +92,94 @@ def _ask(connection: Connection, pieces: Sequence[Piece]) -> Callable[[], Mappin
     return answer
 
 
-def interleave(pieces: Iterable[Iterator[None]], sent: Callable[[], None]) -> None:
-    """Take each piece a step further whenever the next one has taken its first; call `sent` after each round.
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """The decided writes of a piece by key, the row keys that they bring, and what waits for the ledger's winners."""
 
-    So the answer to a first step is not behind everything else that is sent in its round.
+    writes: Mapping[bytes, Write]
+    row_keys: Mapping[bytes, str]
+    winners: ledger.Winners
+
+
+def _record(connection: Connection, mapper: Mapper[Any], writes: Sequence[Write], *, reapplies: bool) -> _Recorded:
+    """Send the ledger's statement for a piece."""
+    decided = {write.change.key: write for write in writes if not write.undecided}
+    row_keys = rows.row_keys(mapper, decided)
+    winners = ledger.upsert(connection, mapper.container, decided.values(), row_keys, reapplies=reapplies)
+    return _Recorded(decided, row_keys, winners)
+
+
+def _write_rows(connection: Connection, mapper: Mapper[Any], recorded: _Recorded, batch: "_Batch") -> None:
+    """Wait for a piece's winners, delete the rows that they abandon, and write theirs."""
+    abandoned = dict(recorded.winners())
+    batch.losers += [write.change for key, write in recorded.writes.items() if key not in abandoned]
+    written = batch.note_winners([write for key, write in recorded.writes.items() if key in abandoned])
+    freed = [key for key in abandoned.values() if key is not None]
+    # What another document took in a piece before this one is not free any more.
+    rows.delete_keys(connection, mapper.tables, [key for key in freed if key not in batch.written])
+    batch.freed += freed
+    batch.written.update(recorded.row_keys[each.change.key] for each in written if each.change.key in recorded.row_keys)
+    rows.write_rows(connection, mapper, written)
+
+
+def _judge_losers(connection: Connection, batch: "_Batch") -> None:
+    """Judge again what lost against a version that another writer committed after our unlocked read."""
+    if not batch.losers:
+        return
+    held = ledger.read_held(connection, [change.key for change in batch.losers])()
+    overtaken = [each for each in batch.losers if judge(each, held[each.key]) is Verdict.UNDECIDED]
+    batch.unapplied += map(Write.read_again, overtaken)
+    batch.stale += len(batch.losers) - len(overtaken)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What became of the documents of one transaction.
+
+    Rows are not kept once they are sent: freeing thousands of them at the end costs more (docs/performance.md).
     """
-    under_way: list[Iterator[None]] = []
-    for piece in pieces:
-        begun = _step([piece])
-        under_way = [*_step(under_way), *begun]
-        sent()
-    while under_way:
-        under_way = _step(under_way)
-        sent()
 
+    stale: int = 0
+    settled: list[Change] = field(default_factory=list)
+    # What gets a dead letter.
+    unapplied: list[Write] = field(default_factory=list)
+    losers: list[Change] = field(default_factory=list)
+    gaps: list[Change] = field(default_factory=list)
+    observed: Counter[Observation] = field(default_factory=Counter)
+    # Keys of root rows.
+    freed: list[str] = field(default_factory=list)
+    written: set[str] = field(default_factory=set)
+    # The only document of the batch, where it has only one: what refuses it can be explained.
+    lone: Write | None = None
 
-def _step(pieces: Iterable[Iterator[None]]) -> list[Iterator[None]]:
-    return [piece for piece in pieces if next(piece, _ENDED) is not _ENDED]
+    def note_plan(self, piece: Piece, writes: Sequence[Write], pieces: Sequence[Piece]) -> None:
+        """Note what a piece leaves out, and what is read again."""
+        self.stale += piece.changes - len(writes)
+        self.unapplied += [write for write in writes if write.undecided]
+        self.lone = writes[0] if len(writes) == len(pieces) == 1 else None
+
+    def note_winners(self, winners: Sequence[Write]) -> list[Write]:
+        """Note what the ledger has taken, and return what is to be written."""
+        self.gaps += [write.change for write in winners if write.gap]
+        self.unapplied += [write for write in winners if write.problem is not None]
+        written = [write for write in winners if write.problem is None]
+        self.settled += [write.change for write in written]
+        self.observed.update(observations.collect(written))
+        return written
+
+    def changes(self) -> list[Change]:
+        """Return everything whose letters are cleared or written."""
+        return [*self.settled, *(write.change for write in self.unapplied)]
+
+    def outcome(self) -> Outcome:
+        """Count the documents."""
+        deleted = sum(change.body is None for change in self.settled)
+        problems = tuple(each.problem for each in self.unapplied if each.problem is not None and not each.undecided)
+        return Outcome(
+            applied=len(self.settled) - deleted,
+            deleted=deleted,
+            stale=self.stale,
+            undecided=len(self.unapplied) - len(problems),
+            problems=problems,
+            gaps=len(self.gaps),
+        )

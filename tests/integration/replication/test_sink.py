@@ -7,7 +7,11 @@ import pytest
 
 from cdc.core.errors import FatalError, ProblemKind
 from cdc.core.writes import Outcome, map_change
+from cdc.postgres import ledger, rows
+from cdc.replication import batch
+from cdc.replication import sink as sink_module
 from cdc.replication.batch import replicate
+from cdc.replication.sink import PostgresSink
 from mappers.accounts import ACCOUNTS
 from mappers.user_profiles import USER_PROFILES
 from tests.builders import TS, a_badge, a_change, a_profile, a_version, an_account, by_column
@@ -186,8 +190,8 @@ def test_the_second_claim_to_a_row_is_parked(sink, observer, batches):
     first, second = conflicting_pair()
     whole = [first, an_upsert("n"), an_upsert("m"), second]
 
-    for batch in [whole] if batches == 1 else [whole[:2], whole[2:]]:
-        replicate(ACCOUNTS, batch, sink)
+    for delivered in [whole] if batches == 1 else [whole[:2], whole[2:]]:
+        replicate(ACCOUNTS, delivered, sink)
 
     winner, loser = first.identity.id.strip('"'), second.identity.id.strip('"')
     assert observer.states() == {winner: "applied", "n": "applied", "m": "applied", loser: "parked"}
@@ -473,3 +477,30 @@ def test_observations_are_bounded(sink, observer):
     found = {row["path"]: row["documents"] for row in observer.rows("cdc.observation")}
     assert len(found) == 500
     assert found["$.P1"] == 2
+
+
+def test_the_ledger_is_one_piece_ahead_of_the_rows(database, monkeypatch):
+    """PostgreSQL works on the rows of a piece while the next one is mapped, and no answer waits behind them."""
+    trace = []
+
+    def traced(name, function):
+        def call(*arguments, **options):
+            trace.append(name)
+            return function(*arguments, **options)
+
+        return call
+
+    monkeypatch.setattr(batch, "_LEAST", 1)
+    monkeypatch.setattr(batch, "_MOST", 1)
+    for module, name in ((ledger, "upsert"), (rows, "write_rows"), (sink_module, "request_answers")):
+        monkeypatch.setattr(module, name, traced(name, getattr(module, name)))
+    replicate(ACCOUNTS, [a_change(id_) for id_ in ("a", "b", "c")], PostgresSink(database))
+
+    questions = ["request_answers"] * 2  # about the first piece, and about the others
+    assert trace == [
+        *questions,
+        *("upsert", "request_answers"),
+        *("upsert", "write_rows", "request_answers"),
+        *("upsert", "write_rows", "request_answers"),
+        *("write_rows", "request_answers"),
+    ]
