@@ -1,19 +1,24 @@
 """The app's bindings, each a call of one use case; cdc.runtime binds these to their stores."""
 
-import asyncio
-import contextlib
 import os
 import re
+from asyncio import to_thread
+from collections.abc import Callable
 from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
+from pydantic import BaseModel
 
-from cdc.api import answers
+from cdc.api.answers import answer, read_body, read_query
+from cdc.api.backfills import BackfillQuery, StartRequest
 from cdc.api.dead_letters import LetterQuery, ReplayRequest
+from cdc.api.health import Live, tell_ready
+from cdc.api.reconciliations import ReconcileRequest, ReconciliationQuery
 from cdc.api.resync import ResyncRequest
 from cdc.backfill import orchestration as backfill_flow
 from cdc.config.settings import Settings
+from cdc.core.durable import Steps
 from cdc.core.feed_items import FeedMode
 from cdc.core.mapping import Mapper
 from cdc.reconcile import orchestration as reconcile_flow
@@ -25,10 +30,6 @@ mappers = choose_mappers(settings.extra_containers)
 runtime = Runtime(settings, mappers)
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
-_Status = df.OrchestrationRuntimeStatus
-# An orchestration that is not there has no status.
-_ENDED = (None, _Status.Completed, _Status.Failed, _Status.Terminated, _Status.Canceled)
-
 
 def _start() -> dict[str, Any]:
     if settings.change_feed_mode is FeedMode.ALL_VERSIONS:  # it begins now, and refuses to be told where
@@ -38,10 +39,10 @@ def _start() -> dict[str, Any]:
     return {"start_from_time": settings.change_feed_start.isoformat().replace("+00:00", "Z")}
 
 
-def _respond(answer: answers.Answer) -> func.HttpResponse:
-    return func.HttpResponse(
-        answer.body, status_code=answer.status, mimetype=answer.content_type, headers=dict(answer.headers)
-    )
+def _answer(make: Callable[[], BaseModel], status: int = 200) -> func.HttpResponse:
+    """Make the response of a route from the model that it returns, or from what it raises."""
+    made = answer(make, status)
+    return func.HttpResponse(made.body, status_code=made.status, mimetype=made.content_type, headers=dict(made.headers))
 
 
 def _register_change_feed(mapper: Mapper[Any]) -> None:
@@ -89,81 +90,78 @@ if settings.replicates:
     @app.route("dead-letters", methods=["GET"])
     def list_dead_letters(req: func.HttpRequest) -> func.HttpResponse:
         """List what must be read again, and why."""
-        return _respond(answers.send(lambda: runtime.dead_letters.list(answers.read_query(LetterQuery, req.params))))
+        return _answer(lambda: runtime.dead_letters.list(read_query(LetterQuery, req.params)))
 
     @app.route("dead-letters/replay", methods=["POST"])
     def replay_dead_letters(req: func.HttpRequest) -> func.HttpResponse:
         """Have many dead letters read again."""
-        body = req.get_body()
-        return _respond(
-            answers.send(lambda: runtime.dead_letters.replay_all(answers.read_body(ReplayRequest, body)), 202)
-        )
+        return _answer(lambda: runtime.dead_letters.replay_all(read_body(ReplayRequest, req.get_body())), 202)
 
     @app.route("dead-letters/{id}/replay", methods=["POST"])
     def replay_dead_letter(req: func.HttpRequest) -> func.HttpResponse:
         """Have one dead letter read again."""
-        return _respond(answers.send(lambda: runtime.dead_letters.replay(req.route_params["id"]), 202))
+        return _answer(lambda: runtime.dead_letters.replay(req.route_params["id"]), 202)
 
     @app.route("dead-letters/{id}", methods=["DELETE"])
     def discard_dead_letter(req: func.HttpRequest) -> func.HttpResponse:
         """Have one dead letter never read again by itself."""
-        return _respond(answers.send(lambda: runtime.dead_letters.discard(req.route_params["id"])))
+        return _answer(lambda: runtime.dead_letters.discard(req.route_params["id"]))
 
     @app.route("documents/{container}/resync", methods=["POST"])
     def resync_document(req: func.HttpRequest) -> func.HttpResponse:
         """Read one document now, for a reader that has missed it in PostgreSQL."""
-        container, body = req.route_params["container"], req.get_body()
-        return _respond(answers.send(lambda: runtime.resync.resync(container, answers.read_body(ResyncRequest, body))))
+        container = req.route_params["container"]
+        return _answer(lambda: runtime.resync.resync(container, read_body(ResyncRequest, req.get_body())))
 
     @app.route("backfills", methods=["POST"])
     @app.durable_client_input(client_name="client")
     async def start_backfill(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
         """Copy what containers hold."""
-        answer = await asyncio.to_thread(runtime.backfills.start, req.get_body())
-        await _start_orchestrations(client)
-        return _respond(answer)
+        made = await to_thread(_answer, lambda: runtime.backfills.start(read_body(StartRequest, req.get_body())), 202)
+        await backfill_flow.start(client, await to_thread(runtime.backfills.list_tasks))
+        return made
 
     @app.route("backfills", methods=["GET"])
     def list_backfills(req: func.HttpRequest) -> func.HttpResponse:
         """List backfills, newest first."""
-        return _respond(runtime.backfills.list_newest(req.params))
+        return _answer(lambda: runtime.backfills.list_newest(read_query(BackfillQuery, req.params)))
 
     @app.route("backfills/{id}", methods=["GET"])
     def read_backfill(req: func.HttpRequest) -> func.HttpResponse:
         """Tell how far a backfill is."""
-        return _respond(runtime.backfills.read(req.route_params["id"]))
+        return _answer(lambda: runtime.backfills.read(req.route_params["id"]))
 
     @app.route("backfills/{id}/pause", methods=["POST"])
     def pause_backfill(req: func.HttpRequest) -> func.HttpResponse:
         """Let a backfill rest after its present pages."""
-        return _respond(runtime.backfills.move(req.route_params["id"], "paused"))
+        return _answer(lambda: runtime.backfills.pause(req.route_params["id"]))
 
     @app.route("backfills/{id}/resume", methods=["POST"])
     @app.durable_client_input(client_name="client")
     async def resume_backfill(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
         """Let a paused backfill go on."""
-        answer = await asyncio.to_thread(runtime.backfills.move, req.route_params["id"], "running")
-        await _start_orchestrations(client)
-        return _respond(answer)
+        made = await to_thread(_answer, lambda: runtime.backfills.resume(req.route_params["id"]))
+        await backfill_flow.start(client, await to_thread(runtime.backfills.list_tasks))
+        return made
 
     @app.route("backfills/{id}/cancel", methods=["POST"])
     def cancel_backfill(req: func.HttpRequest) -> func.HttpResponse:
         """End a backfill; what it has copied stays."""
-        return _respond(runtime.backfills.move(req.route_params["id"], "cancelled"))
+        return _answer(lambda: runtime.backfills.cancel(req.route_params["id"]))
 
     @app.timer_trigger(arg_name="timer", schedule=settings.backfill_schedule)
     @app.durable_client_input(client_name="client")
     async def restart_backfills(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
         """Start the orchestrations of backfills that run and have none: nothing is lost between row and instance."""
-        await _start_orchestrations(client)
+        await backfill_flow.start(client, await to_thread(runtime.backfills.list_tasks))
 
     @app.orchestration_trigger(context_name="context")
-    def backfill(context: df.DurableOrchestrationContext) -> backfill_flow.Steps:
+    def backfill(context: df.DurableOrchestrationContext) -> Steps:
         """Copy all feed ranges of a backfill."""
         return (yield from backfill_flow.backfill(context))
 
     @app.orchestration_trigger(context_name="context")
-    def copy_ranges(context: df.DurableOrchestrationContext) -> backfill_flow.Steps:
+    def copy_ranges(context: df.DurableOrchestrationContext) -> Steps:
         """Copy one feed range after the other."""
         return (yield from backfill_flow.copy_ranges(context))
 
@@ -181,28 +179,30 @@ if settings.replicates:
     @app.durable_client_input(client_name="client")
     async def reconcile_all(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
         """Compare both sides of every container, or go on where a comparison stopped."""
-        await reconcile_flow.start(client, await asyncio.to_thread(runtime.reconcile.begin_due))
+        await to_thread(runtime.reconcile.begin_due)
+        await reconcile_flow.start(client, await to_thread(runtime.reconcile.list_running))
 
     @app.route("reconciliations", methods=["POST"])
     @app.durable_client_input(client_name="client")
     async def start_reconciliation(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
         """Compare both sides of containers."""
-        answer, needed = await asyncio.to_thread(runtime.reconciliations.accept, req.get_body())
-        await reconcile_flow.start(client, needed, begun=answer.status == 202)
-        return _respond(answer)
+        body = req.get_body()
+        made = await to_thread(_answer, lambda: runtime.reconciliations.start(read_body(ReconcileRequest, body)), 202)
+        await reconcile_flow.start(client, await to_thread(runtime.reconcile.list_running))
+        return made
 
     @app.route("reconciliations", methods=["GET"])
     def list_reconciliations(req: func.HttpRequest) -> func.HttpResponse:
         """List reconciliations, newest first."""
-        return _respond(runtime.reconciliations.list_newest(req.params))
+        return _answer(lambda: runtime.reconciliations.list_newest(read_query(ReconciliationQuery, req.params)))
 
     @app.route("reconciliations/{id}", methods=["GET"])
     def read_reconciliation(req: func.HttpRequest) -> func.HttpResponse:
         """Report one reconciliation and what it found."""
-        return _respond(runtime.reconciliations.read(req.route_params["id"]))
+        return _answer(lambda: runtime.reconciliations.read(req.route_params["id"]))
 
     @app.orchestration_trigger(context_name="context")
-    def reconcile(context: df.DurableOrchestrationContext) -> reconcile_flow.Steps:
+    def reconcile(context: df.DurableOrchestrationContext) -> Steps:
         """Bring the run of one container forward until it is over."""
         return (yield from reconcile_flow.reconcile(context))
 
@@ -217,27 +217,19 @@ if settings.replicates:
         return runtime.reconcile.give_up(task["container"], task["problem"])
 
 
-async def _start_orchestrations(client: df.DurableOrchestrationClient) -> None:
-    for task in await asyncio.to_thread(runtime.backfills.list_tasks):
-        # The SDK raises a bare Exception where another has just started the same one; the timer comes again.
-        with contextlib.suppress(Exception):
-            if (await client.get_status(task["id"])).runtime_status in _ENDED:
-                await client.start_new("backfill", task["id"], task)
-
-
 @app.route("status", methods=["GET"])
 def status(req: func.HttpRequest) -> func.HttpResponse:
     """Report the state of the replication in numbers."""
-    return _respond(answers.answer(runtime.status.read))
+    return _answer(runtime.status.read)
 
 
 @app.route("health/live", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def health_live(req: func.HttpRequest) -> func.HttpResponse:
     """Tell that the worker runs."""
-    return _respond(answers.answer(lambda: {"status": "live"}))
+    return _answer(Live)
 
 
 @app.route("health/ready", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def health_ready(req: func.HttpRequest) -> func.HttpResponse:
     """Tell whether changes can be applied now, and if not, why."""
-    return _respond(answers.answer_checks(runtime.checks.run()))
+    return _answer(lambda: tell_ready(runtime.checks))

@@ -11,7 +11,8 @@ from typing import Any
 import psycopg
 from azure.cosmos import ContainerProxy, CosmosClient
 
-from cdc.api.reconciliations import Reconciliations
+from cdc.api.answers import read_body
+from cdc.api.reconciliations import ReconcileRequest, Reconciliations
 from cdc.backfill.store import PostgresBackfills
 from cdc.config.settings import Settings
 from cdc.core.documents import JsonObject
@@ -130,12 +131,12 @@ class Mirror:
         self.admin("DELETE", "counters")
         begun = time.perf_counter()
         body = json.dumps({"containers": [CONTAINER], "max_request_units": 1e9, **request}).encode()
-        id_, _ = self.reconciliations.begin(body)
+        id_ = self.reconciliations.start(read_body(ReconcileRequest, body)).id
         while not (turn := self.activities.advance(CONTAINER))["over"]:
             if turn["problem"]:
                 raise SystemExit(f"bench: {turn['problem']}")
             time.sleep(turn["seconds"])
-        report = self.reconciliations.read_report(str(id_))["containers"][0]
+        report = self.reconciliations.read(id_).containers[0].model_dump(mode="json")
         return {**report, "seconds": time.perf_counter() - begun, "counters": self.admin("GET", "counters")}
 
     def admin(self, method: str, control: str, body: Mapping[str, object] | None = None) -> JsonObject:
@@ -181,5 +182,5 @@ def running() -> Iterator[Mirror]:
             database,
             postgres.dsn(),
             Reconciliations(settings, [CONTAINER], runs),
-            Activities(settings, [CONTAINER], runs, open_tools, PostgresBackfills(database)),
+            Activities(settings, [CONTAINER], runs, open_tools, PostgresBackfills(database).is_complete),
         )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from cdc.api.backfills import BackfillApi
+from cdc.api.backfills import Backfills
 from cdc.api.dead_letters import DeadLetters
 from cdc.api.reconciliations import Reconciliations
 from cdc.api.resync import Resync
@@ -67,7 +67,7 @@ class Runtime:
             self._open_job_sink,
             settings.backfill_activity_seconds,
         )
-        self.reconcile = Activities(settings, containers, runs, self._open_tools, self._backfills)
+        self.reconcile = Activities(settings, containers, runs, self._open_tools, self._backfills.is_complete)
         self.tombstones = Tombstones(
             self._database, self._source, self._leases, self._backfills, settings.tombstone_retention_days
         )
@@ -75,7 +75,7 @@ class Runtime:
         identity_key = settings.identity_key.get_secret_value()
         self.dead_letters = DeadLetters(PostgresLetters(self._database), containers, identity_key)
         self.resync = Resync(self._by_container, self._source.confirm, self._source, self._rereads, identity_key)
-        self.backfills = BackfillApi(containers, self._backfills, live_feed.check, settings.backfill_retry_seconds)
+        self.backfills = Backfills(containers, self._backfills, live_feed.check, settings.backfill_retry_seconds)
         self.reconciliations = Reconciliations(settings, containers, runs)
 
         counts = RememberedCounts(PostgresCounts(self._database))

@@ -56,6 +56,11 @@ where greatest(c.mode_changed_at, c.nameless_delete_at) + make_interval(secs => 
 -- The runs that are not over.
 select container from cdc.reconciliation where state = 'running' and container = any(%(containers)s::text[]);
 
+-- name: list_running_runs
+-- The runs that are not over, and whether each has only just begun.
+select container, progress #>> '{tasks,0,step}' = 'begin' from cdc.reconciliation
+where state = 'running' and container = any(%(containers)s::text[]);
+
 -- name: load_reconciliation
 -- The run of a container that is not over, and for how long it runs already.
 select id, container, mode, repair, sample, max_request_units, progress

@@ -1,6 +1,5 @@
 """HTTP: requests read into models, answers as JSON, and problem details (RFC 9457) for what cannot be granted."""
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,9 +8,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
-from cdc.core.documents import JsonObject
-from cdc.core.errors import CdcError, ConflictError, RequestError, UnknownError
-from cdc.operations.checks import Check
+from cdc.core.errors import CdcError, ConflictError, RequestError, UnknownError, UnreadyError
 
 Request = TypeVar("Request", bound="RequestModel")
 Item = TypeVar("Item")
@@ -50,6 +47,30 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+class Accepted(BaseModel):
+    """Work that began, and the path where its state is told."""
+
+    id: str
+    status_url: str
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one field or one check."""
+
+    field: str
+    message: str
+
+
+class ProblemDetails(BaseModel):
+    """Problem details (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldProblem]
+
+
 class RequestModel(BaseModel):
     """The body or the query of a request: what it does not know is refused."""
 
@@ -61,7 +82,7 @@ def read_body(model: type[Request], body: bytes) -> Request:
     try:
         return model.model_validate_json(body.strip() or b"{}", strict=True)
     except ValidationError as error:
-        raise _refuse("The body", model, error) from None
+        raise _name_fields("The body", model, error) from None
 
 
 def read_query(model: type[Request], query: Mapping[str, str]) -> Request:
@@ -70,10 +91,10 @@ def read_query(model: type[Request], query: Mapping[str, str]) -> Request:
         # The function key may stand in the query; it is the host's.
         return model.model_validate({name: value for name, value in query.items() if name != "code"})
     except ValidationError as error:
-        raise _refuse("The query", model, error) from None
+        raise _name_fields("The query", model, error) from None
 
 
-def _refuse(what: str, model: type[RequestModel], error: ValidationError) -> RequestError:
+def _name_fields(what: str, model: type[RequestModel], error: ValidationError) -> RequestError:
     problems = error.errors(include_url=False, include_context=False, include_input=False)
     sentences = {
         "extra_forbidden": f"is not known here: the names are {', '.join(model.model_fields)}",
@@ -102,57 +123,28 @@ def cut_page(found: Sequence[Item], limit: int, name: Callable[[Item], object]) 
     return page, str(name(page[-1])) if len(found) > limit else None
 
 
-def answer(read: Callable[[], JsonObject], status: HTTPStatus = HTTPStatus.OK) -> Answer:
-    """Answer with what `read` returns, or with the problem that it raises."""
-    try:
-        return Answer(status, json.dumps(read()))
-    except CdcError as error:
-        return refuse(error)
+def answer(make: Callable[[], BaseModel], status: int = HTTPStatus.OK) -> Answer:
+    """Answer with the model that `make` returns, or with the problem that it raises.
 
-
-def send(make: Callable[[], BaseModel], status: int = HTTPStatus.OK) -> Answer:
-    """Answer with the model that `make` returns, or with the problem that it raises."""
-    return answer(lambda: make().model_dump(mode="json"), HTTPStatus(status))
-
-
-def accept(start: Callable[[], tuple[str, str]]) -> Answer:
-    """Answer 202 with the id and the address of the work that `start` began, or with the problem that it raises.
-
-    The address is a path: whoever stands before the app may have given it another name.
+    Work that was accepted also has its address in the header Location. It is a path: a gateway before the app may have
+    given the app another name.
     """
     try:
-        id_, url = start()
+        model = make()
     except CdcError as error:
-        return refuse(error)
-    body = json.dumps({"id": id_, "status_url": url})
-    return Answer(HTTPStatus.ACCEPTED, body, headers={"Location": url})
+        return _refuse(error)
+    headers = {"Location": model.status_url} if isinstance(model, Accepted) else {}
+    return Answer(status, model.model_dump_json(), headers=headers)
 
 
-def refuse(error: CdcError) -> Answer:
+def _refuse(error: CdcError) -> Answer:
     """Answer with problem details: what was wrong with the request, or 503 when the fault is ours."""
-    for kind, status in _STATUSES.items():
-        if isinstance(error, kind):
-            fields = [{"field": name, "message": message} for name, message in error.fields]
-            return problem(status, str(error), fields)
-    return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
-
-
-def answer_checks(checks: Sequence[Check]) -> Answer:
-    """Answer 200 when every check passes, else 503 that names those that do not."""
-    failed = [check for check in checks if check.problem is not None]
-    if not failed:
-        return Answer(HTTPStatus.OK, json.dumps({"status": "ready", "checks": [check.name for check in checks]}))
-    errors = [{"field": check.name, "message": check.problem} for check in failed]
-    return problem(HTTPStatus.SERVICE_UNAVAILABLE, f"Not ready: {', '.join(check.name for check in failed)}.", errors)
-
-
-def problem(status: HTTPStatus, detail: str, errors: Sequence[JsonObject] = ()) -> Answer:
-    """Answer with problem details: one sentence, and what is wrong field by field."""
-    body = {
-        "type": "about:blank",
-        "title": status.phrase,
-        "status": status.value,
-        "detail": detail,
-        "errors": list(errors),
-    }
-    return Answer(status, json.dumps(body), "application/problem+json")
+    status = next((each for kind, each in _STATUSES.items() if isinstance(error, kind)), HTTPStatus.SERVICE_UNAVAILABLE)
+    fields = error.fields if isinstance(error, RequestError | UnreadyError) else ()
+    details = ProblemDetails(
+        title=status.phrase,
+        status=status.value,
+        detail=str(error),
+        errors=[FieldProblem(field=name, message=message) for name, message in fields],
+    )
+    return Answer(status, details.model_dump_json(), "application/problem+json")

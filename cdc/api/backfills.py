@@ -2,14 +2,14 @@
 
 import logging
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Annotated, Protocol
+from collections.abc import Callable, Collection, Sequence
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from cdc.api import answers
-from cdc.backfill.job import Options
-from cdc.backfill.progress import describe, describe_whole
+from cdc.api.answers import Accepted, RequestModel, cut_page
+from cdc.backfill.job import BackfillStore, Options
+from cdc.backfill.progress import BackfillReport, BackfillStatus, describe, describe_whole
 from cdc.core.documents import JsonObject
 from cdc.core.errors import CdcError, RequestError
 
@@ -19,7 +19,7 @@ _LEAST_UNITS = 50
 _DEFAULTS = Options()
 
 
-class StartRequest(answers.RequestModel):
+class StartRequest(RequestModel):
     """What a backfill may be asked for."""
 
     containers: Annotated[tuple[str, ...] | None, Field(min_length=1)] = None
@@ -30,85 +30,77 @@ class StartRequest(answers.RequestModel):
     dry_run: bool = False
 
 
-class ListRequest(answers.RequestModel):
+class BackfillQuery(RequestModel):
     """Which backfills are asked for."""
 
     limit: Annotated[int, Field(ge=1, le=100)] = 20
     after: str | None = None
 
 
-class Backfills(Protocol):
-    """Where backfills are asked for."""
+class BackfillPage(BaseModel):
+    """Backfills, newest first."""
 
-    def insert(self, id_: str, containers: Sequence[str], options: Options) -> None:
-        """Ask for a backfill; raise ConflictError where another one has one of the containers."""
-        ...
-
-    def list_running(self) -> list[str]:
-        """Return the backfills that somebody must be working at."""
-        ...
-
-    def read(self, id_: str) -> JsonObject:
-        """Return everything about one backfill; raise UnknownError where there is none."""
-        ...
-
-    def list_newest(self, after: str | None, limit: int) -> list[JsonObject]:
-        """Return backfills, newest first."""
-        ...
-
-    def move(self, id_: str, state: str) -> None:
-        """Give a backfill another state; raise ConflictError where it cannot reach that."""
-        ...
+    items: list[BackfillStatus]
+    next: str | None
 
 
-class BackfillApi:
-    """Answers requests; whatever is started is a row first, for which an orchestration is started afterwards."""
+class Backfills:
+    """Ask for backfills, report and steer them; what is started is a row first, and then gets its orchestration."""
 
     def __init__(
         self,
         containers: Collection[str],
-        backfills: Backfills,
+        store: BackfillStore,
         check_container: Callable[[str], object],
         retry_seconds: float,
     ) -> None:
         self._containers = containers
-        self._backfills = backfills
+        self._store = store
         self._check_container = check_container
         self._retry_seconds = retry_seconds
 
-    def start(self, body: bytes) -> answers.Answer:
+    def start(self, request: StartRequest) -> Accepted:
         """Ask for a backfill."""
-        return answers.accept(lambda: self._start(answers.read_body(StartRequest, body)))
-
-    def list_newest(self, query: Mapping[str, str]) -> answers.Answer:
-        """Answer with backfills, newest first."""
-        return answers.answer(lambda: self._list(answers.read_query(ListRequest, query)))
-
-    def read(self, id_: str) -> answers.Answer:
-        """Answer with one backfill and its feed ranges."""
-        return answers.answer(lambda: describe_whole(self._backfills.read(id_)))
-
-    def move(self, id_: str, state: str) -> answers.Answer:
-        """Pause, resume or cancel a backfill, and answer with it."""
-        return answers.answer(lambda: self._move(id_, state))
-
-    def list_tasks(self) -> list[JsonObject]:
-        """Return the inputs of the orchestrations that must be there, each with its instance's id."""
-        try:
-            running = self._backfills.list_running()
-        except CdcError as error:  # whoever asked has been told, and the timer comes again
-            logger.warning("backfills cannot be looked for: %s", error)
-            running = []
-        return [{"id": id_, "generation": None, "retry_seconds": self._retry_seconds} for id_ in running]
-
-    def _start(self, request: StartRequest) -> tuple[str, str]:
         containers = sorted(self._containers) if request.containers is None else list(request.containers)
         self._check_names(containers)
         for container in containers:
             self._check_container(container)
         id_ = uuid.uuid4().hex
-        self._backfills.insert(id_, containers, Options(**request.model_dump(exclude={"containers"})))
-        return id_, f"/api/backfills/{id_}"
+        self._store.insert(id_, containers, Options(**request.model_dump(exclude={"containers"})))
+        return Accepted(id=id_, status_url=f"/api/backfills/{id_}")
+
+    def list_newest(self, query: BackfillQuery) -> BackfillPage:
+        """Return backfills, newest first."""
+        if query.after is not None:
+            self._store.read(query.after)  # a page after nothing would look like the last one
+        found = self._store.list_newest(query.after, query.limit + 1)
+        page, following = cut_page(found, query.limit, lambda row: row["id"])
+        return BackfillPage(items=[describe(row) for row in page], next=following)
+
+    def read(self, id_: str) -> BackfillReport:
+        """Return one backfill with its feed ranges."""
+        return describe_whole(self._store.read(id_))
+
+    def pause(self, id_: str) -> BackfillStatus:
+        """Let a backfill rest after its present pages."""
+        return self._move(id_, "paused")
+
+    def resume(self, id_: str) -> BackfillStatus:
+        """Let a paused backfill go on."""
+        return self._move(id_, "running")
+
+    def cancel(self, id_: str) -> BackfillStatus:
+        """End a backfill; what it has copied stays."""
+        return self._move(id_, "cancelled")
+
+    def list_tasks(self) -> list[JsonObject]:
+        """Return the inputs of the orchestrations that must be there, each with its instance's id."""
+        try:
+            running = self._store.list_running()
+        except CdcError as error:  # the answer has said so already, and the timer comes again
+            logger.warning("backfills cannot be looked for: %s", error)
+            running = []
+        return [{"id": id_, "generation": None, "retry_seconds": self._retry_seconds} for id_ in running]
 
     def _check_names(self, containers: Sequence[str]) -> None:
         problems = [
@@ -121,13 +113,6 @@ class BackfillApi:
         if problems:
             raise RequestError("The body is not as it must be.", problems)
 
-    def _list(self, request: ListRequest) -> JsonObject:
-        if request.after is not None:
-            self._backfills.read(request.after)  # a page after nothing would look like the last one
-        found = self._backfills.list_newest(request.after, request.limit + 1)
-        page, following = answers.cut_page(found, request.limit, lambda row: row["id"])
-        return {"items": [describe(row) for row in page], "next": following}
-
-    def _move(self, id_: str, state: str) -> JsonObject:
-        self._backfills.move(id_, state)
-        return describe(self._backfills.read(id_))
+    def _move(self, id_: str, state: str) -> BackfillStatus:
+        self._store.move(id_, state)
+        return describe(self._store.read(id_))

@@ -3,148 +3,26 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from cdc.api.answers import RequestModel
-from cdc.api.backfills import ListRequest, StartRequest
+from cdc.api.answers import Accepted, ProblemDetails, RequestModel
+from cdc.api.backfills import BackfillPage, BackfillQuery, StartRequest
 from cdc.api.dead_letters import Discarded, LetterPage, LetterQuery, Replayed, ReplayRequest
-from cdc.api.reconciliations import ListRequest as ReconciliationQuery
-from cdc.api.reconciliations import ReconcileRequest
+from cdc.api.health import Live, Ready
+from cdc.api.reconciliations import ReconcileRequest, ReconciliationPage, ReconciliationQuery, ReconciliationReport
 from cdc.api.resync import Resynced, ResyncRequest
+from cdc.backfill.progress import BackfillReport, BackfillStatus
 from cdc.core.documents import JsonObject
-from cdc.core.feed_items import FeedMode
-from cdc.reconcile.run import Ended
+from cdc.operations.status import StatusReport
 
 _REF = "#/components/schemas/{model}"
 _KEY = "function_key"
 _REASONS = {400: "The request is not as it must be.", 404: "It names something that is not there.",
             409: "It stands against what is so now.", 503: "A store cannot be used now."}  # fmt: skip
 _JSON, _PROBLEM_JSON = "application/json", "application/problem+json"
-
-
-class FieldProblem(BaseModel):
-    """What is wrong with one field or one check."""
-
-    field: str
-    message: str
-
-
-class Problem(BaseModel):
-    """Problem details (RFC 9457)."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    errors: list[FieldProblem]
-
-
-class Live(BaseModel):
-    """The worker runs."""
-
-    status: Literal["live"]
-
-
-class Ready(BaseModel):
-    """Changes can be applied now."""
-
-    status: Literal["ready"]
-    checks: list[str]
-
-
-class LetterCounts(BaseModel):
-    """Dead letters of one kind and state."""
-
-    kind: str
-    state: str
-    documents: int
-
-
-class ReconciliationReport(BaseModel):
-    """What a reconcile found in one container, in numbers."""
-
-    model_config = ConfigDict(extra="allow")
-
-    id: str
-    container: str
-    mode: str
-    state: str
-    ended_early: Ended | None = None
-    message: str | None
-
-
-class ContainerStatus(BaseModel):
-    """A container: its documents by state, the newest `_ts`, its dead letters, the newest finished reconcile."""
-
-    container: str
-    documents: dict[str, int]
-    newest_ts: int | None
-    dead_letters: list[LetterCounts]
-    reconciliation: ReconciliationReport | None
-
-
-class ChangeFeedStatus(BaseModel):
-    """A change feed: its mode, its gaps, and since when a backfill and a complete reconcile must begin to count."""
-
-    container: str
-    mode: FeedMode | None
-    gaps: int
-    suspects: int
-    backfill_since: str | None
-    complete_reconcile_since: str | None
-
-
-class Status(BaseModel):
-    """The state of the replication in numbers."""
-
-    phase: str
-    containers: list[ContainerStatus]
-    change_feeds: list[ChangeFeedStatus]
-
-
-class Accepted(BaseModel):
-    """Work that began, and the path where its state is told."""
-
-    id: str
-    status_url: str
-
-
-class BackfillStatus(BaseModel):
-    """How far a backfill is."""
-
-    model_config = ConfigDict(extra="allow")
-
-    id: str
-    state: str
-    percent: float | None
-
-
-class BackfillPage(BaseModel):
-    """Backfills, newest first."""
-
-    items: list[BackfillStatus]
-    next: str | None
-
-
-class ReconciliationStatus(BaseModel):
-    """A reconcile, by its containers; one that is asked for by its id also tells what it found."""
-
-    model_config = ConfigDict(extra="allow")
-
-    id: str
-    state: str
-    ended_early: Ended | None
-    containers: list[ReconciliationReport]
-
-
-class ReconciliationPage(BaseModel):
-    """Reconciliations, newest first."""
-
-    items: list[ReconciliationStatus]
-    next: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +46,7 @@ class Route:
 
 
 ROUTES = (
-    Route(method="GET", path="status", summary="Report the state of the replication.", answers={200: Status}),
+    Route(method="GET", path="status", summary="Report the state of the replication.", answers={200: StatusReport}),
     Route(method="GET", path="health/live", summary="Tell that the worker runs.", answers={200: Live}, problems=(),
           needs_key=False),
     Route(method="GET", path="health/ready", summary="Tell whether changes can be applied now.",
@@ -186,8 +64,8 @@ ROUTES = (
     Route(method="POST", path="backfills", summary="Copy what containers hold.", answers={202: Accepted},
           body=StartRequest, problems=(400, 409, 503)),
     Route(method="GET", path="backfills", summary="List backfills, newest first.", answers={200: BackfillPage},
-          query=ListRequest, problems=(400, 404, 503)),
-    Route(method="GET", path="backfills/{id}", summary="Tell how far a backfill is.", answers={200: BackfillStatus},
+          query=BackfillQuery, problems=(400, 404, 503)),
+    Route(method="GET", path="backfills/{id}", summary="Tell how far a backfill is.", answers={200: BackfillReport},
           problems=(404, 503)),
     *(
         Route(method="POST", path=f"backfills/{{id}}/{verb}", summary=f"Let a backfill {verb}.",
@@ -199,13 +77,13 @@ ROUTES = (
     Route(method="GET", path="reconciliations", summary="List reconciliations, newest first.",
           answers={200: ReconciliationPage}, query=ReconciliationQuery, problems=(400, 503)),
     Route(method="GET", path="reconciliations/{id}", summary="Report one reconciliation and what it found.",
-          answers={200: ReconciliationStatus}, problems=(404, 503)),
+          answers={200: ReconciliationReport}, problems=(404, 503)),
 )  # fmt: skip
 
 
 def write_document() -> JsonObject:
     """Return the document; a route is added by a line in ROUTES."""
-    models = {model: None for route in ROUTES for model in route.models} | {(Problem, "serialization"): None}
+    models = {model: None for route in ROUTES for model in route.models} | {(ProblemDetails, "serialization"): None}
     names, definitions = models_json_schema(list(models), ref_template=_REF)
     schemas: JsonObject = definitions.get("$defs", {})
     paths: JsonObject = {}
@@ -258,7 +136,7 @@ def _responses(route: Route, names: Mapping[Any, Any]) -> JsonObject:
         }
         for status, model in route.answers.items()
     }
-    problem = {_PROBLEM_JSON: {"schema": names[Problem, "serialization"]}}
+    problem = {_PROBLEM_JSON: {"schema": names[ProblemDetails, "serialization"]}}
     responses |= {str(status): {"description": _REASONS[status], "content": problem} for status in route.problems}
     if route.needs_key:
         responses["401"] = {"description": "The function key is missing or wrong."}

@@ -1,27 +1,18 @@
 """Reconciles over HTTP."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from cdc.api.answers import (
-    Answer,
-    RequestModel,
-    Token,
-    accept,
-    answer,
-    cut_page,
-    read_body,
-    read_number,
-    read_query,
-    say,
-)
+from cdc.api.answers import Accepted, RequestModel, Token, cut_page, read_number, say
 from cdc.api.fingerprints import fingerprint
 from cdc.config.settings import Settings
 from cdc.core.documents import JsonObject
 from cdc.core.errors import ConflictError, RequestError, UnknownError
-from cdc.reconcile.report import describe_reconciliation, group_by_id
+from cdc.reconcile.drift import Kind
+from cdc.reconcile.report import ReconciliationStatus, describe_reconciliation, group_by_id
 from cdc.reconcile.run import Mode
 from cdc.reconcile.store import PostgresRuns
 
@@ -44,11 +35,35 @@ class ReconcileRequest(RequestModel):
     max_deletes: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
 
 
-class ListRequest(RequestModel):
+class ReconciliationQuery(RequestModel):
     """Which page of the reports."""
 
     after: Token | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 20
+
+
+class Found(BaseModel):
+    """A document or a row that differs; `document` is the fingerprint by which it is always called."""
+
+    id: int
+    container: str
+    document: str
+    kind: Kind
+    state: str
+    since: datetime
+
+
+class ReconciliationReport(ReconciliationStatus):
+    """A reconcile, by its containers, with what it found."""
+
+    found: list[Found]
+
+
+class ReconciliationPage(BaseModel):
+    """Reconciliations, newest first."""
+
+    items: list[ReconciliationStatus]
+    next: str | None
 
 
 class Reconciliations:
@@ -59,9 +74,8 @@ class Reconciliations:
         self._containers = containers
         self._runs = runs
 
-    def begin(self, body: bytes) -> tuple[int, list[str]]:
-        """Begin what a request asks for: the id of the reconciliation, and its containers."""
-        request = read_body(ReconcileRequest, body)
+    def start(self, request: ReconcileRequest) -> Accepted:
+        """Begin a run of each container that is asked for."""
         containers = list(dict.fromkeys(request.containers or self._containers))
         names = ", ".join(self._containers)
         unknown = [
@@ -84,50 +98,23 @@ class Reconciliations:
         )
         if not begun:
             raise ConflictError("A reconcile of these containers has just begun: wait for its end.")
-        return id_, begun
+        return Accepted(id=str(id_), status_url=f"/api/reconciliations/{id_}")
 
-    def accept(self, body: bytes) -> tuple[Answer, list[str]]:
-        """Answer a request for a reconcile, and tell which containers need an orchestration.
-
-        Also those that refuse it because of a run: its own may have been lost with the host that was to start it.
-        """
-        needed: list[str] = []
-
-        def start() -> tuple[str, str]:
-            try:
-                id_, begun = self.begin(body)
-            except ConflictError:
-                needed.extend(self._runs.read_running(list(self._containers)))
-                raise
-            needed.extend(begun)
-            return str(id_), f"/api/reconciliations/{id_}"
-
-        return accept(start), needed
-
-    def list_newest(self, query: Mapping[str, str]) -> Answer:
-        """Answer with the newest reconciliations."""
-        return answer(lambda: self.list_reports(query))
-
-    def read(self, id_: str) -> Answer:
-        """Answer with one reconciliation and what it found."""
-        return answer(lambda: self.read_report(id_))
-
-    def list_reports(self, query: Mapping[str, str]) -> JsonObject:
+    def list_newest(self, query: ReconciliationQuery) -> ReconciliationPage:
         """Return the newest reconciliations."""
-        request = read_query(ListRequest, query)
-        before = _NEWEST if request.after is None else int(request.after)
-        reports = group_by_id(self._runs.list_reports(before, request.limit + 1))
-        page, following = cut_page(list(reports), request.limit, str)
-        return {"items": [describe_reconciliation(id_, reports[id_]) for id_ in page], "next": following}
+        before = _NEWEST if query.after is None else int(query.after)
+        reports = group_by_id(self._runs.list_reports(before, query.limit + 1))
+        page, following = cut_page(list(reports), query.limit, str)
+        return ReconciliationPage(items=[describe_reconciliation(id_, reports[id_]) for id_ in page], next=following)
 
-    def read_report(self, id_: str) -> JsonObject:
+    def read(self, id_: str) -> ReconciliationReport:
         """Return one reconciliation with what it found."""
         number = read_number(id_)
         rows = [] if number is None else self._runs.read_reports(number)
         if number is None or not rows:
             raise UnknownError(f"There is no reconciliation {id_}.")
-        found = self._runs.list_drift(number, _FOUND_SHOWN)
-        return describe_reconciliation(number, rows) | {"found": [self._found(each) for each in found]}
+        found = [self._describe(each) for each in self._runs.list_drift(number, _FOUND_SHOWN)]
+        return ReconciliationReport(**dict(describe_reconciliation(number, rows)), found=found)
 
     def find(self, id_: str) -> JsonObject:
         """Return one thing that a reconcile found, with the identity, for somebody who has the database."""
@@ -137,12 +124,6 @@ class Reconciliations:
             raise UnknownError("No reconcile that is kept has found this.")
         return found
 
-    def _found(self, row: JsonObject) -> JsonObject:
-        return {
-            "id": row["number"],
-            "container": row["container"],
-            "document": fingerprint(row["key"], self._settings.identity_key.get_secret_value()),
-            "kind": row["kind"],
-            "state": row["state"],
-            "since": row["since"].isoformat(),
-        }
+    def _describe(self, row: JsonObject) -> Found:
+        document = fingerprint(row["key"], self._settings.identity_key.get_secret_value())
+        return Found.model_validate(row | {"id": row["number"], "document": document})

@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from cdc.backfill.job import Advance, Cursor, FencedError, Job
-from cdc.backfill.pacing import Budget, Pace
+from cdc.backfill.job import Advance, BackfillStore, Cursor, FencedError, Job
+from cdc.backfill.pacing import Pace
 from cdc.backfill.progress import describe
 from cdc.core.documents import Change, JsonObject
 from cdc.core.errors import CdcError
@@ -37,54 +37,6 @@ class ContainerFeed(Protocol):
 
     def read(self, range_: FeedRange, continuation: str | None, size: int) -> Page:
         """Read the page that follows a continuation."""
-        ...
-
-
-class BackfillStore(Budget, Protocol):
-    """Where backfills are asked for, and how far each of their feed ranges is."""
-
-    def take(self, id_: str, generation: int | None) -> Job | None:
-        """Begin a round of lanes, under a new generation where none is named; nothing when it is another's or over."""
-        ...
-
-    def find(self, id_: str, generation: int) -> Job | None:
-        """Return what is to be done; nothing when it is another's, paused or over."""
-        ...
-
-    def read(self, id_: str) -> JsonObject:
-        """Return everything about one backfill."""
-        ...
-
-    def list_uncounted(self, job: Job) -> list[str]:
-        """Return the containers whose feed ranges are not known yet."""
-        ...
-
-    def begin(self, job: Job, container: str, size: Size, ranges: Sequence[FeedRange]) -> None:
-        """Remember how much a container holds and which feed ranges wait."""
-        ...
-
-    def count_waiting(self, job: Job) -> int:
-        """Return how many feed ranges are left."""
-        ...
-
-    def complete(self, job: Job) -> None:
-        """End a backfill of which nothing is left."""
-        ...
-
-    def claim(self, job: Job, lane: int) -> Cursor | None:
-        """Return the feed range that a lane works at, or the next one that nobody has."""
-        ...
-
-    def advance(self, connection: Any, job: Job, cursor: Cursor, advance: Advance) -> str:
-        """Move a feed range on and return the backfill's state; raise FencedError where somebody else has moved it."""
-        ...
-
-    def split(self, job: Job, cursor: Cursor, children: Sequence[FeedRange]) -> None:
-        """Let the children of a feed range go on where it was."""
-        ...
-
-    def note_problem(self, job: Job, problem: str | None, cursor: Cursor | None = None) -> None:
-        """Remember why a backfill, or one of its feed ranges, does not go on."""
         ...
 
 
@@ -121,7 +73,7 @@ class Backfill:
         try:
             job = self._backfills.take(id_, generation)
             lanes = 0 if job is None else self._count_lanes(job)
-            progress = describe(self._backfills.read(id_))
+            progress = describe(self._backfills.read(id_)).model_dump(mode="json")
         except CdcError as error:
             return self._put_off(error, job) | {"generation": generation if job is None else job.generation}
         over = {"ok": True, "over": True, "progress": progress}

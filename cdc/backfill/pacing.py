@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Callable
-from typing import Protocol
 
-from cdc.backfill.job import Job
+from cdc.backfill.job import Budget, Job
 from cdc.core.errors import TransientError
 from cdc.core.feed_pages import Page
 
@@ -16,18 +15,6 @@ _LONGEST_SECONDS = 60
 # Before the first page nobody knows what a document costs, and one says little about the others.
 _FIRST_DOCUMENTS = 1
 _GROWTH = 4
-
-
-class Budget(Protocol):
-    """Where all lanes reserve time: so many request units take so many seconds, one request after the other."""
-
-    def reserve(self, job: Job, seconds: float) -> float:
-        """Reserve so many seconds; return how long until they begin."""
-        ...
-
-    def settle(self, job: Job, seconds: float) -> None:
-        """Give back what was reserved and not spent, or take what was spent beyond it."""
-        ...
 
 
 class Pace:

@@ -1,17 +1,87 @@
-"""Say how far a backfill is."""
+"""How far a backfill is, in numbers that anyone may know."""
+
+from datetime import datetime
+
+from pydantic import BaseModel
 
 from cdc.core.documents import JsonObject
 
 _COUNTERS = ("read", "applied", "stale", "undecided", "parked")
-_OWN = ("id", "state", "containers", "problem", "dry_run", "reapply", "started_at", "finished_at")
-_OPTIONS = ("max_request_units_per_second", "max_parallel_ranges", "page_size")
 
 
-def describe(row: JsonObject) -> JsonObject:
-    """Return what anyone may know of a backfill: its options, totals, pace, and how long it will still take."""
+class Totals(BaseModel):
+    """Documents by what became of them."""
+
+    read: int
+    applied: int
+    stale: int
+    undecided: int
+    parked: int
+
+
+class BackfillStatus(BaseModel):
+    """How far a backfill is: its options, totals, pace, and how long it will still take."""
+
+    id: str
+    state: str
+    containers: list[str]
+    problem: str | None
+    dry_run: bool
+    reapply: bool
+    started_at: datetime
+    finished_at: datetime | None
+    max_request_units_per_second: float | None
+    max_parallel_ranges: int
+    page_size: int
+    documents: int | None
+    totals: Totals
+    percent: float
+    seconds_left: int | None
+    request_units: float
+    request_units_per_second: float
+
+
+class RangeStatus(Totals):
+    """How far one feed range is."""
+
+    container: str
+    min: str
+    max: str
+    state: str
+    request_units: float
+    problem: str | None
+    updated_at: datetime | None
+
+
+class Finding(BaseModel):
+    """What a backfill that writes nothing would park, or noticed, at a path."""
+
+    container: str
+    kind: str
+    path: str
+    documents: int
+
+
+class BackfillReport(BackfillStatus):
+    """How far a backfill is, with each feed range, and with the findings of one that writes nothing."""
+
+    ranges: list[RangeStatus]
+    findings: list[Finding]
+
+
+def describe(row: JsonObject) -> BackfillStatus:
+    """Return what anyone may know of a backfill."""
+    return BackfillStatus.model_validate(row | _derive(row))
+
+
+def describe_whole(row: JsonObject) -> BackfillReport:
+    """Return the same with its ranges and findings."""
+    return BackfillReport.model_validate(row | _derive(row))
+
+
+def _derive(row: JsonObject) -> JsonObject:
     seconds = max(float(row["seconds"]), 0.001)
     return {
-        **{name: row[name] for name in (*_OWN, *_OPTIONS)},
         "documents": row["documents"] if row["counted"] else None,
         "totals": {name: row[name] for name in _COUNTERS},
         "percent": _percent(row),
@@ -19,11 +89,6 @@ def describe(row: JsonObject) -> JsonObject:
         "request_units": round(row["request_units"], 2),
         "request_units_per_second": round(row["measured_request_units"] / seconds, 2),
     }
-
-
-def describe_whole(row: JsonObject) -> JsonObject:
-    """Return the same with each feed range, and with what a backfill that writes nothing has found."""
-    return {**describe(row), "ranges": row["ranges"], "findings": row["findings"]}
 
 
 def _percent(row: JsonObject) -> float:

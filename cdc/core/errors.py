@@ -3,6 +3,7 @@
 CdcError
 ├── TransientError    the whole batch is tried again
 ├── DocumentError     one document's content; it is parked, the others go on
+├── UnreadyError      what must be so before changes can be applied is not so
 ├── FatalError        nothing goes on until somebody mends what the sentence names
 │   ├── RetentionError
 │   └── SettingsError
@@ -33,6 +34,14 @@ class TransientError(CdcError):
 
 class FatalError(CdcError):
     """A failure that only a person mends; the message is one sentence that says how."""
+
+
+class UnreadyError(CdcError):
+    """Checks that fail; `fields` has each by its name, with what to do about it."""
+
+    def __init__(self, message: str, fields: Sequence[tuple[str, str]]) -> None:
+        super().__init__(message)
+        self.fields = tuple(fields)
 
 
 class RetentionError(FatalError):

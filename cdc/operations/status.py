@@ -1,14 +1,56 @@
 """What anyone may know about the state of the replication: numbers, no identities."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 
-from cdc.core.documents import JsonObject, State
+from pydantic import BaseModel
+
+from cdc.core.documents import State
+from cdc.core.feed_items import FeedMode
 from cdc.operations.counts import Counts, DocumentCount, LetterCount
 from cdc.postgres.containers import FeedState, PostgresFeedStates
+from cdc.reconcile.report import RunReport
+
+
+class LetterCounts(BaseModel):
+    """Dead letters of one kind and state."""
+
+    kind: str
+    state: str
+    documents: int
+
+
+class ContainerStatus(BaseModel):
+    """A container: its documents by state, the newest `_ts`, its dead letters, the newest finished reconcile."""
+
+    container: str
+    documents: dict[State, int]
+    newest_ts: int | None
+    dead_letters: list[LetterCounts]
+    reconciliation: RunReport | None
+
+
+class ChangeFeedStatus(BaseModel):
+    """A change feed: its mode, its gaps, and since when a backfill and a complete reconcile must begin to count."""
+
+    container: str
+    mode: FeedMode | None
+    gaps: int
+    suspects: int
+    backfill_since: datetime | None
+    complete_reconcile_since: datetime | None
+
+
+class StatusReport(BaseModel):
+    """The state of the replication in numbers."""
+
+    phase: str
+    containers: list[ContainerStatus]
+    change_feeds: list[ChangeFeedStatus]
 
 
 class Status:
-    """The state of the replication, from all that knows of it.
+    """Ask everything that knows of the replication.
 
     `read_reports` returns the newest finished reconcile of each container.
     """
@@ -19,7 +61,7 @@ class Status:
         containers: Sequence[str],
         counts: Counts,
         feed_states: PostgresFeedStates,
-        read_reports: Callable[[], Mapping[str, JsonObject]],
+        read_reports: Callable[[], Mapping[str, RunReport]],
     ) -> None:
         self._phase = phase
         self._containers = containers
@@ -27,51 +69,40 @@ class Status:
         self._feed_states = feed_states
         self._read_reports = read_reports
 
-    def read(self) -> JsonObject:
-        """Return it."""
-        status = read_status(self._phase, self._containers, self._counts)
+    def read(self) -> StatusReport:
+        """Return the state of each container that is replicated now, and of its change feed."""
+        documents, letters = self._counts.count_documents(), self._counts.count_letters()
         reports = self._read_reports()
-        containers = [each | {"reconciliation": reports.get(each["container"])} for each in status["containers"]]
-        # Also containers that are not replicated any more were seen once.
-        feeds = [state for state in self._feed_states.read() if state.container in self._containers]
-        return status | {"containers": containers, "change_feeds": describe_feeds(feeds)}
+        containers = [describe_container(name, documents, letters, reports.get(name)) for name in self._containers]
+        # Containers that are not replicated any more were seen once, too.
+        feeds = [_describe_feed(state) for state in self._feed_states.read() if state.container in self._containers]
+        return StatusReport(phase=self._phase, containers=containers, change_feeds=feeds)
 
 
-def read_status(phase: str, containers: Sequence[str], counts: Counts) -> JsonObject:
-    """Report each mapped container: its documents by state, its newest version, its dead letters by kind."""
-    documents, letters = counts.count_documents(), counts.count_letters()
-    return {
-        "phase": phase,
-        "containers": [_container(name, documents, letters) for name in containers],
-    }
-
-
-def _container(name: str, documents: Iterable[DocumentCount], letters: Iterable[LetterCount]) -> JsonObject:
+def describe_container(
+    name: str, documents: Iterable[DocumentCount], letters: Iterable[LetterCount], report: RunReport | None = None
+) -> ContainerStatus:
+    """Return what anyone may know of a container, from the counts of all."""
     own = [count for count in documents if count.container == name]
-    states: dict[str, int] = dict.fromkeys(State, 0) | {count.state: count.documents for count in own}
-    return {
-        "container": name,
-        "documents": states,
-        "newest_ts": max((count.newest_ts for count in own), default=None),
-        "dead_letters": [
-            {"kind": count.kind, "state": count.state, "documents": count.documents}
+    return ContainerStatus(
+        container=name,
+        documents=dict.fromkeys(State, 0) | {State(count.state): count.documents for count in own},
+        newest_ts=max((count.newest_ts for count in own), default=None),
+        dead_letters=[
+            LetterCounts(kind=count.kind, state=count.state, documents=count.documents)
             for count in letters
             if count.container == name
         ],
-    }
+        reconciliation=report,
+    )
 
 
-def describe_feeds(states: Iterable[FeedState]) -> list[JsonObject]:
-    """Report each change feed: its mode, its gaps, and since when a backfill and a complete reconcile must begin."""
-    return [_describe_feed(state) for state in states]
-
-
-def _describe_feed(state: FeedState) -> JsonObject:
-    moments = {"backfill_since": state.backfill_since, "complete_reconcile_since": state.complete_reconcile_since}
-    return {
-        "container": state.container,
-        "mode": state.mode,
-        "gaps": state.gaps,
-        "suspects": state.suspects,
-        **{name: None if moment is None else moment.isoformat() for name, moment in moments.items()},
-    }
+def _describe_feed(state: FeedState) -> ChangeFeedStatus:
+    return ChangeFeedStatus(
+        container=state.container,
+        mode=state.mode,
+        gaps=state.gaps,
+        suspects=state.suspects,
+        backfill_since=state.backfill_since,
+        complete_reconcile_since=state.complete_reconcile_since,
+    )

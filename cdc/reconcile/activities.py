@@ -1,14 +1,17 @@
 """What the timer and the orchestration of a reconcile call."""
 
+import logging
 from collections.abc import Callable, Sequence
 
 from cdc.config.settings import Settings
 from cdc.core.documents import JsonObject
 from cdc.core.errors import CdcError
-from cdc.reconcile.advance import Backfills, ContainerTools, Reconcile
-from cdc.reconcile.report import describe_run
+from cdc.reconcile.advance import ContainerTools, Reconcile
+from cdc.reconcile.report import RunReport, describe_run
 from cdc.reconcile.run import Mode
 from cdc.reconcile.store import PostgresRuns
+
+logger = logging.getLogger(__name__)
 
 _ADVANCE_SECONDS = 30.0
 
@@ -22,22 +25,29 @@ class Activities:
         containers: Sequence[str],
         runs: PostgresRuns,
         open_tools: Callable[[str], ContainerTools],
-        backfills: Backfills,
+        is_copied: Callable[[str], bool],
     ) -> None:
         self._settings = settings
         self._containers = containers
         self._runs = runs
-        self._reconcile = Reconcile(runs, open_tools, backfills, settings.settle_seconds)
+        self._reconcile = Reconcile(runs, open_tools, is_copied, settings.settle_seconds)
 
-    def begin_due(self) -> list[str]:
-        """Begin a run of each container that has none; return all containers, whose runs begin or go on.
+    def begin_due(self) -> None:
+        """Begin a run of each container that has none.
 
         All keys are compared where the feed told of deletes without saying of what, or began anew in another mode.
         """
         incomplete = self._runs.list_incomplete(self._settings.settle_seconds)
         self._begin_due([name for name in self._containers if name in incomplete], "keys")
         self._begin_due([name for name in self._containers if name not in incomplete], "counts")
-        return list(self._containers)
+
+    def list_running(self) -> dict[str, bool]:
+        """Return the containers whose runs need an orchestration, and whether each run has just begun."""
+        try:
+            return self._runs.list_running(list(self._containers))
+        except CdcError as error:  # the answer has said so already, and the timer comes again
+            logger.warning("reconciles cannot be looked for: %s", error)
+            return {}
 
     def _begin_due(self, containers: list[str], mode: Mode) -> None:
         if containers:
@@ -68,6 +78,6 @@ class Activities:
             return {"problem": str(error)}
         return {"problem": None}
 
-    def newest_reports(self) -> dict[str, JsonObject]:
+    def newest_reports(self) -> dict[str, RunReport]:
         """Return the newest finished report of each container."""
         return {row["container"]: describe_run(row) for row in self._runs.newest_reports(list(self._containers))}

@@ -17,7 +17,7 @@ _SAVED_SECONDS = 1.0
 _UNFINISHED = "The backfill of {} is not finished: nothing is judged before it is."
 
 
-class Runs(Protocol):
+class RunStore(Protocol):
     """Where runs are kept."""
 
     def load(self, container: str) -> Run | None:
@@ -30,14 +30,6 @@ class Runs(Protocol):
 
     def finish(self, run: Run, state: str, sentence: str | None) -> None:
         """End a run with its report."""
-        ...
-
-
-class Backfills(Protocol):
-    """Who knows whether a container has been copied."""
-
-    def is_complete(self, container: str) -> bool:
-        """Tell that no backfill of a container is under way."""
         ...
 
 
@@ -65,15 +57,19 @@ class Turn:
 class Reconcile:
     """Bring runs forward, a bounded piece at a time.
 
-    `open_sides` refuses a container that is another one than before.
+    `open_tools` refuses a container that is another one than before.
     """
 
     def __init__(
-        self, runs: Runs, open_sides: Callable[[str], ContainerTools], backfills: Backfills, settle_seconds: float
+        self,
+        runs: RunStore,
+        open_tools: Callable[[str], ContainerTools],
+        is_copied: Callable[[str], bool],
+        settle_seconds: float,
     ) -> None:
         self._runs = runs
-        self._open_sides = open_sides
-        self._backfills = backfills
+        self._open_tools = open_tools
+        self._is_copied = is_copied
         self._settle_seconds = settle_seconds
 
     def advance(self, container: str, seconds: float) -> Turn:
@@ -82,7 +78,7 @@ class Reconcile:
         if run is None:
             return Turn(over=True)
         try:
-            return self._advance(run, self._open_sides(container), time.monotonic() + seconds)
+            return self._advance(run, self._open_tools(container), time.monotonic() + seconds)
         except FatalError as error:
             self._runs.finish(run, "failed", str(error))
             return Turn(over=True)
@@ -127,7 +123,7 @@ class Reconcile:
         return 0, None
 
     def _find_delay(self, run: Run, sides: ContainerTools) -> str | None:
-        if not self._backfills.is_complete(run.container):
+        if not self._is_copied(run.container):
             return _UNFINISHED.format(run.container)
         lag = sides.read_lag()
         if lag is None:

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import Generator, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Protocol
+from collections.abc import Mapping
+from datetime import timedelta
+
+from cdc.core.durable import Client, Context, Steps, is_over
 
 ORCHESTRATION = "reconcile"
 ADVANCE = "reconcile_advance"
@@ -14,50 +15,9 @@ GIVE_UP = "reconcile_give_up"
 _TURNS = 50
 _FAILURES_IN_A_ROW = 5
 _PAUSE_SECONDS = 5.0
-_ENDED = ("Completed", "Failed", "Terminated", "Canceled", None)
 # An orchestration ends a moment after its run: one that still ends when the next run begins would leave that without.
 _LOOKS = 20
 _LOOK_SECONDS = 0.5
-
-
-class Context(Protocol):
-    """What an orchestration is given."""
-
-    @property
-    def current_utc_datetime(self) -> datetime:
-        """Tell the time, the same in every replay."""
-        ...
-
-    def get_input(self) -> Any:
-        """Return what the orchestration was started with."""
-        ...
-
-    def call_activity(self, name: str, input_: Any) -> Any:
-        """Plan an activity."""
-        ...
-
-    def create_timer(self, fire_at: datetime) -> Any:
-        """Plan to wait."""
-        ...
-
-    def continue_as_new(self, input_: Any) -> None:
-        """Begin anew with another input."""
-        ...
-
-
-class Client(Protocol):
-    """What starts orchestrations."""
-
-    async def get_status(self, instance_id: str) -> Any:
-        """Return how an orchestration is."""
-        ...
-
-    async def start_new(self, orchestration_function_name: str, instance_id: str, client_input: Any) -> str:
-        """Start an orchestration."""
-        ...
-
-
-Steps = Generator[Any, Any, None]
 
 
 def reconcile(context: Context) -> Steps:
@@ -78,12 +38,13 @@ def reconcile(context: Context) -> Steps:
     context.continue_as_new({"container": container})
 
 
-async def start(client: Client, containers: Sequence[str], *, begun: bool = True) -> None:
-    """Start the orchestration of each container whose own does not run.
+async def start(client: Client, running: Mapping[str, bool]) -> None:
+    """Start the orchestration of each container whose run has none.
 
-    Where runs have just `begun`, one that runs may be that of the run before: it is given time to end.
+    `running` tells of each container whether its run has just begun: an orchestration that is there may be that of the
+    run before, and is given time to end.
     """
-    await asyncio.gather(*(_start(client, container, _LOOKS if begun else 1) for container in containers))
+    await asyncio.gather(*(_start(client, name, _LOOKS if begun else 1) for name, begun in running.items()))
 
 
 async def _start(client: Client, container: str, looks: int) -> None:
@@ -93,7 +54,6 @@ async def _start(client: Client, container: str, looks: int) -> None:
         for look in range(looks):
             if look:
                 await asyncio.sleep(_LOOK_SECONDS)
-            status = (await client.get_status(instance)).runtime_status
-            if getattr(status, "value", status) in _ENDED:
+            if await is_over(client, instance):
                 await client.start_new(ORCHESTRATION, instance, {"container": container})
                 return

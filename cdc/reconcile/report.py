@@ -1,10 +1,69 @@
-"""The reports of reconciles as JSON."""
+"""The reports of reconciles, in numbers that anyone may know."""
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field
 
 from cdc.core.documents import JsonObject
-from cdc.reconcile.run import SENTENCES
+from cdc.reconcile.drift import Kind
+from cdc.reconcile.run import SENTENCES, Ended, Figures, Mode
+
+
+class RotationReport(BaseModel):
+    """How far the keys of a container are compared, over all runs."""
+
+    every_key_compared_since: datetime | None
+    round_began_at: datetime | None
+    keys_of_this_round: int
+
+
+class ObservedPath(BaseModel):
+    """Something that mappers noticed at a path."""
+
+    kind: str
+    path: str
+    documents: int
+
+
+class RunResult(Figures):
+    """What a run came to; all of it is null or 0 while it runs."""
+
+    ended_early: Ended | None = None
+    drift: dict[Kind, int] | None = None
+    repaired: int | None = None
+    left: int | None = None
+    oldest_drift_since: datetime | None = None
+    max_deletes: int | None = None
+    source_documents: int | None = None
+    ledger_documents: int | None = None
+    rotation: RotationReport | None = None
+    observations: list[ObservedPath] = Field(default_factory=list)
+
+
+class RunReport(RunResult):
+    """What a reconcile found in one container, in numbers."""
+
+    id: str
+    container: str
+    mode: Mode
+    repair: bool
+    sample: int | Literal["all"]
+    max_request_units: float
+    state: str
+    message: str | None
+    started_at: datetime
+    finished_at: datetime | None
+
+
+class ReconciliationStatus(BaseModel):
+    """A reconcile, by its containers: the worst state of its runs, and each of them."""
+
+    id: str
+    state: str
+    ended_early: Ended | None
+    containers: list[RunReport]
 
 
 def group_by_id(rows: Sequence[JsonObject]) -> dict[int, list[JsonObject]]:
@@ -15,35 +74,20 @@ def group_by_id(rows: Sequence[JsonObject]) -> dict[int, list[JsonObject]]:
     return reports
 
 
-def describe_reconciliation(id_: int, rows: Sequence[JsonObject]) -> JsonObject:
-    """Return what anyone may know of a reconciliation: the worst state of its runs, and each of them."""
+def describe_reconciliation(id_: int, rows: Sequence[JsonObject]) -> ReconciliationStatus:
+    """Return what anyone may know of a reconciliation."""
     states = {row["state"] for row in rows}
-    worst = next(state for state in ("running", "failed", "behind", "completed") if state in states)
-    ended = {row["report"].get("ended_early") for row in rows}
-    return {
-        "id": str(id_),
-        "state": worst,
-        "ended_early": next((why for why in SENTENCES if why in ended), None),
-        "containers": [describe_run(row) for row in rows],
-    }
+    runs = [describe_run(row) for row in rows]
+    ended = {run.ended_early for run in runs}
+    return ReconciliationStatus(
+        id=str(id_),
+        state=next(state for state in ("running", "failed", "behind", "completed") if state in states),
+        ended_early=next((why for why in SENTENCES if why in ended), None),
+        containers=runs,
+    )
 
 
-def describe_run(row: JsonObject) -> JsonObject:
+def describe_run(row: JsonObject) -> RunReport:
     """Return what anyone may know of the run of one container."""
-    return {
-        "id": str(row["id"]),
-        "container": row["container"],
-        "mode": row["mode"],
-        "repair": row["repair"],
-        "sample": "all" if row["sample"] is None else row["sample"],
-        "max_request_units": row["max_request_units"],
-        "state": row["state"],
-        "message": row["message"],
-        "started_at": _iso(row["started_at"]),
-        "finished_at": _iso(row["finished_at"]),
-        **row["report"],
-    }
-
-
-def _iso(time: datetime | None) -> str | None:
-    return None if time is None else time.isoformat()
+    sample = "all" if row["sample"] is None else row["sample"]
+    return RunReport.model_validate(row | row["report"] | {"id": str(row["id"]), "sample": sample})

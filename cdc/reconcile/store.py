@@ -10,6 +10,7 @@ from cdc.core.documents import Held, Identity, State, Version, canonical_json
 from cdc.postgres.database import Database
 from cdc.postgres.statements import statement
 from cdc.reconcile.drift import Kind, Suspect, Window
+from cdc.reconcile.report import ObservedPath, RotationReport, RunResult
 from cdc.reconcile.run import Finding, Progress, Run
 
 _ALL = tuple(Kind)
@@ -57,6 +58,11 @@ class PostgresRuns:
             rows = connection.execute(statement("read_running"), {"containers": list(containers)})
             return [container for (container,) in rows]
 
+    def list_running(self, containers: Sequence[str]) -> dict[str, bool]:
+        """Return which of these containers have a run that is not over, and whether it has not made a step yet."""
+        with self._database.connection() as connection:
+            return dict(connection.execute(statement("list_running_runs"), {"containers": list(containers)}).fetchall())
+
     def load(self, container: str) -> Run | None:
         """Return the run of a container that is not over."""
         with self._database.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
@@ -80,7 +86,7 @@ class PostgresRuns:
             observed = connection.execute(statement("read_observed"), own).fetchall()
             report = _report(run.progress, found, compared, observed)
             message = " ".join(filter(None, [sentence, *run.progress.notes])) or None
-            parameters = own | {"state": state, "message": message, "report": canonical_json(report)}
+            parameters = own | {"state": state, "message": message, "report": report.model_dump_json()}
             connection.execute(statement("finish_reconciliation"), parameters)
             connection.execute(statement("forget_reconciliations"), own)
             connection.execute(statement("forget_drift"), own)
@@ -113,31 +119,28 @@ class PostgresRuns:
 
 def _report(
     progress: Progress, found: Sequence[Any], compared: tuple[Any, ...] | None, observed: Sequence[Any]
-) -> dict[str, object]:
-    drift = {kind.value: 0 for kind in Kind}
+) -> RunResult:
+    drift = dict.fromkeys(Kind, 0)
     states = {"repaired": 0, "left": 0}
     for kind, state, count, _ in found:
         if state in states:
-            drift[kind] += count
+            drift[Kind(kind)] += count
             states[state] += count
-    oldest = min((since for _, state, _, since in found if state == "left"), default=None)
     completed_at, began_at, behind = compared or (None, None, 0)
-    return {
-        "ended_early": progress.ended_early,
+    return RunResult(
         **progress.figures.model_dump(),
-        "drift": drift,
         **states,
-        "oldest_drift_since": None if oldest is None else oldest.isoformat(),
-        "max_deletes": progress.limits.orphaned,
-        "source_documents": progress.source_documents,
-        "ledger_documents": progress.ledger_documents,
-        "rotation": {
-            "every_key_compared_since": None if completed_at is None else completed_at.isoformat(),
-            "round_began_at": None if began_at is None else began_at.isoformat(),
-            "keys_of_this_round": behind,
-        },
-        "observations": [{"kind": kind, "path": path, "documents": count} for kind, path, count in observed],
-    }
+        ended_early=progress.ended_early,
+        drift=drift,
+        oldest_drift_since=min((since for _, state, _, since in found if state == "left"), default=None),
+        max_deletes=progress.limits.orphaned,
+        source_documents=progress.source_documents,
+        ledger_documents=progress.ledger_documents,
+        rotation=RotationReport(
+            every_key_compared_since=completed_at, round_began_at=began_at, keys_of_this_round=behind
+        ),
+        observations=[ObservedPath(kind=kind, path=path, documents=count) for kind, path, count in observed],
+    )
 
 
 class PostgresFindings:

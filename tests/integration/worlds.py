@@ -3,7 +3,8 @@
 import json
 import time
 
-from cdc.api.reconciliations import Reconciliations
+from cdc.api.answers import read_body, read_query
+from cdc.api.reconciliations import ReconcileRequest, ReconciliationQuery, Reconciliations
 from cdc.config.settings import Settings
 from cdc.core.feed_items import read_change
 from cdc.cosmos.account import CosmosAccount
@@ -57,6 +58,7 @@ class World:
         self.sink = PostgresSink(database)
         self.lag = 0.0
         self.backfilled = True
+        self.is_copied = lambda _: self.backfilled
         connections = {"COSMOS_CONNECTION": self.server.connection_string, "POSTGRES_CONNECTION": dsn}
         self.settings = Settings.read(SETTINGS | connections | (settings or {}))
         self.cosmos = CosmosAccount(self.server.connection_string, SETTINGS["COSMOS_DATABASE"])
@@ -74,12 +76,8 @@ class World:
 
         runs = PostgresRuns(self.database)
         self.reconciliations = Reconciliations(self.settings, CONTAINERS, runs)
-        self.activities = Activities(self.settings, CONTAINERS, runs, open_tools, self)
+        self.activities = Activities(self.settings, CONTAINERS, runs, open_tools, lambda name: self.is_copied(name))
         return self.activities
-
-    def is_complete(self, _):
-        """Tell whether the backfill is over."""
-        return self.backfilled
 
     def close(self):
         """Stop the server."""
@@ -123,7 +121,15 @@ class World:
     def begin(self, **request):
         """Ask for a reconcile of the accounts."""
         body = json.dumps({"containers": ["Accounts"], **request}).encode()
-        return str(self.reconciliations.begin(body)[0])
+        return self.reconciliations.start(read_body(ReconcileRequest, body)).id
+
+    def read_report(self, id_):
+        """Return the report of a reconcile as JSON has it."""
+        return self.reconciliations.read(id_).model_dump(mode="json")
+
+    def list_reports(self, **query):
+        """Return a page of reports as JSON has it."""
+        return self.reconciliations.list_newest(read_query(ReconciliationQuery, query)).model_dump(mode="json")
 
     def next_step(self):
         """Tell what the run that is not over does next."""
@@ -145,5 +151,5 @@ class World:
                 self.meanwhile()
                 self.meanwhile = None
             time.sleep(turn["seconds"])
-        report = self.reconciliations.read_report(id_)
+        report = self.read_report(id_)
         return report["containers"][0] | {"found": [(each["kind"], each["state"]) for each in report["found"]]}

@@ -1,13 +1,10 @@
 """The bindings are what the Functions host needs to lose nothing."""
 
-import asyncio
 import importlib.util
 import json
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
-import azure.durable_functions as df
 import pytest
 
 from cdc.api.openapi import write_document
@@ -276,25 +273,3 @@ def test_only_the_product_is_deployed():
         assert name in ignored
     for name in ("cdc", "mappers", "sql", "function_app.py", "host.json", "requirements.txt"):
         assert name not in ignored
-
-
-def test_every_running_backfill_whose_orchestration_has_ended_gets_another(load, monkeypatch):
-    """Whatever ended it; one that somebody else has started meanwhile keeps no other from being started."""
-    app = load()["health_live"].get_user_function().__globals__
-    statuses = {"taken": None, "gone": None} | {each.value: each for each in df.OrchestrationRuntimeStatus}
-    started = []
-
-    class Client:
-        async def get_status(self, id_):
-            return SimpleNamespace(runtime_status=statuses[id_])
-
-        async def start_new(self, name, id_, task):
-            if id_ == "taken":
-                raise Exception("There is one already.")  # noqa: TRY002 - as the SDK does
-            started.append((name, id_, task["id"]))
-
-    monkeypatch.setattr(app["runtime"].backfills, "list_tasks", lambda: [{"id": id_} for id_ in statuses])
-    asyncio.run(app["_start_orchestrations"](Client()))
-
-    ended = ("gone", "Completed", "Failed", "Terminated", "Canceled")
-    assert sorted(started) == sorted(("backfill", id_, id_) for id_ in ended)

@@ -8,6 +8,8 @@ from itertools import pairwise
 
 import pytest
 
+from cdc.api.answers import answer, read_body, read_query
+from cdc.api.backfills import BackfillQuery, StartRequest
 from cdc.backfill import copying as backfill_module
 from cdc.config.settings import Settings
 from cdc.core.feed_pages import Page
@@ -51,16 +53,31 @@ def runtime(start):
     return start()
 
 
+def post(runtime, body):
+    """Send a request for a backfill."""
+    return answer(lambda: runtime.backfills.start(read_body(StartRequest, body)), 202)
+
+
+def page(runtime, **query):
+    """Send a request for a list of backfills."""
+    return answer(lambda: runtime.backfills.list_newest(read_query(BackfillQuery, query)))
+
+
+def move(runtime, verb, id_):
+    """Send a request to pause, resume or cancel a backfill."""
+    return answer(lambda: getattr(runtime.backfills, verb)(id_))
+
+
 def ask(runtime, **body):
     """Ask for a backfill and return its id."""
-    answer = runtime.backfills.start(json.dumps(body).encode())
-    assert answer.status == 202, answer.body
-    return json.loads(answer.body)["id"]
+    made = post(runtime, json.dumps(body).encode())
+    assert made.status == 202, made.body
+    return json.loads(made.body)["id"]
 
 
 def read(runtime, id_):
     """Read a backfill."""
-    return json.loads(runtime.backfills.read(id_).body)
+    return json.loads(answer(lambda: runtime.backfills.read(id_)).body)
 
 
 def work(runtime, id_, rounds=50):
@@ -265,7 +282,7 @@ def test_a_pause_ends_with_the_page_that_is_being_written(runtime, source, monke
     replicate = backfill_module.replicate
 
     def pause_first(*arguments):
-        runtime.backfills.move(id_, "paused")
+        move(runtime, "pause", id_)
         return replicate(*arguments)
 
     with monkeypatch.context() as patch:
@@ -273,7 +290,7 @@ def test_a_pause_ends_with_the_page_that_is_being_written(runtime, source, monke
         paused = work(runtime, id_)
     assert (paused["state"], paused["totals"]["read"]) == ("paused", 5)
 
-    resumed = json.loads(runtime.backfills.move(id_, "running").body)
+    resumed = json.loads(move(runtime, "resume", id_).body)
 
     assert (resumed["request_units_per_second"], resumed["seconds_left"]) == (0.0, None)
     assert work(runtime, id_)["totals"]["read"] == 40
@@ -298,7 +315,7 @@ def test_pause_resume_and_cancel(start, source):
     id_ = ask(runtime, containers=["Accounts"], page_size=5, max_parallel_ranges=1)
     plan = runtime.backfill.plan(id_, None)
     runtime.backfill.copy(id_, plan["generation"], 0)
-    assert json.loads(runtime.backfills.move(id_, "paused").body)["state"] == "paused"
+    assert json.loads(move(runtime, "pause", id_).body)["state"] == "paused"
     paused = read(runtime, id_)
 
     assert runtime.backfill.copy(id_, plan["generation"], 0) == {"ok": True, "over": True}
@@ -306,15 +323,15 @@ def test_pause_resume_and_cancel(start, source):
     assert runtime.backfills.list_tasks() == []
     assert read(runtime, id_)["totals"] == paused["totals"]
 
-    assert json.loads(runtime.backfills.move(id_, "running").body)["state"] == "running"
+    assert json.loads(move(runtime, "resume", id_).body)["state"] == "running"
     assert [task["id"] for task in runtime.backfills.list_tasks()] == [id_]
     work(runtime, id_, rounds=2)
     resumed = read(runtime, id_)
     assert resumed["totals"]["read"] > paused["totals"]["read"]
 
-    assert json.loads(runtime.backfills.move(id_, "cancelled").body)["state"] == "cancelled"
+    assert json.loads(move(runtime, "cancel", id_).body)["state"] == "cancelled"
     assert work(runtime, id_)["totals"] == resumed["totals"]
-    assert runtime.backfills.move(id_, "running").status == 409
+    assert move(runtime, "resume", id_).status == 409
     assert work(runtime, ask(runtime, containers=["Accounts"]), rounds=100)["totals"]["read"] == 60
 
 
@@ -325,7 +342,7 @@ def test_a_cancelled_backfill_writes_no_page_that_it_was_at(runtime, source, con
     replicate = backfill_module.replicate
 
     def cancel_first(*arguments):
-        runtime.backfills.move(id_, "cancelled")
+        move(runtime, "cancel", id_)
         return replicate(*arguments)
 
     monkeypatch.setattr(backfill_module, "replicate", cancel_first)
@@ -439,10 +456,10 @@ def test_a_container_of_another_life_is_refused(runtime, source, connection):
     runtime.checks.run()
     connection.execute("update cdc.container set rid = 'another'")
 
-    answer = runtime.backfills.start(b'{"containers": ["Accounts"]}')
+    made = post(runtime, b'{"containers": ["Accounts"]}')
 
-    assert answer.status == 503
-    assert "python -m cdc adopt Accounts" in json.loads(answer.body)["detail"]
+    assert made.status == 503
+    assert "python -m cdc adopt Accounts" in json.loads(made.body)["detail"]
     assert connection.execute("select count(*) from cdc.backfill").fetchone() == (0,)
 
 
@@ -467,13 +484,13 @@ def test_a_backfill_of_a_container_of_another_life_ends_when_that_is_adopted(sta
 def test_a_copy_waits_for_the_live_feed_to_begin(start, source):
     """What is written between the two would be in neither: 409, and the sentence says what is waited for."""
     start().setup.create_lease_container()
-    ahead = start(CHANGE_FEED_START="2126-01-01T00:00:00Z").backfills.start(b'{"containers": ["Accounts"]}')
-    without = start(CHANGE_FEED_MODE="all_versions_and_deletes").backfills.start(b'{"containers": ["Accounts"]}')
+    ahead = post(start(CHANGE_FEED_START="2126-01-01T00:00:00Z"), b'{"containers": ["Accounts"]}')
+    without = post(start(CHANGE_FEED_MODE="all_versions_and_deletes"), b'{"containers": ["Accounts"]}')
 
     assert (ahead.status, without.status) == (409, 409)
     assert "CHANGE_FEED_START" in json.loads(ahead.body)["detail"]
     assert "has not begun everywhere" in json.loads(without.body)["detail"]
-    assert json.loads(start().backfills.list_newest({}).body)["items"] == []
+    assert json.loads(page(start()).body)["items"] == []
 
 
 @pytest.mark.parametrize(
@@ -493,25 +510,25 @@ def test_a_copy_waits_for_the_live_feed_to_begin(start, source):
 )
 def test_a_bad_request_is_answered_with_the_field(runtime, body, field):
     """400, and nothing is started."""
-    answer = runtime.backfills.start(body)
+    made = post(runtime, body)
 
-    assert (answer.status, answer.content_type) == (400, "application/problem+json")
-    assert [error["field"] for error in json.loads(answer.body)["errors"]] == [field]
-    assert json.loads(runtime.backfills.list_newest({}).body) == {"items": [], "next": None}
+    assert (made.status, made.content_type) == (400, "application/problem+json")
+    assert [error["field"] for error in json.loads(made.body)["errors"]] == [field]
+    assert json.loads(page(runtime).body) == {"items": [], "next": None}
 
 
 def test_a_container_has_one_backfill_at_a_time(runtime, source):
     """The answer names the other one; a container that it does not have is free."""
     first = ask(runtime, containers=["Accounts", "UserProfiles"])
 
-    answer = runtime.backfills.start(b'{"containers": ["GameSessions", "UserProfiles"]}')
+    made = post(runtime, b'{"containers": ["GameSessions", "UserProfiles"]}')
 
-    assert answer.status == 409
-    assert first in json.loads(answer.body)["detail"]
+    assert made.status == 409
+    assert first in json.loads(made.body)["detail"]
     assert ask(runtime, containers=["GameSessions"]) != first
-    runtime.backfills.move(first, "paused")
-    assert runtime.backfills.start(b'{"containers": ["Accounts"]}').status == 409
-    runtime.backfills.move(first, "cancelled")
+    move(runtime, "pause", first)
+    assert post(runtime, b'{"containers": ["Accounts"]}').status == 409
+    move(runtime, "cancel", first)
     assert ask(runtime, containers=["Accounts"])
 
 
@@ -519,24 +536,24 @@ def test_of_many_who_ask_at_once_one_is_granted(runtime, source):
     """Each container once, whatever the order in which they are named."""
     bodies = [b'{"containers": ["Accounts", "UserProfiles"]}', b'{"containers": ["UserProfiles", "Accounts"]}'] * 3
     with ThreadPoolExecutor(6) as threads:
-        statuses = list(threads.map(lambda body: runtime.backfills.start(body).status, bodies))
+        statuses = list(threads.map(lambda body: post(runtime, body).status, bodies))
 
     assert sorted(statuses) == [202] + [409] * 5
 
 
 def test_what_is_not_there_is_404_and_lists_have_pages(runtime, source):
     """Newest first."""
-    assert runtime.backfills.read("nothing").status == 404
-    assert runtime.backfills.move("nothing", "paused").status == 404
+    assert answer(lambda: runtime.backfills.read("nothing")).status == 404
+    assert move(runtime, "pause", "nothing").status == 404
     ids = [ask(runtime, containers=[name]) for name in ("Accounts", "UserProfiles", "GameSessions")]
 
-    first = json.loads(runtime.backfills.list_newest({"limit": "2"}).body)
-    second = json.loads(runtime.backfills.list_newest({"limit": "2", "after": first["next"]}).body)
+    first = json.loads(page(runtime, limit="2").body)
+    second = json.loads(page(runtime, limit="2", after=first["next"]).body)
 
     assert [item["id"] for item in [*first["items"], *second["items"]]] == ids[::-1]
     assert second["next"] is None
-    assert runtime.backfills.list_newest({"limit": "0"}).status == 400
-    assert runtime.backfills.list_newest({"after": "nothing"}).status == 404
+    assert page(runtime, limit="0").status == 400
+    assert page(runtime, after="nothing").status == 404
 
 
 def test_without_postgres_the_answer_is_503_and_nobody_fails(start, source, monkeypatch):
@@ -544,10 +561,10 @@ def test_without_postgres_the_answer_is_503_and_nobody_fails(start, source, monk
     runtime = start(POSTGRES_CONNECTION="postgresql://postgres@127.0.0.1:9/none")
     monkeypatch.setattr(runtime._database._pool, "timeout", 0.1)
 
-    answer = runtime.backfills.start(b"{}")
+    made = post(runtime, b"{}")
 
-    assert answer.status == 503
-    assert "PostgreSQL cannot be reached" in json.loads(answer.body)["detail"]
+    assert made.status == 503
+    assert "PostgreSQL cannot be reached" in json.loads(made.body)["detail"]
     assert runtime.backfills.list_tasks() == []
 
 
@@ -558,4 +575,4 @@ def test_no_document_is_in_any_answer(runtime, source):
     id_ = ask(runtime, dry_run=True)
     work(runtime, id_)
 
-    assert "lerato" not in runtime.backfills.read(id_).body + runtime.backfills.list_newest({}).body
+    assert "lerato" not in answer(lambda: runtime.backfills.read(id_)).body + page(runtime).body

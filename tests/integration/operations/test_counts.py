@@ -1,7 +1,7 @@
 """The status counts what the database holds."""
 
 from cdc.operations.counts import PostgresCounts
-from cdc.operations.status import read_status
+from cdc.operations.status import describe_container
 from cdc.replication.batch import replicate
 from mappers.accounts import ACCOUNTS
 from mappers.user_profiles import USER_PROFILES
@@ -21,9 +21,11 @@ def test_status_counts_documents_and_letters(database, sink):
     replicate(ACCOUNTS, [a_change("c", version=a_version(5))], sink)
     replicate(USER_PROFILES, [a_change("p", container="UserProfiles", body=a_profile())], sink)
 
-    accounts, profiles = read_status("dual_write_cosmos_read", ["Accounts", "UserProfiles"], PostgresCounts(database))[
-        "containers"
-    ]
+    counts = PostgresCounts(database)
+    documents, letters = counts.count_documents(), counts.count_letters()
+    accounts, profiles = (
+        describe_container(name, documents, letters).model_dump() for name in ("Accounts", "UserProfiles")
+    )
 
     assert accounts["documents"] == {"applied": 3, "parked": 1, "deleted": 1}
     assert accounts["newest_ts"] == TS + 9

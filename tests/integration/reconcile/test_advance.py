@@ -1,6 +1,5 @@
 """Reconcile finds what differs between Cosmos and PostgreSQL, only that, and repairs it."""
 
-import json
 import time
 
 import pytest
@@ -10,7 +9,7 @@ from cdc.reconcile import drift
 from cdc.reconcile.cosmos_side import CosmosSide
 from cdc.reconcile.store import PostgresRotation
 from tests.builders import an_account
-from tests.integration.worlds import World
+from tests.integration.worlds import CONTAINERS, World
 
 NOTHING = {"missing": 0, "stale": 0, "orphaned": 0, "different": 0, "unclaimed": 0}
 
@@ -309,11 +308,11 @@ def test_a_report_tells_whether_everything_was_compared(world):
         world.delete(id_)
     world.run()
 
-    reports = world.reconciliations.list_reports({})["items"]
+    reports = world.list_reports()["items"]
 
     found = [(each["state"], each["ended_early"], each["containers"][0]["ended_early"]) for each in reports]
     assert found == [("completed", "too_much_differs", "too_much_differs"), ("completed", None, None)]
-    assert world.activities.newest_reports()["Accounts"]["ended_early"] == "too_much_differs"
+    assert world.activities.newest_reports()["Accounts"].ended_early == "too_much_differs"
 
 
 class TestNeverHarmful:
@@ -445,14 +444,23 @@ class TestBounds:
 
     def test_a_run_without_an_orchestration_is_given_one(self, world):
         """A host that died before it started one is made up for by whoever asks next, and by the timer."""
-        accepted, begun = world.reconciliations.accept(b'{"containers": ["Accounts"]}')
-        refused, needed = world.reconciliations.accept(b"")
+        assert world.activities.list_running() == {}
 
-        assert (accepted.status, accepted.headers["Location"]) == (202, "/api/reconciliations/1")
-        assert json.loads(accepted.body)["status_url"] == accepted.headers["Location"]
-        assert refused.status == 409
-        assert begun == needed == ["Accounts"]
-        assert "Accounts" in world.activities.begin_due()
+        world.begin()
+        with pytest.raises(ConflictError):
+            world.begin()
+
+        assert world.activities.list_running() == {"Accounts": True}
+        world.activities.begin_due()
+        assert world.activities.list_running() == dict.fromkeys(CONTAINERS, True)
+
+    @pytest.mark.usefixtures("piecewise")
+    def test_a_run_that_has_begun_is_told_from_one_that_goes_on(self, world):
+        """The orchestration of the run before is waited for only where it may still be ending."""
+        world.begin()
+        world.activities.advance("Accounts")
+
+        assert world.activities.list_running() == {"Accounts": False}
 
     @pytest.mark.usefixtures("piecewise")
     def test_a_run_goes_on_in_another_process(self, world):
@@ -641,7 +649,7 @@ class TestRequests:
     def test_an_unknown_container_is_named(self, world):
         """Only what is replicated can be compared."""
         with pytest.raises(RequestError) as caught:
-            world.reconciliations.begin(b'{"containers": ["Scenarios"]}')
+            world.begin(containers=["Scenarios"])
 
         ((name, message),) = caught.value.fields
         assert name == "containers"
@@ -651,7 +659,7 @@ class TestRequests:
     def test_an_unknown_id_is_refused(self, world, id_):
         """There is no such reconciliation."""
         with pytest.raises(UnknownError):
-            world.reconciliations.read_report(id_)
+            world.read_report(id_)
 
     def test_reports_name_nobody(self, world):
         """A document is a number and a fingerprint."""
@@ -660,7 +668,7 @@ class TestRequests:
         id_ = world.begin()
         world.finish(id_)
 
-        text = str(world.reconciliations.read_report(id_))
+        text = str(world.read_report(id_))
 
         assert "a0003" not in text
         assert "lerato" not in text
@@ -670,9 +678,9 @@ class TestRequests:
         for _ in range(3):
             world.run()
 
-        first = world.reconciliations.list_reports({"limit": "2"})
-        second = world.reconciliations.list_reports({"limit": "2", "after": first["next"]})
+        first = world.list_reports(limit="2")
+        second = world.list_reports(limit="2", after=first["next"])
 
         assert [each["id"] for each in first["items"]] == ["3", "2"]
         assert ([each["id"] for each in second["items"]], second["next"]) == (["1"], None)
-        assert world.reconciliations.list_reports({"limit": "3"})["next"] is None
+        assert world.list_reports(limit="3")["next"] is None

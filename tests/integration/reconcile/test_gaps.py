@@ -104,7 +104,7 @@ def test_another_container_that_is_adopted_has_all_keys_compared(world, database
 def test_a_backfill_that_writes_is_waited_for(world, database):
     """Running or paused it stops a run; one that writes nothing, or another container's, does not."""
     backfills = PostgresBackfills(database)
-    world.is_complete = backfills.is_complete
+    world.is_copied = backfills.is_complete
     backfills.insert("dry", ["Accounts"], Options(dry_run=True))
     backfills.insert("another", ["UserProfiles"], Options())
     assert world.run()["state"] == "completed"

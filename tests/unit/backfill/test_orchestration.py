@@ -1,7 +1,9 @@
 """The orchestrators take the same steps for the same history, and keep it short."""
 
+import asyncio
 import json
 import random
+from types import SimpleNamespace
 
 import azure.durable_functions as df
 import pytest
@@ -115,3 +117,23 @@ def test_the_orchestrators_are_what_the_sdk_takes():
     """Plain generator functions, replayed by the SDK."""
     for orchestrator in (orchestration.backfill, orchestration.copy_ranges):
         assert df.Orchestrator.create(orchestrator)
+
+
+def test_every_running_backfill_whose_orchestration_has_ended_gets_another():
+    """Whatever ended it; one that somebody else has started meanwhile keeps no other from being started."""
+    statuses = {"taken": None, "gone": None} | {each.value: each for each in df.OrchestrationRuntimeStatus}
+    started = []
+
+    class Client:
+        async def get_status(self, id_):
+            return SimpleNamespace(runtime_status=statuses[id_])
+
+        async def start_new(self, name, id_, task):
+            if id_ == "taken":
+                raise Exception("There is one already.")  # noqa: TRY002 - as the SDK does
+            started.append((name, id_, task["id"]))
+
+    asyncio.run(orchestration.start(Client(), [{"id": id_} for id_ in statuses]))
+
+    ended = ("gone", "Completed", "Failed", "Terminated", "Canceled")
+    assert sorted(started) == sorted(("backfill", id_, id_) for id_ in ended)

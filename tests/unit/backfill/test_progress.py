@@ -17,10 +17,10 @@ def test_percent_and_time_left_come_from_the_count_at_the_start_and_the_speed_si
     """What was read before a pause says nothing about the speed after it."""
     progress = describe(ROW)
 
-    assert progress["percent"] == 25.0
-    assert progress["seconds_left"] == 38
-    assert progress["request_units_per_second"] == 40.0
-    assert progress["totals"] == {"read": 250, "applied": 200, "stale": 40, "undecided": 4, "parked": 6}
+    assert progress.percent == 25.0
+    assert progress.seconds_left == 38
+    assert progress.request_units_per_second == 40.0
+    assert progress.totals.model_dump() == {"read": 250, "applied": 200, "stale": 40, "undecided": 4, "parked": 6}
 
 
 @pytest.mark.parametrize(
@@ -38,4 +38,4 @@ def test_what_is_not_known_is_not_said(changes, percent, seconds_left):
     """A pause has no end, and documents that change meanwhile are read again."""
     progress = describe(ROW | changes)
 
-    assert (progress["percent"], progress["seconds_left"]) == (percent, seconds_left)
+    assert (progress.percent, progress.seconds_left) == (percent, seconds_left)

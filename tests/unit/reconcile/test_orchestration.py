@@ -125,7 +125,7 @@ def test_a_container_has_one_orchestration(status, starts):
     """It is started where its own does not run; one that another has just started hinders no other."""
     client = Client(status)
 
-    asyncio.run(orchestration.start(client, ["Busy", "Accounts"]))
+    asyncio.run(orchestration.start(client, {"Busy": True, "Accounts": True}))
 
     assert client.started == STARTED * starts
 
@@ -135,7 +135,7 @@ def test_a_run_that_begins_while_the_last_orchestration_ends_is_given_one():
     """The report of a run is there before its orchestration has ended; whoever waits for it may ask at once."""
     client = Client("Running", "Running", "Completed")
 
-    asyncio.run(orchestration.start(client, ["Accounts"]))
+    asyncio.run(orchestration.start(client, {"Accounts": True}))
 
     assert client.started == STARTED
 
@@ -145,6 +145,6 @@ def test_nobody_waits_for_an_orchestration_whose_run_goes_on():
     """Whoever is refused because of a run is answered at once."""
     client = Client("Running", "Completed")
 
-    asyncio.run(orchestration.start(client, ["Accounts"], begun=False))
+    asyncio.run(orchestration.start(client, {"Accounts": False}))
 
     assert client.started == []

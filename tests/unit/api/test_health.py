@@ -1,0 +1,35 @@
+"""Readiness names what was checked, or what fails and what to do about it."""
+
+import json
+from types import SimpleNamespace
+
+from cdc.api.answers import answer
+from cdc.api.health import Live, tell_ready
+from cdc.operations.checks import Check
+
+
+def ask(*checks):
+    """Ask an app that has made these checks."""
+    made = answer(lambda: tell_ready(SimpleNamespace(run=lambda: checks)))
+    return made.status, made.content_type, json.loads(made.body)
+
+
+def test_passed_checks_are_ready():
+    """With every check passed the answer names them."""
+    body = {"status": "ready", "checks": ["postgres", "cosmos"]}
+
+    assert ask(Check("postgres"), Check("cosmos")) == (200, "application/json", body)
+
+
+def test_failed_checks_are_named():
+    """With a failed check the answer says which, and what to do about it."""
+    status, content_type, body = ask(Check("postgres"), Check("migrations", "run python -m cdc migrate"))
+
+    assert (status, content_type) == (503, "application/problem+json")
+    assert body["detail"] == "Not ready: migrations."
+    assert body["errors"] == [{"field": "migrations", "message": "run python -m cdc migrate"}]
+
+
+def test_a_worker_that_answers_is_live():
+    """Nothing is asked for it."""
+    assert json.loads(answer(Live).body) == {"status": "live"}
