@@ -272,7 +272,7 @@ def test_only_the_product_is_deployed():
     """What develops, tests and documents the app stays at home; what it runs on does not."""
     ignored = (ROOT / ".funcignore").read_text(encoding="utf-8").split()
 
-    for name in ("tests", "local", "bench", "docs", "infra", "local.settings.json", ".venv"):
+    for name in ("tests", "local", "bench", "docs", "infra", "local.settings.json", ".venv", "requirements-local.txt"):
         assert name in ignored
     for name in ("cdc", "mappers", "sql", "function_app.py", "host.json", "requirements.txt"):
         assert name not in ignored
