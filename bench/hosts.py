@@ -16,6 +16,7 @@ from typing import Any
 from azure.cosmos import CosmosClient, PartitionKey
 
 from local.cosmos import CosmosServer
+from local.patience import PATIENCE_SECONDS
 from local.stack import Part
 
 PARTITIONS = 4
@@ -26,7 +27,6 @@ EXPIRATION_SECONDS = 0.9
 ACQUIRE_SECONDS = 0.1
 # What this machine may add to the expiration when it is busy.
 SLACK_SECONDS = 2.0
-PATIENCE_SECONDS = 60.0
 NAMES = ("first", "second")
 HOST_JSON = {"version": "2.0", "extensions": {"cosmosDB": {"serializerSettings": {"dateParseHandling": "None"}}}}
 APP = f"""

@@ -19,11 +19,11 @@ from azure.cosmos.exceptions import CosmosHttpResponseError
 
 from local.compare import compare_settings
 from local.cosmos import CosmosServer
+from local.patience import PATIENCE_SECONDS
 from local.postgres import Postgres
 from local.sample import DATABASE, PARTITION_KEYS, Sample, Source
 from local.stack import Part, make_settings, prepare
 
-PATIENCE_SECONDS = 300.0
 PAGE_SIZE = 100
 CHANGE_PAUSE_SECONDS = 0.02
 # Reading the account is never refused, and is one request of eight: so a third of all requests is.
@@ -84,7 +84,7 @@ class Stage:
         """Ask the app; with a body, by POST."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.host.url}api/{path}", data, {"x-functions-key": "key"})  # noqa: S310
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own address
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310 - our own address
             return json.load(answer)
 
     def count(self, query: str) -> int:

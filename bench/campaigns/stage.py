@@ -13,6 +13,7 @@ from azure.cosmos import CosmosClient
 
 from bench.campaigns.planted import RULES
 from local.cosmos import CosmosServer
+from local.patience import PATIENCE_SECONDS
 from local.postgres import Postgres
 from local.sample import PARTITION_KEYS, Source
 from local.stack import Part, StackError, make_settings, prepare
@@ -20,7 +21,6 @@ from local.stack import Part, StackError, make_settings, prepare
 _Started = TypeVar("_Started")
 
 KEY = "key"
-PATIENCE_SECONDS = 60.0
 EXPIRATION_SECONDS = 1.5
 _STARTS = 5
 _SETTINGS = {
