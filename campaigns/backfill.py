@@ -17,10 +17,10 @@ from azure.cosmos.exceptions import CosmosHttpResponseError
 from campaigns.stage import KEY, Stage, StuckError, running, wait_until
 from local.operator import Operator
 from local.oracle.compare import compare_settings
+from local.patience import PATIENCE_SECONDS
 from local.sample import DATABASE, PARTITION_KEYS, Sample, Source
 from local.sample.values import Document
 
-PATIENCE_SECONDS = 300.0
 PAGE_SIZE = 100
 CHANGE_PAUSE_SECONDS = 0.02
 # Reading the account is never refused, and is one request of eight: so a third of all requests is.

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import psycopg
 
 from local.demo.reconcile import count_drift, reconcile
+from local.patience import PATIENCE_SECONDS
 from local.sample import Sample, Source
 from local.sample.values import Document
 from local.stack import Stack, StackError, running
@@ -18,7 +19,6 @@ from local.stack import Stack, StackError, running
 DOCUMENTS = 400
 BYSTANDERS = 60
 PAUSE_SECONDS = 0.01
-PATIENCE_SECONDS = 120.0
 TABLES = ("accounts", "user_profiles", "game_sessions", "player_scenario_scores", "cdc.document")
 # What somebody with psql may do to documents that are no bystanders: forget some, lose their rows, edit them. The
 # ledger is locked first, as by every writer: else a row that comes meanwhile would be left without its document.

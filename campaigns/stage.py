@@ -12,6 +12,7 @@ import psycopg
 from azure.cosmos import CosmosClient
 
 from local.cosmos import CosmosServer
+from local.patience import PATIENCE_SECONDS
 from local.postgres import Postgres
 from local.sample import PARTITION_KEYS, Source
 from local.stack import Part, StackError, make_settings, prepare
@@ -19,7 +20,6 @@ from local.stack import Part, StackError, make_settings, prepare
 _Started = TypeVar("_Started")
 
 KEY = "key"
-PATIENCE_SECONDS = 60.0
 _STARTS = 5
 
 

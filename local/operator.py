@@ -6,6 +6,8 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
+from local.patience import PATIENCE_SECONDS
+
 
 @dataclass(frozen=True)
 class Operator:
@@ -20,7 +22,7 @@ class Operator:
         request = urllib.request.Request(f"{self.url}api/{path}", data, method=method)  # noqa: S310 - our own address
         request.add_header("x-functions-key", self.key)
         try:
-            with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - our own address
+            with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as response:  # noqa: S310 - our own address
                 return response.status, json.load(response)
         except urllib.error.HTTPError as error:
             with error:

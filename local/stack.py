@@ -23,12 +23,12 @@ from psycopg.sql import SQL, Identifier
 
 from local.cosmos.auth import EMULATOR_KEY
 from local.oracle.compare import Comparison, compare_settings
+from local.patience import PATIENCE_SECONDS
 from local.postgres import Postgres
 from local.sample import DATABASE, Source
 
 ROOT = Path(__file__).parent.parent
 LATEST_VERSION, ALL_VERSIONS = "latest_version", "all_versions_and_deletes"
-_PATIENCE_SECONDS = 60
 
 
 class StackError(Exception):
@@ -78,7 +78,7 @@ class Part:
         self._process.send_signal(signal.SIGCONT)
 
     def _read_url(self, process: subprocess.Popen[bytes]) -> str:
-        overdue = threading.Timer(_PATIENCE_SECONDS, process.kill)
+        overdue = threading.Timer(PATIENCE_SECONDS, process.kill)
         overdue.start()
         try:
             for line in process.stdout or ():
@@ -92,7 +92,7 @@ class Part:
     def _end(self, how: signal.Signals) -> None:
         self._process.send_signal(how)
         try:
-            self._process.wait(_PATIENCE_SECONDS)
+            self._process.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

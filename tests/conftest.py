@@ -5,10 +5,15 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from cdc.operations.migrations import migrate, read_migrations
 from cdc.postgres.database import Database
 from local.postgres import Postgres
+
+# An example may take long, and be slow to find: the machine may be busy.
+settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

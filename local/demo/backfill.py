@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from local.operator import Operator
+from local.patience import PATIENCE_SECONDS
 from local.stack import Stack, StackError
 
 _REFRESH_SECONDS = 0.2
-_PATIENCE_SECONDS = 60
 
 
 def copy(stack: Stack) -> Iterator[dict[str, Any]]:
@@ -23,7 +23,7 @@ def copy(stack: Stack) -> Iterator[dict[str, Any]]:
 
 def _start(operator: Operator) -> str:
     """Ask for a backfill until it may begin: a feed of all versions has to be read first."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             return str(_ask(operator, "POST", "backfills", {})["id"])

@@ -7,10 +7,10 @@ from typing import Any
 import psycopg
 
 from local.operator import Operator
+from local.patience import PATIENCE_SECONDS
 from local.sample import Source
 from local.stack import LATEST_VERSION, Stack, StackError
 
-_PATIENCE_SECONDS = 60
 _ACCOUNT, _PROFILE = "an-account-of-nobody", "a-profile-of-nobody"
 _BADGES = [{"Id": f"badge-{number}", "BadgeConfigurationId": "calm"} for number in (1, 2)]
 
@@ -72,7 +72,7 @@ def _read(postgres: psycopg.Connection[Any], text: str, id_: str) -> Any:
 
 
 def _wait(what: str, find: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not (found := find()):
         if time.monotonic() > deadline:
             raise StackError(f"It does not come about that {what}.")

@@ -7,9 +7,9 @@ from typing import Any
 import psycopg
 
 from local.operator import Operator
+from local.patience import PATIENCE_SECONDS
 from local.stack import Stack, StackError
 
-_PATIENCE_SECONDS = 120
 _DAMAGE = """
 update accounts set email = 'edited by hand'
 where id = (
@@ -28,7 +28,7 @@ def damage_row(stack: Stack) -> None:
 def reconcile(stack: Stack, **request: object) -> dict[str, Any]:
     """Run a reconcile over HTTP, after one that runs already, and return its report."""
     operator = Operator(stack.functions.url, stack.functions_key)
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while (accepted := operator.ask("POST", "reconciliations", request))[0] == HTTPStatus.CONFLICT:
         _wait(deadline)
     path = f"reconciliations/{_read(accepted)['id']}"

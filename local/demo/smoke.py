@@ -11,13 +11,13 @@ import psycopg
 from local.demo import backfill, dead_letters
 from local.demo.reconcile import count_drift, damage_row, reconcile
 from local.oracle.compare import Comparison
+from local.patience import PATIENCE_SECONDS
 from local.sample import Sample, Source
 from local.stack import LATEST_VERSION, Stack, StackError, running
 
 DOCUMENTS = 2_000
 CHANGES = 500
 POISON = 2
-_PATIENCE_SECONDS = 120
 
 
 def main(mode: str = LATEST_VERSION) -> int:
@@ -76,7 +76,7 @@ def _change(stack: Stack, sample: Sample) -> None:
 
 def _wait_until_equal(stack: Stack) -> Comparison:
     print("smoke: waiting until PostgreSQL has them")
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while (comparison := stack.compare()).differences and time.monotonic() < deadline:
         time.sleep(0.5)
     return comparison

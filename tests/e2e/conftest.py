@@ -12,10 +12,10 @@ import pytest
 from local.cosmos import CosmosServer
 from local.operator import Operator
 from local.oracle.compare import compare
+from local.patience import PATIENCE_SECONDS
 from local.sample import Source
 from local.stack import LATEST_VERSION, Part, make_settings, prepare
 
-PATIENCE_SECONDS = 60
 Query = Callable[..., list[tuple[Any, ...]]]
 
 

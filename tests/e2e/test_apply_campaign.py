@@ -2,8 +2,6 @@
 
 import random
 
-import pytest
-
 from campaigns import leaks
 from campaigns.apply import find_wrongly_parked, play
 from campaigns.faults import Scale
@@ -15,7 +13,6 @@ SMALL = Scale(
 ONE, OTHER = ("Accounts", '["one", "one"]'), ("Accounts", '["other", "other"]')
 
 
-@pytest.mark.timeout(400)  # a busy machine starts hosts slowly, and every kill starts one
 def test_whatever_breaks_both_sides_are_equal_and_exactly_the_poison_is_parked():
     """`python -m campaigns apply` with fewer changes and faults."""
     said = []

@@ -13,6 +13,7 @@ import pytest
 
 from campaigns.backfill import Plan, play
 from local.cosmos import CosmosServer
+from local.patience import PATIENCE_SECONDS
 from local.sample import Sample, Source
 from local.stack import ALL_VERSIONS, Part, make_settings, prepare
 from tests.e2e.conftest import count_applied, is_equal, wait_until
@@ -32,7 +33,7 @@ class App:
         data = json.dumps(body).encode() if method == "POST" else None
         request = urllib.request.Request(f"{self.host.url}{path}", data, {"x-functions-key": "key"}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
                 return answer.status, json.load(answer), answer.headers
         except urllib.error.HTTPError as error:
             with error:

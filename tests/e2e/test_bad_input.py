@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from local.cosmos import CosmosServer
+from local.patience import PATIENCE_SECONDS
 from local.stack import ROOT, Part, make_settings, prepare
 from tests.e2e.conftest import running_host
 
@@ -24,7 +25,13 @@ NOWHERE = "postgresql://postgres@127.0.0.1:1/postgres"
 def _run(module: str, *arguments: str, settings: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", module, *arguments]
     return subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True, check=False, timeout=60
+        command,
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
     )
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from local.cosmos import CosmosServer
+from local.patience import PATIENCE_SECONDS
 from local.stack import ROOT, make_settings
 
 COMMANDS = {
@@ -27,7 +28,7 @@ def test_commands_over_https_say_what_they_did_and_nothing_else(dsn: str) -> Non
                 capture_output=True,
                 text=True,
                 check=False,
-                timeout=60,
+                timeout=PATIENCE_SECONDS,
             )
 
             assert (command, done.stderr, done.returncode) == (command, "", code)

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from local.operator import Operator
+from local.patience import PATIENCE_SECONDS
 from local.sample import Source
 from local.stack import ALL_VERSIONS, LATEST_VERSION, ROOT, Part
 from tests.builders import an_account
@@ -71,7 +72,7 @@ def test_dead_letters_are_worked_over_http_and_tell_nobody_who_they_are(
     )
     shown = subprocess.run(
         [sys.executable, "-m", "cdc", "show", str(number)],
-        cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True, check=True, timeout=60,
+        cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS,
     )  # fmt: skip
     assert f'Accounts, id "{worse}"' in shown.stdout
     assert ask("DELETE", f"dead-letters/{number}")[1]["state"] == "discarded"

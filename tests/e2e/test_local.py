@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from local.demo import smoke
+from local.patience import PATIENCE_SECONDS
 from local.postgres import Postgres
 from local.sample import Source
 from local.stack import ROOT
@@ -46,7 +47,7 @@ def test_up_prints_one_line_of_json_and_serves_until_sigterm() -> None:
             status = json.load(response)
 
         stack.send_signal(signal.SIGTERM)
-        assert stack.wait(60) == 0
+        assert stack.wait(PATIENCE_SECONDS) == 0
     assert status["containers"][0]["documents"] == {"applied": 1, "parked": 0, "deleted": 0}
     assert server is not None
     assert _is_gone(server[0])
@@ -64,7 +65,7 @@ def test_up_says_that_it_is_ready_what_to_try_and_how_it_ends() -> None:
         sample, psql = (_type(line) for line in typed if not line.startswith("curl "))
         stack.send_signal(signal.SIGINT)
         rest = stack.stdout.read()
-        assert stack.wait(60) == 0
+        assert stack.wait(PATIENCE_SECONDS) == 0
 
     assert lines[0].startswith("Starting ")
     assert any(line.startswith("Ready: ") for line in lines)
@@ -82,7 +83,7 @@ def _type(line: str) -> str:
 def test_smoke_ends_with_its_line_and_exit_code_0(options: list[str]) -> None:
     """What `make smoke` promises, in both modes of the change feed."""
     command = [sys.executable, "-m", "local", "smoke", *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=110)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     last = done.stdout.splitlines()[-1]
     assert done.returncode == 0, done.stdout + done.stderr
@@ -106,7 +107,7 @@ def test_a_server_that_is_there_already_is_used_in_a_database_of_its_own(postgre
         parts = next(json.loads(line) for line in lines if line.startswith("{"))
         during = databases()
         stack.send_signal(signal.SIGTERM)
-        assert stack.wait(60) == 0
+        assert stack.wait(PATIENCE_SECONDS) == 0
 
     (own,) = during - before
     assert f"dbname={own}" in parts["postgres"]["dsn"]

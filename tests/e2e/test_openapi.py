@@ -43,7 +43,7 @@ def filled(source: Source, settings: Mapping[str, str], host: Part) -> Part:
     return host
 
 
-@pytest.mark.timeout(max(120, CASES))
+@pytest.mark.timeout(max(600, CASES))
 def test_every_answer_is_documented(filled: Part) -> None:
     """No 5xx, and no status, type or shape that the document does not have: requests that fit it, and that do not."""
     operations = [result.ok() for result in SCHEMA.get_all_operations()]

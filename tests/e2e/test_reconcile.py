@@ -10,6 +10,7 @@ import pytest
 
 from local.cosmos import CosmosServer
 from local.operator import Operator
+from local.patience import PATIENCE_SECONDS
 from local.sample import Sample, Source
 from local.stack import Part
 from tests.e2e.conftest import count_applied, is_equal, wait_until
@@ -172,7 +173,7 @@ def test_a_host_killed_while_it_reconciles_goes_on(
         )
     with cosmos.hold(method="POST", path="/colls/Accounts/docs/") as queries:
         assert ask(host, "reconciliations", {"containers": ["Accounts"]})[0] == 202
-        assert queries.entered.wait(60)
+        assert queries.entered.wait(PATIENCE_SECONDS)
         host.kill()
     host.start()
     report: dict[str, Any] = {}

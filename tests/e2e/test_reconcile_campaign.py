@@ -6,7 +6,6 @@ from campaigns import reconcile
 from local.stack import running
 
 
-@pytest.mark.timeout(300)
 def test_a_campaign_ends_equal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both sides are equal at the end, and documents that nobody touched were never written again."""
     monkeypatch.setattr(reconcile, "DOCUMENTS", 80)

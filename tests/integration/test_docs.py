@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from local.patience import PATIENCE_SECONDS
+
 ROOT = Path(__file__).parents[2]
 BLOCKS = re.compile(r"^```\w+ (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Applies every migration, then lets PostgreSQL take what the new mapper makes of its sample.
@@ -64,7 +66,7 @@ def follow(name, path, text):
 def run(project, *arguments):
     """Run Python in the copied project and return what it wrote; it must succeed."""
     done = subprocess.run(
-        [sys.executable, *arguments], cwd=project, capture_output=True, text=True, timeout=100, check=False
+        [sys.executable, *arguments], cwd=project, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

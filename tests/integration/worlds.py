@@ -76,7 +76,7 @@ class World:
 
         runs = PostgresRuns(self.database)
         self.reconciliations = Reconciliations(self.settings, CONTAINERS, runs)
-        self.activities = Activities(self.settings, CONTAINERS, runs, open_tools, lambda name: self.is_copied(name))
+        self.activities = Activities(self.settings, CONTAINERS, runs, open_tools, self.has_copied)
         return self.activities
 
     def close(self):
@@ -122,6 +122,10 @@ class World:
         """Ask for a reconcile of the accounts."""
         body = json.dumps({"containers": ["Accounts"], **request}).encode()
         return self.reconciliations.start(read_body(ReconcileRequest, body)).id
+
+    def has_copied(self, container):
+        """Tell whether the backfill of a container is over."""
+        return self.is_copied(container)
 
     def read_report(self, id_):
         """Return the report of a reconcile as JSON has it."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from local.patience import PATIENCE_SECONDS
 from local.postgres import Postgres, PostgresError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def ask(dsn: str, query: str, **where: str) -> object:
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.01)

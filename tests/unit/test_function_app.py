@@ -269,7 +269,8 @@ def test_only_the_product_is_deployed():
     """What develops, tests and documents the app stays at home; what it runs on does not."""
     ignored = (ROOT / ".funcignore").read_text(encoding="utf-8").split()
 
-    for name in ("tests", "local", "bench", "campaigns", "docs", "infra", "local.settings.json", ".venv"):
+    ignored_names = ("tests", "local", "bench", "campaigns", "docs", "infra", "requirements-local.txt")
+    for name in (*ignored_names, "local.settings.json", ".venv"):
         assert name in ignored
     for name in ("cdc", "mappers", "sql", "function_app.py", "host.json", "requirements.txt"):
         assert name not in ignored

@@ -71,9 +71,8 @@ def credential():
 
 
 @pytest.fixture
-def database(guarded_server, admin, credential, monkeypatch):
-    """A pool that connects as `app` with the credential's token, and gives up soon."""
-    monkeypatch.setattr("cdc.postgres.database._POOL_TIMEOUT_SECONDS", 2.0)
+def database(guarded_server, admin, credential):
+    """A pool that connects as `app` with the credential's token."""
     rotate(admin, "token-one")
     dsn = guarded_server.dsn().replace("postgres@", "app@")
     database = Database(dsn, password=token_password(credential))
@@ -95,6 +94,15 @@ def who(database):
     """Ask the server as whom the pool is connected."""
     with database.connection() as connection:
         return connection.execute("select current_user").fetchone()[0]
+
+
+def be_refused(database):
+    """Ask in vain, and return the error; the pool gives up sooner than where it is to succeed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database._pool, "timeout", 2.0)
+        with pytest.raises(TransientError, match="PostgreSQL cannot be reached") as refusal:
+            who(database)
+    return refusal
 
 
 def test_a_token_is_the_password(database, credential):
@@ -128,8 +136,7 @@ def test_an_old_token_is_refused_until_there_is_a_new_one(database, credential, 
 
     with pytest.raises(TransientError, match="identity"):
         database.check()
-    with pytest.raises(TransientError, match="PostgreSQL cannot be reached"):
-        who(database)
+    be_refused(database)
     credential.token = "token-two"
 
     assert who(database) == "app"
@@ -141,8 +148,7 @@ def test_no_token_is_said_as_such(database, credential):
 
     with pytest.raises(TransientError, match="check the identity of POSTGRES_IDENTITY") as refusal:
         database.check()
-    with pytest.raises(TransientError, match="PostgreSQL cannot be reached"):
-        who(database)
+    be_refused(database)
 
     assert "Contoso" not in str(refusal.value)
     assert "Contoso" in refusal.value.detail
@@ -154,8 +160,8 @@ def test_a_token_is_nowhere_to_be_seen(database, credential, admin, caplog):
         shown = [repr(database), repr(database.__dict__), repr(connection), connection.info.dsn]
     rotate(admin, "token-two")
     disconnect(admin)
-    with caplog.at_level(logging.DEBUG), pytest.raises(TransientError) as refusal:
-        who(database)
+    with caplog.at_level(logging.DEBUG):
+        refusal = be_refused(database)
     with pytest.raises(TransientError) as other:
         database.check()
     shown += ["".join(traceback.format_exception(error.value)) + repr(error.value) for error in (refusal, other)]

@@ -155,13 +155,8 @@ def test_migrations_run_through_the_pooler(empty_dsn, port):
 
 def test_the_pool_is_bounded(dsn, monkeypatch):
     """One connection more than the pool holds is waited for, and not opened."""
-    monkeypatch.setattr("cdc.postgres.database._POOL_TIMEOUT_SECONDS", 0.2)
     database = Database(dsn, pool_size=2)
-    with (
-        closing(database),
-        database.connection(),
-        database.connection(),
-        pytest.raises(TransientError, match="connections to spare"),
-        database.connection(),
-    ):
-        pass
+    with closing(database), database.connection(), database.connection():
+        monkeypatch.setattr(database._pool, "timeout", 0.2)
+        with pytest.raises(TransientError, match="connections to spare"), database.connection():
+            pass

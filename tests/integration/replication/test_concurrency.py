@@ -16,6 +16,7 @@ from cdc.core.writes import Outcome, map_change
 from cdc.postgres.database import Database
 from cdc.replication.batch import Piece, replicate
 from cdc.replication.sink import PostgresSink
+from local.patience import PATIENCE_SECONDS
 from mappers.accounts import ACCOUNTS
 from tests.builders import TS, a_change, a_version, an_account, an_upsert
 
@@ -238,14 +239,14 @@ def test_a_row_that_changes_hands_between_writers_has_all_its_children(database,
 
     def hold(_connection, _outcome):
         deleted.set()
-        goes_on.wait(30)
+        goes_on.wait(PATIENCE_SECONDS)
 
     leaves = an_upsert(leaver, ts=1, row=row) if row else a_change(leaver, version=a_version(1), body=None)
     children = ["scenario-1", "scenario-2"]
     takes = an_upsert(taker, ts=1, row="k", CompletedScenarioIds=children)
     with ThreadPoolExecutor(2) as pool:
         before = pool.submit(replicate, ACCOUNTS, [leaves], sink, hold)
-        deleted.wait(30)
+        deleted.wait(PATIENCE_SECONDS)
         after = pool.submit(replicate, ACCOUNTS, [takes], sink)
         try:
             observer.wait_until_blocked()

@@ -9,6 +9,7 @@ from azure.cosmos.exceptions import CosmosHttpResponseError
 
 from local.cosmos import CosmosServer, auth
 from local.cosmos.errors import CosmosError
+from local.patience import PATIENCE_SECONDS
 
 DATE = "Tue, 14 Nov 2023 22:13:20 GMT"
 
@@ -31,7 +32,7 @@ def test_wrong_key_is_refused_with_the_payload_that_was_expected(server: CosmosS
 
 def test_request_without_signature_is_refused(server: CosmosServer) -> None:
     """A bare GET gets Cosmos' error body and the server's date."""
-    answer = requests.get(server.endpoint, timeout=10)
+    answer = requests.get(server.endpoint, timeout=PATIENCE_SECONDS)
 
     assert answer.status_code == 401
     assert answer.json()["code"] == "Unauthorized"

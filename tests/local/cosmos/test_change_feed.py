@@ -9,6 +9,7 @@ import requests
 from azure.cosmos import ContainerProxy
 
 from local.cosmos import CosmosServer, auth
+from local.patience import PATIENCE_SECONDS
 from tests.local.cosmos.conftest import SettableClock
 
 DATE = "Tue, 14 Nov 2023 22:13:20 GMT"
@@ -29,7 +30,7 @@ def get(server: CosmosServer, container: ContainerProxy, **extra: str) -> reques
     link = container.container_link
     signature = auth.signature(server.key, f"get\ndocs\n{link}\n{DATE.lower()}\n\n")
     headers = {"x-ms-date": DATE, "authorization": f"type=master&ver=1.0&sig={signature}", "A-IM": "Incremental Feed"}
-    return requests.get(f"{server.endpoint}{link}/docs/", headers={**headers, **extra}, timeout=10)
+    return requests.get(f"{server.endpoint}{link}/docs/", headers={**headers, **extra}, timeout=PATIENCE_SECONDS)
 
 
 def test_feed_ranges_yield_every_document_once_in_order(filled: ContainerProxy) -> None:

@@ -11,6 +11,7 @@ from azure.cosmos import ContainerProxy, CosmosClient, DatabaseProxy
 from azure.cosmos.exceptions import CosmosHttpResponseError, CosmosResourceNotFoundError
 
 from local.cosmos import CosmosServer
+from local.patience import PATIENCE_SECONDS
 
 
 def admin(server: CosmosServer, method: str, control: str, key: str | None = None, **arguments: Any) -> Any:
@@ -20,7 +21,7 @@ def admin(server: CosmosServer, method: str, control: str, key: str | None = Non
         f"{server.endpoint}_admin/{control}",
         headers={"Authorization": f"Bearer {key or server.key}"},
         data=json.dumps(arguments) if arguments else None,
-        timeout=10,
+        timeout=PATIENCE_SECONDS,
     )
     return answer.status_code, answer.json()
 

@@ -17,6 +17,7 @@ from azure.cosmos.exceptions import (
 from azure.cosmos.partition_key import NonePartitionKeyValue
 
 from local.cosmos import CosmosServer, auth
+from local.patience import PATIENCE_SECONDS
 from tests.local.cosmos.conftest import SettableClock
 
 DATE = "Tue, 14 Nov 2023 22:13:20 GMT"
@@ -28,7 +29,7 @@ def post(server: CosmosServer, container: ContainerProxy, body: Any, **extra: st
     signature = auth.signature(server.key, f"post\ndocs\n{link}\n{DATE.lower()}\n\n")
     headers = {"x-ms-date": DATE, "authorization": f"type=master&ver=1.0&sig={signature}", **extra}
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return requests.post(f"{server.endpoint}{link}/docs/", data=data, headers=headers, timeout=10)
+    return requests.post(f"{server.endpoint}{link}/docs/", data=data, headers=headers, timeout=PATIENCE_SECONDS)
 
 
 def test_created_document_carries_system_properties(container: ContainerProxy) -> None:

@@ -16,9 +16,10 @@ from azure.cosmos import ContainerProxy, CosmosClient
 from azure.cosmos.exceptions import CosmosResourceNotFoundError
 
 from local.cosmos import CosmosServer, auth
+from local.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[3]
-WAIT = 20
+WAIT = PATIENCE_SECONDS
 
 
 @contextmanager

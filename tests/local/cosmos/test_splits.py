@@ -8,6 +8,7 @@ from azure.cosmos import ContainerProxy, CosmosClient, DatabaseProxy, PartitionK
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
 from local.cosmos import CosmosServer, auth
+from local.patience import PATIENCE_SECONDS
 
 DATE = "Tue, 14 Nov 2023 22:13:20 GMT"
 
@@ -18,7 +19,7 @@ def ranges(server: CosmosServer, container: ContainerProxy, etag: str | None = N
     signature = auth.signature(server.key, f"get\npkranges\n{link}\n{DATE.lower()}\n\n")
     headers = {"x-ms-date": DATE, "authorization": f"type=master&ver=1.0&sig={signature}"}
     headers |= {"If-None-Match": etag} if etag else {}
-    return requests.get(f"{server.endpoint}{link}/pkranges/", headers=headers, timeout=10)
+    return requests.get(f"{server.endpoint}{link}/pkranges/", headers=headers, timeout=PATIENCE_SECONDS)
 
 
 def split(server: CosmosServer, database: DatabaseProxy, range_id: str, **arguments: Any) -> list[str]:
@@ -67,7 +68,7 @@ def test_parent_is_gone(server: CosmosServer, database: DatabaseProxy, filled: C
         "x-ms-documentdb-partitionkeyrangeid": "0",
     }
 
-    answer = requests.get(f"{server.endpoint}{link}/docs/", headers=headers, timeout=10)
+    answer = requests.get(f"{server.endpoint}{link}/docs/", headers=headers, timeout=PATIENCE_SECONDS)
 
     assert (answer.status_code, answer.headers["x-ms-substatus"]) == (410, "1002")
 

@@ -12,6 +12,7 @@ import requests
 from azure.cosmos import CosmosClient, PartitionKey
 
 from local.cosmos import CosmosServer
+from local.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 
@@ -30,7 +31,7 @@ def test_sdk_connects_over_https() -> None:
 def test_http_is_not_answered() -> None:
     """A server with a certificate speaks https alone."""
     with CosmosServer(tls=True) as server, pytest.raises(requests.ConnectionError):
-        requests.get(server.endpoint.replace("https", "http"), timeout=10)
+        requests.get(server.endpoint.replace("https", "http"), timeout=PATIENCE_SECONDS)
 
 
 def test_a_client_that_never_finishes_its_handshake_does_not_outlive_the_server() -> None:
@@ -40,7 +41,7 @@ def test_a_client_that_never_finishes_its_handshake_does_not_outlive_the_server(
         with socket.create_connection((host, int(port))) as half, CosmosClient(server.endpoint, server.key) as client:
             client.create_database("things")
             server.stop()
-            half.settimeout(5)
+            half.settimeout(PATIENCE_SECONDS)
 
             assert half.recv(1) == b""
 
@@ -63,5 +64,5 @@ def test_connections_that_arrive_while_the_server_stops_are_closed_with_it() -> 
         with ThreadPoolExecutor(6) as clients, CosmosServer(tls=True) as server:
             for _ in range(6):
                 clients.submit(knock, int(server.endpoint.rstrip("/").rpartition(":")[2]), has_begun)
-            assert has_begun.wait(10)
+            assert has_begun.wait(PATIENCE_SECONDS)
         gc.collect()

@@ -18,6 +18,7 @@ from azure.cosmos import CosmosClient, PartitionKey
 
 from local.cosmos import CosmosServer
 from local.functions import host
+from local.patience import PATIENCE_SECONDS
 
 REPOSITORY = Path(__file__).parents[3]
 KEY = "the-key"
@@ -36,7 +37,7 @@ def note(**what):
 """
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 20) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
     """Return the first true value of a condition, or fail."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -125,7 +126,7 @@ class HostProcess:
         assert self.ready_line.startswith("functions: http://127.0.0.1:"), self.errors
         return self
 
-    def wait(self, seconds: float = 30) -> int:
+    def wait(self, seconds: float = PATIENCE_SECONDS) -> int:
         return self.process.wait(seconds)
 
     def stop(self) -> int:

@@ -11,6 +11,7 @@ import pytest
 from azure.cosmos import CosmosClient, PartitionKey
 
 from local.cosmos import CosmosServer
+from local.patience import PATIENCE_SECONDS
 from tests.local.functions.conftest import Source
 
 TRIGGER = """
@@ -158,7 +159,7 @@ def test_a_host_killed_before_its_checkpoint_delivers_the_batch_again(app, run, 
     host = run().wait_ready()
     with source.server.hold(method="PUT", path=r"/colls/leases/docs/") as hold:
         source.write(*IDS)
-        assert hold.entered.wait(20)
+        assert hold.entered.wait(PATIENCE_SECONDS)
         before = eventually(lambda: delivered(app))
         host.kill()
         # The held requests carry the etags of the leases as they were.
@@ -265,7 +266,7 @@ def test_a_second_signal_ends_the_host_at_once(app, run, source, eventually):
         host.wait(0.5)
     host.process.send_signal(signal.SIGINT)
 
-    assert host.wait(5) == 128 + signal.SIGINT
+    assert host.wait() == 128 + signal.SIGINT
     assert source.checkpointed() == []
 
 
@@ -433,10 +434,10 @@ def test_an_account_that_goes_away_is_waited_for_and_logged_once(app, source, pr
     eventually(lambda: len(delivered(app)) == 20)
 
     proxy.cut()
-    eventually(lambda: host.errors.count("warning feed: Cosmos is not available") == 2, 40)
+    eventually(lambda: host.errors.count("warning feed: Cosmos is not available") == 2)
     source.write(*IDS[20:])
     proxy.is_cut = False
-    eventually(lambda: set(delivered(app)) == set(IDS), 40)
+    eventually(lambda: set(delivered(app)) == set(IDS))
 
     # When the connections were cut, a batch of each of the two ranges may have been delivered and not yet checkpointed.
     assert len(delivered(app)) <= len(IDS) + 2 * 5
@@ -454,7 +455,7 @@ def test_an_account_that_is_away_at_the_start_is_waited_for(app, source, proxy, 
     assert host.errors.count("warning feed: Cosmos is not available") == 1
 
     proxy.is_cut = False
-    eventually(lambda: len(delivered(app)) >= len(IDS), 40)
+    eventually(lambda: len(delivered(app)) >= len(IDS))
 
     assert sorted(delivered(app)) == sorted(IDS)
 

@@ -1,27 +1,36 @@
 """Check that hosts share the leases of a container, take over from each other, and follow splits."""
 
 import time
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+
+from local.patience import PATIENCE_SECONDS
 
 EXPIRATION_SECONDS = 1.0
 FEED = """
 @app.cosmos_db_trigger(arg_name="documents", connection="COSMOS", database_name="db", container_name="things",
                        lease_container_name="leases", feed_poll_delay=50, start_from_beginning=True,
-                       lease_acquire_interval=100, lease_renew_interval=200, lease_expiration_interval=1000)
+                       lease_acquire_interval=100, lease_renew_interval=200, lease_expiration_interval=EXPIRATION)
 def feed(documents: func.DocumentList) -> None:
     note(pid=os.getpid(), ids=[document["id"] for document in documents])
     while pathlib.Path(f"wait-{os.getpid()}").exists():
         time.sleep(0.01)
 """
 IDS = [f"thing-{number}" for number in range(40)]
+leases_expire = pytest.mark.parametrize("expiration", [EXPIRATION_SECONDS])
 
 
 @pytest.fixture
-def run(app, source, start):
+def expiration():
+    """Give the seconds after which a lease expires that nobody renews: none does, however busy the machine is."""
+    return 3600
+
+
+@pytest.fixture
+def run(app, source, start, expiration):
     """Give a way to start hosts of one app."""
-    app.write(FEED)
+    app.write(FEED.replace("EXPIRATION", f"{1000 * expiration:.0f}"))
     return lambda: start(app, COSMOS=source.server.connection_string).wait_ready()
 
 
@@ -66,22 +75,38 @@ def test_two_hosts_share_the_leases_and_each_change_is_delivered_once(pair, sour
     assert second.errors == ""
 
 
+@leases_expire
 def test_the_survivor_takes_over_once_the_leases_of_a_killed_host_expire(pair, source, owners, delivered, eventually):
-    """Kill one of two hosts and time the takeover."""
+    """Kill one of two hosts: its lease is taken, and not before."""
     first, second = pair
 
     first.kill()
-    killed = time.monotonic()
     before = {lease["id"]: lease for lease in source.leases()}
     source.write(*IDS)
     eventually(lambda: owners() == [2])
 
-    # One look for leases may come on top, and this machine's hiccups.
-    assert time.monotonic() - killed < EXPIRATION_SECONDS + 0.1 + 2
     taken = [lease for lease in source.leases() if lease["Owner"] != before[lease["id"]]["Owner"]]
     assert [age(lease, before[lease["id"]]) > EXPIRATION_SECONDS for lease in taken] == [True]
     eventually(lambda: sorted(delivered()) == sorted(IDS))
     assert set(delivered(second)) == set(IDS)
+
+
+@leases_expire
+def test_the_first_look_after_an_expiration_takes_the_lease(pair, source, eventually):
+    """Hold a look of the survivor until the lease has expired, and see what it did when the next one begins."""
+    pair[0].kill()
+    renewed = {lease["id"]: lease["timestamp"] for lease in source.leases()}
+    last = max(map(datetime.fromisoformat, renewed.values()))
+    looks = {"operation": "read_documents", "path": "/colls/leases/docs/"}
+    with source.server.hold(**looks) as look:
+        assert look.entered.wait(PATIENCE_SECONDS)
+        eventually(lambda: datetime.now(UTC) > last + timedelta(seconds=EXPIRATION_SECONDS))
+        with source.server.hold(**looks) as following:
+            look.release()
+            assert following.entered.wait(PATIENCE_SECONDS)
+            leases = [source.lease_container.read_item(id_, id_) for id_ in renewed]
+
+    assert len({lease["Owner"] for lease in leases}) == 1
 
 
 def age(lease, before):
@@ -91,18 +116,17 @@ def age(lease, before):
 
 
 def test_a_host_that_stops_leaves_its_leases_to_the_other_at_once(pair, source, owners, delivered, eventually):
-    """Stop one of two hosts."""
+    """Stop one of two hosts, whose leases would not expire."""
     first, _ = pair
 
     assert first.stop() == 0
-    stopped = time.monotonic()
     eventually(lambda: owners() == [2])
 
-    assert time.monotonic() - stopped < EXPIRATION_SECONDS - 0.2
     source.write(*IDS)
     eventually(lambda: sorted(delivered()) == sorted(IDS))
 
 
+@leases_expire
 def test_a_lease_is_renewed_while_an_invocation_runs(app, run, source, owners, delivered, eventually):
     """Let the function of the only host that can work run for longer than the expiration."""
     host = run()
@@ -173,6 +197,7 @@ def test_the_parts_of_a_split_range_are_shared_out(pair, source, owners, deliver
     eventually(lambda: set(delivered()) == set(IDS))
 
 
+@leases_expire
 def test_a_split_that_a_host_began_and_did_not_end_is_ended_by_the_next(run, source, owners, delivered, eventually):
     """Kill the host while the server holds the removal of the parent's lease."""
     source.write(*IDS[:20])  # before there is a host, so that each lease has one page, and its checkpoint is the last
@@ -180,7 +205,7 @@ def test_a_split_that_a_host_began_and_did_not_end_is_ended_by_the_next(run, sou
     eventually(lambda: len(source.checkpointed()) == 2)
     with source.server.hold(method="DELETE", path="/colls/leases/docs/") as hold:
         source.server.controls.split("db", "things", "0")
-        assert hold.entered.wait(20)
+        assert hold.entered.wait(PATIENCE_SECONDS)
         host.kill()
     assert len(source.leases()) == 4
 

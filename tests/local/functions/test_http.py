@@ -8,6 +8,7 @@ import urllib.request
 import pytest
 
 from local.functions import routes
+from local.patience import PATIENCE_SECONDS
 from tests.local.functions.conftest import ADMIN_KEY, KEY
 
 SOURCE = """
@@ -55,7 +56,7 @@ def ask(url, method="GET", body=None, **headers):
     """Send a request and return status, headers and body."""
     request = urllib.request.Request(url, method=method, data=body, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
             return answer.status, answer.headers, answer.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -174,7 +175,7 @@ def test_a_failure_after_the_504_is_logged_without_what_it_quotes(app, start, ev
     fails = SOURCE.replace(
         '    note(done=True)\n    return "done"', '    raise ValueError("nope" + chr(10) + "secret")'
     )
-    host = start(app.write(fails + COLLECT), "--answer-within", "0.2").wait_ready()
+    host = start(app.write(fails + COLLECT), "--answer-within", "2").wait_ready()
     assert ask(f"{host.url}api/slow/go")[0] == 504
 
     app.root.joinpath("go").touch()

@@ -11,6 +11,7 @@ from local.functions.feed import Page, RangeSplitError
 from local.functions.follower import Follower
 from local.functions.held import HeldLease
 from local.functions.leases import LeaseLostError, LeaseStore
+from local.patience import PATIENCE_SECONDS
 
 RANGES = [("", "1F"), ("1F", "FF")]
 
@@ -149,7 +150,7 @@ def test_what_is_read_after_the_lease_was_lost_is_left_to_its_holder(store, capl
 
     with caplog.at_level(logging.WARNING):
         follower.start()
-        follower.join(time.monotonic() + 20)
+        follower.join(time.monotonic() + PATIENCE_SECONDS)
 
     assert "another host has taken the lease" in caplog.text
     assert [(lease.low, lease.continuation) for lease in mine.load()] == [("", None), ("1F", None)]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from local.patience import PATIENCE_SECONDS
 from tests.local.functions.conftest import KEY, App, HostProcess, wait_for
 
 HOST_JSON = {"version": "2.0", "extensions": {"durableTask": {"hubName": "%HUB%"}}}
@@ -58,7 +59,7 @@ def ask(url: str, method: str = "GET", body: bytes | None = None) -> tuple[int, 
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(url, method=method, data=body, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
             status, text = answer.status, answer.read()
     except urllib.error.HTTPError as error:
         with error:

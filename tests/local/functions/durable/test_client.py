@@ -315,7 +315,7 @@ def test_the_webhook_refuses_what_is_not_json(hub):
 
 def test_the_webhook_can_wait_for_the_output(hub):
     """Wait for an orchestration that ends, and in vain for one that does not."""
-    wait = "timeout=5&pollingInterval=1"
+    wait = "timeout=600&pollingInterval=1"
 
     assert hub.webhook(f"orchestrators/show_input?{wait}", body={"n": 2}) == (200, {"n": 2})
     status, urls = hub.webhook("orchestrators/wait_for_approve?timeout=0.1&pollingInterval=0.1")

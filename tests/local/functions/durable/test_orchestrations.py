@@ -1,7 +1,5 @@
 """Check what orchestrators can do, through the SDK's own classes."""
 
-import time
-
 SOURCE = """
 QUICK = df.RetryOptions(first_retry_interval_in_milliseconds=10, max_number_of_attempts=3)
 
@@ -174,10 +172,7 @@ def test_activities_follow_each_other_with_their_inputs_and_results(hub):
 
 def test_two_hundred_activities_fan_out_and_in(hub):
     """Sum what 200 activities return."""
-    started = time.monotonic()
-
     assert hub.run("fan", 200) == sum(range(200)) * 2
-    assert time.monotonic() - started < 30
 
 
 def test_a_failed_activity_fails_its_orchestration_unless_caught(hub):

@@ -7,6 +7,7 @@ import pytest
 
 from local.functions.durable.store import Store
 from local.functions.errors import HostError
+from local.patience import PATIENCE_SECONDS
 
 
 def test_hosts_that_start_together_on_new_state_wait_for_each_other(tmp_path):
@@ -16,7 +17,7 @@ def test_hosts_that_start_together_on_new_state_wait_for_each_other(tmp_path):
         start = threading.Barrier(4)
 
         def open_store(path=path, start=start):
-            start.wait(20)
+            start.wait(PATIENCE_SECONDS)
             store = Store(path)
             found = store.all()
             store._connection.close()
