@@ -4,12 +4,11 @@ import copy
 import json
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from cdc.core.documents import JsonObject
+from tests.golden import read_bases
 
-GOLDEN = Path(__file__).parent / "golden"
 CONTAINERS = ("Accounts", "UserProfiles", "GameSessions", "PlayerScenarioScores", "PendingSignups")
 
 _INSTANTS = (
@@ -90,10 +89,7 @@ def corpus(seed: int, count: int) -> Iterator[tuple[str, JsonObject]]:
     """Yield documents with their containers, as many of each generation; every id is another."""
     chance = random.Random(seed)
     shapes = [
-        (container, json.loads(path.read_text(encoding="utf-8")))
-        for container in CONTAINERS
-        for path in sorted((GOLDEN / container).glob("*.json"))
-        if path.name == "sample.json" or (path.name.startswith("generation_") and not path.name.endswith(".rows.json"))
+        (container, document) for container in CONTAINERS for _, (document, _) in sorted(read_bases(container).items())
     ]
     for number in range(count):
         container, shape = shapes[number % len(shapes)]

@@ -23,12 +23,12 @@ from cdc.replication.batch import replicate
 from cdc.replication.sink import PostgresSink
 from mappers.badges import BADGES
 from tests.builders import a_change
-from tests.unit.mappers.test_golden import GOLDEN, read
+from tests.golden import read_bases
 
 database = Database(sys.argv[1])
 migrate(database, read_migrations())
 assert check_tables(database, BADGES) == []
-change = a_change(container="Badges", body=read(GOLDEN / "Badges" / "sample.json"))
+change = a_change(container="Badges", body=read_bases("Badges")["sample"].document)
 assert replicate(BADGES, [change], PostgresSink(database)) == Outcome(applied=1)
 with database.connection() as connection:
     print(*connection.execute("select id, tier_order, created_at at time zone 'UTC' from badges").fetchone())
@@ -46,7 +46,6 @@ def project(tmp_path):
     page = (ROOT / "docs" / "adding-a-container.md").read_text(encoding="utf-8")
     for name, text in BLOCKS.findall(page):
         path = tmp_path / name.replace("NNNN", next_number)
-        path.parent.mkdir(exist_ok=True)
         path.write_text(follow(name, path, text), encoding="utf-8")
     return tmp_path
 
@@ -83,11 +82,12 @@ def test_a_container_is_added_as_the_page_says(project, empty_dsn):
 
 
 def test_the_projects_own_tests_take_the_new_container(project):
-    """Its golden files hold, its migration is in order, and its problems quote nothing."""
+    """Its golden cases hold, its migration is in order, and its problems quote nothing."""
     tests = ["tests/unit/mappers/test_golden.py", "tests/unit/mappers/test_privacy.py", "tests/unit/test_sql_files.py"]
 
     found = run(project, "-m", "pytest", "-v", "-k", "Badges", "-p", "no:cacheprovider", *tests)
 
-    assert len(re.findall(r"\[Badges(?:-sample|-title_null)?\] PASSED", found)) == 6
+    names = "sample|created_in_another_zone|tier_missing|title_null|unknown_property"
+    assert len(re.findall(rf"\[Badges(?:-(?:{names}))?\] PASSED", found)) == 9
     run(project, "-m", "ruff", "check", "--no-cache", "mappers")
     run(project, "-m", "ruff", "format", "--no-cache", "--check", "mappers")

@@ -9,7 +9,8 @@ from local.oracle.expected import CONTAINERS
 from local.sample import PARTITION_KEYS, Sample
 from mappers import EXTRA_MAPPERS, MAPPERS
 from tests.builders import by_column
-from tests.corpus import GOLDEN, corpus
+from tests.corpus import corpus
+from tests.golden import read_cases
 
 EXPECTED = {container.name: container for container in CONTAINERS}
 MAPPER = {mapper.container: mapper for mapper in (*MAPPERS, *EXTRA_MAPPERS)}
@@ -23,9 +24,9 @@ def _sample(seed, count):
 
 
 def _golden():
-    for path in sorted(GOLDEN.glob("*/*.json")):
-        if not path.name.endswith(".rows.json"):
-            yield path.parent.name, json.loads(path.read_text(encoding="utf-8"))
+    for container in MAPPER:
+        for case in read_cases(container).values():
+            yield container, case.document
 
 
 def _read(container, document):

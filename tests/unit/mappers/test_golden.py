@@ -1,29 +1,22 @@
-"""Golden pairs: a document as the application stores it, and the rows, or the problem, that it becomes."""
+"""Golden files: a document as the application stores it, and the rows, or the problem, that it becomes."""
 
 import json
 from dataclasses import replace
 from datetime import date, timedelta
-from pathlib import Path
 
 import pytest
 
 from cdc.core.writes import map_change
 from mappers import EXTRA_MAPPERS, MAPPERS
 from tests.builders import a_change, by_column
+from tests.golden import GOLDEN, read_bases, read_cases
 
-GOLDEN = Path(__file__).parents[2] / "golden"
 ALL = (*MAPPERS, *EXTRA_MAPPERS)
-PAIRS = [
-    pytest.param(mapper, path, id=f"{mapper.container}-{path.stem}")
+CASES = [
+    pytest.param(mapper, case, id=f"{mapper.container}-{name}")
     for mapper in ALL
-    for path in sorted((GOLDEN / mapper.container).glob("*.json"))
-    if not path.name.endswith(".rows.json")
+    for name, case in read_cases(mapper.container).items()
 ]
-
-
-def read(path):
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def write(value):
@@ -32,21 +25,20 @@ def write(value):
     return str(value) if isinstance(value, timedelta) else value.isoformat()
 
 
-@pytest.mark.parametrize(("mapper", "path"), PAIRS)
-def test_document_becomes_these_rows(mapper, path):
-    """A document becomes exactly the rows beside it, or is parked with the path and words beside it."""
-    write_ = map_change(mapper, a_change(container=mapper.container, body=read(path)))
+@pytest.mark.parametrize(("mapper", "case"), CASES)
+def test_document_becomes_these_rows(mapper, case):
+    """A document becomes exactly the expected rows, or is parked with the expected path and words."""
+    write_ = map_change(mapper, a_change(container=mapper.container, body=case.document))
 
     if write_.problem is None:
         rows = by_column(mapper, write_.rows)
-        found = {"root": rows.root, "children": rows.children}
-        if write_.rows.observations:
-            found["observations"] = [f"{seen.kind} {seen.path}" for seen in write_.rows.observations]
+        seen = [f"{seen.kind} {seen.path}" for seen in write_.rows.observations]
+        found = {"root": rows.root, "children": rows.children, "observations": seen}
     else:
         problem = write_.problem
-        found = {"problem": {"kind": problem.kind, "path": problem.path, "message": problem.message}}
+        found = {"problem": f"{problem.kind} {problem.path}: {problem.message}"}
     text = json.dumps(found, default=write)
-    assert json.loads(text) == read(path.with_suffix(".rows.json"))
+    assert json.loads(text) == case.expected
     assert "secret" not in text
 
 
@@ -60,7 +52,7 @@ def test_rows_fill_every_column(mapper):
         seen.append(mapper.rows(document))
         return seen[-1]
 
-    replace(mapper, rows=spy).map(read(GOLDEN / mapper.container / "sample.json"))
+    replace(mapper, rows=spy).map(read_bases(mapper.container)["sample"].document)
 
     (rows,) = seen
     assert rows.root.keys() == set(root.columns.keys())
@@ -70,11 +62,12 @@ def test_rows_fill_every_column(mapper):
         assert all(row.keys() == set(table.columns.keys()) for row in rows.children[table.name])
 
 
-def test_every_golden_file_has_its_pair():
-    """No expectation is left over from a document that is gone."""
-    names = {path.relative_to(GOLDEN).as_posix() for path in GOLDEN.rglob("*.json")}
+def test_every_golden_file_has_its_mapper():
+    """No expectation is left over from a container that is gone."""
+    assert {path.name for path in GOLDEN.glob("*.*")} == {"__init__.py", *(f"{each.container}.json" for each in ALL)}
 
-    documents = {name for name in names if not name.endswith(".rows.json")}
 
-    assert names - documents == {name.replace(".json", ".rows.json") for name in documents}
-    assert len(documents) == len(PAIRS)
+def test_golden_files_fit_the_page():
+    """A line has at most 120 columns, so that a case is read without scrolling."""
+    for path in GOLDEN.glob("*.json"):
+        assert max(map(len, path.read_text(encoding="utf-8").splitlines())) <= 120, path.name
