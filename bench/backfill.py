@@ -90,18 +90,14 @@ class TimedSink:
 class TimedMapper(Mapper[Any]):
     """A mapper whose work is timed."""
 
-    watch: Watch
-
-    @classmethod
-    def of(cls, mapper: Mapper[Any], watch: Watch) -> "TimedMapper":
-        """Time a mapper."""
-        timed = cls(container=mapper.container, document=mapper.document, tables=mapper.tables, rows=mapper.rows)
-        object.__setattr__(timed, "watch", watch)
-        return timed
+    def __init__(self, mapper: Mapper[Any], watch: Watch) -> None:
+        super().__init__(container=mapper.container, reader=mapper.reader, tables=mapper.tables, rows=mapper.rows)
+        self._mapper = mapper
+        self._watch = watch
 
     def map(self, body: JsonObject) -> Tuples:
         """Map a document."""
-        return self.watch.time("mapping", lambda: super(TimedMapper, self).map(body))
+        return self._watch.time("mapping", lambda: self._mapper.map(body))
 
 
 def run(documents: int, rounds: int, path: Path | None) -> int:
@@ -164,7 +160,7 @@ def _copy(feeds: CosmosFeeds, documents: int) -> dict[str, float]:
         def open_sink(_: Job) -> TimedSink:
             return TimedSink(PostgresSink(database), watch)
 
-        mapper = TimedMapper.of(GAME_SESSIONS, watch)
+        mapper = TimedMapper(GAME_SESSIONS, watch)
         backfill = Backfill({CONTAINER: mapper}, FeedSource(open_feed, _read_changes), backfills, open_sink, 600)
         backfills.insert("bench", [CONTAINER], Options(page_size=PAGE, max_parallel_ranges=LANES))
         plan = backfill.plan("bench", None)

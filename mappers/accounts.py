@@ -1,8 +1,8 @@
 """Accounts: one row an account, one child row a completed scenario."""
 
-from cdc.core.mapping import Rows
+from cdc.core.mapping import Mapper, Rows
 from mappers import tables
-from mappers.documents import DocumentMapper, JsonObjectModel, RootDocument, renamed
+from mappers.documents import DocumentReader, JsonObjectModel, RootDocument, renamed
 from mappers.fields import CommaList, Instant, InstantText, Text
 
 
@@ -74,9 +74,9 @@ def map_account(account: Account) -> Rows:
     )
 
 
-ACCOUNTS = DocumentMapper(
+ACCOUNTS = Mapper(
     container="Accounts",
-    document=Account,
+    reader=DocumentReader(Account),
     tables=(tables.accounts, tables.completed_scenarios),
     rows=map_account,
 )

@@ -2,17 +2,17 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
-from typing import Any, ClassVar, Self, TypeVar, get_args
+from typing import Any, ClassVar, Generic, Self, TypeVar, get_args
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.alias_generators import to_pascal
 
 from cdc.core.documents import JsonObject
 from cdc.core.errors import DocumentError, Problem, ProblemKind
-from cdc.core.mapping import NO_ROWS, Mapper, Observation, ObservationKind, Tuples
+from cdc.core.mapping import Observation, ObservationKind, Read
 from mappers.fields import Text
 
 _EMPTY = (None, "")
@@ -135,33 +135,27 @@ def _inner(annotation: Any, suffix: str = "") -> Iterator[tuple[type[DocumentMod
         yield from _inner(argument, "[]" if getattr(annotation, "__origin__", None) is list else suffix)
 
 
-@dataclass(frozen=True, kw_only=True)
-class DocumentMapper(Mapper[Root]):
-    """Maps documents of all generations; one of another type, or that is marked as deleted, has no rows."""
+class DocumentReader(Generic[Root]):
+    """Reads documents of all generations; one of another type, or that is marked as deleted, has no rows."""
 
-    # What the model says of itself, which is slow to ask for every document.
-    _type: str = field(init=False, repr=False, compare=False)
-    _injected: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    _root: _Shape = field(init=False, repr=False, compare=False)
+    def __init__(self, model: type[Root]) -> None:
+        # What model_validate calls in the end, without its own microsecond.
+        self._validate = TypeAdapter(model).validator.validate_python
+        # What the model says of itself, which is slow to ask for every document.
+        self._type = model.__name__
+        self._injected = model.injected
+        self._root = _shape(model)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "_type", self.document.__name__)
-        object.__setattr__(self, "_injected", self.document.injected)
-        object.__setattr__(self, "_root", _shape(self.document))
-
-    def map(self, body: JsonObject) -> Tuples:
-        """Return a document's rows and what was observed in it."""
+    def read(self, body: JsonObject) -> Read[Root]:
+        """Return a document as its model, and what was observed in it."""
         observations: list[Observation] = []
-        rows = NO_ROWS
+        document = None
         if self._is_ours(body, observations):
             values = self._resolve(body, observations)
             _find_unknown(self._root, body, observations)
             # What was deleted must be gone, also when the rest of the document cannot be read.
-            rows = NO_ROWS if body.get("IsDeleted") is True else super().map(values)
-        if not observations:
-            return rows
-        return replace(rows, observations=tuple(dict.fromkeys((*observations, *rows.observations))))
+            document = None if body.get("IsDeleted") is True else self._validate(values)
+        return Read(document, tuple(dict.fromkeys(observations)) if observations else ())
 
     def _is_ours(self, body: JsonObject, observations: list[Observation]) -> bool:
         if body.get("$type") == self._type and "Discriminator" not in body:

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from cdc.core.errors import DocumentError, Problem, ProblemKind
-from cdc.core.mapping import Observation, ObservationKind, Rows
+from cdc.core.mapping import Mapper, Observation, ObservationKind, Rows
 from mappers import tables
-from mappers.documents import DocumentMapper, DocumentModel, Presence, RootDocument, ambiguous_keys, renamed
+from mappers.documents import DocumentModel, DocumentReader, Presence, RootDocument, ambiguous_keys, renamed
 from mappers.fields import (
     CommaList,
     Duration,
@@ -135,9 +135,9 @@ def _choose_age_group(session: GameSession) -> tuple[str | None, list[Observatio
     return chosen, [Observation(ObservationKind.AMBIGUOUS, path) for path, value in filled if value != chosen]
 
 
-GAME_SESSIONS = DocumentMapper(
+GAME_SESSIONS = Mapper(
     container="GameSessions",
-    document=GameSession,
+    reader=DocumentReader(GameSession),
     tables=(tables.game_sessions,),
     rows=map_game_session,
 )

@@ -1,8 +1,8 @@
 """Pending sign-ups: one row a sign-up, without its secrets; only where EXTRA_CONTAINERS names the container."""
 
-from cdc.core.mapping import Rows
+from cdc.core.mapping import Mapper, Rows
 from mappers import tables
-from mappers.documents import DocumentMapper, RootDocument, renamed
+from mappers.documents import DocumentReader, RootDocument, renamed
 from mappers.fields import Instant, Text, WholeNumber
 
 
@@ -37,9 +37,9 @@ def map_pending_signup(signup: PendingSignup) -> Rows:
     )
 
 
-PENDING_SIGNUPS = DocumentMapper(
+PENDING_SIGNUPS = Mapper(
     container="PendingSignups",
-    document=PendingSignup,
+    reader=DocumentReader(PendingSignup),
     tables=(tables.pending_signups,),
     rows=map_pending_signup,
 )

@@ -1,8 +1,8 @@
 """Scores: one row for what a player scored in a scenario."""
 
-from cdc.core.mapping import Rows
+from cdc.core.mapping import Mapper, Rows
 from mappers import tables
-from mappers.documents import DocumentMapper, RootDocument, ambiguous_keys, renamed
+from mappers.documents import DocumentReader, RootDocument, ambiguous_keys, renamed
 from mappers.fields import EmbeddedObject, Instant, Text
 
 
@@ -37,9 +37,9 @@ def map_score(score: PlayerScenarioScore) -> Rows:
     )
 
 
-PLAYER_SCENARIO_SCORES = DocumentMapper(
+PLAYER_SCENARIO_SCORES = Mapper(
     container="PlayerScenarioScores",
-    document=PlayerScenarioScore,
+    reader=DocumentReader(PlayerScenarioScore),
     tables=(tables.player_scenario_scores,),
     rows=map_score,
 )

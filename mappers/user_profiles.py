@@ -4,9 +4,9 @@ from typing import Annotated, Self
 
 from pydantic import model_validator
 
-from cdc.core.mapping import Row, Rows
+from cdc.core.mapping import Mapper, Row, Rows
 from mappers import tables
-from mappers.documents import DocumentMapper, DocumentModel, RootDocument, renamed
+from mappers.documents import DocumentModel, DocumentReader, RootDocument, renamed
 from mappers.fields import CommaList, Day, Instant, NoneAsEmpty, Text
 
 
@@ -91,9 +91,9 @@ def _badge_row(profile_id: str, badge: Badge) -> Row:
     return {"user_profile_id": profile_id, **vars(badge)}
 
 
-USER_PROFILES = DocumentMapper(
+USER_PROFILES = Mapper(
     container="UserProfiles",
-    document=UserProfile,
+    reader=DocumentReader(UserProfile),
     tables=(tables.user_profiles, tables.user_badges),
     rows=map_user_profile,
 )

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
@@ -37,12 +37,15 @@ class Route:
     body: type[RequestModel] | None = None
     problems: tuple[int, ...] = (503,)
     needs_key: bool = True
-    models: tuple[tuple[type[BaseModel], JsonSchemaMode], ...] = field(init=False)
 
-    def __post_init__(self) -> None:
+    @property
+    def models(self) -> list[tuple[type[BaseModel], JsonSchemaMode]]:
+        """Return the models of the requests and of the answers."""
         requests = [model for model in (self.query, self.body) if model is not None]
-        answers = [(model, "serialization") for model in self.answers.values()]
-        object.__setattr__(self, "models", (*((model, "validation") for model in requests), *answers))
+        return [
+            *((model, "validation") for model in requests),
+            *((model, "serialization") for model in self.answers.values()),
+        ]
 
 
 ROUTES = (

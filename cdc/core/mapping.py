@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import itemgetter
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 from sqlalchemy import Table
 
 from cdc.core.documents import JsonObject
@@ -65,7 +65,23 @@ def take(names: Sequence[Any]) -> Callable[[Any], Values]:
     return itemgetter(*names)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
+class Read(Generic[Document]):
+    """What a reader made of a document: none where it has no rows, and what was noticed in it."""
+
+    document: Document | None
+    observations: tuple[Observation, ...] = ()
+
+
+class Reader(Protocol[Document]):
+    """Validates the documents of one container."""
+
+    def read(self, body: JsonObject) -> Read[Document]:
+        """Return a document as its model; whatever is raised parks it."""
+        ...
+
+
+@dataclass(kw_only=True, eq=False)
 class Mapper(Generic[Document]):
     """Says how the documents of one container become rows.
 
@@ -73,30 +89,28 @@ class Mapper(Generic[Document]):
     """
 
     container: str
-    document: type[Document]
+    reader: Reader[Document]
     tables: tuple[Table, ...]
     rows: Callable[[Document], Rows]
-    _validate: Callable[[JsonObject], Document] = field(init=False, repr=False, compare=False)
     # By table name: what takes a row's values, and how many; and what joins a child row and the root.
-    _columns: Mapping[str, tuple[_Take, int]] = field(init=False, repr=False, compare=False)
-    _joins: Mapping[str, tuple[_Take, _Take]] = field(init=False, repr=False, compare=False)
+    _columns: Mapping[str, tuple[_Take, int]] = field(init=False, repr=False)
+    _joins: Mapping[str, tuple[_Take, _Take]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         root, *children = self.tables
         key = _key(root)
-        columns = {table.name: (take(table.columns.keys()), len(table.columns)) for table in self.tables}
-        joins = {child.name: (itemgetter(*_key(child)[: len(key)]), itemgetter(*key)) for child in children}
-        # What model_validate calls in the end, without its own microsecond.
-        object.__setattr__(self, "_validate", TypeAdapter(self.document).validator.validate_python)
-        object.__setattr__(self, "_columns", columns)
-        object.__setattr__(self, "_joins", joins)
+        self._columns = {table.name: (take(table.columns.keys()), len(table.columns)) for table in self.tables}
+        self._joins = {child.name: (itemgetter(*_key(child)[: len(key)]), itemgetter(*key)) for child in children}
 
     def map(self, body: JsonObject) -> Tuples:
-        """Validate a document and return its rows; refuse rows that do not fit the tables."""
-        rows = self.rows(self._validate(body))
+        """Read a document and return its rows; refuse rows that do not fit the tables."""
+        read = self.reader.read(body)
+        if read.document is None:
+            return Tuples(observations=read.observations) if read.observations else NO_ROWS
+        rows = self.rows(read.document)
         root = None if rows.root is None else self._pack(self.tables[0].name, rows.root)
         children = {name: self._pack_children(name, found, rows.root) for name, found in rows.children.items()}
-        return Tuples(root, children, rows.observations)
+        return Tuples(root, children, _join(read.observations, rows.observations))
 
     def _pack_children(self, table: str, rows: Sequence[Row], root: Row | None) -> Sequence[Values]:
         if table not in self._joins:
@@ -115,6 +129,10 @@ class Mapper(Generic[Document]):
         except KeyError:
             pass
         raise _misfit(table, "the mapper yields a row whose columns are not the table's")
+
+
+def _join(read: tuple[Observation, ...], mapped: tuple[Observation, ...]) -> tuple[Observation, ...]:
+    return tuple(dict.fromkeys((*read, *mapped))) if read and mapped else read or mapped
 
 
 def _key(table: Table) -> list[str]:

@@ -1,11 +1,13 @@
 """A mapper's rows must fit its tables: a mistake there parks the document instead of losing rows."""
 
+from types import SimpleNamespace
+
 import pytest
 from pydantic import BaseModel
 from sqlalchemy import Column, MetaData, Table, Text
 
 from cdc.core.errors import DocumentError, ProblemKind
-from cdc.core.mapping import Mapper, Rows, Tuples
+from cdc.core.mapping import NO_ROWS, Mapper, Observation, ObservationKind, Read, Rows, Tuples
 
 METADATA = MetaData()
 ROOT = Table("roots", METADATA, Column("id", Text, primary_key=True), Column("name", Text))
@@ -19,7 +21,8 @@ class Document(BaseModel):
 
 def a_mapper(rows):
     """Return a mapper that yields these rows, whatever the document."""
-    return Mapper(container="Things", document=Document, tables=(ROOT, CHILD), rows=lambda _: rows)
+    reader = SimpleNamespace(read=lambda _: Read(Document()))
+    return Mapper(container="Things", reader=reader, tables=(ROOT, CHILD), rows=lambda _: rows)
 
 
 @pytest.mark.parametrize(
@@ -58,3 +61,23 @@ def test_rows_that_do_not_fit_are_a_problem_of_the_mapping(rows, table):
         a_mapper(rows).map({})
 
     assert (refusal.value.problem.kind, refusal.value.problem.path) == (ProblemKind.MAPPING, table)
+
+
+def test_a_document_without_rows_is_not_mapped():
+    """Its reader says so; what was noticed in it is kept."""
+    seen = Observation(ObservationKind.UNKNOWN, "$.Type")
+    reads = iter([Read(None), Read(None, (seen,))])
+    reader = SimpleNamespace(read=lambda _: next(reads))
+    mapper = Mapper(container="Things", reader=reader, tables=(ROOT, CHILD), rows=None)
+
+    assert (mapper.map({}), mapper.map({})) == (NO_ROWS, Tuples(observations=(seen,)))
+
+
+def test_what_reader_and_mapper_notice_is_noticed_once():
+    """In the order in which it was seen."""
+    one, two, three = (Observation(ObservationKind.AMBIGUOUS, f"$.{name}") for name in "abc")
+    reader = SimpleNamespace(read=lambda _: Read(Document(), (one, two)))
+    rows = Rows(observations=(two, three))
+    mapper = Mapper(container="Things", reader=reader, tables=(ROOT, CHILD), rows=lambda _: rows)
+
+    assert mapper.map({}).observations == (one, two, three)
