@@ -209,7 +209,7 @@ from cdc.backfill_finding where backfill = %(id)s order by container, kind, path
 insert into cdc.backfill_finding as held (backfill, container, kind, path, documents)
 select %(id)s, %(container)s, s.kind, s.path, s.documents
 from unnest(%(kinds)s::text[], %(paths)s::text[], %(documents)s::bigint[]) as s (kind, path, documents)
-where (select count(*) from cdc.backfill_finding where backfill = %(id)s and container = %(container)s) < 500
+where (select count(*) from cdc.backfill_finding where backfill = %(id)s and container = %(container)s) < %(at_most)s
    or exists (
        select from cdc.backfill_finding f
        where (f.backfill, f.container, f.kind, f.path) = (%(id)s, %(container)s, s.kind, s.path)

@@ -68,7 +68,7 @@ from (
     from unnest(%(kinds)s::text[], %(paths)s::text[], %(documents)s::bigint[]) as s (kind, path, documents)
     left join cdc.observation o on (o.container, o.kind, o.path) = (%(container)s, s.kind, s.path)
 ) as s
-where not s.is_new or s.place <= 500 - (select count(*) from cdc.observation where container = %(container)s)
+where not s.is_new or s.place <= %(at_most)s - (select count(*) from cdc.observation where container = %(container)s)
 order by s.kind, s.path
 on conflict (container, kind, path) do update set
     documents = held.documents + excluded.documents, last_seen_at = now();

@@ -32,8 +32,10 @@ values (
     %(key)s, %(container)s, %(partition_key)s, %(id)s, %(ts)s, %(lsn)s, %(etag)s, %(kind)s, %(path)s, %(message)s,
     %(wanted_table)s, %(wanted_key)s,
     case
-        when %(kind)s = 'undecided' then least(to_timestamp(%(ts)s + 2), now() + interval '10 seconds')
-        when %(kind)s in ('conflict', 'missing_parent') then now() + make_interval(secs => %(backoff_seconds)s)
+        when %(kind)s = 'undecided' then least(
+            to_timestamp(%(ts)s + %(undecided_seconds)s), now() + make_interval(secs => %(undecided_at_most)s)
+        )
+        when %(kind)s = any(%(waiting)s) then now() + make_interval(secs => %(backoff_seconds)s)
     end
 )
 on conflict (key) do update set
@@ -43,10 +45,10 @@ on conflict (key) do update set
     wanted_table = excluded.wanted_table, wanted_key = excluded.wanted_key, attempts = 0, revision = held.revision + 1,
     next_attempt_at = excluded.next_attempt_at, parked_at = now(), doubted_at = null, claimed_until = null
 where held.kind <> 'undecided' or excluded.kind = 'undecided'
-   or (excluded.ts > held.ts and coalesce(excluded.lsn >= held.lsn, true));
+   or cdc.surely_newer(excluded.ts, excluded.lsn, held.ts, held.lsn);
 
 -- name: park_again
--- A letter whose document was read again and refused again: what waits for another document has five tries. Those
+-- A letter whose document was read again and refused again: what waits for another document has so many tries. Those
 -- that it had while it waited for something else do not count: for that row it was not known to wait, so that whoever
 -- freed or wrote the row meanwhile has not woken it. A version that nobody wants read again stays so.
 update cdc.dead_letter l set
@@ -54,19 +56,19 @@ update cdc.dead_letter l set
     wanted_table = %(wanted_table)s, wanted_key = %(wanted_key)s, attempts = n.attempts,
     state = case
         when l.state = 'discarded' and l.etag = %(etag)s then 'discarded'
-        when n.waits and n.attempts >= 5 then 'exhausted'
+        when n.waits and n.attempts >= %(tries)s then 'exhausted'
         else 'waiting'
     end,
     next_attempt_at = case
-        when n.waits then now() + make_interval(secs => %(backoff_seconds)s * 2 ^ least(n.attempts, 5))
+        when n.waits then now() + make_interval(secs => %(backoff_seconds)s * 2 ^ least(n.attempts, %(doublings)s))
     end,
     revision = l.revision + 1, doubted_at = null, claimed_until = null
 from (
     select number, waits, case when same then attempts + 1 else 0 end
     from cdc.dead_letter
     cross join lateral (select
-        %(kind)s in ('conflict', 'missing_parent'),
-        (%(kind)s in ('conflict', 'missing_parent')) = (kind in ('conflict', 'missing_parent'))
+        %(kind)s = any(%(waiting)s),
+        (%(kind)s = any(%(waiting)s)) = (kind = any(%(waiting)s))
             and (wanted_table, wanted_key) is not distinct from (%(wanted_table)s::text, %(wanted_key)s::text)
     ) as k (waits, same)
     where number = %(number)s
@@ -137,7 +139,7 @@ where wanted_table = %(table)s and state <> 'discarded'
 -- A version that applied answers the letters of the versions before it; an undecided one must be surely before it.
 delete from cdc.dead_letter l
 using unnest(%(keys)b::bytea[], %(ts)b::bigint[], %(lsns)b::bigint[]) as s (key, ts, lsn)
-where l.key = s.key and (l.kind <> 'undecided' or (s.ts > l.ts and coalesce(s.lsn >= l.lsn, true)));
+where l.key = s.key and (l.kind <> 'undecided' or cdc.surely_newer(s.ts, s.lsn, l.ts, l.lsn));
 
 -- name: list_letters
 -- A page of dead letters, in the order in which their documents were first parked.

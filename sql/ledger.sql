@@ -6,7 +6,7 @@ select key, ts, lsn, etag, state, absence from cdc.document where key = any(%(ke
 
 -- name: upsert_documents
 -- The ledger under its version guard. Returns the winners.
--- The guard is the NEWER verdict of cdc/core/ordering.py, 10 its ABSENCE_SECONDS, or the SAME verdict of what is applied again.
+-- The guard is the NEWER verdict of cdc/core/ordering.py, and the SAME verdict where the held version is written again.
 -- A delete event has no etag of its own.
 -- The source is what cdc/postgres/arrays.py has sent, in key order, which is the lock order of all writers: a subquery of arrays
 -- alone yields them as they are, so that ORDER BY would only sort them again. Beside a join it would be needed.
@@ -25,18 +25,18 @@ on conflict (key) do update set
     absence = excluded.absence,
     applied_at = now()
 where (
-        (excluded.ts > held.ts and coalesce(excluded.lsn >= held.lsn, true))
+        cdc.surely_newer(excluded.ts, excluded.lsn, held.ts, held.lsn)
         or (
             excluded.ts = held.ts and excluded.lsn > held.lsn
             and (excluded.etag <> held.etag or excluded.etag = '')
         )
-        or ({reapplies} and excluded.ts = held.ts and excluded.etag = held.etag and held.state <> 'deleted')
+        or (%s::boolean and excluded.ts = held.ts and excluded.etag = held.etag and held.state <> 'deleted')
     )
     and not (
         held.state = 'deleted'
         and (
             (excluded.etag <> '' and excluded.etag = held.etag)
-            or (held.absence and excluded.state <> 'deleted' and abs(excluded.ts - held.ts) <= 10)
+            or (held.absence and excluded.state <> 'deleted' and abs(excluded.ts - held.ts) <= %s)
         )
     )
 returning key, abandoned_row_key;

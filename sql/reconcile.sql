@@ -80,13 +80,13 @@ where id = %(id)s and container = %(container)s and state = 'running';
 -- name: forget_reconciliations
 -- Reports are kept for a month, and the newest of a container for good.
 delete from cdc.reconciliation r
-where container = %(container)s and finished_at < now() - interval '30 days'
+where container = %(container)s and finished_at < now() - make_interval(days => %(report_days)s)
   and id < (select max(id) from cdc.reconciliation n where n.container = r.container);
 
 -- name: forget_drift
 -- What is left and found again by every run is kept once, a day later.
 delete from cdc.drift d
-where d.container = %(container)s and d.state = 'left' and d.suspected_at < now() - interval '1 day'
+where d.container = %(container)s and d.state = 'left' and d.suspected_at < now() - make_interval(days => %(left_days)s)
   and exists (select from cdc.drift n where n.container = d.container and n.key = d.key and n.number > d.number);
 
 -- name: add_drift
@@ -187,7 +187,7 @@ from cdc.rotation r where r.container = %(container)s;
 select kind, path, documents from cdc.observation
 where container = %(container)s and last_seen_at >= coalesce(
     (select max(started_at) from cdc.reconciliation where container = %(container)s and id < %(id)s), '-infinity')
-order by documents desc, path limit 100;
+order by documents desc, path limit %(observed_at_most)s;
 
 -- name: list_reconciliations
 -- The reports of the newest reconciliations before one.

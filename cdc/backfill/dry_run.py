@@ -9,6 +9,7 @@ from cdc.core.documents import State
 from cdc.core.mapping import Mapper
 from cdc.core.writes import Also, Outcome, Write
 from cdc.postgres.database import Database
+from cdc.postgres.observations import PATHS_AT_MOST
 from cdc.postgres.statements import statement
 from cdc.replication.batch import Piece
 from cdc.replication.sink import plan_pieces
@@ -32,6 +33,7 @@ class DryRunSink:
         with self._database.transaction() as connection:
             if findings:
                 parameters = {
+                    "at_most": PATHS_AT_MOST,
                     "id": self._backfill,
                     "container": mapper.container,
                     "kinds": [kind for kind, _ in findings],

@@ -10,6 +10,7 @@ from psycopg.sql import SQL
 
 from cdc.core.documents import Held, Identity, State, Version
 from cdc.core.mapping import Values
+from cdc.core.ordering import ABSENCE_SECONDS
 from cdc.core.writes import Write
 from cdc.postgres import arrays
 from cdc.postgres.arrays import Array, Shape
@@ -70,8 +71,8 @@ def upsert(
 
     Inside a pipeline the statement is only sent: what is returned waits for the answer.
     """
-    query = statement("upsert_documents").replace("{reapplies}", "true" if reapplies else "false")
-    return _write(connection, query, container, writes, row_keys)
+    guard = [reapplies, ABSENCE_SECONDS]
+    return _write(connection, statement("upsert_documents"), container, writes, row_keys, guard)
 
 
 def replace(connection: Connection, container: str, writes: Iterable[Write], row_keys: Mapping[bytes, str]) -> Winners:
@@ -85,12 +86,13 @@ def _write(
     container: str,
     writes: Iterable[Write],
     row_keys: Mapping[bytes, str],
+    guard: Sequence[object] = (),
 ) -> Winners:
     # In key order, the lock order of all writers: an upsert takes documents as they are sent.
     documents = sorted(_values(write, row_keys.get(write.change.key)) for write in writes)
     if not documents:
         return list
-    parameters = [container, *arrays.parameters(_SHAPE, documents)]
+    parameters = [container, *arrays.parameters(_SHAPE, documents), *guard]
     return connection.execute(_from_source(query), parameters, binary=True).fetchall
 
 

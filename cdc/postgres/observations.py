@@ -8,6 +8,9 @@ from cdc.core.writes import Write
 from cdc.postgres.database import Database
 from cdc.postgres.statements import statement
 
+# A container's paths fit a page; documents with dictionaries for objects would have any number.
+PATHS_AT_MOST = 500
+
 
 def collect(writes: Iterable[Write]) -> Counter[Observation]:
     """Count the documents by what was observed in them."""
@@ -19,6 +22,7 @@ def count(database: Database, container: str, found: Mapping[Observation, int]) 
     if not found:
         return
     parameters = {
+        "at_most": PATHS_AT_MOST,
         "container": container,
         "kinds": [each.kind.value for each in found],
         "paths": [each.path for each in found],

@@ -14,6 +14,10 @@ from cdc.reconcile.report import ObservedPath, RotationReport, RunResult
 from cdc.reconcile.run import Finding, Progress, Run
 
 _ALL = tuple(Kind)
+# How long reports are kept, and what was left as it is once a later run has found it again.
+_REPORT_DAYS = 30
+_LEFT_DAYS = 1
+_OBSERVED_AT_MOST = 100
 
 
 class PostgresRuns:
@@ -77,7 +81,8 @@ class PostgresRuns:
 
     def finish(self, run: Run, state: str, sentence: str | None) -> None:
         """End a run with its report; what was not confirmed is dropped, what was not repaired is left."""
-        own = {"id": run.id, "reconciliation": run.id, "container": run.container}
+        own: dict[str, object] = {"id": run.id, "reconciliation": run.id, "container": run.container}
+        own |= {"report_days": _REPORT_DAYS, "left_days": _LEFT_DAYS, "observed_at_most": _OBSERVED_AT_MOST}
         with self._database.transaction() as connection:
             connection.execute(statement("drop_suspects"), own)
             connection.execute(statement("leave_drift"), own)

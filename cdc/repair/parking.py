@@ -12,6 +12,15 @@ from cdc.postgres.database import Connection, Database
 from cdc.postgres.statements import statement
 from cdc.repair.letters import Choice, Letter, LetterState, Mark
 
+# What waits for another document is read again after the back-off, twice that, four times that, and so on.
+_WAITING = [ProblemKind.CONFLICT.value, ProblemKind.MISSING_PARENT.value]
+_TRIES = 5
+_DOUBLINGS = 5
+# `_ts` has whole seconds: after so many nothing else can be written within that second; and a source whose clock is
+# ahead is not waited for longer.
+_UNDECIDED_SECONDS = 2
+_UNDECIDED_AT_MOST = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Turnover:
@@ -41,15 +50,23 @@ def lock(connection: Connection, changes: Sequence[Change], turnover: Turnover) 
 def park(connection: Connection, writes: Iterable[Write], backoff_seconds: float) -> None:
     """Keep a letter for each write that has a problem, in key order."""
     bad = sorted((write for write in writes if write.problem is not None), key=lambda write: write.change.key)
-    letters = [_letter(write) | {"backoff_seconds": backoff_seconds} for write in bad]
+    policy = {
+        "backoff_seconds": backoff_seconds,
+        "waiting": _WAITING,
+        "undecided_seconds": _UNDECIDED_SECONDS,
+        "undecided_at_most": _UNDECIDED_AT_MOST,
+    }
+    letters = [_letter(write) | policy for write in bad]
     if letters:
         connection.cursor().executemany(statement("park"), letters)
 
 
 def park_again(connection: Connection, write: Write, mark: Mark, backoff_seconds: float) -> None:
     """Note that a document was read again and has a problem still; a letter that changed meanwhile stays as it is."""
-    letter = _letter(write) | {"backoff_seconds": backoff_seconds, "number": mark.number, "revision": mark.revision}
-    connection.execute(statement("park_again"), letter)
+    policy = {"backoff_seconds": backoff_seconds, "waiting": _WAITING, "tries": _TRIES, "doublings": _DOUBLINGS}
+    connection.execute(
+        statement("park_again"), _letter(write) | policy | {"number": mark.number, "revision": mark.revision}
+    )
 
 
 def _letter(write: Write) -> dict[str, object]:
