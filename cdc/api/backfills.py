@@ -82,15 +82,15 @@ class Backfills:
         return describe_whole(self._store.read(id_))
 
     def pause(self, id_: str) -> BackfillStatus:
-        """Let a backfill rest after its present pages."""
+        """Pause it; lanes end with the page that they write now."""
         return self._move(id_, "paused")
 
     def resume(self, id_: str) -> BackfillStatus:
-        """Let a paused backfill go on."""
+        """Resume it where it was paused."""
         return self._move(id_, "running")
 
     def cancel(self, id_: str) -> BackfillStatus:
-        """End a backfill; what it has copied stays."""
+        """Cancel it; it cannot be resumed."""
         return self._move(id_, "cancelled")
 
     def list_tasks(self) -> list[JsonObject]:

@@ -42,7 +42,7 @@ class ContainerFeed(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FeedSource:
-    """Where documents come from."""
+    """The change feeds to copy from."""
 
     # Lends the feed of a container to one thread.
     open: Callable[[str], AbstractContextManager[ContainerFeed]]

@@ -22,13 +22,12 @@ _BEFORE = {
 
 
 class PostgresBackfills:
-    """The control rows; a pause, a resume and a cancel are seen by whoever works before the next page."""
+    """The `BackfillStore` in PostgreSQL; the next page of a lane sees a pause, a resume and a cancel."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def insert(self, id_: str, containers: Sequence[str], options: Options) -> None:
-        """Ask for a backfill; raise ConflictError where another one has one of the containers."""
         parameters = {"id": id_, "containers": list(containers), **asdict(options)}
         with self._database.transaction() as connection:
             connection.execute(statement("insert_backfill"), parameters)
@@ -42,7 +41,6 @@ class PostgresBackfills:
         return None if row is None else row[0]
 
     def list_running(self) -> list[str]:
-        """Return the backfills that somebody must be working at."""
         with self._database.connection() as connection:
             return [id_ for (id_,) in connection.execute(statement("list_running_backfills"))]
 
@@ -62,13 +60,11 @@ class PostgresBackfills:
         return {**row[0], "ranges": [range_ for (range_,) in ranges], "findings": [found for (found,) in findings]}
 
     def list_newest(self, after: str | None, limit: int) -> list[JsonObject]:
-        """Return backfills, newest first, from the one on that was asked for before another."""
         parameters = {"id": None, "after": after, "limit": limit}
         with self._database.connection() as connection:
             return [row for (row,) in connection.execute(statement("read_backfills"), parameters)]
 
     def move(self, id_: str, state: str) -> None:
-        """Give a backfill another state; raise ConflictError where it cannot reach that."""
         with self._database.transaction() as connection:
             if not _move(connection, id_, state):
                 row = connection.execute(statement("read_backfills"), {"id": id_, "after": None, "limit": 1}).fetchone()
@@ -77,7 +73,6 @@ class PostgresBackfills:
                 raise ConflictError(f"The backfill {id_} is {row[0]['state']} already.")
 
     def take(self, id_: str, generation: int | None) -> Job | None:
-        """Begin a round of lanes, under a new generation where none is named; nothing when it is another's or over."""
         with self._database.transaction() as connection:
             if generation is None:
                 row = connection.execute(statement("take_backfill"), {"id": id_}).fetchone()
@@ -88,36 +83,30 @@ class PostgresBackfills:
         return self.find(id_, generation)
 
     def find(self, id_: str, generation: int) -> Job | None:
-        """Return what is to be done; nothing when it is another's, paused or over."""
         with self._database.connection() as connection:
             row = connection.execute(statement("read_job"), {"id": id_, "generation": generation}).fetchone()
         return None if row is None else Job(id_, generation, Options(*row))
 
     def list_uncounted(self, job: Job) -> list[str]:
-        """Return the containers whose feed ranges are not known yet."""
         with self._database.connection() as connection:
             return [container for (container,) in connection.execute(statement("list_uncounted"), {"id": job.id})]
 
     def begin(self, job: Job, container: str, size: Size, ranges: Sequence[FeedRange]) -> None:
-        """Remember how much a container holds and which feed ranges wait."""
         counted = {"id": job.id, "container": container, "documents": size.documents, "source_ts": size.ts}
         with self._database.transaction() as connection:
             if connection.execute(statement("count_container"), counted).rowcount:
                 _insert_ranges(connection, job, container, ranges, None)
 
     def count_waiting(self, job: Job) -> int:
-        """Return how many feed ranges are left."""
         with self._database.connection() as connection:
             row = connection.execute(statement("count_waiting_ranges"), {"id": job.id}).fetchone()
         return 0 if row is None else int(row[0])
 
     def complete(self, job: Job) -> None:
-        """End a backfill of which nothing is left."""
         with self._database.transaction() as connection:
             _move(connection, job.id, "completed")
 
     def claim(self, job: Job, lane: int) -> Cursor | None:
-        """Return the feed range that a lane works at, or the next one that nobody has."""
         parameters = {"id": job.id, "generation": job.generation, "lane": lane}
         with self._database.transaction() as connection:
             row = connection.execute(statement("claim_range"), parameters).fetchone()
@@ -127,7 +116,6 @@ class PostgresBackfills:
         return Cursor(number, container, FeedRange(minimum, maximum), continuation, source_ts)
 
     def advance(self, connection: Connection, job: Job, cursor: Cursor, advance: Advance) -> str:
-        """Move a feed range on and return the backfill's state; raise FencedError where somebody else has moved it."""
         outcome, page = advance.outcome, advance.page
         parameters = _place(job, cursor) | {
             "next": page.continuation, "ended": advance.ended, "read": len(page.documents), "applied": advance.applied,
@@ -140,14 +128,12 @@ class PostgresBackfills:
         return str(row[0])
 
     def split(self, job: Job, cursor: Cursor, children: Sequence[FeedRange]) -> None:
-        """Let the children of a feed range go on where it was."""
         with self._database.transaction() as connection:
             if connection.execute(statement("split_range"), _place(job, cursor)).rowcount == 0:
                 raise FencedError("Another generation works at the backfill.")
             _insert_ranges(connection, job, cursor.container, children, cursor.continuation)
 
     def note_problem(self, job: Job, problem: str | None, cursor: Cursor | None = None) -> None:
-        """Remember why a backfill, or one of its feed ranges, does not go on."""
         with self._database.connection() as connection:
             parameters = {"id": job.id, "generation": job.generation, "problem": problem}
             if cursor is None:
@@ -162,7 +148,6 @@ class PostgresBackfills:
         return 0.0 if row is None else max(0.0, float(row[0]))
 
     def settle(self, job: Job, seconds: float) -> None:
-        """Give back what was reserved and not spent, or take what was spent beyond it."""
         with self._database.connection() as connection:
             connection.execute(statement("settle_units"), {"id": job.id, "seconds": seconds})
 

@@ -42,7 +42,7 @@ class MissingError(FatalError):
 
 
 class CosmosAccount:
-    """The source account; connects on first use and remembers what cannot change."""
+    """The `SourceAccount` and `FeedReader` on Cosmos DB; connects on first use and remembers what cannot change."""
 
     def __init__(self, connection: str, database: str, credential: TokenCredential | None = None) -> None:
         """Take a connection string, or the account's address and an identity's credential."""
@@ -87,7 +87,6 @@ class CosmosAccount:
             return Reading(dict(body), read_seconds(body.get_response_headers()))
 
     def check_account(self) -> None:
-        """Raise FatalError when the account cannot be replicated from."""
         with self.translated_errors("the account of COSMOS_CONNECTION"), self._lock:
             account = self._client().get_database_account()
         if len(account.WritableLocations) > 1:
@@ -137,7 +136,6 @@ class CosmosAccount:
         return True
 
     def read_next(self, container: str, position: JsonObject) -> JsonObject | None:
-        """Return the first item of a change feed after a position, if there is one."""
         try:
             with self.translated_errors(f"the change feed of {container}"), self._lock:
                 proxy = self._client().get_database_client(self.database).get_container_client(container)
@@ -149,7 +147,6 @@ class CosmosAccount:
             raise RetentionError(f"A lease of {container} is older than what its change feed keeps.") from error
 
     def read_end(self, container: str, bounds: JsonObject) -> str | None:
-        """Return where the feed of all versions of a feed range goes on; nothing where the range has split."""
         feed_range = write_feed_range(FeedRange(bounds["min"], bounds["max"]))
         ends: list[str | None] = []
 
@@ -164,7 +161,6 @@ class CosmosAccount:
         return ends[-1] if feed_range in known else None
 
     def read_time(self, container: str) -> int:
-        """Return the source's time in seconds."""
         with self.open_container(container) as proxy:
             return read_seconds(proxy.read().get_response_headers())
 
@@ -197,7 +193,7 @@ class CosmosAccount:
             self._connected.close()
 
     def translated_errors(self, what: str) -> AbstractContextManager[None]:
-        """Raise what the SDK raises as what is to be done about it."""
+        """Translate errors; of an identity, where the account is reached by one."""
         return translated_errors(what, by_identity=self._credential is not None)
 
     def _read_properties(self, database: str, container: str) -> JsonObject:

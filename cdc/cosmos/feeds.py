@@ -58,7 +58,7 @@ class CosmosFeeds:
 
 
 class CosmosFeed:
-    """The latest-version change feed of one container, for one thread."""
+    """The latest-version change feed of one container on Cosmos DB, for one thread."""
 
     def __init__(self, client: CosmosClient, cosmos: CosmosAccount, container: str) -> None:
         self._cosmos = cosmos
@@ -74,7 +74,6 @@ class CosmosFeed:
             return sorted((FeedRange(each["min"], each["max"]) for each in found), key=lambda range_: range_.min)
 
     def measure(self) -> Size:
-        """Count the documents."""
         answers = _Answers()
         documents = 0
         with self._cosmos.translated_errors(self._what):

@@ -13,7 +13,7 @@ from cdc.core.source_container import SourceContainer
 from cdc.cosmos.continuation import write_continuation, write_feed_range
 
 
-class Reader(Protocol):
+class FeedReader(Protocol):
     """Where change feeds are."""
 
     def read_next(self, container: str, position: JsonObject) -> JsonObject | None:
@@ -38,7 +38,7 @@ class Leases:
 
     read: Callable[[], Iterable[JsonObject]]
     replace: Callable[[JsonObject], bool]
-    reader: Reader
+    reader: FeedReader
     mode: FeedMode
     start: datetime | Literal["beginning"]
 

@@ -82,7 +82,7 @@ class Database:
             pass
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close the pool."""
         self._pool.close()
 
     @contextmanager

@@ -79,5 +79,5 @@ class Activities:
         return {"problem": None}
 
     def newest_reports(self) -> dict[str, RunReport]:
-        """Return the newest finished report of each container."""
+        """Return these reports by container."""
         return {row["container"]: describe_run(row) for row in self._runs.newest_reports(list(self._containers))}

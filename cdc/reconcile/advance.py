@@ -84,7 +84,7 @@ class Reconcile:
             return Turn(over=True)
 
     def give_up(self, container: str, problem: str) -> None:
-        """End the run of a container that cannot go on."""
+        """End a run as failed, with the reason."""
         run = self._runs.load(container)
         if run is not None:
             self._runs.finish(run, "failed", problem)

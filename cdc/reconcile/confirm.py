@@ -33,7 +33,7 @@ class Confirmation:
     repairs: RereadStore
 
     def do(self, run: Run, task: Task) -> None:
-        """Do one task, and put in front of the others what follows from it."""
+        """Do one task; what follows from it comes before the other tasks."""
         follows = self._confirm(run) if task.step == "confirm" else self._repair(run)
         run.progress.tasks[:0] = follows
 

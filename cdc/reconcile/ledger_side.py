@@ -13,14 +13,13 @@ _BEGINNING = -(2**63)
 
 
 class PostgresLedgerSide:
-    """Ask the ledger about one container."""
+    """The `LedgerSide` of one container in PostgreSQL."""
 
     def __init__(self, database: Database, container: str) -> None:
         self._database = database
         self._container = container
 
     def tally(self, window: Window) -> Tally:
-        """Count a window's live documents and add up their `_ts`."""
         with self._database.connection() as connection:
             row = connection.execute(statement("tally_ledger"), self._bounds(window)).fetchone()
         return Tally(*(row or (0, 0)))
@@ -35,12 +34,10 @@ class PostgresLedgerSide:
         return [] if row is None else [ts for ts in row[0] if ts is not None]
 
     def read_keys(self, window: Window) -> dict[Identity, Held]:
-        """Return a window's live documents with their versions."""
         with self._database.connection() as connection:
             return self._documents(connection.execute(statement("read_ledger_keys"), self._bounds(window)))
 
     def read_held(self, identities: Sequence[Identity]) -> dict[Identity, Held]:
-        """Return what is held of these documents."""
         by_key = {identity.key: identity for identity in identities}
         if not by_key:
             return {}
@@ -55,14 +52,12 @@ class PostgresLedgerSide:
             return list(self._documents(connection.execute(statement("sample_ledger"), parameters)))
 
     def read_noticed(self, limit: int) -> dict[Identity, datetime]:
-        """Return documents before whose last version the feed has a gap, and when that was noticed."""
         parameters = {"container": self._container, "limit": limit}
         with self._database.connection() as connection:
             rows = connection.execute(statement("read_noticed"), parameters)
             return {Identity(self._container, key, id_): noticed_at for key, id_, noticed_at in rows}
 
     def forget_noticed(self, noticed: Mapping[Identity, datetime]) -> None:
-        """Forget the gaps that were noticed then."""
         parameters = {"keys": [identity.key for identity in noticed], "moments": list(noticed.values())}
         with self._database.connection() as connection:
             connection.execute(statement("forget_noticed"), parameters)

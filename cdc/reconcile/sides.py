@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from cdc.core.documents import Held, Identity, JsonObject, Reading, Version
+from cdc.core.documents import Held, Identity, JsonObject, Version
 from cdc.core.writes import Write
 from cdc.reconcile.drift import Kind, Suspect, Tally, Window
 from cdc.reconcile.run import Census, Finding, Run, Usage
+from cdc.repair.reread import DocumentSource
 
 Row = tuple[str, str]
 
 
-class SourceSide(Protocol):
+class SourceSide(DocumentSource, Protocol):
     """One source container."""
 
     usage: Usage
@@ -39,10 +40,6 @@ class SourceSide(Protocol):
 
     def find_bodies(self, identities: Sequence[Identity]) -> Mapping[Identity, JsonObject]:
         """Return those of a few documents that are there."""
-        ...
-
-    def read_document(self, identity: Identity) -> Reading:
-        """Read one document as it is now."""
         ...
 
 

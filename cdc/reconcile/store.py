@@ -21,7 +21,7 @@ _OBSERVED_AT_MOST = 100
 
 
 class PostgresRuns:
-    """Begin, keep and end runs."""
+    """The `RunStore` in PostgreSQL, which also begins and lists runs."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -68,13 +68,11 @@ class PostgresRuns:
             return dict(connection.execute(statement("list_running_runs"), {"containers": list(containers)}).fetchall())
 
     def load(self, container: str) -> Run | None:
-        """Return the run of a container that is not over."""
         with self._database.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
             row = cursor.execute(statement("load_reconciliation"), {"container": container}).fetchone()
         return None if row is None else Run.model_validate(row)
 
     def save(self, run: Run) -> None:
-        """Keep how far a run is."""
         parameters = {"id": run.id, "container": run.container, "progress": run.progress.model_dump_json()}
         with self._database.connection() as connection:
             connection.execute(statement("save_reconciliation"), parameters)
@@ -149,14 +147,13 @@ def _report(
 
 
 class PostgresFindings:
-    """Keep what runs find."""
+    """`Findings` in PostgreSQL."""
 
     def __init__(self, database: Database, settle_seconds: float) -> None:
         self._database = database
         self._settle_seconds = settle_seconds
 
     def leave_out_found(self, run: Run, identities: Sequence[Identity]) -> list[Identity]:
-        """Return which of these documents the run has not found yet."""
         by_key = {identity.key: identity for identity in identities}
         if by_key:
             with self._database.connection() as connection:
@@ -170,7 +167,6 @@ class PostgresFindings:
         self._add([_document(run, each) | {"state": "suspected"} for each in suspects])
 
     def add_different(self, run: Run, identities: Sequence[Identity], held: Mapping[Identity, Held]) -> None:
-        """Keep documents whose rows differ, for which there is nothing to confirm."""
         suspects = [Suspect(each, Kind.DIFFERENT, held.get(each), None) for each in identities]
         self._add([_document(run, each) | {"state": "drift"} for each in suspects])
 
@@ -191,20 +187,17 @@ class PostgresFindings:
         return [_finding(run.container, row) for row in rows]
 
     def mark(self, marks: Sequence[tuple[int, Kind, str]]) -> None:
-        """Say what became of findings: number, kind, state."""
         numbers, kinds, states = zip(*marks, strict=True)
         parameters = {"numbers": list(numbers), "kinds": [kind.value for kind in kinds], "states": list(states)}
         with self._database.connection() as connection:
             connection.execute(statement("mark_drift"), parameters)
 
     def count(self, run: Run, state: str) -> dict[Kind, int]:
-        """Count what is in a state by kind."""
         with self._database.connection() as connection:
             rows = connection.execute(statement("count_drift"), _own(run)).fetchall()
         return {Kind(kind): count for kind, found, count, _ in rows if found == state}
 
     def seconds_to_settle(self, run: Run) -> float | None:
-        """Return after how long the youngest suspect may be confirmed; None without suspects."""
         parameters = _own(run) | {"settle_seconds": self._settle_seconds}
         with self._database.connection() as connection:
             row = connection.execute(statement("read_settling"), parameters).fetchone()
@@ -217,32 +210,28 @@ class PostgresFindings:
 
 
 class PostgresRotation:
-    """How far the keys of one container are compared."""
+    """The `Rotation` of one container in PostgreSQL."""
 
     def __init__(self, database: Database, container: str) -> None:
         self._database = database
         self._own = {"container": container}
 
     def read(self) -> tuple[int | None, int | None]:
-        """Return where the comparison of keys goes on, and where the count does."""
         with self._database.connection() as connection:
             connection.execute(statement("begin_rotation"), self._own)
             row = connection.execute(statement("read_rotation"), self._own).fetchone()
         return (None, None) if row is None else (row[0], row[1])
 
     def turn(self, window: Window, next_ts: int | None) -> None:
-        """The keys of the next window are compared, and up to where; None when a round is over. Once is as twice."""
         parameters = self._own | {"low": window.low, "high": window.high, "next_ts": next_ts}
         with self._database.connection() as connection:
             connection.execute(statement("turn_rotation"), parameters)
 
     def complete(self, run: Run) -> None:
-        """All keys have been compared since this run began."""
         with self._database.connection() as connection:
             connection.execute(statement("complete_rotation"), self._own | {"id": run.id})
 
     def keep_count(self, count_ts: int | None) -> None:
-        """The next count begins here."""
         with self._database.connection() as connection:
             connection.execute(statement("keep_count"), self._own | {"count_ts": count_ts})
 

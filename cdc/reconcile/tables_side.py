@@ -19,14 +19,13 @@ from cdc.postgres.statements import statement
 
 
 class PostgresTablesSide:
-    """Ask the mapped tables of one container."""
+    """The `TablesSide` of one container in PostgreSQL."""
 
     def __init__(self, database: Database, mapper: Mapper[Any]) -> None:
         self._database = database
         self._mapper = mapper
 
     def find_lost(self, limit: int) -> list[Identity]:
-        """Return documents whose root row is not there, although the ledger says that it was written."""
         root = self._mapper.tables[0]
         query = SQL(
             "select d.partition_key, d.id from cdc.document d left join {} t on {} "

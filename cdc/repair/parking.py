@@ -142,13 +142,12 @@ def release(connection: Connection, key: bytes) -> None:
 
 
 class PostgresLetters:
-    """The dead letters, for those who work them by hand."""
+    """Dead letters worked by hand, in PostgreSQL."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def list(self, choice: Choice, after: int, limit: int) -> list[Letter]:
-        """Return the first letters with a greater number than `after`."""
         with self._database.connection() as connection:
             found = connection.execute(
                 statement("list_letters"), _parameters(choice) | {"after": after, "limit": limit}
