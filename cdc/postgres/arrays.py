@@ -67,22 +67,13 @@ class _Lengths(dict[int, bytes]):
 _HEAD = Struct("!iiIii")
 _LENGTH = Struct("!i")
 _LENGTHS = _Lengths(_LENGTH.pack)
-_LENGTHS_AS_TEXT = [_LENGTH.pack(length).decode("latin-1") for length in range(1_000)]
 _NULL = _LENGTH.pack(-1)
 _BOOLEANS = {None: _NULL, False: b"\0\0\0\1\0", True: b"\0\0\0\1\1"}
-_NULL_AS_TEXT = _NULL.decode("latin-1")
 # The version of the format stands before the text.
 _JSON_LENGTHS = _Lengths(lambda length: _LENGTH.pack(length + 1) + b"\x01")
 
 
 def _encode_texts(values: Sequence[Any]) -> bytes:
-    """Encode all at once where they are short and ASCII, as most are: half the time."""
-    try:
-        if "".join(filter(None, values)).isascii():
-            texts = [_NULL_AS_TEXT if it is None else _LENGTHS_AS_TEXT[len(it)] + it for it in values]
-            return "".join(texts).encode("latin-1")
-    except IndexError:
-        pass
     return b"".join([_NULL if it is None else _LENGTHS[len(text := str.encode(it))] + text for it in values])
 
 
