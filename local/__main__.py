@@ -11,7 +11,8 @@ from local.postgres import PostgresError
 from local.stack import ALL_VERSIONS, LATEST_VERSION, Stack, StackError, running, shorten
 
 _READY = """
-Ready: what is written to Cosmos is in PostgreSQL a moment later. Try in another terminal, in this folder:
+Ready: a document that you write to Cosmos is in PostgreSQL a moment later. Try these commands in another terminal, in
+this folder:
 
   COSMOS_CONNECTION="{cosmos}" COSMOS_DATABASE={database} {python} -m local.sample --documents 100 --seed 1
 
@@ -19,7 +20,7 @@ Ready: what is written to Cosmos is in PostgreSQL a moment later. Try in another
 
   curl -H "x-functions-key: {key}" {url}api/status
 
-docs/local.md tells more. Ctrl-C ends everything and removes the data."""
+More is in docs/local.md. Press Ctrl-C to stop everything and remove the data."""
 
 
 def main() -> int:
@@ -45,12 +46,12 @@ def _interrupt(*_: object) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("demo", help="run everything and watch it, until Ctrl-C")
-    commands.add_parser("smoke", help="run everything once and compare both sides")
-    up = commands.add_parser("up", help="start everything, print the addresses, serve until SIGTERM")
-    up.add_argument("--json", action="store_true", help="print them as one line of JSON")
+    commands.add_parser("demo", help="run the whole system and watch it, until Ctrl-C")
+    commands.add_parser("smoke", help="run the whole system once and compare both sides")
+    up = commands.add_parser("up", help="start the whole system, print its addresses, run until Ctrl-C or SIGTERM")
+    up.add_argument("--json", action="store_true", help="print the addresses as one line of JSON")
     for command in commands.choices.values():
-        command.add_argument("--all-versions", action="store_true", help="let the change feed tell deletes, too")
+        command.add_argument("--all-versions", action="store_true", help="use the change feed that reports deletes")
     return parser
 
 
@@ -59,7 +60,7 @@ def _up(*, as_json: bool, mode: str) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     if not as_json:
-        print("Starting PostgreSQL, the Cosmos server and the Functions host (a few seconds) ...", flush=True)
+        print("Starting PostgreSQL, the Cosmos server and the Functions host. This takes a few seconds ...", flush=True)
     with running(mode=mode) as stack:
         print(json.dumps(stack.describe()) if as_json else _explain(stack), flush=True)
         ended.wait()

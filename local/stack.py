@@ -193,10 +193,8 @@ def _own_database(connection: str) -> Iterator[str]:
         with psycopg.connect(connection, autocommit=True, connect_timeout=10) as server:
             server.execute(SQL("create database {}").format(Identifier(name)))
     except psycopg.Error as error:
-        raise StackError(f"The server of POSTGRES_CONNECTION gives us no database: {str(error).strip()}") from None
-    print(
-        f"using the PostgreSQL server of POSTGRES_CONNECTION, in {name}, which is dropped at the end", file=sys.stderr
-    )
+        raise StackError(f"No database can be created with POSTGRES_CONNECTION: {str(error).strip()}") from None
+    print(f"Using the server of POSTGRES_CONNECTION, in a new database {name}, dropped at the end.", file=sys.stderr)
     try:
         yield make_conninfo(connection, dbname=name)
     finally:
@@ -252,6 +250,6 @@ def prepare(settings: Mapping[str, str], log: IO[bytes] | None = None) -> None:
 
 def _tail(log: IO[bytes] | None) -> str:
     if log is None:
-        return " What it said stands above."
+        return " Its own messages are above."
     log.seek(0)
     return "".join(f"\n  {line}" for line in log.read().decode(errors="replace").splitlines()[-10:])

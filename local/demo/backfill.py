@@ -37,11 +37,13 @@ def describe(progress: dict[str, Any]) -> str:
     """Say what a backfill has done."""
     totals = progress["totals"]
     documents = totals["applied"] + totals["parked"]
-    return f"backfill: {documents} documents copied in {len(progress['containers'])} containers"
+    text = f"Backfill completed: {documents} documents copied in {len(progress['containers'])} containers"
+    # The change feed has delivered these before the backfill read them.
+    return f"{text}, {totals['stale']} skipped because they were already up to date" if totals["stale"] else text
 
 
 def _ask(operator: Operator, method: str, path: str, body: object = None) -> Any:
     status, answer = operator.ask(method, path, body)
     if status >= 400:
-        raise StackError(f"api/{path} answers {status}: {answer}")
+        raise StackError(f"{method} api/{path} answered {status}: {answer}")
     return answer

@@ -1,4 +1,4 @@
-"""Park a document, mend it, delete documents: what an operator sees of it, with documents that are nobody else's."""
+"""Park a document, correct it, delete documents, as an operator sees it; no other part of the demo uses these."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,12 +16,14 @@ _BADGES = [{"Id": f"badge-{number}", "BadgeConfigurationId": "calm"} for number 
 
 
 def show(stack: Stack) -> Iterator[str]:
-    """Do it step by step and say what happened; raise StackError when something does not come about."""
+    """Do it step by step and say what happened; raise StackError when a step does not happen in time."""
     operator = Operator(stack.functions.url, stack.functions_key)
     source = stack.open_source()
     with psycopg.connect(stack.settings["POSTGRES_CONNECTION"], autocommit=True) as postgres:
         yield from _mend(source, operator, postgres)
-        yield from _delete_all(source, operator, postgres, by_feed=stack.settings["CHANGE_FEED_MODE"] != LATEST_VERSION)
+        by_feed = stack.settings["CHANGE_FEED_MODE"] != LATEST_VERSION
+        settle_seconds = float(stack.settings["SETTLE_SECONDS"])
+        yield from _delete_all(source, operator, postgres, None if by_feed else settle_seconds)
     source.close()
 
 
@@ -31,32 +33,38 @@ def _mend(source: Source, operator: Operator, postgres: psycopg.Connection[Any])
     letter = "select number, kind, path from cdc.dead_letter where id = %s"
     number, kind, path = _wait("a poison document is parked", lambda: _read(postgres, letter, f'"{_ACCOUNT}"'))
     page = operator.ask("GET", f"dead-letters?container=Accounts&after={number - 1}")[1]
-    yield f"a poison document is parked: {kind} at {path}; GET api/dead-letters calls it {page['items'][0]['document']}"
+    document = page["items"][0]["document"]
+    yield f"Parked another poison document: {kind} error at {path}. GET api/dead-letters calls it {document}."
 
     source.write("Accounts", poison | {"CreatedAt": "2026-01-31T08:00:00Z"})
     operator.ask("POST", f"dead-letters/{number}/replay")
     _wait("the letter is gone", lambda: not _read(postgres, letter, f'"{_ACCOUNT}"'))
     _wait("the row is there", lambda: _read(postgres, "select id from accounts where id = %s", _ACCOUNT))
-    yield "it is mended in Cosmos and replayed: its row is there, and its letter is gone"
+    yield "Corrected the document in Cosmos and replayed its dead letter: its row is in PostgreSQL, the letter is gone."
 
 
 def _delete_all(
-    source: Source, operator: Operator, postgres: psycopg.Connection[Any], *, by_feed: bool
+    source: Source, operator: Operator, postgres: psycopg.Connection[Any], settle_seconds: float | None
 ) -> Iterator[str]:
+    """Delete two documents; without a settle time the change feed reports that, else Cosmos has to be asked."""
     source.write("UserProfiles", {"id": _PROFILE, "$type": "UserProfile", "Name": "Nobody", "EarnedBadges": _BADGES})
     badges = "select count(*) from user_badges where user_profile_id = %s having count(*) > 0"
     (count,) = _wait("the profile has badges", lambda: _read(postgres, badges, _PROFILE))
     source.delete("UserProfiles", {"id": _PROFILE})
     source.delete("Accounts", {"id": _ACCOUNT})
-    if not by_feed:
+    if settle_seconds is not None:
         answers = {
             operator.resync(container, id_, id_)
             for container, id_ in (("UserProfiles", _PROFILE), ("Accounts", _ACCOUNT))
         }
-        yield f"two documents are deleted, which this feed does not tell; a reader asks for them: {', '.join(answers)}"
+        yield (
+            "Two documents were deleted in Cosmos. This change feed does not report deletes, so we ask Cosmos, and ask "
+            f"again {settle_seconds:g} s later to be sure. First answer: {', '.join(sorted(answers))}."
+        )
     _wait("the rows are gone", lambda: not _rows_left(postgres))
-    how = "the feed has told it" if by_feed else "after the settle time Cosmos has said it again"
-    yield f"deleted: {how}, and the profile's row and its {count} badges are gone"
+    by_feed = "Two documents were deleted in Cosmos, and the change feed reported it"
+    how = by_feed if settle_seconds is None else "Confirmed twice"
+    yield f"{how}; rows removed: one account, and one profile with its {count} badges."
 
 
 def _rows_left(postgres: psycopg.Connection[Any]) -> bool:
@@ -75,6 +83,6 @@ def _wait(what: str, find: Callable[[], Any]) -> Any:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not (found := find()):
         if time.monotonic() > deadline:
-            raise StackError(f"It does not come about that {what}.")
+            raise StackError(f"Waited {_PATIENCE_SECONDS} s in vain until {what}.")
         time.sleep(0.2)
     return found

@@ -26,7 +26,7 @@ def damage_row(stack: Stack) -> None:
 
 
 def reconcile(stack: Stack, **request: object) -> dict[str, Any]:
-    """Run a reconcile over HTTP, after one that runs already, and return its report."""
+    """Run a reconcile over HTTP, when none is running any more, and return its report."""
     operator = Operator(stack.functions.url, stack.functions_key)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while (accepted := operator.ask("POST", "reconciliations", request))[0] == HTTPStatus.CONFLICT:
@@ -39,14 +39,14 @@ def reconcile(stack: Stack, **request: object) -> dict[str, Any]:
 
 def _wait(deadline: float) -> None:
     if time.monotonic() > deadline:
-        raise StackError("The reconcile does not end.")
+        raise StackError(f"The reconcile did not end within {_PATIENCE_SECONDS} s.")
     time.sleep(0.25)
 
 
 def _read(answer: tuple[int, Any]) -> dict[str, Any]:
     status, body = answer
     if status >= HTTPStatus.BAD_REQUEST:
-        raise StackError(f"The app refuses: {body['detail']}")
+        raise StackError(f"The app refused the request: {body['detail']}")
     return dict(body)
 
 
@@ -54,3 +54,9 @@ def count_drift(report: dict[str, Any]) -> dict[str, int]:
     """Add up what a reconcile found in all containers, by kind."""
     kinds = report["containers"][0]["drift"]
     return {kind: sum(each["drift"][kind] for each in report["containers"]) for kind in kinds}
+
+
+def describe_drift(found: dict[str, int]) -> str:
+    """Say what a reconcile found, the kinds that it found first."""
+    ordered = sorted(found.items(), key=lambda each: -each[1])
+    return ", ".join(f"{count} {kind}" for kind, count in ordered)

@@ -9,7 +9,7 @@ from functools import partial
 import psycopg
 
 from local.demo import backfill, dead_letters
-from local.demo.reconcile import count_drift, damage_row, reconcile
+from local.demo.reconcile import count_drift, damage_row, describe_drift, reconcile
 from local.oracle.compare import Comparison
 from local.patience import PATIENCE_SECONDS
 from local.sample import Sample, Source
@@ -23,7 +23,10 @@ POISON = 2
 def main(mode: str = LATEST_VERSION) -> int:
     """Return 0 when both sides are equal, everything was copied, and exactly the poison documents are parked."""
     sample = Sample(seed=1)
-    print(f"smoke: starting PostgreSQL and Cosmos, writing {DOCUMENTS + POISON} documents, starting the Functions host")
+    print(
+        f"smoke: Starting PostgreSQL and the Cosmos server, writing {DOCUMENTS + POISON} documents "
+        f"({POISON} of them poison), starting the Functions host."
+    )
     with tempfile.TemporaryFile() as log, running(log=log, mode=mode, preload=partial(_preload, sample)) as stack:
         complaints = [*_check_nothing_copied(stack), *_copy(stack)]
         _change(stack, sample)
@@ -51,23 +54,23 @@ def _preload(sample: Sample, source: Source) -> None:
 def _copy(stack: Stack) -> list[str]:
     """Copy what was there before the app; return what was wrong with that."""
     *_, progress = backfill.copy(stack)
-    print(backfill.describe(progress))
+    print(f"smoke: {backfill.describe(progress)}.")
     totals = progress["totals"]
     # What the live feed has brought meanwhile is stale to the backfill.
     if totals["applied"] + totals["parked"] != DOCUMENTS + POISON - totals["stale"]:
-        return [f"smoke: {DOCUMENTS + POISON} documents were there, and the backfill says {totals}"]
+        return [f"smoke: Cosmos held {DOCUMENTS + POISON} documents, but the backfill counted {totals}."]
     return []
 
 
 def _check_nothing_copied(stack: Stack) -> list[str]:
     with psycopg.connect(stack.settings["POSTGRES_CONNECTION"]) as connection:
         if connection.execute("select 1 from cdc.document").fetchone() is not None:
-            return ["smoke: documents are in the ledger before anybody asked for a backfill"]
+            return ["smoke: The ledger holds documents before the backfill was started."]
     return []
 
 
 def _change(stack: Stack, sample: Sample) -> None:
-    print(f"smoke: writing {CHANGES} changes to Cosmos")
+    print(f"smoke: Writing {CHANGES} changes to Cosmos.")
     source = stack.open_source()
     for _ in range(CHANGES):
         source.write(*sample.change())
@@ -75,7 +78,7 @@ def _change(stack: Stack, sample: Sample) -> None:
 
 
 def _wait_until_equal(stack: Stack) -> Comparison:
-    print("smoke: waiting until PostgreSQL has them")
+    print("smoke: Waiting until they are in PostgreSQL.")
     deadline = time.monotonic() + PATIENCE_SECONDS
     while (comparison := stack.compare()).differences and time.monotonic() < deadline:
         time.sleep(0.5)
@@ -85,7 +88,7 @@ def _wait_until_equal(stack: Stack) -> Comparison:
 def _complaints(comparison: Comparison) -> list[str]:
     complaints = [str(difference) for difference in comparison.differences[:20]]
     if comparison.parked != POISON:
-        complaints.append(f"smoke: {POISON} documents are poison, {comparison.parked} are parked")
+        complaints.append(f"smoke: {POISON} documents are poison, but {comparison.parked} are parked.")
     return complaints
 
 
@@ -95,11 +98,11 @@ def _check_ready(stack: Stack) -> list[str]:
         with urllib.request.urlopen(url):  # noqa: S310 - our own address
             return []
     except urllib.error.HTTPError as error:
-        return [f"smoke: {url} answers {error.code}: {error.read().decode()}"]
+        return [f"smoke: {url} answered {error.code}: {error.read().decode()}"]
 
 
 def _check_dead_letters(stack: Stack) -> list[str]:
-    """Park, mend and delete documents; nothing of them is left on either side."""
+    """Park, correct and delete documents; nothing of them is left on either side."""
     try:
         for sentence in dead_letters.show(stack):
             print(f"smoke: {sentence}")
@@ -110,12 +113,12 @@ def _check_dead_letters(stack: Stack) -> list[str]:
 
 def _check_reconcile(stack: Stack) -> list[str]:
     """Edit a row by hand: reconcile must find it and nothing else, and write it again."""
-    print("smoke: editing a row by hand, and reconciling")
+    print("smoke: Editing one account's row by hand in PostgreSQL, then running a deep reconcile.")
     time.sleep(float(stack.settings["SETTLE_SECONDS"]) + 1)  # what is younger is not judged
     damage_row(stack)
     found = count_drift(reconcile(stack, mode="deep"))
-    print(f"smoke: reconcile found {found}")
+    print(f"smoke: Reconcile found and repaired: {describe_drift(found)}.")
     complaints = [str(difference) for difference in stack.compare().differences[:20]]
     if found != {**dict.fromkeys(found, 0), "different": 1}:
-        complaints.append(f"smoke: one row was edited by hand, reconcile found {found}")
+        complaints.append(f"smoke: One row was edited by hand, but reconcile found {describe_drift(found)}.")
     return complaints

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemaining
 from rich.table import Table
 
 from local.demo import backfill, dead_letters
-from local.demo.reconcile import count_drift, damage_row, reconcile
+from local.demo.reconcile import count_drift, damage_row, describe_drift, reconcile
 from local.demo.writer import DOCUMENTS, Writer
 from local.oracle.compare import Comparison
 from local.sample import CONTAINERS
@@ -28,10 +28,13 @@ _REFRESH_SECONDS = 0.5
 _PLAIN_REFRESH_SECONDS = 5.0
 _BEFORE_DAMAGE_SECONDS = 8.0
 
+# One line a paragraph: the console breaks them.
 _WHAT = """
-An application writes to Cosmos; the change feed triggers function_app.py, which maps each document to rows and upserts
-them into PostgreSQL. What was there before is copied by a backfill. While this runs, try in another terminal, in this
-folder:
+An application writes documents to Cosmos. The change feed triggers function_app.py, which maps each document to rows \
+and upserts them into PostgreSQL. A backfill copies the documents that were in Cosmos before the app started. One \
+document is poison (its CreatedAt is not a date): it is parked, and stays parked.
+
+While this runs, try these commands in another terminal, in this folder:
 """
 _TRY = (
     '{psql} -c "select id, email, last_login_at from accounts order by 3 desc limit 5"',
@@ -49,7 +52,7 @@ def main(mode: str = LATEST_VERSION) -> int:
     """Run until Ctrl-C, then stop every part."""
     _console.print(
         f"Starting PostgreSQL and the Cosmos server, writing {DOCUMENTS} documents, "
-        "starting the Functions host (a few seconds) ..."
+        "starting the Functions host. This takes a few seconds ..."
     )
     writer = Writer()
     with (
@@ -72,13 +75,13 @@ def main(mode: str = LATEST_VERSION) -> int:
 
 
 def _show_dead_letters(stack: Stack, writer: Writer) -> None:
-    """Park, mend and delete documents of its own while everything runs."""
+    """Park, correct and delete documents of its own while everything runs."""
     try:
         for sentence in dead_letters.show(stack):
             _console.print(sentence, highlight=False, markup=False)
     except (psycopg.Error, AzureError, OSError, StackError) as error:
         if not writer.stopped.is_set():
-            _console.print(f"no dead letters or deletes are shown: {error}", highlight=False, markup=False)
+            _console.print(f"The demo of dead letters and deletes stopped: {error}", highlight=False, markup=False)
 
 
 def _copy(stack: Stack) -> None:
@@ -88,7 +91,7 @@ def _copy(stack: Stack) -> None:
         task = bar.add_task("POST /api/backfills", total=100)
         for progress in backfill.copy(stack):
             bar.update(task, completed=progress["percent"])
-    _console.print(f"{backfill.describe(progress)}, which were there before the app\n", highlight=False)
+    _console.print(f"{backfill.describe(progress)}.\n", highlight=False)
 
 
 def _show_reconcile(stack: Stack, writer: Writer) -> None:
@@ -100,14 +103,14 @@ def _show_reconcile(stack: Stack, writer: Writer) -> None:
         return
     try:
         damage_row(stack)
-        _console.print("An account's row is edited by hand in PostgreSQL; a reconcile begins ...", highlight=False)
+        _console.print("Edited one account's row by hand in PostgreSQL. Starting a deep reconcile ...", highlight=False)
         found = count_drift(reconcile(stack, mode="deep"))
     except (psycopg.Error, OSError, StackError) as error:
         if not writer.stopped.is_set():
-            _console.print(f"no reconcile: {error}", highlight=False)
+            _console.print(f"The demo of reconcile stopped: {error}", highlight=False, markup=False)
         return
-    text = ", ".join(f"{count} {kind}" for kind, count in found.items())
-    _console.print(f"reconcile found {text}, and repaired it; GET api/reconciliations has the report", highlight=False)
+    text = f"Reconcile found and repaired: {describe_drift(found)}. GET api/reconciliations has the report."
+    _console.print(text, highlight=False)
 
 
 def _watch(stack: Stack, writer: Writer) -> None:
@@ -138,7 +141,7 @@ def _line(stack: Stack, writer: Writer) -> str:
     try:
         counters = list(_counters(_read_status(stack), writer))
     except OSError as error:
-        return f"no status: {error}"
+        return f"The app gives no status: {error}"
     parts = [
         f"{name}: {in_cosmos} in Cosmos, {applied} in PostgreSQL, {parked} parked, {lag} s behind"
         for name, in_cosmos, applied, parked, lag in counters
@@ -155,7 +158,7 @@ def _table(stack: Stack, writer: Writer) -> Table:
         for row in _counters(_read_status(stack), writer):
             table.add_row(*map(str, row))
     except OSError as error:
-        table.caption = f"no status: {error}"
+        table.caption = f"The app gives no status: {error}"
     return table
 
 
@@ -172,7 +175,7 @@ def _describe(stack: Stack, log: str) -> None:
         text = command.format(psql=stack.psql_command, key=stack.functions_key, url=stack.functions.url)
         _console.print(f"  {text}\n", soft_wrap=True, highlight=False, markup=False)
     _console.print(f"The Functions host writes its warnings to {log}.", soft_wrap=True, highlight=False)
-    _console.print("Ctrl-C compares both sides and ends everything.\n", highlight=False)
+    _console.print("Press Ctrl-C to compare both sides and stop everything.\n", highlight=False)
 
 
 def _end(stack: Stack) -> int:
@@ -180,7 +183,7 @@ def _end(stack: Stack) -> int:
     try:
         comparison = _settle(stack)
     except (psycopg.Error, AzureError) as error:
-        _console.print(f"demo: the two sides cannot be compared: {type(error).__name__}")
+        _console.print(f"demo: The two sides cannot be compared: {type(error).__name__}.")
         return 1
     for difference in comparison.differences[:10]:
         _console.print(str(difference), soft_wrap=True, highlight=False, markup=False)

@@ -32,7 +32,7 @@ class Writer:
     def run(self, stack: Stack) -> None:
         """Write a poison document, then change documents until it is stopped."""
         source = stack.open_source()
-        self.doing = "writing one poison document: an account created `the day before yesterday`"
+        self.doing = "writing one poison document: an account whose CreatedAt is not a date"
         self.documents["Accounts"] += 1
         self._write(source, *self.sample.poison())
         self.doing = f"changing documents, {CHANGES_PER_SECOND} a second"
