@@ -83,6 +83,6 @@ def _wait(what: str, find: Callable[[], Any]) -> Any:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not (found := find()):
         if time.monotonic() > deadline:
-            raise StackError(f"Waited {_PATIENCE_SECONDS} s in vain until {what}.")
+            raise StackError(f"Waited {PATIENCE_SECONDS} s in vain until {what}.")
         time.sleep(0.2)
     return found

@@ -39,7 +39,7 @@ def reconcile(stack: Stack, **request: object) -> dict[str, Any]:
 
 def _wait(deadline: float) -> None:
     if time.monotonic() > deadline:
-        raise StackError(f"The reconcile did not end within {_PATIENCE_SECONDS} s.")
+        raise StackError(f"The reconcile did not end within {PATIENCE_SECONDS} s.")
     time.sleep(0.25)
 
 
