@@ -156,7 +156,7 @@ def test_a_page_of_many_versions_ends_as_if_each_had_come_alone(start, observer,
 @pytest.mark.parametrize(
     ("mode", "item", "words"),
     [
-        (ALL, an_account("a") | {"_ts": TS, "_etag": "x"}, "extension bundle of host.json"),
+        (ALL, an_account("a") | {"_ts": TS, "_etag": "x"}, "extension bundle in host.json"),
         (LATEST, an_upsert("a", 1), "CHANGE_FEED_MODE is latest_version"),
     ],
 )
