@@ -146,7 +146,7 @@ def test_no_token_is_said_as_such(database, credential):
     """When Entra gives none, the sentence names the setting; Entra's own words are for the terminal."""
     credential.token = None
 
-    with pytest.raises(TransientError, match="check the identity of POSTGRES_IDENTITY") as refusal:
+    with pytest.raises(TransientError, match="check POSTGRES_IDENTITY") as refusal:
         database.check()
     be_refused(database)
 
