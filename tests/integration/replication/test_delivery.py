@@ -109,7 +109,7 @@ def test_a_delete_without_an_id_requires_a_complete_reconcile(start, feeds, obse
     assert observer.ids() == ["a", "b"]
     assert feed.gaps == 1
     assert feed.complete_reconcile_since > since == feed.backfill_since
-    assert "1 deletes do not say of which document" in caplog.text
+    assert "1 deletes do not identify their document" in caplog.text
 
 
 def test_deletes_of_a_feed_take_children_along(start, observer):
