@@ -1,1 +1,1 @@
-"""What the settings say."""
+"""Settings and connections."""

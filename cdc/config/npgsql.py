@@ -1,9 +1,9 @@
-"""Read an Npgsql connection string, the form that .NET applications hold, as parameters of libpq."""
+"""Translate an Npgsql connection string, the form of .NET applications, into libpq parameters."""
 
 import re
 from collections.abc import Mapping
 
-# Keywords are compared without case and spaces, as "SslMode" and "SSL Mode" are one keyword to Npgsql.
+# Keywords are compared without case and spaces: "SslMode" and "SSL Mode" are the same keyword to Npgsql.
 _SAME: Mapping[str, str] = {
     "host": "host",
     "server": "host",
@@ -28,7 +28,7 @@ _SAME: Mapping[str, str] = {
     "kerberosservicename": "krbsrvname",
 }
 
-# What libpq calls by other words. Words are compared without case, spaces and hyphens; others are refused.
+# Values that libpq names differently. They are compared without case, spaces and hyphens; others are refused.
 _WORDS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "sslmode": (
         "sslmode",
@@ -69,22 +69,22 @@ _IGNORED: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
-# Words that change nothing, and what to do about every other.
+# Values that change nothing, and what to do about every other value.
 _REFUSED: Mapping[str, tuple[tuple[str, ...], str]] = {
     "trustservercertificate": (
         ("false",),
-        "trusts any server by Trust Server Certificate: remove it, or name your authority's file by Root Certificate",
+        "trusts any server because of Trust Server Certificate: remove it, or set Root Certificate to your CA's file",
     ),
     "checkcertificaterevocation": (
         ("false",),
-        "has Check Certificate Revocation, which libpq does by a list only: remove it, or use libpq's form with sslcrl",
+        "has Check Certificate Revocation, which libpq does only by list: remove it, or use libpq's form with sslcrl",
     ),
     "integratedsecurity": (
         ("false",),
         "has Integrated Security: name a user with a password instead, or set POSTGRES_IDENTITY for an Entra identity",
     ),
     "requireauth": ((), "has Require Auth: remove it, or use libpq's form with require_auth"),
-    "replicationmode": (("off",), "has Replication Mode, but the app is no replica: remove it"),
+    "replicationmode": (("off",), "has Replication Mode, but the app is not a replica: remove it"),
     "servercompatibilitymode": (
         ("none", "notypeloading"),
         "has a Server Compatibility Mode: the app writes to PostgreSQL only",
@@ -94,7 +94,7 @@ _REFUSED: Mapping[str, tuple[tuple[str, ...], str]] = {
 _REASONS = {keyword: reason for reason, keywords in _IGNORED.items() for keyword in keywords}
 KEYWORDS = frozenset({*_SAME, *_WORDS, *_REASONS, *_REFUSED})
 
-# A value in quotes holds its own quote twice; one without quotes ends at the next semicolon.
+# A quoted value doubles its own quote; an unquoted value ends at the next semicolon.
 _PAIR = re.compile(
     r"""[\s;]*(?P<keyword>[^=;]+?)\s*=\s*
     (?: "(?P<double>(?:[^"]|"")*)" | '(?P<single>(?:[^']|'')*)' | (?P<plain>(?!["'])[^;]*?) )
@@ -104,7 +104,7 @@ _PAIR = re.compile(
 
 
 def split(text: str) -> list[tuple[str, str]]:
-    """Split a .NET connection string into normal keywords and values; return nothing when it is none."""
+    """Split a .NET connection string into normalized keywords and values; return [] if it is not one."""
     pairs = []
     position, end = 0, len(text.rstrip("; \t\r\n"))
     while position < end:
@@ -119,9 +119,9 @@ def split(text: str) -> list[tuple[str, str]]:
 
 
 def translate(pairs: list[tuple[str, str]]) -> dict[str, str]:
-    """Return libpq's parameters for keywords and values; the last of a kind counts, an empty value unsets it.
+    """Return libpq's parameters for keywords and values; the last one of a kind wins, an empty value unsets it.
 
-    Raises ValueError with a sentence that says what to do and quotes no value.
+    Raises ValueError; its message says what to do and quotes no value.
     """
     parameters: dict[str, str] = {}
     for keyword, value in pairs:
@@ -149,7 +149,7 @@ def _refuse(keyword: str, value: str) -> None:
 
 def _translate(keyword: str, value: str) -> tuple[str, str]:
     if keyword in _SAME:
-        # Npgsql's documentation wants Options in single ticks, which .NET's own quoting does not always take away.
+        # Npgsql's documentation puts Options in single quotes, and .NET does not always remove them.
         return _SAME[keyword], value.strip("'") if keyword == "options" else value
     name, words = _WORDS[keyword]
     word = _normal(value).replace("-", "")
@@ -159,7 +159,7 @@ def _translate(keyword: str, value: str) -> tuple[str, str]:
 
 
 def _split_hosts(parameters: dict[str, str]) -> dict[str, str]:
-    """Move the ports of Npgsql's `one:5432,two:5433` to where libpq has them."""
+    """Move the ports of Npgsql's `one:5432,two:5433` into libpq's `port`."""
     hosts = [host.strip() for host in parameters.get("host", "").split(",")]
     if not any(re.fullmatch(r"[^:/]+:\d+", host) for host in hosts):
         return parameters

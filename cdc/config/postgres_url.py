@@ -1,4 +1,4 @@
-"""What POSTGRES_CONNECTION leads to: libpq's parameters, out of every form in which people hold them."""
+"""Read POSTGRES_CONNECTION in each of its forms as libpq parameters."""
 
 import re
 
@@ -12,7 +12,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _UNVERIFIED = ("allow", "prefer", "require")
 _FORMS = (
     "must be a libpq URI, postgresql://user:password@host:5432/database, or libpq keywords, host=... dbname=..., "
-    "or Npgsql keywords, Host=...;Database=...;Username=...;Password=..., a value that holds ; or a quote in quotes"
+    "or Npgsql keywords, Host=...;Database=...;Username=...;Password=..., with quotes around a value with ; or quotes"
 )
 _MISREAD = (
     "must be a libpq URI, postgresql://user:password@host:5432/database, with user and password percent-encoded "
@@ -23,7 +23,7 @@ _MISREAD = (
 def read(text: str) -> str:
     """Return the libpq form of a connection; a server on another machine is verified.
 
-    Raises ValueError with a sentence that says what to do and quotes no value.
+    Raises ValueError; its message says what to do and quotes no value.
     """
     parameters = _read_npgsql(text)
     if parameters is None:
@@ -34,27 +34,27 @@ def read(text: str) -> str:
 
 
 def check_for_token(conninfo: str) -> None:
-    """Raise ValueError when an Entra token cannot be the password of this connection."""
+    """Raise ValueError if this connection cannot use an Entra token as its password."""
     parameters = {name: str(value) for name, value in conninfo_to_dict(conninfo).items()}
     if "password" in parameters:
-        raise ValueError("is set, but POSTGRES_CONNECTION holds a password too: remove one of them")
+        raise ValueError("is set, but POSTGRES_CONNECTION has a password too: remove one of them")
     if "user" not in parameters:
-        raise ValueError("needs a user in POSTGRES_CONNECTION: the name that the identity has in the database")
+        raise ValueError("needs a user in POSTGRES_CONNECTION: the identity's name in the database")
     if not _is_here(parameters) and not parameters.get("sslmode", "").startswith("verify-"):
-        raise ValueError("would send its token to a server that is not verified: remove sslmode from the connection")
+        raise ValueError("would send its token to an unverified server: remove sslmode from POSTGRES_CONNECTION")
 
 
 def _read_npgsql(text: str) -> dict[str, str] | None:
-    """Return the parameters of an Npgsql connection string, None when it is in another form."""
+    """Return the parameters of an Npgsql connection string, or None if it has another form."""
     pairs = [] if _is_uri(text) else npgsql.split(text)
     unknown = [number for number, (keyword, _) in enumerate(pairs, 1) if keyword not in npgsql.KEYWORDS]
     if len(unknown) == len(pairs) or ((unknown or ";" not in text) and _is_libpq(text)):
         return None
     if unknown:
-        # By number, not by name: it may be the rest of a password whose semicolon is not in quotes.
-        raise ValueError(f"has a keyword that Npgsql does not have, number {unknown[0]}: correct it, or quote a value")
+        # By number, not by name: it may be part of a password that contains an unquoted semicolon.
+        raise ValueError(f"has an unknown Npgsql keyword, number {unknown[0]}: correct it, or quote a value that has ;")
     parameters = npgsql.translate(pairs)
-    # Require has verified in some versions of Npgsql and not in others: what it says at least is taken at its best.
+    # Some versions of Npgsql verify the server for Require, others do not: here it is always verified.
     if not _is_here(parameters) and parameters.get("sslmode") in _UNVERIFIED:
         del parameters["sslmode"]
     return parameters
@@ -80,7 +80,7 @@ def _read_libpq(text: str) -> dict[str, str]:
 
 
 def _is_here(parameters: dict[str, str]) -> bool:
-    # Without a host libpq asks its own environment, which may name another machine; a socket ignores sslmode.
+    # Without a host, libpq reads its environment, which may name another machine; a socket ignores sslmode.
     hosts = (parameters.get("hostaddr") or parameters.get("host") or "").split(",")
     return all(host in _LOOPBACK or host.startswith("/") for host in hosts)
 
@@ -89,10 +89,10 @@ def _verify(parameters: dict[str, str]) -> dict[str, str]:
     mode = parameters.get("sslmode", "verify-full")
     if mode in ("allow", "prefer"):
         raise ValueError(
-            f"has sslmode={mode}, which falls back to plain text unseen: remove it, so that the server is verified, "
-            "or say sslmode=disable where the network is yours"
+            f"has sslmode={mode}, which silently falls back to plain text: remove it to verify the server, or set "
+            "sslmode=disable if the network is yours"
         )
     if not mode.startswith("verify-"):
-        return parameters  # written down, and it does what it says
-    # "system" would be a folder that only the machine has on which psycopg's wheel was built.
+        return parameters  # chosen explicitly, and without a silent fallback
+    # "system" would be a folder that exists only on the machine that built psycopg's wheel.
     return {"sslmode": mode, "sslrootcert": certifi.where()} | parameters

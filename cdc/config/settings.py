@@ -1,4 +1,4 @@
-"""The settings: read once from a mapping, checked all together."""
+"""The settings: read once from a mapping and checked together."""
 
 import base64
 import re
@@ -25,7 +25,7 @@ from cdc.core.feed_items import FeedMode
 
 
 class Phase(IntEnum):
-    """How far the application's move to PostgreSQL is."""
+    """The phase of the application's move to PostgreSQL."""
 
     COSMOS_ONLY = 0
     DUAL_WRITE_COSMOS_READ = 1
@@ -51,7 +51,7 @@ def _check_cosmos_connection(secret: SecretStr | None) -> SecretStr | None:
     try:
         base64.b64decode(key, validate=True)
     except ValueError:
-        raise ValueError("holds an AccountKey that is not base64: copy the account's key whole") from None
+        raise ValueError("has an AccountKey that is not base64: copy the complete key of the account") from None
     return secret
 
 
@@ -118,7 +118,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=str.upper, validate_default=True)
 
-    # The names and meanings that the Functions extension gives to a connection by identity.
+    # Names and meanings as in the Functions extension, for a connection by identity.
     cosmos_endpoint: _Endpoint | None = Field(default=None, validation_alias=f"{_COSMOS}__accountEndpoint")
     cosmos_credential: _Credential | None = Field(default=None, validation_alias=f"{_COSMOS}__credential")
     cosmos_client_id: _ClientId | None = Field(default=None, validation_alias=f"{_COSMOS}__clientId")
@@ -138,9 +138,9 @@ class Settings(BaseModel):
     identity_key: Annotated[SecretStr, AfterValidator(_check_identity_key)]
     change_feed_start: Annotated[Literal["beginning"] | datetime, BeforeValidator(_read_start)] = "beginning"
     migration_phase: _Phase | None = None
-    # The application's own name for it.
+    # The name of the same setting in the application.
     application_phase: _Phase | None = Field(default=None, validation_alias="DataMigration__Phase")
-    # The Functions extension's own defaults.
+    # Defaults of the Functions extension.
     feed_poll_delay_ms: _Milliseconds = 5_000
     max_items_per_invocation: Annotated[int, Field(ge=1, le=10_000)] = 100
     lease_acquire_interval_ms: _Milliseconds = 13_000
@@ -153,7 +153,7 @@ class Settings(BaseModel):
     dead_letter_backoff_seconds: _Seconds = 60
     dead_letter_claim_seconds: _Seconds = 120
     change_feed_mode: FeedMode = FeedMode.LATEST_VERSION
-    # Longer than any change feed keeps deletes: 30 days at most.
+    # Longer than any change feed keeps deletes, which is at most 30 days.
     tombstone_retention_days: Annotated[int, Field(ge=31, le=3_650)] = 90
     tombstone_schedule: _Schedule = "0 0 3 * * *"
     backfill_activity_seconds: Annotated[float, Field(gt=0, le=120, allow_inf_nan=False)] = 50
@@ -163,13 +163,13 @@ class Settings(BaseModel):
     reconcile_request_units: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5_000
     reconcile_sample: Annotated[int, Field(ge=0, le=10_000)] = 20
 
-    # Checked on fields, not on the whole, so that these problems are named together with all others.
+    # Checked on fields, not on the whole model, so that these problems are reported together with all others.
     @field_validator("cosmos_connection")
     @classmethod
     def _check_one_form(cls, secret: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
         by_identity = [others.data.get(name) for name in ("cosmos_endpoint", "cosmos_credential", "cosmos_client_id")]
         if secret is not None and any(by_identity):
-            raise ValueError(f"is set, and settings that begin with {_COSMOS}__ are too: keep one of the two forms")
+            raise ValueError(f"is set together with settings that begin with {_COSMOS}__: keep one of the two forms")
         if secret is None and others.data.get("cosmos_endpoint", "wrong") is None:
             raise ValueError(f"is missing or empty, and so is {_COSMOS}__accountEndpoint: set one of them")
         return secret
@@ -195,7 +195,7 @@ class Settings(BaseModel):
     def _check_phase(cls, phase: Phase | None, others: ValidationInfo) -> Phase | None:
         ours = others.data.get("migration_phase")
         if None not in (phase, ours) and phase is not ours:
-            raise ValueError("is another phase than MIGRATION_PHASE: set one of them")
+            raise ValueError("differs from MIGRATION_PHASE: set only one of them")
         return phase
 
     @field_validator("retry_maximum_interval")
@@ -214,9 +214,9 @@ class Settings(BaseModel):
 
     @classmethod
     def read(cls, environment: Mapping[str, str], extra_containers: Collection[str] = ()) -> Self:
-        """Read the settings, of which EXTRA_CONTAINERS may name these; an empty one counts as missing.
+        """Read the settings; an empty one counts as missing. EXTRA_CONTAINERS may name only `extra_containers`.
 
-        Raises SettingsError, which names every setting that is missing or wrong.
+        Raises SettingsError, which names every missing or wrong setting.
         """
         values = {name: value for name, value in environment.items() if value}
         try:
@@ -226,19 +226,19 @@ class Settings(BaseModel):
 
     @property
     def phase(self) -> Phase:
-        """Return the phase, 1 where none is set."""
+        """Return the phase, or 1 if none is set."""
         chosen = self.application_phase if self.migration_phase is None else self.migration_phase
         return Phase.DUAL_WRITE_COSMOS_READ if chosen is None else chosen
 
     @property
     def trigger_lease_prefix(self) -> str:
-        """Return how the trigger's leases begin: those of one mode cannot be used in the other."""
+        """Return the id prefix of the trigger's leases; leases of one mode cannot be used in the other."""
         mode = "latest-version" if self.change_feed_mode is FeedMode.LATEST_VERSION else "all-versions"
         return f"{self.lease_prefix}-{mode}-"
 
     @property
     def replicates(self) -> bool:
-        """Tell whether this phase has change-feed triggers."""
+        """Return whether this phase has change-feed triggers."""
         return self.phase in (Phase.DUAL_WRITE_COSMOS_READ, Phase.DUAL_WRITE_POSTGRES_READ)
 
 
@@ -250,11 +250,11 @@ def _describe(error: ValidationError) -> str:
     for problem in error.errors(include_url=False, include_input=False):
         message = _MESSAGES.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
         lines.append(f"  {_environment_name(str(problem['loc'][0]))}: {message}")
-    where = "docs/deploying.md lists them, local.settings.example.json is a start"
+    where = "see docs/deploying.md and local.settings.example.json"
     return "\n".join([f"Settings are missing or wrong ({where}):", *lines])
 
 
 def _environment_name(location: str) -> str:
-    # pydantic names a default that a validator refuses by its field.
+    # For a refused default, pydantic gives the field name instead of the alias.
     field = Settings.model_fields.get(location)
     return location if field is None else str(field.validation_alias or field.alias)

@@ -1,1 +1,1 @@
-"""What the engine is about: documents, their versions, the rows they become, and what can go wrong."""
+"""The model of the engine: documents, their versions, their rows, and errors."""

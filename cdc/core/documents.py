@@ -1,4 +1,4 @@
-"""Documents of the source: which one, in which version, and what is known of it."""
+"""Documents of the source: identity, version and body."""
 
 import hashlib
 import json
@@ -11,15 +11,15 @@ from cdc.core.frozen import frozen
 
 JsonObject = dict[str, Any]
 
-# Cosmos keeps numbers as IEEE doubles: beyond this a whole number has no exact neighbour.
+# Cosmos stores numbers as IEEE doubles: above this limit, not every whole number is exact.
 _LARGEST_EXACT_INTEGER = 2**53
 
-# Made once: json.dumps makes an encoder for every call.
+# Built once: json.dumps builds a new encoder for every call.
 _encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode
 
 
 def canonical_json(value: object) -> str:
-    """Write `value` as the one ASCII text that stands for it; 1.0 is 1, as in a Cosmos key."""
+    """Write a JSON value as its one canonical ASCII text; 1.0 becomes 1, as in a Cosmos key."""
     return encode_basestring_ascii(value) if isinstance(value, str) else _encode(_canonical(value))
 
 
@@ -35,9 +35,9 @@ def _canonical(value: object) -> object:
 
 @frozen
 class Identity:
-    """Which document: its container, partition key and id.
+    """Identifies a document by container, partition key and id.
 
-    Partition key and id are canonical JSON texts, so that every identity Cosmos accepts can be stored and compared.
+    Partition key and id are canonical JSON texts: every identity that Cosmos accepts can be stored and compared.
     """
 
     container: str
@@ -59,7 +59,7 @@ class Identity:
 
 @frozen
 class Version:
-    """Which state of a document: `ts` in whole seconds, `lsn` where the change feed told it, `etag`."""
+    """A version of a document: `ts` in whole seconds, `lsn` if the change feed gave it, `etag`."""
 
     ts: int
     lsn: int | None
@@ -70,8 +70,8 @@ class Version:
 class Change:
     """One version of a document; a delete has no body.
 
-    `absence` marks a delete that was not delivered: the source answered that the document is gone; `ts` is its time.
-    `follows` is the lsn of the document's version before this one, where the feed tells it: 0 where there was none.
+    `absence` marks a delete that no feed delivered: the source answered that the document is gone, at its time `ts`.
+    `follows` is the lsn of the document's previous version, if the feed gives it; 0 if there was no previous version.
     """
 
     identity: Identity
@@ -86,7 +86,7 @@ class Change:
 
 
 class State(StrEnum):
-    """What the ledger says of a document."""
+    """The state of a document in the ledger."""
 
     APPLIED = "applied"
     PARKED = "parked"
@@ -95,7 +95,7 @@ class State(StrEnum):
 
 @frozen
 class Held:
-    """What the ledger holds of a document."""
+    """The ledger's entry for a document."""
 
     version: Version
     state: State
@@ -104,7 +104,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The source's answer: a document or none, and the server's time of the answer in seconds."""
+    """The source's answer: the document or None, and the server's time in seconds."""
 
     body: JsonObject | None
     ts: int

@@ -1,4 +1,4 @@
-"""What orchestrations use of Durable Functions, which the engine does not import."""
+"""The interface of Durable Functions that orchestrations use; the engine does not import the library."""
 
 from collections.abc import Generator, Sequence
 from datetime import datetime
@@ -10,15 +10,15 @@ _ENDED = ("Completed", "Failed", "Terminated", "Canceled", None)
 
 
 class Context(Protocol):
-    """What an orchestration is given; whatever it schedules is done when it is yielded."""
+    """The context of an orchestration; a scheduled task runs when the orchestration yields it."""
 
     @property
     def current_utc_datetime(self) -> datetime:
-        """Return the time, the same in every replay."""
+        """Return the current time; every replay gets the same value."""
         ...
 
     def get_input(self) -> Any:
-        """Return what the orchestration was started with."""
+        """Return the input of the orchestration."""
         ...
 
     def call_activity(self, name: str, input_: Any) -> Any:
@@ -34,23 +34,23 @@ class Context(Protocol):
         ...
 
     def task_all(self, activities: Sequence[Any]) -> Any:
-        """Wait for all of these."""
+        """Wait for all of these tasks."""
         ...
 
     def continue_as_new(self, input_: Any) -> Any:
-        """Begin anew, with an empty history."""
+        """Restart the orchestration with an empty history."""
         ...
 
     def set_custom_status(self, status: Any) -> None:
-        """Show how far it is."""
+        """Show the progress."""
         ...
 
 
 class Client(Protocol):
-    """What starts orchestrations."""
+    """Starts orchestrations."""
 
     async def get_status(self, instance_id: str) -> Any:
-        """Return how an orchestration is."""
+        """Return the status of an orchestration."""
         ...
 
     async def start_new(self, orchestration_function_name: str, instance_id: str, client_input: Any) -> str:
@@ -59,6 +59,6 @@ class Client(Protocol):
 
 
 async def is_over(client: Client, instance_id: str) -> bool:
-    """Tell whether an orchestration has ended, or is not there: then it has no status."""
+    """Return whether an orchestration has ended or does not exist; one that does not exist has no status."""
     status = (await client.get_status(instance_id)).runtime_status
     return getattr(status, "value", status) in _ENDED

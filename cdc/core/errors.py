@@ -1,15 +1,15 @@
 """Errors, grouped by what to do next.
 
 CdcError
-├── TransientError    the whole batch is tried again
-├── DocumentError     one document's content; it is parked, the others go on
-├── UnreadyError      what must be so before changes can be applied is not so
-├── FatalError        nothing goes on until somebody mends what the sentence names
+├── TransientError    retry the whole batch
+├── DocumentError     park this one document, continue with the others
+├── UnreadyError      fix the failed checks before changes can be applied
+├── FatalError        stop until a person fixes what the message names
 │   ├── RetentionError
 │   └── SettingsError
-└── RequestError      what was asked for cannot be done, and whoever asked is told why
-    ├── UnknownError  it names something that is not there
-    └── ConflictError it stands against what runs already
+└── RequestError      refuse the request and tell the caller why
+    ├── UnknownError  the request names something that does not exist
+    └── ConflictError the request conflicts with something that is already running
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,13 +18,13 @@ from enum import StrEnum
 
 
 class CdcError(Exception):
-    """Anything that the engine raises on purpose."""
+    """Base of all errors that the engine raises on purpose."""
 
 
 class TransientError(CdcError):
-    """A failure that time mends: connection lost, deadlock, throttling.
+    """A failure that a later retry can solve: connection lost, deadlock, throttling.
 
-    `detail` may name hosts and roles: it is for the terminal of whoever holds the settings, not for logs and answers.
+    `detail` may name hosts and roles: show it on the operator's terminal, never in logs or HTTP responses.
     """
 
     def __init__(self, message: str, detail: str = "") -> None:
@@ -33,11 +33,11 @@ class TransientError(CdcError):
 
 
 class FatalError(CdcError):
-    """A failure that only a person mends; the message is one sentence that says how."""
+    """A failure that only a person can fix; the message says how in one sentence."""
 
 
 class UnreadyError(CdcError):
-    """Checks that fail; `fields` has each by its name, with what to do about it."""
+    """Failed checks; `fields` has the name of each check and what to do about it."""
 
     def __init__(self, message: str, fields: Sequence[tuple[str, str]]) -> None:
         super().__init__(message)
@@ -45,15 +45,15 @@ class UnreadyError(CdcError):
 
 
 class RetentionError(FatalError):
-    """A position in a change feed that is older than what the feed keeps."""
+    """A position in a change feed that is older than the feed's retention."""
 
 
 class SettingsError(FatalError):
-    """Settings that are missing or wrong, all of them in one message."""
+    """Missing or wrong settings, all of them in one message."""
 
 
 class RequestError(CdcError):
-    """A request that cannot be granted; `fields` are its wrong fields, each with what is wrong."""
+    """A refused request; `fields` has each wrong field and what is wrong with it."""
 
     def __init__(self, message: str, fields: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__(message)
@@ -61,16 +61,16 @@ class RequestError(CdcError):
 
 
 class UnknownError(RequestError):
-    """A request for something that is not there."""
+    """A request for something that does not exist."""
 
     @classmethod
     def of_container(cls, replicated: Iterable[str]) -> "UnknownError":
-        """Refuse a container that is none of those."""
+        """Refuse a container that is not in this list."""
         return cls(f"This container is not replicated: name one of {', '.join(replicated)}.")
 
 
 class ConflictError(RequestError):
-    """A request that stands against what runs already."""
+    """A request that conflicts with something that is already running."""
 
 
 class ProblemKind(StrEnum):
@@ -85,7 +85,7 @@ class ProblemKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A row that another document holds or has yet to bring: its table, and its key as the ledger writes row keys."""
+    """A row that another document holds or must still bring: its table, and its row key."""
 
     table: str
     key: str
@@ -93,10 +93,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with a document, in words that quote none of its values.
+    """What is wrong with a document; the message quotes none of its values.
 
-    `path` is a JSON path into the document, or the name of the database constraint that refused it. `wanted` is the
-    row that must go or come before the document can be applied, where that is known.
+    `path` is a JSON path in the document, or the name of the database constraint that refused it. `wanted` is the row
+    that must be deleted or inserted before the document can be applied, if known.
     """
 
     kind: ProblemKind
@@ -106,7 +106,7 @@ class Problem:
 
 
 class DocumentError(CdcError):
-    """A failure that one document's content causes."""
+    """A failure caused by the content of one document."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(f"{problem.kind}: {problem.path}: {problem.message}")

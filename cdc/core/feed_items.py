@@ -10,12 +10,12 @@ from cdc.core.documents import Change, Identity, JsonObject, Version
 from cdc.core.errors import FatalError
 
 _UNDEFINED: JsonObject = {}
-# Hosts write the operation as a word or as its number.
+# The host sends the operation as a word or as a number.
 _DELETES = ("delete", "2")
 
 
 class FeedMode(StrEnum):
-    """What a change feed tells: the newest version of what there is, or every version and every delete."""
+    """What a change feed delivers: only the newest version of each document, or every version and every delete."""
 
     LATEST_VERSION = "latest_version"
     ALL_VERSIONS = "all_versions_and_deletes"
@@ -23,38 +23,38 @@ class FeedMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What one batch of a feed says; `nameless` counts deletes that do not tell of which document."""
+    """The changes of one delivery; `nameless` counts deletes that do not identify their document."""
 
     changes: Sequence[Change]
     nameless: int = 0
 
 
 def check_mode(mode: FeedMode, container: str, items: Sequence[JsonObject]) -> None:
-    """Raise FatalError when the host delivers another mode than the settings ask for."""
+    """Raise FatalError if the host delivers another feed mode than CHANGE_FEED_MODE."""
     for item in items:
         has_versions = isinstance(item.get("metadata"), dict) and "_etag" not in item
         if has_versions and mode is FeedMode.LATEST_VERSION:
             raise FatalError(
                 f"The trigger of {container} delivers all versions and deletes, but CHANGE_FEED_MODE is {mode}: "
-                f"set it to {FeedMode.ALL_VERSIONS}, so that the trigger and what reads it agree."
+                f"set it to {FeedMode.ALL_VERSIONS}."
             )
         if mode is FeedMode.ALL_VERSIONS and not has_versions:
             raise FatalError(
-                f"CHANGE_FEED_MODE is {mode}, but the host delivers the latest versions of {container}: it needs the "
-                "Cosmos DB extension 4.16.1 or later, in the extension bundle of host.json; until it has it, set "
+                f"CHANGE_FEED_MODE is {mode}, but the host delivers only latest versions of {container}: use an "
+                "extension bundle in host.json that has the Cosmos DB extension 4.16.1 or later, or set "
                 f"CHANGE_FEED_MODE to {FeedMode.LATEST_VERSION}."
             )
 
 
 def documents(mode: FeedMode, items: Sequence[JsonObject]) -> list[JsonObject]:
-    """Return the documents that the items of a page carry."""
+    """Return the documents in the items of a page."""
     if mode is FeedMode.LATEST_VERSION:
         return list(items)
     return [item["current"] for item in items if isinstance(item.get("current"), dict)]
 
 
 def read_delivered(mode: FeedMode, container: str, paths: Sequence[str], items: Sequence[JsonObject]) -> Delivered:
-    """Read a page in either mode; `paths` are those of the container's partition key."""
+    """Read a page in either mode; `paths` are the paths of the container's partition key."""
     if mode is FeedMode.LATEST_VERSION:
         return Delivered([read_change(container, paths, item) for item in items])
     read = [_read_version_item(container, paths, item) for item in items]
@@ -65,7 +65,7 @@ def read_delivered(mode: FeedMode, container: str, paths: Sequence[str], items: 
 def read_change(container: str, partition_key_paths: Sequence[str], document: JsonObject) -> Change:
     """Read one item of a latest-version feed.
 
-    Raises FatalError for an item without a usable id, `_ts` or `_etag`: no document, so that none can be blamed for it.
+    Raises FatalError for an item without a usable id, `_ts` or `_etag`: without these no document can be parked.
     """
     try:
         version = read_version(document)
@@ -79,12 +79,12 @@ def read_change(container: str, partition_key_paths: Sequence[str], document: Js
 
 
 def read_version(document: JsonObject) -> Version:
-    """Read a document's version; KeyError, TypeError or ValueError where it has none."""
+    """Read a document's version; raise KeyError, TypeError or ValueError if it has none."""
     return Version(int(document["_ts"]), _lsn(document, "_lsn"), str(document["_etag"]))
 
 
 def _read_version_item(container: str, paths: Sequence[str], item: JsonObject) -> Change | None:
-    """Read one item of a feed of all versions; return nothing for one that does not tell of which document it is."""
+    """Read one item of an all-versions feed; return None if it does not identify its document."""
     metadata, document = item["metadata"], item.get("current")
     try:
         lsn, follows = _lsn(metadata, "lsn"), _lsn(metadata, "previousImageLSN") or 0
@@ -111,12 +111,12 @@ def _read_delete(container: str, paths: Sequence[str], metadata: JsonObject, fol
 
 
 def _deleted_key(paths: Sequence[str], metadata: JsonObject) -> list[object] | None:
-    """Return the values of a deleted document's partition key; nothing where neither they nor the id tell them."""
+    """Return a deleted document's partition key values, or None if the item has none and the key is not /id."""
     values = metadata.get("partitionKey")
     if not isinstance(values, dict):
         return [metadata.get("id")] if list(paths) == ["/id"] else None
     by_path = {_plain(name): value for name, value in values.items()}
-    # In whatever way the names are written, all levels come in order.
+    # However the names are written, all levels come in order.
     if len(values) == len(paths) and not by_path.keys() & set(map(_plain, paths)):
         return list(values.values())
     return [by_path.get(_plain(path), _UNDEFINED) for path in paths]
@@ -127,13 +127,13 @@ def _plain(path: str) -> str:
 
 
 def _lsn(source: Mapping[str, Any], name: str) -> int | None:
-    # The service sends a number; some of its stored dumps show text.
+    # The service sends a number; some stored samples show text.
     lsn = source.get(name)
     return None if lsn is None else int(lsn)
 
 
 def partition_key(paths: Sequence[str], document: JsonObject) -> object:
-    """Return a document's partition key: a value, a list when the key is hierarchical, `{}` where it is missing."""
+    """Return a document's partition key: a value, a list if the key is hierarchical, `{}` if it is missing."""
     if len(paths) == 1:
         return _value_at(paths[0], document)
     return [_value_at(path, document) for path in paths]

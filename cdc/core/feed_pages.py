@@ -1,4 +1,4 @@
-"""Pages of a change feed, and the feed ranges that they come from."""
+"""Pages and feed ranges of a change feed."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from cdc.core.documents import JsonObject
 
 @dataclass(frozen=True, slots=True)
 class FeedRange:
-    """A part of a container: the hashes of partition keys from `min` up to, and without, `max`."""
+    """A part of a container: partition key hashes from `min` (inclusive) to `max` (exclusive)."""
 
     min: str
     max: str
@@ -15,10 +15,10 @@ class FeedRange:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer of a change feed; `continuation` is where the next one begins.
+    """One page of a change feed; `continuation` is where the next page begins.
 
-    `ended` tells that nothing is left for now; a page without documents is no such end. A range that has split answers
-    with its children, which go on where it was.
+    `ended` means that nothing is left for now; an empty page alone does not mean that. A range that has split returns
+    its children, which continue from the same position.
     """
 
     documents: tuple[JsonObject, ...]
@@ -30,7 +30,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much a container holds, what time it is there, and what it cost to ask."""
+    """A container's document count, the server's time, and the request units that the count cost."""
 
     documents: int
     ts: int

@@ -1,6 +1,6 @@
-"""Values that only type checkers keep frozen.
+"""Dataclasses that are frozen for type checkers only.
 
-Several of them are made for every document, and Python takes three times as long to make one that is frozen indeed.
+Several are created for every document, and Python takes three times as long to create one that is frozen at runtime.
 """
 
 from dataclasses import dataclass, field
@@ -11,5 +11,5 @@ _Class = TypeVar("_Class")
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def frozen(class_: type[_Class]) -> type[_Class]:
-    """Make a dataclass of which only type checkers know that it is frozen."""
+    """Make a dataclass that only type checkers treat as frozen."""
     return dataclass(slots=True, unsafe_hash=True)(class_)

@@ -1,4 +1,4 @@
-"""What mappers do: documents in, rows out."""
+"""The mapper: documents in, rows out."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ _Take = Callable[[Any], Values]
 
 
 class ObservationKind(StrEnum):
-    """What a mapper noticed in a document that it could map all the same."""
+    """What a mapper noticed in a document that it was still able to map."""
 
     UNKNOWN = "unknown"
     AMBIGUOUS = "ambiguous"
@@ -31,7 +31,7 @@ class ObservationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Something noticed at a JSON path, which has `[]` for any index and names no value."""
+    """Something noticed at a JSON path; the path has `[]` for every index and contains no values."""
 
     kind: ObservationKind
     path: str
@@ -39,7 +39,7 @@ class Observation:
 
 @frozen
 class Rows:
-    """The rows of one document by column: at most one root, child rows by table name, and what was noticed in it."""
+    """The rows of one document by column: at most one root row, child rows by table name, and observations."""
 
     root: Row | None = None
     children: Mapping[str, Sequence[Row]] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Rows:
 
 @frozen
 class Tuples:
-    """The rows of one document as they are written: values in the order of their table's columns."""
+    """The rows of one document in the form that is written: values in the order of the table's columns."""
 
     root: Values | None = None
     children: Mapping[str, Sequence[Values]] = field(default_factory=dict)
@@ -59,7 +59,7 @@ NO_ROWS = Tuples()
 
 
 def take(names: Sequence[Any]) -> Callable[[Any], Values]:
-    """Return what takes these items, as a tuple also where there is only one."""
+    """Return a function that takes these items from a row, always as a tuple, even for one item."""
     if len(names) == 1:
         return lambda row: (row[names[0]],)
     return itemgetter(*names)
@@ -67,7 +67,7 @@ def take(names: Sequence[Any]) -> Callable[[Any], Values]:
 
 @frozen
 class Read(Generic[Document]):
-    """What a reader made of a document: none where it has no rows, and what was noticed in it."""
+    """The result of a reader: the document, or None if it has no rows, and the observations."""
 
     document: Document | None
     observations: tuple[Observation, ...] = ()
@@ -77,7 +77,7 @@ class Reader(Protocol[Document]):
     """Validates the documents of one container."""
 
     def read(self, body: JsonObject) -> Read[Document]:
-        """Return a document as its model; whatever is raised parks it."""
+        """Return the document as its model; any exception parks the document."""
         ...
 
 
@@ -85,14 +85,14 @@ class Reader(Protocol[Document]):
 class Mapper(Generic[Document]):
     """Says how the documents of one container become rows.
 
-    `tables` begins with the root; a child table's primary key begins with the root's. `rows` is pure.
+    The first of `tables` is the root; a child table's primary key begins with the root's. `rows` is pure.
     """
 
     container: str
     reader: Reader[Document]
     tables: tuple[Table, ...]
     rows: Callable[[Document], Rows]
-    # By table name: what takes a row's values, and how many; and what joins a child row and the root.
+    # By table name: a function that takes a row's values, and their number; and the join keys of child and root.
     _columns: Mapping[str, tuple[_Take, int]] = field(init=False, repr=False)
     _joins: Mapping[str, tuple[_Take, _Take]] = field(init=False, repr=False)
 
@@ -103,7 +103,7 @@ class Mapper(Generic[Document]):
         self._joins = {child.name: (itemgetter(*_key(child)[: len(key)]), itemgetter(*key)) for child in children}
 
     def map(self, body: JsonObject) -> Tuples:
-        """Read a document and return its rows; refuse rows that do not fit the tables."""
+        """Map a document to its rows; raise DocumentError if the rows do not fit the tables."""
         read = self.reader.read(body)
         if read.document is None:
             return Tuples(observations=read.observations) if read.observations else NO_ROWS

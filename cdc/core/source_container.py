@@ -1,4 +1,4 @@
-"""Which source container the rows come from."""
+"""The source container that rows come from."""
 
 import base64
 import binascii
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from cdc.core.documents import JsonObject
 
-# A document's resource id begins with its database's and its container's, of four bytes each.
+# A document's resource id begins with its database's and its container's id, four bytes each.
 _CONTAINER_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class SourceContainer:
-    """A source container: its account, its resource id, which only this life of it has, and its partition key."""
+    """A source container: account, resource id, which changes when it is created again, and partition key paths."""
 
     container: str
     account: str
@@ -21,7 +21,7 @@ class SourceContainer:
     partition_key_paths: tuple[str, ...]
 
     def has(self, documents: Iterable[JsonObject]) -> bool:
-        """Tell whether these documents are of this container; one that does not tell is believed."""
+        """Return whether these documents belong to this container; a document without a resource id is accepted."""
         return {_container_rid(document.get("_rid")) for document in documents} <= {_bytes(self.rid), None}
 
 
@@ -32,7 +32,7 @@ def _container_rid(rid: object) -> bytes | None:
 
 def _bytes(rid: str) -> bytes | None:
     try:
-        # Resource ids are base64 with a character that may stand in a path.
+        # Resource ids are base64 with - instead of /.
         return base64.b64decode(rid.replace("-", "/"), validate=True)
     except binascii.Error:
         return None

@@ -1,4 +1,4 @@
-"""What a transaction is to do with each change, and what became of a batch."""
+"""What a transaction does with each change, and the outcome of a batch."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from cdc.core.mapping import NO_ROWS, Mapper, Tuples
 
 @frozen
 class Write:
-    """What a transaction is to do with one change: write its rows, or note its problem.
+    """What a transaction does with one change: write its rows, or park it with its problem.
 
-    `gap` tells that a version between the held one and this one was never delivered.
+    `gap` means that a version between the held one and this one was never delivered.
     """
 
     change: Change
@@ -26,17 +26,17 @@ class Write:
 
     @classmethod
     def read_again(cls, change: Change) -> "Write":
-        """Plan to read a document again, because its versions cannot be ordered."""
+        """Plan to read a document again because its versions cannot be ordered."""
         return cls(change, problem=Problem(ProblemKind.UNDECIDED, "_ts", "versions that cannot be ordered"))
 
     @property
     def undecided(self) -> bool:
-        """Tell whether the ledger stays as it is until the document has been read again."""
+        """Return whether the ledger stays unchanged until the document is read again."""
         return self.problem is not None and self.problem.kind is ProblemKind.UNDECIDED
 
     @property
     def state(self) -> State:
-        """Return the state that the ledger will hold."""
+        """Return the state that the ledger gets."""
         if self.problem is not None:
             return State.PARKED
         return State.DELETED if self.change.body is None else State.APPLIED
@@ -44,10 +44,10 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a batch, in documents: every one that came in is counted exactly once.
+    """The outcome of a batch in documents: every delivered document is counted exactly once.
 
-    `stale` are those that were older than what is held, or applied already; `problems` is why the others were parked.
-    `gaps` counts once more those that do not follow the version that was held.
+    `stale` counts versions that are older than the held one or already applied; `problems` has one problem for each
+    parked document. `gaps` counts again the documents that do not follow the held version.
     """
 
     applied: int = 0
@@ -73,19 +73,19 @@ class Outcome:
         )
 
 
-# What else the transaction that ends a batch is to do: it gets the connection, and what became of the batch.
+# Extra work in the transaction that ends a batch; it gets the connection and the outcome of the batch.
 Also = Callable[[Any, Outcome], None]
 
 
 def map_change(mapper: Mapper[Any], change: Change) -> Write:
-    """Plan a change's rows; whatever its mapper raises parks the document."""
+    """Map a change to a write; any exception of the mapper parks the document."""
     if change.body is None:
         return Write(change)
     try:
         return Write(change, rows=mapper.map(change.body))
     except MemoryError:
-        raise  # the worker's trouble, not the document's
-    except Exception as error:  # noqa: BLE001 - any failure of a mapper is its document's: the neighbours go on
+        raise  # a problem of the worker, not of the document
+    except Exception as error:  # noqa: BLE001 - any failure of a mapper parks its document only
         return Write(change, problem=_problem(error))
 
 
@@ -93,7 +93,7 @@ def _problem(error: Exception) -> Problem:
     if isinstance(error, DocumentError):
         return error.problem
     if isinstance(error, ValidationError):
-        # pydantic's messages name what was expected; the input, which may be personal, is left out.
+        # pydantic's messages say what was expected; the input is left out because it may be personal data.
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         return Problem(ProblemKind.MAPPING, _json_path(first["loc"]), first["msg"].removeprefix("Value error, "))
     return Problem(ProblemKind.MAPPING, "$", f"the mapper raised {type(error).__name__}")

@@ -1,1 +1,1 @@
-"""The source: a Cosmos DB account, its change feeds and the leases of the trigger."""
+"""The source: the Cosmos DB account, its change feeds, and the trigger's leases."""

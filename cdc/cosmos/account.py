@@ -1,4 +1,4 @@
-"""Cosmos DB, as far as the engine asks it anything itself."""
+"""The engine's own requests to Cosmos DB."""
 
 import json
 import logging
@@ -31,18 +31,18 @@ from cdc.cosmos.continuation import write_feed_range
 
 _IDENTITY = "COSMOS_CONNECTION__accountEndpoint, __credential and __clientId"
 _SETUP = "Run python -m cdc setup."
-_NO_SETUP = "No Entra identity may create it: az cosmosdb sql container create does, with the partition key /id."
-# Of a 404: the replica that was asked has not yet what this client has read from another one.
+_NO_SETUP = "An Entra identity cannot create it: run az cosmosdb sql container create, with the partition key /id."
+# Substatus of a 404: this replica does not yet have what the client has read from another replica.
 _SESSION_NOT_AVAILABLE = 1002
 _TRANSIENT_STATUSES = (408, 410, 429, 449, 500, 502, 503, 504)
 
 
 class MissingError(FatalError):
-    """A database or a container that is not there."""
+    """A missing database or container."""
 
 
 class CosmosAccount:
-    """The `SourceAccount` and `FeedReader` on Cosmos DB; connects on first use and remembers what cannot change."""
+    """The `SourceAccount` and `FeedReader` on Cosmos DB; connects on first use."""
 
     def __init__(self, connection: str, database: str, credential: TokenCredential | None = None) -> None:
         """Take a connection string, or the account's address and an identity's credential."""
@@ -51,7 +51,7 @@ class CosmosAccount:
         self._credential = credential
         self._connected: CosmosClient | None = None
         self._lock = RLock()
-        # Its log of requests has ids and partition keys, and a worker passes on all that is logged.
+        # The SDK logs requests with ids and partition keys, and the worker forwards every log line.
         logging.getLogger("azure.cosmos").setLevel(logging.WARNING)
 
     def _client(self) -> CosmosClient:
@@ -61,27 +61,27 @@ class CosmosAccount:
             return self._connected
 
     def read_source_container(self, container: str) -> SourceContainer:
-        """Ask which container stands behind the settings, and for the paths of its partition key."""
+        """Read the resource id and the partition key paths of a container."""
         properties = self._read_properties(self.database, container)
         account = urlsplit(self._client().client_connection.url_connection).hostname or ""
         paths = tuple(properties["partitionKey"]["paths"])
         return SourceContainer(container, account, properties["_rid"], paths)
 
     def connect(self, **options: Any) -> CosmosClient:
-        """Make another client: each thread that reads by itself needs its own."""
+        """Make another client: threads that read in parallel need one each."""
         if self._credential is None:
             return CosmosClient.from_connection_string(self._connection, connection_timeout=5, **options)
         return CosmosClient(self._connection, self._credential, connection_timeout=5, **options)
 
     def read_document(self, identity: Identity) -> Reading:
-        """Read one document as it is now; raises when the source cannot tell, never for a document that is gone."""
+        """Read the current version of a document; a missing document is an answer, not an error."""
         with self.translated_errors(f"a document of {identity.container}"), self._lock:
             proxy = self._client().get_database_client(self.database).get_container_client(identity.container)
             try:
                 # Any: the SDK declares neither the response's headers nor all forms of a partition key.
                 body: Any = proxy.read_item(json.loads(identity.id), _partition_key(identity))
             except CosmosResourceNotFoundError as error:
-                if error.sub_status:  # not the document is missing, but its container, or this session
+                if error.sub_status:  # the container or the session is missing, not the document
                     raise
                 return Reading(None, read_seconds(error.headers))
             return Reading(dict(body), read_seconds(body.get_response_headers()))
@@ -91,16 +91,16 @@ class CosmosAccount:
             account = self._client().get_database_account()
         if len(account.WritableLocations) > 1:
             raise FatalError(
-                "The Cosmos account has several write regions, whose versions cannot be ordered: use one write region."
+                "The Cosmos account has several write regions, so versions cannot be ordered: use one write region."
             )
         if (account.ConsistencyPolicy or {}).get("defaultConsistencyLevel") == "Eventual":
             raise FatalError(
-                "The Cosmos account reads at Eventual consistency, which may show a document older than it was before: "
-                "use Session consistency or a stronger one."
+                "The Cosmos account uses Eventual consistency, so a later read may return an older version: "
+                "use Session consistency or stronger."
             )
 
     def check_feed(self, container: str, mode: FeedMode) -> None:
-        """Raise FatalError when the account does not keep what the change-feed mode needs; asks for one page."""
+        """Read one page, and raise FatalError if the account does not support this change-feed mode."""
         if mode is FeedMode.LATEST_VERSION:
             return
         try:
@@ -117,7 +117,7 @@ class CosmosAccount:
             ) from error
 
     def read_leases(self, database: str, container: str, prefix: str) -> list[JsonObject]:
-        """Return the documents of the lease container whose id begins so."""
+        """Return the documents of the lease container whose id begins with this prefix."""
         with self.translated_errors(f"the lease container {container} in database {database}"), self._lock:
             proxy = self._client().get_database_client(database).get_container_client(container)
             query = "SELECT * FROM c WHERE STARTSWITH(c.id, @prefix)"
@@ -125,7 +125,7 @@ class CosmosAccount:
             return list(proxy.query_items(query, parameters=parameters, enable_cross_partition_query=True))
 
     def replace_lease(self, database: str, container: str, lease: JsonObject) -> bool:
-        """Replace a lease that nobody has written since it was read; tell whether it was."""
+        """Replace a lease and return True; return False if the lease has changed since it was read."""
         with self.translated_errors(f"the lease container {container} in database {database}"), self._lock:
             proxy = self._client().get_database_client(database).get_container_client(container)
             try:
@@ -144,20 +144,20 @@ class CosmosAccount:
         except FatalError as error:
             if not _is_bad_request(error):
                 raise
-            raise RetentionError(f"A lease of {container} is older than what its change feed keeps.") from error
+            raise RetentionError(f"A lease of {container} is older than the retention of its change feed.") from error
 
     def read_end(self, container: str, bounds: JsonObject) -> str | None:
         feed_range = write_feed_range(FeedRange(bounds["min"], bounds["max"]))
         ends: list[str | None] = []
 
-        def note(answer: Any) -> None:  # now: the SDK writes its own continuation there afterwards
+        def note(answer: Any) -> None:  # read the header now: the SDK later replaces it with its own continuation
             ends.append(answer.http_response.headers.get("etag"))
 
         with self.open_container(container) as proxy:
             options: dict[str, Any] = {"mode": "AllVersionsAndDeletes", "start_time": "Now", "raw_response_hook": note}
             next(proxy.query_items_change_feed(feed_range=feed_range, **options).by_page(), None)
             known = list(proxy.read_feed_ranges(force_refresh=True))
-        # The answer for a range that has split is that of one of its children.
+        # For a range that has split, the answer belongs to one of its children.
         return ends[-1] if feed_range in known else None
 
     def read_time(self, container: str) -> int:
@@ -165,16 +165,16 @@ class CosmosAccount:
             return read_seconds(proxy.read().get_response_headers())
 
     def check_lease_container(self, database: str, container: str) -> None:
-        """Raise FatalError when the lease container is missing or has another partition key than the trigger needs."""
+        """Raise FatalError if the lease container is missing or its partition key is not /id."""
         try:
             properties = self._read_properties(database, container)
         except MissingError as error:
             raise FatalError(f"{error} {_SETUP if self._credential is None else _NO_SETUP}") from error
         if properties["partitionKey"]["paths"] != ["/id"]:
-            raise FatalError(f"The lease container {container} must have the partition key /id: name another one.")
+            raise FatalError(f"Lease container {container} must have the partition key /id: change LEASE_CONTAINER.")
 
     def create_lease_container(self, database: str, container: str) -> None:
-        """Create the lease container, and its database, where they are missing; an identity can only check them."""
+        """Create the lease container and its database if they are missing; an Entra identity can only check them."""
         if self._credential is None:
             with translated_errors(f"the lease container {container} in database {database}"):
                 leases = self._client().create_database_if_not_exists(database)
@@ -193,11 +193,11 @@ class CosmosAccount:
             self._connected.close()
 
     def translated_errors(self, what: str) -> AbstractContextManager[None]:
-        """Translate errors; of an identity, where the account is reached by one."""
+        """Translate the SDK's errors; messages name the identity settings if the account uses an identity."""
         return translated_errors(what, by_identity=self._credential is not None)
 
     def _read_properties(self, database: str, container: str) -> JsonObject:
-        # One request at a time: the SDK keeps the last response's headers on the client, and reads them unguarded.
+        # One request at a time: the SDK keeps the headers of the last response on the client, without a lock.
         with self.translated_errors(f"the container {container} in database {database}"), self._lock:
             proxy: ContainerProxy = self._client().get_database_client(database).get_container_client(container)
             return dict(proxy.read())
@@ -211,27 +211,27 @@ def _partition_key(identity: Identity) -> Any:
 
 
 def read_seconds(headers: Mapping[str, str]) -> int:
-    """Read the server's time of an answer."""
+    """Read the server's time from the headers of an answer."""
     return int(parsedate_to_datetime(headers["Date"]).timestamp())
 
 
 @contextmanager
 def translated_errors(what: str, *, by_identity: bool = False) -> Iterator[None]:
-    """Raise what the SDK raises as what is to be done about it."""
+    """Translate the SDK's errors into the engine's errors."""
     try:
         yield
     except CosmosResourceNotFoundError as error:
         if error.sub_status == _SESSION_NOT_AVAILABLE:
-            raise TransientError(f"Cosmos has not brought {what} to all replicas yet.") from error
+            raise TransientError(f"A Cosmos replica does not have the latest state of {what} yet.") from error
         raise MissingError(f"Cosmos does not have {what}: create it, or correct the setting that names it.") from error
     except CosmosHttpResponseError as error:
         if by_identity and error.status_code == 401:
-            raise FatalError(f"Cosmos refuses the token of its identity: check {_IDENTITY}.") from error
+            raise FatalError(f"Cosmos refuses the identity's token: check {_IDENTITY}.") from error
         raise _translate(error, what) from error
     except (ServiceRequestError, ServiceResponseError) as error:
         raise TransientError(f"Cosmos did not answer for {what}: check COSMOS_CONNECTION and the network.") from error
     except ClientAuthenticationError as error:
-        raise no_token(f"Cosmos: check the identity of {_IDENTITY}", error) from None
+        raise no_token(f"Cosmos: check {_IDENTITY}", error) from None
     except AzureError as error:
         raise FatalError(f"The Cosmos SDK refuses the request for {what}: {type(error).__name__}.") from error
 
@@ -246,7 +246,7 @@ def _translate(error: CosmosHttpResponseError, what: str) -> CdcError:
     if error.status_code == 401:
         return FatalError("Cosmos refuses the key: correct AccountKey in COSMOS_CONNECTION.")
     if error.status_code == 403:
-        return FatalError(f"Cosmos forbids access to {what}: grant the identity or the key its rights.")
+        return FatalError(f"Cosmos forbids access to {what}: grant the identity or the key access to it.")
     if error.status_code in _TRANSIENT_STATUSES:
         return TransientError(f"Cosmos answered {error.status_code} for {what}.")
     return FatalError(f"Cosmos answered {error.status_code} for {what}.")

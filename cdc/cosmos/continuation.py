@@ -1,4 +1,4 @@
-"""The continuations that the SDK takes for one feed range, built from what the service calls its position: an etag."""
+"""Build the SDK's continuation for one feed range from its etag, which is the service's position in the range."""
 
 import base64
 import json
@@ -11,12 +11,12 @@ _MODES = {FeedMode.LATEST_VERSION: "LatestVersion", FeedMode.ALL_VERSIONS: "AllV
 
 
 def write_feed_range(range_: FeedRange) -> JsonObject:
-    """Return a feed range as the SDK takes it."""
+    """Return a feed range in the SDK's form."""
     return {"Range": _bounds(range_)}
 
 
 def write_continuation(rid: str, range_: FeedRange, etag: str, mode: FeedMode = FeedMode.LATEST_VERSION) -> str:
-    """Return what lets the feed of a container, by its resource id, go on after an etag."""
+    """Return the continuation from which the feed of a container, given by resource id, goes on after an etag."""
     position = {
         "v": "v2",
         "rid": rid,

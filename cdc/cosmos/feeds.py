@@ -1,7 +1,7 @@
-"""The change feeds of Cosmos DB, read page by page under continuations of our own.
+"""The change feeds of Cosmos DB, read page by page under our own continuations.
 
-The SDK's own continuations cannot be resumed where a range has split, or was not read yet. Ours is the etag of one feed
-range, from which a continuation for one request is built.
+The SDK's continuations cannot be resumed after a range has split or before it was read. Ours is the etag of one feed
+range; each request builds the SDK's continuation from it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ from cdc.core.feed_pages import FeedRange, Page, Size
 from cdc.cosmos.account import CosmosAccount, read_seconds
 from cdc.cosmos.continuation import write_continuation, write_feed_range
 
-# The SDK tries again in two layers, one within the other: what waits longer is for the caller to try again.
+# The SDK retries in two nested layers: limit it, and let the caller retry after longer waits.
 _THROTTLED_TRIES = 3
 _NOT_MODIFIED = 304
 
@@ -24,7 +24,7 @@ _NOT_MODIFIED = 304
 class CosmosFeeds:
     """The feeds of all containers; lends each of its clients to one thread at a time.
 
-    The SDK keeps the last answer on the client, so that two threads would take one's continuation for the other's.
+    The SDK keeps the last answer on the client: two threads on one client would mix up their continuations.
     """
 
     def __init__(self, cosmos: CosmosAccount) -> None:
@@ -85,16 +85,16 @@ class CosmosFeed:
         return Size(documents, answers.seconds, answers.request_units)
 
     def read(self, range_: FeedRange, continuation: str | None, size: int) -> Page:
-        """Read the page that follows a continuation of this range, or of the one that it came from by a split."""
+        """Read the page after a continuation of this range, or of the range that it was split from."""
         answers = _Answers()
         try:
             with self._cosmos.translated_errors(self._what):
                 documents = self._read(range_, continuation, size, answers)
                 children = self._children(range_)
-        except RecursionError:  # what the SDK makes of a range that stays gone
+        except RecursionError:  # the SDK recurses when a range stays gone
             self._container.read_feed_ranges(force_refresh=True)
-            raise TransientError(f"Cosmos moves the feed ranges of {self._what} about.") from None
-        if children:  # what the SDK has read may be the page of one child
+            raise TransientError(f"The feed ranges of {self._what} are moving in Cosmos.") from None
+        if children:  # the page may belong to one child only
             return Page((), continuation, ended=False, request_units=answers.request_units, children=children)
         ended = answers.status == _NOT_MODIFIED
         return Page(documents, answers.etag or continuation, ended, answers.request_units)
@@ -111,12 +111,12 @@ class CosmosFeed:
         try:
             return tuple(dict(document) for document in next(pages, ()))
         finally:
-            # It refers to itself: its page would stay in memory until the garbage collector comes by.
+            # The iterator refers to itself: its page would stay in memory until the next garbage collection.
             vars(pages).clear()
 
     def _children(self, range_: FeedRange) -> tuple[FeedRange, ...]:
-        # From the SDK's memory, which it has renewed when a range was gone. After a merge a range is a part of a
-        # physical one, and what is next to it is another's to copy.
+        # From the SDK's cache, which the SDK refreshes when a range is gone. After a merge, our range is only a part of
+        # a physical one: another cursor copies the rest.
         found = tuple(
             FeedRange(max(each.min, range_.min), min(each.max, range_.max))
             for each in self.list_ranges()
@@ -126,7 +126,7 @@ class CosmosFeed:
 
 
 class _Answers:
-    """What the answers to one call said that the SDK hides: the client remembers the last one only."""
+    """Collect headers of all answers to one call; the SDK hides them and keeps only the last answer."""
 
     def __init__(self) -> None:
         self.status = 0
@@ -135,7 +135,7 @@ class _Answers:
         self.request_units = 0.0
 
     def see(self, answer: Any) -> None:
-        """Look at one answer."""
+        """Record one answer."""
         headers: Mapping[str, str] = answer.http_response.headers
         self.status = answer.http_response.status_code
         self.etag = headers.get("etag")

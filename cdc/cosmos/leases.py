@@ -1,4 +1,4 @@
-"""The leases of the trigger: how far each range of a change feed was delivered, and from where it is at least."""
+"""The trigger's leases: how far each feed range was delivered."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from cdc.cosmos.continuation import write_continuation, write_feed_range
 
 
 class FeedReader(Protocol):
-    """Where change feeds are."""
+    """Reads change feeds."""
 
     def read_next(self, container: str, position: JsonObject) -> JsonObject | None:
-        """Return the first item of a change feed after a position, if there is one."""
+        """Return the first item of a change feed after a position, or None."""
         ...
 
     def read_time(self, container: str) -> int:
@@ -25,15 +25,15 @@ class FeedReader(Protocol):
         ...
 
     def read_end(self, container: str, bounds: JsonObject) -> str | None:
-        """Return where the feed of all versions of a feed range goes on; nothing where the range has split."""
+        """Return the current end of a feed range's all-versions feed, or None if the range has split."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Leases:
-    """Tell how far the leases of this app are, which `read` returns; `start` is where the trigger begins.
+    """The leases of this app, from `read`; `start` is where the trigger begins.
 
-    `replace` fails where a lease was written since.
+    `replace` returns False if the lease has changed since it was read.
     """
 
     read: Callable[[], Iterable[JsonObject]]
@@ -43,9 +43,9 @@ class Leases:
     start: datetime | Literal["beginning"]
 
     def read_oldest_pending(self, origin: SourceContainer) -> int | None:
-        """Return the second of the oldest change that no lease has delivered, none when all were.
+        """Return the `_ts` of the oldest change that was not delivered, or None if all changes were.
 
-        0 where nobody can tell: there are no leases, or one of them is older than what the feed keeps.
+        Returns 0 if that is unknown: there are no leases, or a lease is older than the feed's retention.
         """
         leases = self._find(origin)
         positions = [self._position(origin, lease) for lease in leases]
@@ -58,17 +58,17 @@ class Leases:
             return 0
 
     def read_lag(self, origin: SourceContainer) -> float | None:
-        """Return the age in seconds of the oldest change that was not delivered; None where nobody can tell."""
+        """Return the age in seconds of the oldest change that was not delivered, or None if that is unknown."""
         pending = self.read_oldest_pending(origin)
         if pending is None:
             return 0.0
         return self.reader.read_time(origin.container) - pending if pending else None
 
     def begin(self, origin: SourceContainer) -> bool:
-        """Let every lease of a feed of all versions go on from now at the latest; tell whether all leases do.
+        """Give every lease without a position of an all-versions feed the current one; return whether all have one.
 
-        The host writes down where a lease is only with its first change. Until then it begins anew whenever the host
-        does, and what changed meanwhile is in no feed.
+        The host saves a lease's position only with its first change. Until then each start of the host begins at that
+        moment again, and the changes in between are in no feed.
         """
         begun = [bool(lease.get("ContinuationToken")) or self._begin(origin, lease) for lease in self._find(origin)]
         return bool(begun) and all(begun)
@@ -79,19 +79,19 @@ class Leases:
         return end is not None and self.replace({**lease, "ContinuationToken": end})
 
     def _find(self, origin: SourceContainer) -> list[JsonObject]:
-        """Return the leases of a container; none before the host has noted that all of them are there."""
+        """Return the leases of a container, or [] until the host has noted that it has created all of them."""
         found = list(self.read())
         if not any(lease["id"].endswith(f"_{origin.rid}.info") for lease in found):
             return []
         return [lease for lease in found if f"_{origin.rid}.." in lease["id"]]
 
     def _position(self, origin: SourceContainer, lease: Mapping[str, Any]) -> JsonObject | None:
-        """Return where a lease is, in the SDK's own form; nothing where it is nowhere yet."""
+        """Return a lease's position in the SDK's form, or None if it has no position yet."""
         continuation, bounds = lease.get("ContinuationToken"), lease.get("FeedRange", {}).get("Range")
         if not bounds or (not continuation and self.mode is FeedMode.ALL_VERSIONS):
             return None
         range_ = FeedRange(bounds["min"], bounds["max"])
-        if not continuation:  # nothing was delivered under it yet: the trigger goes on where it begins
+        if not continuation:  # nothing was delivered under it yet: the trigger begins at its start
             start = "Beginning" if self.start == "beginning" else self.start
             return {"feed_range": write_feed_range(range_), "start_time": start}
         return {"continuation": write_continuation(origin.rid, range_, continuation, self.mode)}

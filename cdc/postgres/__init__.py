@@ -1,1 +1,1 @@
-"""The sink's server: connections, the ledger, rows, and what is known of the source containers."""
+"""PostgreSQL: connections, the ledger, rows, and the state of the source containers."""

@@ -1,4 +1,4 @@
-"""Bring rows to the server: one binary array a column."""
+"""Send rows to the server as one binary array per column."""
 
 from collections.abc import Callable, Iterable, Sequence
 from struct import Struct
@@ -15,31 +15,31 @@ from pydantic_core import to_json
 from cdc.core.errors import DocumentError, Problem, ProblemKind
 from cdc.core.mapping import Values
 
-# Names and types of columns, which come from declarations, never from input.
+# Names and types of columns; they come from declarations, never from input.
 Shape = Sequence[tuple[str, str]]
 
 
 def parameters(shape: Shape, rows: Iterable[Values]) -> list[Any]:
-    """Return the parameters that `source` needs; there must be rows."""
+    """Return the parameters that `source` needs; needs at least one row."""
     columns = zip(shape, zip(*rows, strict=True), strict=True)
     return [_array(name, type_, values) for (name, type_), values in columns]
 
 
 def source(shape: Shape) -> Composable:
-    """Return the rows that are sent as an item of a FROM clause, under the alias s."""
-    # A select list yields row by row. In FROM itself PostgreSQL would first store what comes of each array.
+    """Return a FROM item, alias s, that yields the sent rows."""
+    # In a select list, unnest yields row by row. In FROM, PostgreSQL would first materialize each array.
     arrays = [SQL("unnest(%b::{}[]) as {}").format(SQL(type_), Identifier(name)) for name, type_ in shape]
     return SQL("(select {}) as s").format(SQL(", ").join(arrays))
 
 
 class Array(bytes):
-    """A column as PostgreSQL takes it, of the type that its statement names: one dimension in binary."""
+    """A column as a one-dimensional binary array of PostgreSQL; the statement names its type."""
 
     @classmethod
     def of(cls, type_: str, values: Sequence[Any]) -> Self:
-        """Encode the values; KeyError for a type that is left to psycopg, other errors where a value has no form."""
+        """Encode the values; raise KeyError for a type that psycopg encodes, other errors for an invalid value."""
         oid, encode = _FORMS[type_]
-        # The flag says that there may be nulls.
+        # The flag 1 allows nulls.
         return cls(_HEAD.pack(1, 1, oid, len(values), 1) + encode(values))
 
 
@@ -54,7 +54,7 @@ psycopg.adapters.register_dumper(Array, _ArrayDumper)
 
 
 class _Lengths(dict[int, bytes]):
-    """Lengths in binary, or what else stands before a value of that length; most values are short."""
+    """Binary prefixes of values by length, precomputed for short values, because most are short."""
 
     def __init__(self, write: Callable[[int], bytes]) -> None:
         super().__init__((length, write(length)) for length in range(1_000))
@@ -69,7 +69,7 @@ _LENGTH = Struct("!i")
 _LENGTHS = _Lengths(_LENGTH.pack)
 _NULL = _LENGTH.pack(-1)
 _BOOLEANS = {None: _NULL, False: b"\0\0\0\1\0", True: b"\0\0\0\1\1"}
-# The version of the format stands before the text.
+# The text follows a byte with the version of the format.
 _JSON_LENGTHS = _Lengths(lambda length: _LENGTH.pack(length + 1) + b"\x01")
 
 
@@ -79,7 +79,7 @@ def _encode_texts(values: Sequence[Any]) -> bytes:
 
 def _encode_bytes(values: Sequence[Any]) -> bytes:
     if not {bytes, bytearray, NoneType}.issuperset(map(type, values)):
-        raise TypeError  # of a view, len() counts items
+        raise TypeError  # len() of a memoryview counts items, not bytes
     return b"".join([_NULL if it is None else _LENGTHS[len(it)] + it for it in values])
 
 
@@ -89,7 +89,7 @@ def _encode_json(values: Sequence[Any]) -> bytes:
 
 def _encode_booleans(values: Sequence[Any]) -> bytes:
     if not {bool, NoneType}.issuperset(map(type, values)):
-        raise TypeError  # 1 is found where True is looked for
+        raise TypeError  # 1 == True: the dictionary would accept numbers
     return b"".join([_BOOLEANS[it] for it in values])
 
 
@@ -106,7 +106,7 @@ def _numbers(format_: str) -> Callable[[Sequence[Any]], bytes]:
     return encode
 
 
-# The OIDs of the elements, and their binary forms. psycopg takes several times as long for each of them.
+# The OIDs of element types and their binary encoders. psycopg takes several times as long for each.
 _FORMS: dict[str, tuple[int, Callable[[Sequence[Any]], bytes]]] = {
     "text": (25, _encode_texts),
     "bytea": (17, _encode_bytes),
@@ -122,8 +122,8 @@ def _array(name: str, type_: str, values: Sequence[Any]) -> Array | list[Any]:
     try:
         if type_ in _FORMS:
             return Array.of(type_, values)
-        if list not in map(type, values):  # unnest would take a list's items for values of rows
+        if list not in map(type, values):  # unnest would flatten nested lists
             return list(values)
     except (TypeError, ValueError, OverflowError, StructError):
         pass
-    raise DocumentError(Problem(ProblemKind.DATA, name, "a value that PostgreSQL has no form for"))
+    raise DocumentError(Problem(ProblemKind.DATA, name, "a value that PostgreSQL cannot store"))

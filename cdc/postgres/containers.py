@@ -1,4 +1,4 @@
-"""What is known of each source container: which one was seen first, and its change feed with its mode and gaps."""
+"""The state of each source container: which one was seen first, and its feed's mode and gaps."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,51 +12,51 @@ from cdc.core.source_container import SourceContainer
 from cdc.postgres.database import Connection, Database
 from cdc.postgres.statements import statement
 
-# At some ten thousand a second this is far from what a statement may take.
+# At about ten thousand rows a second this stays far below the statement timeout.
 _FORGOTTEN_AT_ONCE = 20_000
 
 
 class SourceAccount(Protocol):
-    """The source account, which says what stands behind the settings now."""
+    """The source account of the current settings."""
 
     def check_account(self) -> None:
-        """Raise FatalError when the account cannot be replicated from."""
+        """Raise FatalError if the account cannot be replicated."""
         ...
 
     def read_source_container(self, container: str) -> SourceContainer:
-        """Ask which container this is."""
+        """Read which container this is: account, resource id and partition key."""
         ...
 
     def read_document(self, identity: Identity) -> Reading:
-        """Read one document as it is now."""
+        """Read the current version of a document."""
         ...
 
 
 class ConfirmedSource:
-    """The source, whose answers count only while its containers are the ones that were seen first."""
+    """The source, which accepts answers only from the containers that were seen first."""
 
     def __init__(
         self, account: SourceAccount, database: Database, at_first: Callable[[str], None] = lambda _: None
     ) -> None:
-        """Call `at_first` with each container when it is seen for the first time, or again as another one."""
+        """Call `at_first` with each container when this process first sees it, and when it has changed."""
         self._account = account
         self._database = database
         self._at_first = at_first
         self._known: dict[str, SourceContainer] = {}
 
     def confirm(self, container: str, documents: Sequence[JsonObject] = ()) -> SourceContainer:
-        """Return the container that these documents are of; raise FatalError when it is another one than before."""
+        """Return the container of these documents; raise FatalError if it is not the one seen first."""
         origin = self._known.get(container)
         if origin is None or not origin.has(documents):
             origin = self.confirm_now(container)
             self._at_first(container)
             self._known[container] = origin
         if not origin.has(documents):
-            raise FatalError(f"The change feed of {container} delivers documents of a container that is gone.")
+            raise FatalError(f"The change feed of {container} delivers documents of a container that no longer exists.")
         return origin
 
     def confirm_now(self, container: str) -> SourceContainer:
-        """Ask the source again which container this is."""
+        """Ask the source again which container this is, and compare it with the one seen first."""
         self._account.check_account()
         origin = self._account.read_source_container(container)
         confirm(self._database, origin)
@@ -65,7 +65,7 @@ class ConfirmedSource:
         return origin
 
     def read_document(self, identity: Identity) -> Reading:
-        """Read one document; a container that took another's place has neither its documents nor its absences."""
+        """Read one document; raise FatalError if the answer comes from another container than the one seen first."""
         reading = self._account.read_document(identity)
         if reading.body is None:
             self.confirm_now(identity.container)
@@ -75,23 +75,23 @@ class ConfirmedSource:
 
 
 def confirm(database: Database, found: SourceContainer) -> None:
-    """Remember a container when it is the first of its name; raise FatalError when another one was seen before."""
+    """Remember the first container of a name; raise FatalError if another one was seen before."""
     with database.connection() as connection:
         connection.execute(statement("see_container"), _parameters(found))
         row = connection.execute(statement("read_container"), {"container": found.container}).fetchone()
     if row is not None and row[:2] != (found.account, found.rid):
         raise FatalError(
-            f"The container {found.container} is another one than before ({found.rid} in {found.account}, not {row[1]} "
-            f"in {row[0]}): correct COSMOS_CONNECTION and COSMOS_DATABASE, or, when it takes the place of the other, "
+            f"The container {found.container} is not the one seen first ({found.rid} in {found.account}, not {row[1]} "
+            f"in {row[0]}): correct COSMOS_CONNECTION and COSMOS_DATABASE, or, if it replaces the other one, "
             f"run python -m cdc adopt {found.container}."
         )
 
 
 def adopt(database: Database, found: SourceContainer) -> bool:
-    """Let a container take the place of the one seen first; what the ledger holds stays until it is compared anew.
+    """Let a container take the place of the one seen first; the ledger stays until a reconcile compares it.
 
-    Its documents are refused until the last number of the other one is forgotten; a backfill of the other one that is
-    not over ends. Changes nothing, and returns false, where it is the one seen first.
+    Its documents are refused until all lsns of the other container are deleted; unfinished backfills of the other one
+    are cancelled. Returns False, and changes nothing, if it already is the one seen first.
     """
     if _read_seen(database, found.container) == (found.account, found.rid):
         return False
@@ -111,7 +111,7 @@ def _read_seen(database: Database, container: str) -> tuple[str, str] | None:
 
 
 def _forget_lsns(database: Database, container: str, after: bytes) -> bytes | None:
-    """Forget some numbers in a transaction of their own; return the last key, or nothing when these were the last."""
+    """Delete some lsns in one transaction; return the last key, or None if no lsns are left."""
     parameters = {"container": container, "after": after, "limit": _FORGOTTEN_AT_ONCE}
     with database.transaction() as connection:
         keys = [key for (key,) in connection.execute(statement("forget_lsns"), parameters)]
@@ -129,10 +129,10 @@ def _parameters(found: SourceContainer) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class FeedState:
-    """What is known of a container's feed; a backfill or complete reconcile that began before its moment is void.
+    """The state of a container's feed.
 
-    `mode` is the one in which it was read last, none where it never was: a feed that the settings want in another mode
-    needs both, too.
+    A backfill or complete reconcile counts only if it began after its moment. `mode` is the mode of the last read, None
+    before the first; if the settings want another mode, the feed needs both again.
     """
 
     container: str
@@ -144,32 +144,32 @@ class FeedState:
 
 
 class PostgresFeedStates:
-    """Remember it in PostgreSQL."""
+    """Keep feed states in PostgreSQL."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def note_mode(self, container: str, mode: FeedMode) -> None:
-        """Remember in which mode a feed is read, and since when."""
+        """Record the mode of a feed and since when it has this mode."""
         with self._database.connection() as connection:
             connection.execute(statement("note_feed_mode"), {"container": container, "mode": mode})
 
     def note_nameless_deletes(self, container: str, deletes: int) -> None:
-        """Remember that documents are gone of which nobody can say which: the next reconcile compares all keys."""
+        """Record deletes that do not identify their document: the next reconcile compares all keys."""
         if deletes:
             with self._database.connection() as connection:
                 parameters = {"container": container, "deletes": deletes}
                 connection.execute(statement("note_nameless_deletes"), parameters)
 
     def read(self) -> list[FeedState]:
-        """Return what is known of every feed."""
+        """Return the state of every feed."""
         with self._database.connection() as connection:
             found = connection.execute(statement("read_feeds")).fetchall()
         return [FeedState(name, None if mode is None else FeedMode(mode), *rest) for name, mode, *rest in found]
 
 
 def add_suspects(connection: Connection, container: str, changes: Sequence[Change]) -> None:
-    """Make documents suspects, and count each as a gap of its container."""
+    """Make documents suspects and count each as a gap of its container."""
     if changes:
         keys = sorted(change.key for change in changes)
         connection.execute(statement("add_suspects"), {"container": container, "keys": keys})

@@ -1,4 +1,4 @@
-"""PostgreSQL: the pool, the transaction, and what its errors mean."""
+"""PostgreSQL: connection pool, transactions, and translated errors."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -14,14 +14,14 @@ from cdc.postgres import sqlstates
 
 Connection = psycopg.Connection[TupleRow]
 
-_UNREACHABLE = "PostgreSQL cannot be reached: check that the server of POSTGRES_CONNECTION runs and lets this host in"
+_UNREACHABLE = "PostgreSQL cannot be reached: check that the server of POSTGRES_CONNECTION runs and accepts this host"
 _REFUSED = "PostgreSQL refuses the connection: check user, password or identity, and database in POSTGRES_CONNECTION"
 _POOL_TIMEOUT_SECONDS = 10.0
-# psycopg has no class of its own for it.
+# psycopg has no exception class for this error.
 _NO_DUMPER = "cannot adapt type"
 
-# A statement that waits for ever would end with the host's function timeout, and take its worker with it. Arrays have
-# no statistics: one plan for all batches, by the indices, is right for each.
+# Without timeouts, a waiting statement would last until the host's function timeout, which ends the worker. Arrays
+# have no statistics: one generic plan that uses the indexes is right for every batch.
 _SETTINGS: LiteralString = """
 select set_config('lock_timeout', '30s', %(local)s), set_config('statement_timeout', '120s', %(local)s),
        set_config('plan_cache_mode', 'force_generic_plan', %(local)s), set_config('random_page_cost', '1.1', %(local)s)
@@ -29,10 +29,10 @@ select set_config('lock_timeout', '30s', %(local)s), set_config('statement_timeo
 
 
 class Database:
-    """A bounded pool of connections that opens itself on first use and outlives an outage.
+    """A bounded connection pool that opens on first use and survives an outage.
 
-    `password` is asked for every new connection. Without `session_state` nothing outlives a transaction, as behind a
-    pooler that gives each transaction another session.
+    `password` is called for every new connection. Without `session_state` nothing may outlive a transaction, because a
+    pooler gives each transaction another session.
     """
 
     def __init__(
@@ -57,15 +57,14 @@ class Database:
             kwargs=self._options,
             configure=self._configure,
         )
-        # Its warnings repeat what libpq says of the address and what the server says of rows; every failure is reported
-        # by who asked.
+        # psycopg's warnings quote addresses and row values. The caller reports every failure.
         logging.getLogger("psycopg").setLevel(logging.ERROR)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """Lend a connection in autocommit mode; raise errors as what is to be done about them.
+        """Lend a connection in autocommit mode; raise translated errors.
 
-        Without session state it is lent inside a transaction, whatever runs in it.
+        Without session state it is always inside a transaction.
         """
         with self._lend(in_transaction=not self.session_state) as connection:
             yield connection
@@ -77,7 +76,7 @@ class Database:
             yield connection
 
     def check(self) -> None:
-        """Raise when the server cannot be reached, or its database or role refuses us."""
+        """Raise if the server cannot be reached or refuses the database or role."""
         with translated_errors(), psycopg.connect(self._conninfo, **self._options() | {"connect_timeout": 5}):
             pass
 
@@ -113,19 +112,19 @@ class Database:
 
 @contextmanager
 def pipelined(connection: Connection) -> Iterator[None]:
-    """Send statements without waiting for the answers to those before; an answer is waited for when it is read.
+    """Send statements without waiting for earlier answers; reading an answer waits for it.
 
-    The first statement that fails is what is raised, where its answer is read or the answer to a later one.
+    The error of the first failed statement is raised when its answer or a later answer is read.
     """
     with connection.pipeline() as pipeline:
         yield
-        pipeline.sync()  # leaving alone would raise the last failure, which is only that there was a first one
+        pipeline.sync()  # otherwise leaving raises the last failure, which only says that an earlier one failed
 
 
 def request_answers(connection: Connection) -> None:
-    """Have the server send what it answers so far, and not only when it is waited for."""
+    """Make the server send its answers now instead of when the client waits for them."""
     connection.pgconn.send_flush_request()
-    connection.pgconn.flush()  # the request itself would stay here until the next statement
+    connection.pgconn.flush()  # otherwise the request is sent only with the next statement
 
 
 @contextmanager
@@ -133,20 +132,20 @@ def _closed_when_read_only(connection: Connection) -> Iterator[None]:
     try:
         yield
     except psycopg.errors.ReadOnlySqlTransaction:
-        connection.close()  # after a failover it leads to the replica for as long as it lives
+        connection.close()  # after a failover this connection stays on the replica
         raise
 
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Raise what psycopg raises as what is to be done about it.
+    """Translate psycopg's errors into the engine's errors.
 
-    psycopg's own error is left behind, also as the cause: its DETAIL quotes rows, and the host logs whole tracebacks.
+    psycopg's own error is dropped, also as the cause: its DETAIL quotes rows, and the host logs whole tracebacks.
     """
     try:
         yield
     except (PoolTimeout, PoolClosed):
-        raise TransientError(f"{_UNREACHABLE}, and has connections to spare; python -m cdc check says more.") from None
+        raise TransientError(f"{_UNREACHABLE} and has free connections; run python -m cdc check for details.") from None
     except UnicodeEncodeError:
         raise DocumentError(Problem(ProblemKind.DATA, "$", "text that is not valid Unicode")) from None
     except psycopg.Error as error:
@@ -154,16 +153,16 @@ def translated_errors() -> Iterator[None]:
 
 
 def translate(error: psycopg.Error) -> CdcError:
-    """Say what is to be done about a psycopg error."""
+    """Translate a psycopg error into an engine error."""
     return _translate_client_error(error) if error.sqlstate is None else sqlstates.translate(error, error.sqlstate)
 
 
 def _translate_client_error(error: psycopg.Error) -> CdcError:
-    # No dumper for a value's type is a ProgrammingError, too, as are statements that are wrong for every document.
+    # A missing dumper for a type is also a ProgrammingError, like a statement that is wrong for every document.
     if isinstance(error, psycopg.DataError) or str(error).startswith(_NO_DUMPER):
-        return DocumentError(Problem(ProblemKind.DATA, "$", "a value that PostgreSQL has no form for"))
+        return DocumentError(Problem(ProblemKind.DATA, "$", "a value that PostgreSQL cannot store"))
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        # A refusal at the door has no SQLSTATE in libpq's answer, only the server's word for it.
+        # For a refused connection, libpq gives no SQLSTATE, only the server's text.
         refused = "FATAL:" in str(error)
         return TransientError(f"{_REFUSED if refused else _UNREACHABLE}.", detail=str(error).partition("\n")[0])
     return FatalError(f"psycopg refuses the statement: {type(error).__name__}.")

@@ -17,10 +17,10 @@ from cdc.postgres.arrays import Array, Shape
 from cdc.postgres.database import Connection
 from cdc.postgres.statements import statement
 
-# Waits for the documents that a statement recorded, each with the row key that it abandons, if any.
+# Waits for and returns the recorded documents, each with the row key that it abandons, or None.
 Winners = Callable[[], Sequence[tuple[bytes, str | None]]]
 
-# The constraint that finds two documents of one container that claim one row.
+# The constraint against two documents of one container that claim one row.
 ROW_KEY_CONSTRAINT = "document_row_key_unique"
 
 _SHAPE: Shape = (
@@ -39,15 +39,15 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=st
 
 
 def read_held(connection: Connection, keys: Sequence[bytes]) -> Callable[[], dict[bytes, Held]]:
-    """Ask what is held of these documents, without locking it.
+    """Read the ledger's entries of these documents without a lock.
 
-    Inside a pipeline the question is only sent: what is returned waits for the answer.
+    Inside a pipeline the statement is only sent: the returned function waits for the answer.
     """
     return _read(connection, statement("read_held"), keys)
 
 
 def lock(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, Held]:
-    """Return what is held of these documents, and keep others from changing it until the transaction ends."""
+    """Return the ledger's entries of these documents and lock them until the transaction ends."""
     return _read(connection, statement("lock_documents"), keys)()
 
 
@@ -67,16 +67,16 @@ def upsert(
     *,
     reapplies: bool = False,
 ) -> Winners:
-    """Record the writes whose version is newer than the held one, or that very version when it is written again.
+    """Record the writes whose version is newer than the held one; with `reapplies` also the held version itself.
 
-    Inside a pipeline the statement is only sent: what is returned waits for the answer.
+    Inside a pipeline the statement is only sent: the returned function waits for the answer.
     """
     guard = [reapplies, ABSENCE_SECONDS]
     return _write(connection, statement("upsert_documents"), container, writes, row_keys, guard)
 
 
 def replace(connection: Connection, container: str, writes: Iterable[Write], row_keys: Mapping[bytes, str]) -> Winners:
-    """Record writes of documents that are locked, whatever version they have; returns what `upsert` returns."""
+    """Record writes of locked documents, whatever their version; returns the same as `upsert`."""
     return _write(connection, statement("replace_documents"), container, writes, row_keys)
 
 
@@ -88,7 +88,7 @@ def _write(
     row_keys: Mapping[bytes, str],
     guard: Sequence[object] = (),
 ) -> Winners:
-    # In key order, the lock order of all writers: an upsert takes documents as they are sent.
+    # In key order, the lock order of all writers: an upsert locks documents in the order in which they are sent.
     documents = sorted(_values(write, row_keys.get(write.change.key)) for write in writes)
     if not documents:
         return list
@@ -118,11 +118,11 @@ def _from_source(query: LiteralString) -> bytes:
 
 
 def read_holder(connection: Connection, container: str, row_key: str) -> Identity | None:
-    """Return the document of a container that holds a row."""
+    """Return the document of a container that holds a row, or None."""
     found = connection.execute(statement("read_holder"), {"container": container, "row_key": row_key}).fetchone()
     return None if found is None else Identity(container, *found)
 
 
 def write_row_key(values: Iterable[object]) -> str:
-    """Write the values of a root row's primary key as the text that the ledger holds."""
+    """Write a root row's primary key as the ledger's row key text."""
     return f"[{','.join([encode_basestring(it) if isinstance(it, str) else _encode(it) for it in values])}]"

@@ -1,4 +1,4 @@
-"""Count what mappers noticed: properties that nobody knows, and values that a rule of ours had to choose."""
+"""Count observations of mappers: unknown properties, and values that a rule of ours chose."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -8,17 +8,17 @@ from cdc.core.writes import Write
 from cdc.postgres.database import Database
 from cdc.postgres.statements import statement
 
-# A container's paths fit a page; documents with dictionaries for objects would have any number.
+# Documents with dictionaries instead of objects would produce any number of paths.
 PATHS_AT_MOST = 500
 
 
 def collect(writes: Iterable[Write]) -> Counter[Observation]:
-    """Count the documents by what was observed in them."""
+    """Count documents by observation."""
     return Counter(each for write in writes for each in write.rows.observations)
 
 
 def count(database: Database, container: str, found: Mapping[Observation, int]) -> None:
-    """Add up the observations of documents that were applied."""
+    """Add the observations of applied documents to the stored counts."""
     if not found:
         return
     parameters = {

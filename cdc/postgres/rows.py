@@ -27,13 +27,13 @@ def primary_key(table: Table) -> list[str]:
 
 @cache
 def key_taker(table: Table) -> Callable[[Values], Values]:
-    """Return what takes the primary key's values from a row of the table."""
+    """Return a function that takes the primary key's values from a row."""
     names = table.columns.keys()
     return take([names.index(name) for name in primary_key(table)])
 
 
 def name_values(table: Table, row: Values) -> dict[str, Any]:
-    """Return a row's values by the names of the columns."""
+    """Return a row's values by column name."""
     return dict(zip(table.columns.keys(), row, strict=True))
 
 
@@ -43,7 +43,7 @@ def type_name(column: Column[Any]) -> str:
 
 
 def row_keys(mapper: Mapper[Any], writes: Mapping[bytes, Write]) -> dict[bytes, str]:
-    """Return the keys of the root rows that these writes bring, as the ledger holds them."""
+    """Return the row keys of these writes by document key."""
     take_key = key_taker(mapper.tables[0])
     return {
         key: write_row_key(take_key(write.rows.root)) for key, write in writes.items() if write.rows.root is not None
@@ -51,7 +51,7 @@ def row_keys(mapper: Mapper[Any], writes: Mapping[bytes, Write]) -> dict[bytes, 
 
 
 def write_rows(connection: Connection, mapper: Mapper[Any], writes: Sequence[Write]) -> None:
-    """Make the tables hold exactly the rows of these documents under their keys."""
+    """Make the tables hold exactly these documents' rows under their row keys."""
     root, *children = mapper.tables
     roots = [write.rows.root for write in writes if write.rows.root is not None]
     upsert(connection, root, roots)
@@ -72,7 +72,7 @@ def delete_keys(connection: Connection, tables: Sequence[Table], row_keys: Itera
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
-    """Insert rows or replace those whose values differ, in key order."""
+    """Insert rows, or update rows whose values differ, in key order."""
     if rows:
         connection.execute(_upsert_statement(table), arrays.parameters(_shape(table), rows))
 
@@ -80,7 +80,7 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Values]) -> None
 def write_children(
     connection: Connection, table: Table, root: Table, parents: Sequence[Values], rows: Sequence[Values]
 ) -> None:
-    """Make a child table hold exactly `rows` of these root rows: delete what vanished, write what differs."""
+    """Make a child table hold exactly `rows` for these root rows: delete the others, write what differs."""
     if parents:
         _delete_children(connection, table, root, map(key_taker(root), parents), map(key_taker(table), rows))
     upsert(connection, table, rows)
@@ -89,7 +89,7 @@ def write_children(
 def _delete_children(
     connection: Connection, table: Table, root: Table, parents: Iterable[Values], kept: Iterable[Values]
 ) -> None:
-    """Delete the child rows of these parents but those with these keys."""
+    """Delete the child rows of these parents, except the rows with the kept keys."""
     width = len(primary_key(root))
     parameters = arrays.parameters(_key_shape(table, width), parents)
     keys = list(kept)
@@ -125,10 +125,10 @@ def _same(left: str, right: str, pairs: Iterable[tuple[str, str]]) -> Composed:
 
 @cache
 def _upsert_statement(table: Table) -> bytes:
-    """Build the upsert that leaves a row untouched where no value differs."""
+    """Build an upsert that does not touch a row if no value differs."""
     names = [column.name for column in table.columns]
     key = primary_key(table)
-    # Comparing ends at the first value that differs: JSON, which takes longest, comes last.
+    # The comparison stops at the first difference: JSON is slowest and comes last.
     columns = sorted(table.columns, key=lambda column: type_name(column) == "jsonb")
     others = [column.name for column in columns if column.name not in key]
     insert = SQL("insert into {} as t ({}) select * from {} order by {} on conflict ({}) do ").format(
@@ -159,10 +159,10 @@ def _delete_statement(table: Table) -> bytes:
 
 @cache
 def _delete_children_statement(table: Table, width: int, some_stay: bool) -> bytes:
-    """Build the delete of all rows that have one of some parents, or of those that have none of some keys as well.
+    """Build the delete of all child rows of some parents, except rows with the kept keys if `some_stay`.
 
-    It probes the primary key for each parent, and then for each key, whose number PostgreSQL cannot know beforehand:
-    joined as they are, or without OFFSET, a table that lacks statistics would be read whole.
+    It probes the primary key for each parent and then for each found key. PostgreSQL cannot know their number: with a
+    plain join, or without OFFSET, it would read the whole table if that has no statistics.
     """
     names = primary_key(table)
     others = SQL("({}) not in (select * from {})").format(

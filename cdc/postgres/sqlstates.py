@@ -1,4 +1,4 @@
-"""What every SQLSTATE means: to be tried again, one document's content, or for a person to mend."""
+"""What each SQLSTATE means: retry, park one document, or stop until a person fixes it."""
 
 import psycopg
 
@@ -7,32 +7,32 @@ from cdc.core.errors import CdcError, DocumentError, FatalError, Problem, Proble
 _Verdict = type[TransientError] | type[FatalError] | ProblemKind
 _DATA, _CONFLICT, _PARENT = ProblemKind.DATA, ProblemKind.CONFLICT, ProblemKind.MISSING_PARENT
 
-# By whole code, else by class. What is not here is fatal, also the codes of later versions: no document is blamed.
+# By whole code, else by class. All other codes are fatal, also codes of later versions: no document is parked.
 _VERDICTS: dict[str, _Verdict] = {
-    "08": TransientError,  # connections; poolers use it for their own troubles too
-    "21000": _DATA,  # an upsert meets one row twice: two documents claim it, or one repeats it; bisecting tells which
+    "08": TransientError,  # connections; poolers use it for their own errors too
+    "21000": _DATA,  # an upsert meets one row twice: two documents claim it, or one repeats it; halving finds which
     "22": _DATA,
-    "23000": _DATA,  # a trigger's own word for a broken rule
-    "23001": _PARENT,  # a row that others refer to cannot go yet
+    "23000": _DATA,  # raised by a trigger for a broken rule
+    "23001": _PARENT,  # other rows still refer to this row
     "23502": _DATA,
     "23503": _PARENT,
     "23505": _CONFLICT,
     "23514": _DATA,
     "23P01": _CONFLICT,
-    "25006": TransientError,  # read-only: a replica, until the failover is over
-    "25P03": TransientError,  # idle in a transaction for too long: this worker was starved
+    "25006": TransientError,  # read-only: a replica, until the failover ends
+    "25P03": TransientError,  # idle in a transaction for too long: this worker had no CPU time
     "25P04": TransientError,  # a transaction for too long
-    "40": TransientError,  # 40003 too: whether it was committed is not known, and a replay changes nothing
-    "40002": _DATA,  # a rule broken at the commit is broken again next time
-    "42846": _DATA,  # a value of another type than its column's: only there do statements of ours cast
+    "40": TransientError,  # also 40003: unknown whether it was committed, and writing again changes nothing
+    "40002": _DATA,  # a rule broken at commit is broken again at a retry
+    "42846": _DATA,  # a value does not fit its column's type: our statements cast only there
     "44000": _DATA,  # a view's check option
     "53": TransientError,
-    "53400": FatalError,  # a limit of the server's configuration
+    "53400": FatalError,  # a limit in the server's configuration
     "54000": _DATA,  # a value too long for its index
     "54001": _DATA,  # a value nested too deeply
     "55006": TransientError,
     "55P03": TransientError,  # lock_timeout
-    "57": TransientError,  # 57014 too: statement_timeout, or an operator
+    "57": TransientError,  # also 57014: statement_timeout or an operator
     "57P04": FatalError,  # the database was dropped
     "58000": TransientError,
     "58030": TransientError,
@@ -40,7 +40,7 @@ _VERDICTS: dict[str, _Verdict] = {
     "P0": _DATA,  # a trigger of the application's table refuses the row
 }
 
-_POOLER = "where a transaction-mode pooler stands before the server, set POSTGRES_POOLER=transaction"
+_POOLER = "if a transaction-mode pooler is in front of the server, set POSTGRES_POOLER=transaction"
 _HINTS = {
     "26000": _POOLER,
     "42501": "grant the role of POSTGRES_CONNECTION its rights on schema cdc and on the mapped tables: sql/roles.sql",
@@ -49,12 +49,12 @@ _HINTS = {
     "42P05": _POOLER,
     "53400": "raise the limit that the server's log names",
 }
-# Their messages name tables, columns and roles; they hold no row contents.
+# Messages of these classes name tables, columns and roles, never row values.
 _NAMING = ("28", "3D", "3F", "42")
 
 
 def translate(error: psycopg.Error, state: str) -> CdcError:
-    """Say what is to be done about an error with this SQLSTATE; nothing of a row is in what is said."""
+    """Translate an error with this SQLSTATE into an engine error that quotes no row values."""
     verdict = _VERDICTS.get(state) or _VERDICTS.get(state[:2], FatalError)
     name = type(error).__name__
     if isinstance(verdict, ProblemKind):
@@ -67,7 +67,7 @@ def translate(error: psycopg.Error, state: str) -> CdcError:
 
 
 def _own_words(error: psycopg.Error, state: str) -> str | None:
-    # A trigger may raise any SQLSTATE, with any value in its words.
+    # A trigger may raise any SQLSTATE, and its message may quote values.
     if state.startswith(_NAMING) and error.diag.source_function != "exec_stmt_raise":
         return error.diag.message_primary
     return None

@@ -1,1 +1,1 @@
-"""Documents that are read again: dead letters, and the answers of the source."""
+"""Dead letters, and reading documents again."""

@@ -1,4 +1,4 @@
-"""Find the row that a refused document waits for: the one it conflicts with, or the parent that is not there."""
+"""Find the row that a refused document waits for: a conflicting row or a missing parent."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,12 +15,12 @@ from cdc.postgres.database import Connection, Database
 from cdc.postgres.ledger import ROW_KEY_CONSTRAINT, write_row_key
 from cdc.postgres.statements import statement
 
-# An index on the rows that letters wait for takes no more.
+# The index on `wanted_key` cannot hold longer keys.
 _LONGEST_KEY = 2_000
 
 
 def explain(database: Database, mapper: Mapper[Any], write: Write, problem: Problem) -> Problem:
-    """Add the row that a document waits for to its problem, where the refused constraint tells it."""
+    """Add the row that a document waits for to its problem, if the violated constraint identifies it."""
     root = mapper.tables[0]
     if write.rows.root is None or problem.kind not in (ProblemKind.CONFLICT, ProblemKind.MISSING_PARENT):
         return problem
@@ -57,7 +57,7 @@ def _find_parent(connection: Connection, root: Table, row: Row, constraint: str)
 def _read_columns(
     connection: Connection, query: LiteralString, root: Table, row: Row, constraint: str
 ) -> tuple[str, Sequence[str]] | None:
-    """Return a constraint's table and our columns; none for a child table's, or one over expressions."""
+    """Return a constraint's table and our columns, or None for a child table's constraint or one on expressions."""
     parameters = {"constraint": constraint, "tables": [str(root)]}
     found = connection.execute(query, parameters).fetchone()
     if found is None or not set(found[1]) <= row.keys():

@@ -9,7 +9,7 @@ from cdc.core.errors import ProblemKind
 
 
 class LetterState(StrEnum):
-    """Whether a dead letter is read again by itself."""
+    """Whether a dead letter is read again automatically: only `waiting` ones are."""
 
     WAITING = "waiting"
     EXHAUSTED = "exhausted"
@@ -18,7 +18,7 @@ class LetterState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Which letter, and which state of it: answering it leaves one alone that changed meanwhile."""
+    """A letter at a revision; an answer to it is ignored if the letter has changed since."""
 
     number: int
     revision: int
@@ -26,7 +26,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A dead letter as its table has it; `identity` is for whoever has the database."""
+    """A dead letter; show `identity` only to people with access to the database."""
 
     number: int
     identity: Identity
@@ -41,7 +41,7 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which dead letters are meant: all that have what is named here."""
+    """A filter for dead letters; None matches every value."""
 
     container: str | None = None
     kind: ProblemKind | None = None

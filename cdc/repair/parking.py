@@ -1,4 +1,4 @@
-"""Dead letters: the documents that must be read again, and why."""
+"""Keep dead letters in PostgreSQL."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,33 +12,33 @@ from cdc.postgres.database import Connection, Database
 from cdc.postgres.statements import statement
 from cdc.repair.letters import Choice, Letter, LetterState, Mark
 
-# What waits for another document is read again after the back-off, twice that, four times that, and so on.
+# A document that waits for another one is read again after the back-off, twice that, four times that, and so on.
 _WAITING = [ProblemKind.CONFLICT.value, ProblemKind.MISSING_PARENT.value]
 _TRIES = 5
 _DOUBLINGS = 5
-# `_ts` has whole seconds: after so many nothing else can be written within that second; and a source whose clock is
-# ahead is not waited for longer.
+# `_ts` has whole seconds: after this time no more versions get the same `_ts`. The maximum limits the wait if the
+# source's clock is ahead.
 _UNDECIDED_SECONDS = 2
 _UNDECIDED_AT_MOST = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Turnover:
-    """The rows of a table that a transaction frees and writes, for which letters of other documents may wait."""
+    """The rows that a transaction frees and writes; letters of other documents may wait for them."""
 
     table: str
     freed: Sequence[str]
     written: Sequence[str]
 
     def parameters(self) -> dict[str, object]:
-        """Return what the statements need."""
+        """Return the parameters of the statements."""
         return {"table": self.table, "freed": Array.of("text", self.freed), "written": Array.of("text", self.written)}
 
 
 def lock(connection: Connection, changes: Sequence[Change], turnover: Turnover) -> Callable[[], set[bytes]]:
     """Lock all letters that a transaction clears, parks or wakes, in key order, and return their keys.
 
-    Inside a pipeline the statement is only sent: what is returned waits for the answer.
+    Inside a pipeline the statement is only sent: the returned function waits for the answer.
     """
     if not changes:
         return set
@@ -48,7 +48,7 @@ def lock(connection: Connection, changes: Sequence[Change], turnover: Turnover) 
 
 
 def park(connection: Connection, writes: Iterable[Write], backoff_seconds: float) -> None:
-    """Keep a letter for each write that has a problem, in key order."""
+    """Park each write that has a problem, in key order."""
     bad = sorted((write for write in writes if write.problem is not None), key=lambda write: write.change.key)
     policy = {
         "backoff_seconds": backoff_seconds,
@@ -62,7 +62,7 @@ def park(connection: Connection, writes: Iterable[Write], backoff_seconds: float
 
 
 def park_again(connection: Connection, write: Write, mark: Mark, backoff_seconds: float) -> None:
-    """Note that a document was read again and has a problem still; a letter that changed meanwhile stays as it is."""
+    """Park a document again after another read; a letter that has changed since stays unchanged."""
     policy = {"backoff_seconds": backoff_seconds, "waiting": _WAITING, "tries": _TRIES, "doublings": _DOUBLINGS}
     connection.execute(
         statement("park_again"), _letter(write) | policy | {"number": mark.number, "revision": mark.revision}
@@ -71,7 +71,7 @@ def park_again(connection: Connection, write: Write, mark: Mark, backoff_seconds
 
 def _letter(write: Write) -> dict[str, object]:
     problem = write.problem
-    assert problem is not None  # noqa: S101 - both callers let only these through
+    assert problem is not None  # noqa: S101 - both callers pass only writes with a problem
     return {
         **_document(write.change),
         "kind": problem.kind.value,
@@ -96,13 +96,13 @@ def _document(change: Change) -> dict[str, object]:
 
 
 def doubt(connection: Connection, change: Change, message: str, settle_seconds: float) -> None:
-    """Keep a letter that has the document read again after the settle time."""
+    """Keep a letter so that the document is read again after the settle time."""
     letter = _document(change) | {"message": message, "settle_seconds": settle_seconds}
     connection.execute(statement("doubt"), letter)
 
 
 def clear(connection: Connection, changes: Iterable[Change]) -> None:
-    """Remove the letters that these applied changes answer."""
+    """Remove the letters that are answered by these applied changes."""
     applied = sorted(changes, key=lambda change: change.key)
     if applied:
         parameters = {
@@ -114,35 +114,35 @@ def clear(connection: Connection, changes: Iterable[Change]) -> None:
 
 
 def answer(connection: Connection, marks: Sequence[Mark]) -> None:
-    """Remove letters whose documents were read again; one that changed meanwhile stays."""
+    """Remove letters whose documents were read again; a letter that has changed since stays."""
     if marks:
         numbers, revisions = [mark.number for mark in marks], [mark.revision for mark in marks]
         connection.execute(statement("answer_letters"), {"numbers": numbers, "revisions": revisions})
 
 
 def wake(connection: Connection, turnover: Turnover) -> None:
-    """Make the letters due that wait for one of these rows to be freed or written; they are locked."""
+    """Make due the letters that wait for these rows; `lock` must have locked them."""
     connection.execute(statement("wake_letters"), turnover.parameters())
 
 
 def claim(connection: Connection, containers: Sequence[str], limit: int, claim_seconds: float) -> list[Identity]:
-    """Take letters that are due, so that no other retry takes them for a while."""
+    """Claim due letters; no other retry takes them for `claim_seconds`."""
     parameters = {"containers": list(containers), "limit": limit, "claim_seconds": claim_seconds}
     return [Identity(*row) for row in connection.execute(statement("claim_letters"), parameters)]
 
 
 def postpone(connection: Connection, key: bytes, backoff_seconds: float) -> None:
-    """Give a claimed letter back, to be taken again later."""
+    """Return a claimed letter; it is due again after the back-off."""
     connection.execute(statement("postpone_letter"), {"key": key, "backoff_seconds": backoff_seconds})
 
 
 def release(connection: Connection, key: bytes) -> None:
-    """Give a claimed letter back at once."""
+    """Return a claimed letter; it is due at once."""
     connection.execute(statement("release_letter"), {"key": key})
 
 
 class PostgresLetters:
-    """Dead letters worked by hand, in PostgreSQL."""
+    """Dead letters for manual work: list, replay, discard."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -155,12 +155,12 @@ class PostgresLetters:
         return [_read_letter(*row) for row in found]
 
     def replay(self, choice: Choice) -> int:
-        """Make letters due, whatever they wait for, and return how many there were."""
+        """Make letters due now and return how many matched."""
         with self._database.transaction() as connection:
             return connection.execute(statement("replay_letters"), _parameters(choice)).rowcount
 
     def discard(self, number: int) -> bool:
-        """Have a letter never read again by itself; tell whether it was there and could be discarded."""
+        """Stop automatic retries of a letter; return False if it does not exist or cannot be discarded."""
         with self._database.transaction() as connection:
             return connection.execute(statement("discard_letter"), {"number": number}).rowcount == 1
 

@@ -1,4 +1,4 @@
-"""Read documents again and apply what the source says now: the answer to dead letters and to drift."""
+"""Read documents again and apply the source's current version: for dead letters and for drift."""
 
 import logging
 from collections import Counter
@@ -17,17 +17,17 @@ from cdc.repair.letters import Mark
 
 logger = logging.getLogger(__name__)
 
-# What waits longer is taken by the next run of the timer.
+# The next run of the timer takes the rest.
 _ROUNDS = 20
 _CLAIMED_AT_ONCE = 50
-# So many documents in a row that cannot be read are an outage, not their fault.
+# This many failed reads in a row are an outage, not a problem of the documents.
 _FAILURES_IN_A_ROW = 3
 
 
 class Ending(StrEnum):
-    """What became of a document that was read again.
+    """The result of reading a document again.
 
-    `doubted` waits for the settle time to be read once more; `overtaken` was changed by somebody else meanwhile.
+    `doubted`: it is read once more after the settle time. `overtaken`: another writer changed it in the meantime.
     """
 
     APPLIED = "applied"
@@ -40,24 +40,24 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EarlierReading:
-    """What the ledger held when the source answered, and with which etag that was, none for a document that is gone."""
+    """The ledger's entry and the answer's etag at an earlier read; `etag` is None if the document was gone."""
 
     held: Held | None
     etag: str | None
 
     @classmethod
     def of(cls, change: Change, held: Held | None) -> "EarlierReading":
-        """Return the answer that was read as this change."""
+        """Return the reading that produced this change."""
         return cls(held, None if change.body is None else change.version.etag)
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What was known of a document before the source was asked about it.
+    """What PostgreSQL had about a document before the source was asked.
 
-    `letter` is the one that the answer settles, where there is one that waits and is due. `settled` tells that an
-    answer which was doubted before counts when it comes again, with the same etag: the settle time is over and the
-    ledger has not changed.
+    `letter` is the due letter that the answer settles, if any; `waits` is true for any letter. `settled` means that a
+    doubted answer counts if the source repeats it with the same etag: the settle time is over and the ledger has not
+    changed.
     """
 
     held: Held | None
@@ -69,7 +69,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """A document that the source was asked for: what to write, if anything, where the ledger is still as noted."""
+    """A document that was read again, and what to write, if anything, provided the ledger is still as noted."""
 
     change: Change
     write: Write | None
@@ -77,51 +77,51 @@ class Repair:
 
 
 class DocumentSource(Protocol):
-    """Where documents come from."""
+    """Reads documents."""
 
     def read_document(self, identity: Identity) -> Reading:
-        """Read one document as it is now, from the write region."""
+        """Read the current version of a document from the write region."""
         ...
 
 
 class RereadStore(Protocol):
-    """Where rows, ledger and dead letters are, for one who reads documents again."""
+    """Rows, ledger and dead letters, as needed to read documents again."""
 
     def note(self, identities: Sequence[Identity]) -> Mapping[Identity, Note]:
-        """Return what is known of documents."""
+        """Return the notes of documents."""
         ...
 
     def repair(self, mapper: Mapper[Any], repairs: Sequence[Repair]) -> bool:
-        """Write all of them where the ledger is still as noted; raise DocumentError when one document is to blame."""
+        """Write all, or return False if the ledger has changed since; raise DocumentError if PostgreSQL refuses one."""
         ...
 
     def doubt(self, change: Change) -> None:
-        """Have a document read again after the settle time."""
+        """Schedule another read of a document after the settle time."""
         ...
 
     def find_holder(self, mapper: Mapper[Any], row: Wanted) -> Identity | None:
-        """Return the document that holds a row."""
+        """Return the document that holds a row, or None."""
         ...
 
     def claim(self, containers: Sequence[str], limit: int) -> Sequence[Identity]:
-        """Take letters that are due."""
+        """Claim due letters."""
         ...
 
     def postpone(self, identity: Identity) -> None:
-        """Give a claimed letter back, to be taken later."""
+        """Return a claimed letter; it is due again after the back-off."""
         ...
 
     def release(self, identity: Identity) -> None:
-        """Give a claimed letter back, to be taken at once."""
+        """Return a claimed letter; it is due at once."""
         ...
 
 
 def retry(
     mappers: Sequence[Mapper[Any]], source: DocumentSource, repairs: RereadStore, rounds: int = _ROUNDS
 ) -> Counter[Ending]:
-    """Read again what waits in dead letters and is due; `rounds` bounds how many letters one call takes.
+    """Read the documents of due dead letters again; `rounds` limits how many letters one call takes.
 
-    A container that cannot be read is left alone; why is raised when the others' letters have been read.
+    After several failed reads in a row a container is skipped. The first error is raised after the other containers.
     """
     by_container = {mapper.container: mapper for mapper in mappers}
     endings: Counter[Ending] = Counter()
@@ -132,7 +132,7 @@ def retry(
         for identity in due:
             container = identity.container
             if container not in by_container:
-                continue  # what is claimed of it comes again when the claim runs out
+                continue  # its claimed letters are due again when the claim expires
             try:
                 endings[_retry_document(by_container[container], identity, source, repairs)] += 1
                 failures[container] = 0
@@ -169,9 +169,9 @@ def repair_document(
     *,
     answered: EarlierReading | None = None,
 ) -> Ending:
-    """Apply what the source says of one document now, where nobody else has written it meanwhile.
+    """Apply the source's current version of a document, unless another writer has written it in the meantime.
 
-    `answered` is what the source answered first, a settle time ago or longer.
+    `answered` is the source's first answer, at least one settle time old.
     """
     planned = _plan(mapper, identity, source, repairs, answered)
     if planned is None:
@@ -190,9 +190,9 @@ def _plan(
     repairs: RereadStore,
     answered: EarlierReading | None = None,
 ) -> Repair | None:
-    """Return what to write; nothing when the answer needs a second one after the settle time.
+    """Return what to write, or None if the answer must be confirmed after the settle time.
 
-    A document that is gone, or older than what is held, may be an answer of a replica that lags.
+    A lagging replica may answer that a document is gone or older than the held version.
     """
     note = repairs.note([identity])[identity]
     change = _read_change(identity, source.read_document(identity), note.held)
@@ -214,17 +214,17 @@ def _plan(
 def _read_change(identity: Identity, reading: Reading, held: Held | None) -> Change:
     known = Version(0, None, "") if held is None else held.version
     if reading.body is None:
-        # Where the clock of answers is behind that of versions, a tombstone is at least as new as what it replaces.
+        # The answer's clock may be behind the `_ts` clock: a tombstone must be at least as new as what it replaces.
         return Change(identity, replace(known, ts=max(known.ts, reading.ts)), None, absence=True)
     version = read_version(reading.body)
-    # A document that is read by its id does not tell its lsn.
+    # A document that is read by its id has no lsn.
     return Change(identity, replace(version, lsn=known.lsn) if version.etag == known.etag else version, reading.body)
 
 
 def _repair_with_holder(
     mapper: Mapper[Any], planned: Repair, problem: Problem, source: DocumentSource, repairs: RereadStore
 ) -> Ending:
-    """Read the document that stands in the way as well, and write both at once; park the one where that fails."""
+    """Read the document that holds the wanted row too and write both together; if that fails, park the first."""
     holder = None
     if problem.kind is ProblemKind.CONFLICT and problem.wanted is not None:
         holder = repairs.find_holder(mapper, problem.wanted)
@@ -234,7 +234,7 @@ def _repair_with_holder(
             try:
                 return _ending(planned, written=repairs.repair(mapper, [other, planned]))
             except DocumentError:
-                pass  # neither of them gives way
+                pass  # both documents still claim the row
     parked = replace(planned, write=Write(planned.change, problem=problem))
     return _ending(parked, written=repairs.repair(mapper, [parked]))
 

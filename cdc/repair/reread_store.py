@@ -1,4 +1,4 @@
-"""Repairs in PostgreSQL: compare the ledger with what was noted, and set it only where it has not moved."""
+"""Repairs in PostgreSQL: write only if the ledger is still as noted."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from cdc.repair.reread import Note, Repair
 
 
 class PostgresRereadStore:
-    """Note what is held, and write what the source answered since; and the dead letters that ask for it."""
+    """The `RereadStore` in PostgreSQL."""
 
     def __init__(
         self, database: Database, *, backoff_seconds: float, settle_seconds: float, claim_seconds: float = 120
@@ -27,7 +27,7 @@ class PostgresRereadStore:
         self._settle_seconds = settle_seconds
 
     def note(self, identities: Sequence[Identity]) -> dict[Identity, Note]:
-        """Return what is known of documents, before the source is asked about them."""
+        """Return the notes of documents; call it before the source is asked."""
         by_key = {identity.key: identity for identity in identities}
         parameters = {"keys": list(by_key), "settle_seconds": self._settle_seconds}
         with self._database.connection() as connection:
@@ -36,7 +36,7 @@ class PostgresRereadStore:
             }
 
     def repair(self, mapper: Mapper[Any], repairs: Sequence[Repair]) -> bool:
-        """Write all of them in one transaction; write nothing and return False where the ledger has moved."""
+        """Write all in one transaction; write nothing and return False if the ledger has changed."""
         try:
             with self._database.transaction() as connection:
                 self._repair(connection, mapper, repairs)
@@ -52,30 +52,30 @@ class PostgresRereadStore:
         return True
 
     def doubt(self, change: Change) -> None:
-        """Have a document read again after the settle time, because the source gives an answer that needs a second."""
-        message = "the source says that it is gone, or has an older version"
+        """Schedule another read after the settle time, because the answer must be confirmed."""
+        message = "the source says that the document is gone or older: it is read again after the settle time"
         with self._database.transaction() as connection:
             parking.doubt(connection, change, message, self._settle_seconds)
 
     def find_holder(self, mapper: Mapper[Any], row: Wanted) -> Identity | None:
-        """Return the document that holds a root row of this container."""
+        """Return the document that holds a root row of this container, or None."""
         if row.table != str(mapper.tables[0]):
             return None
         with self._database.connection() as connection:
             return ledger.read_holder(connection, mapper.container, row.key)
 
     def claim(self, containers: Sequence[str], limit: int) -> list[Identity]:
-        """Take letters that are due, in a short transaction of its own."""
+        """Claim due letters, in a short separate transaction."""
         with self._database.transaction() as connection:
             return parking.claim(connection, containers, limit, self._claim_seconds)
 
     def postpone(self, identity: Identity) -> None:
-        """Give a claimed letter back, because its document could not be read."""
+        """Return a claimed letter because its document could not be read."""
         with self._database.transaction() as connection:
             parking.postpone(connection, identity.key, self._backoff_seconds)
 
     def release(self, identity: Identity) -> None:
-        """Give a claimed letter back, because somebody else has written its document meanwhile."""
+        """Return a claimed letter because another writer has changed its document."""
         with self._database.transaction() as connection:
             parking.release(connection, identity.key)
 
@@ -83,7 +83,7 @@ class PostgresRereadStore:
         freed = _write_ledger(connection, mapper, repairs)
         written = [repair.write for repair in repairs if repair.write is not None and repair.write.problem is None]
         rows.delete_keys(connection, mapper.tables, freed)
-        for write in written:  # one by one: an earlier one may free a unique value for a later one
+        for write in written:  # one by one: an earlier document may free a unique value for a later one
             write_rows(connection, mapper, [write])
         keys = row_keys(mapper, {write.change.key: write for write in written})
         turnover = parking.Turnover(str(mapper.tables[0]), freed, list(keys.values()))
@@ -103,7 +103,7 @@ class PostgresRereadStore:
 
 
 class _OvertakenError(Exception):
-    """The ledger has moved since it was noted."""
+    """The ledger has changed since it was noted."""
 
 
 def _write_ledger(connection: Connection, mapper: Mapper[Any], repairs: Sequence[Repair]) -> list[str]:
@@ -117,7 +117,7 @@ def _write_ledger(connection: Connection, mapper: Mapper[Any], repairs: Sequence
     abandoned = dict(ledger.replace(connection, mapper.container, known, keys)())
     abandoned.update(ledger.upsert(connection, mapper.container, new, keys)())
     if abandoned.keys() != writes.keys():
-        raise _OvertakenError  # one that nobody held came meanwhile
+        raise _OvertakenError  # another writer has added a document that had no entry
     return [key for key in abandoned.values() if key is not None]
 
 

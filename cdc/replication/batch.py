@@ -1,4 +1,4 @@
-"""Apply a batch of changes: collapse it, drop what is stale, map it, write it, park what cannot be written."""
+"""Apply a batch of changes: collapse, drop stale changes, map, write, and park refused documents."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,19 +14,19 @@ from cdc.replication import collector
 from cdc.replication.collapse import Heads, collapse
 from cdc.replication.gaps import chains, mark_gaps
 
-# Documents that are mapped while PostgreSQL works on those before them: pieces are smaller towards the end, because
-# nothing is left to be mapped while it works on the last one (docs/performance.md).
+# Documents in a piece; a piece is mapped while PostgreSQL works on the one before. Pieces get smaller towards the end,
+# because nothing is mapped while PostgreSQL works on the last one (docs/performance.md).
 _LEAST, _MOST = 40, 125
 
-# A document's key, and the changes of it that no other change of the batch is known to supersede; in key order.
+# Document keys with the changes that no other change of the batch supersedes, in key order.
 _Documents = Sequence[tuple[bytes, Heads]]
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some documents, in key order; `plan` says what to write of them, once it is told what the ledger holds.
+    """Some documents in key order; `plan` takes their ledger entries and returns what to write.
 
-    Of the piece's `changes`, those that `plan` does not return are stale.
+    `changes` is the number of changes; those that `plan` does not return are stale.
     """
 
     keys: Sequence[bytes]
@@ -35,25 +35,25 @@ class Piece:
 
 
 class Sink(Protocol):
-    """Where rows and the ledger are."""
+    """Writes rows and the ledger."""
 
     @property
     def reapplies(self) -> bool:
-        """Tell whether the very version that is held is written again."""
+        """Whether the version already in the ledger is written again."""
         ...
 
     def apply(self, mapper: Mapper[Any], pieces: Sequence[Piece], also: Also | None = None) -> Outcome:
-        """Write everything in one transaction, or nothing; raise DocumentError when one document is to blame.
+        """Write everything in one transaction, or nothing; raise DocumentError if PostgreSQL refuses a document.
 
-        All pieces together are in key order. A piece is mapped when it is planned: a sink may work meanwhile.
+        All pieces together are in key order. A piece is mapped when it is planned, so a sink can work in parallel.
         """
         ...
 
 
 def replicate(mapper: Mapper[Any], changes: Sequence[Change], sink: Sink, also: Also | None = None) -> Outcome:
-    """Apply a batch in any order, any number of times; raise only for a failure of the whole batch.
+    """Apply a batch; its order and repetitions do not matter. Raise only if the whole batch fails.
 
-    `also` runs in the transaction that ends the batch, even when there is nothing to write.
+    `also` runs in the transaction that ends the batch, even if there is nothing to write.
     """
     if not changes and also is None:
         return Outcome()
@@ -72,10 +72,10 @@ def replicate(mapper: Mapper[Any], changes: Sequence[Change], sink: Sink, also: 
 
 
 def _apply_whole(planner: "_Planner", documents: _Documents, sink: Sink, before: Outcome, also: Also | None) -> Outcome:
-    """Write documents in one piece, which PostgreSQL may take where it refused the pieces.
+    """Write documents in one piece: PostgreSQL may accept that after it refused several pieces.
 
-    A row that one document gives up may be taken by another; the pieces may bring the taker first.
-    `before` is what became of the rest of the batch.
+    One document may take over a row that another one abandons, and pieces may write the new holder first.
+    `before` is the outcome of the rest of the batch.
     """
     try:
         return before + sink.apply(planner.mapper, [planner.piece(documents)], _extend(also, before))
@@ -86,7 +86,7 @@ def _apply_whole(planner: "_Planner", documents: _Documents, sink: Sink, before:
 def _isolate(
     planner: "_Planner", documents: _Documents, problem: Problem, sink: Sink, before: Outcome, also: Also | None
 ) -> Outcome:
-    """Halve refused documents until the one to blame stands alone, and park it; a half that succeeds has committed."""
+    """Halve refused documents until the refused one is alone, then park it; successful halves are committed."""
     if len(documents) <= 1:
         parked = _park(planner.piece(documents), problem)
         return before + sink.apply(planner.mapper, [parked], _extend(also, before))
@@ -96,7 +96,7 @@ def _isolate(
 
 
 def _park(piece: Piece, problem: Problem) -> Piece:
-    """Have a problem noted for what would be written; what cannot be ordered any more is read again all the same."""
+    """Park what would be written with this problem; versions that cannot be ordered are still read again."""
 
     def plan(held: Mapping[bytes, Held]) -> Sequence[Write]:
         writes = piece.plan(held)
@@ -110,7 +110,7 @@ def _extend(also: Also | None, before: Outcome) -> Also | None:
 
 
 class _Planner:
-    """Plan what to write of the documents of one batch."""
+    """Plan the writes of one batch."""
 
     def __init__(self, mapper: Mapper[Any], changes: Sequence[Change], *, reapplies: bool) -> None:
         self.mapper = mapper
@@ -118,7 +118,7 @@ class _Planner:
         self._wanted = (Verdict.NEWER, Verdict.SAME) if reapplies else (Verdict.NEWER,)
 
     def cut(self, documents: _Documents) -> Sequence[Piece]:
-        """Return the documents in pieces."""
+        """Cut documents into pieces."""
         pieces, first = [], 0
         while (left := len(documents) - first) > 0:
             size = min(_MOST, max(_LEAST, left // 3))
@@ -127,7 +127,7 @@ class _Planner:
         return pieces
 
     def piece(self, documents: _Documents) -> Piece:
-        """Return the documents in one piece."""
+        """Return documents as one piece."""
         return Piece([key for key, _ in documents], _count(documents), partial(self._plan, documents))
 
     def _plan(self, documents: _Documents, held: Mapping[bytes, Held]) -> Sequence[Write]:
@@ -141,7 +141,7 @@ def _count(documents: _Documents) -> int:
 
 
 def _choose(heads: Heads, held: Held | None, wanted: Sequence[Verdict]) -> Sequence[Change | Write]:
-    """Return the change to map, or what is to be read again."""
+    """Return the change to map, or the writes that park undecided versions."""
     if len(heads) == 1:
         verdict = Verdict.NEWER if held is None else judge(heads[0], held)
         if verdict in wanted:

@@ -9,9 +9,9 @@ Heads = tuple[Change, ...]
 
 
 def collapse(changes: Iterable[Change]) -> dict[bytes, Heads]:
-    """Keep, for each document, the changes that no other change of the batch is known to supersede.
+    """Keep the newest change of each document, or all its newest changes if they cannot be ordered.
 
-    That is one change, or several that cannot be ordered. The result is in key order, the lock order of all writers.
+    The result is in key order, the lock order of all writers.
     """
     heads: dict[bytes, Heads] = {}
     for change in changes:

@@ -1,6 +1,6 @@
-"""Keep Python's cyclic garbage collector out of a batch.
+"""Pause Python's cyclic garbage collector during a batch.
 
-It would walk thousands of rows, which have no cycles (measured: docs/performance.md).
+It would scan thousands of rows that have no cycles (measured: docs/performance.md).
 """
 
 import gc
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """Pause the collector; of several batches at once, the one that switched it off switches it on again."""
+    """Pause the collector; with several batches at once, the one that disabled it enables it again."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

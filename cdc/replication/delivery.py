@@ -1,4 +1,4 @@
-"""One delivery of a change feed: from the items that the host hands over to the committed rows."""
+"""One delivery of a change feed: from the host's items to the committed rows."""
 
 import logging
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class Delivery:
-    """Read what a change feed delivers, and apply it."""
+    """Read and apply deliveries of change feeds."""
 
     def __init__(self, mode: FeedMode, source: ConfirmedSource, feed_states: PostgresFeedStates, sink: Sink) -> None:
         self._mode = mode
@@ -25,12 +25,12 @@ class Delivery:
         self._sink = sink
 
     def apply(self, mapper: Mapper[Any], items: Sequence[JsonObject]) -> Outcome:
-        """Apply one batch of a change feed; raise only when the whole batch must be delivered again."""
+        """Apply one batch of a change feed; raise only if the whole batch must be delivered again."""
         container, mode = mapper.container, self._mode
         feed_items.check_mode(mode, container, items)
         paths = self._source.confirm(container, feed_items.documents(mode, items)).partition_key_paths
         delivered = feed_items.read_delivered(mode, container, paths, items)
-        # Before they are applied: noted twice is better than not at all.
+        # Before applying: counting twice is better than not at all.
         self._feed_states.note_nameless_deletes(container, delivered.nameless)
         outcome = replicate(mapper, delivered.changes, self._sink)
         _log(container, outcome, delivered.nameless)
@@ -46,7 +46,7 @@ def _log(container: str, outcome: Outcome, nameless: int) -> None:
         logger.warning("parked a document of %s: %s at %s: %s", container, problem.kind, problem.path, problem.message)
     if outcome.gaps or nameless:
         logger.warning(
-            "the change feed of %s has gaps: %d documents changed before versions that came, "
-            "%d deletes do not say of which document; the next reconcile finds them",
+            "the change feed of %s has gaps: %d documents miss a version, "
+            "%d deletes do not identify their document; the next reconcile finds them",
             container, outcome.gaps, nameless,
         )  # fmt: skip

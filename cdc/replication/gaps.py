@@ -1,4 +1,4 @@
-"""Find what a feed of all versions should have delivered and has not: each version tells the lsn of the one before."""
+"""Find versions that an all-versions feed did not deliver: each version has the lsn of the one before."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ Chains = Mapping[bytes, _Chain]
 
 
 def chains(page: Iterable[Change]) -> Chains:
-    """Collect the versions of each document, where the feed tells which one they follow."""
+    """Collect the versions of each document that have the lsn of the version before."""
     found: dict[bytes, dict[int, Change]] = defaultdict(dict)
     for change in page:
         if change.follows is not None and change.version.lsn is not None:
@@ -22,7 +22,7 @@ def chains(page: Iterable[Change]) -> Chains:
 
 
 def mark_gaps(writes: Sequence[Write], chains: Chains, held: Mapping[bytes, Held]) -> Sequence[Write]:
-    """Mark the writes that do not follow, through the versions of their own page, what the ledger holds."""
+    """Mark the writes whose page does not lead, version by version, back to the held version."""
     if not chains:
         return writes
     return [
@@ -40,13 +40,13 @@ def _misses_one(newest: Change, chains: Chains, held: Held | None) -> bool:
     lsn = newest.version.lsn
     while lsn is not None and lsn in chain and lsn > held.version.lsn:
         before = chain[lsn].follows
-        if before == 0:  # it was created: what stood there before was deleted
+        if before == 0:  # it was created: an earlier document was deleted
             before = max((other for other in chain if held.version.lsn <= other < lsn), default=0)
             if before == 0:
                 return held.state is not State.DELETED
             if chain[before].body is not None:
                 return True
-        if before == held.version.lsn or before == lsn:  # the latter: twice in one transaction
+        if before == held.version.lsn or before == lsn:  # the latter: two versions in one transaction
             return False
         lsn = before
     return newest.follows is not None

@@ -1,4 +1,4 @@
-"""The sink: one transaction that moves the ledger, then the rows, then the dead letters."""
+"""The sink: one transaction that writes the ledger, then the rows, then the dead letters."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -19,18 +19,18 @@ from cdc.replication.batch import Piece
 class PostgresSink:
     """Apply deliveries to PostgreSQL.
 
-    The order ledger, rows, dead letters, each in key order, is the lock order of every writer; where a batch comes in
-    pieces, the ledger is one piece ahead of the rows.
+    The lock order of every writer is ledger, rows, dead letters, each in key order; if a batch has several pieces, the
+    ledger is one piece ahead of the rows.
     """
 
     def __init__(self, database: Database, backoff_seconds: float = 60, *, reapplies: bool = False) -> None:
-        """Take the store; one that `reapplies` also writes the very versions that are held."""
+        """Take the database; with `reapplies`, versions already in the ledger are written again."""
         self.reapplies = reapplies
         self._database = database
         self._backoff_seconds = backoff_seconds
 
     def apply(self, mapper: Mapper[Any], pieces: Sequence[Piece], also: Also | None = None) -> Outcome:
-        """Write everything in one transaction; what the ledger has moved past meanwhile is left out."""
+        """Write everything in one transaction; leave out changes that are stale by now."""
         batch = _Batch()
         try:
             with self._database.transaction() as connection:
@@ -48,12 +48,12 @@ class PostgresSink:
             if batch.lone is None:
                 raise
             raise DocumentError(blockers.explain(self._database, mapper, batch.lone, error.problem)) from None
-        # Not in the transaction: all writers count the same few paths, and would wait for each other.
+        # Not in the transaction: all writers count the same few paths and would wait for each other.
         observations.count(self._database, mapper.container, batch.observed)
         return outcome
 
     def _write(self, connection: Connection, mapper: Mapper[Any], pieces: Sequence[Piece], batch: "_Batch") -> None:
-        """Record each piece in the ledger, then write the rows of the piece before, whose winners are known by then."""
+        """Record each piece in the ledger, then write the rows of the piece before: its winners are known by then."""
         before: _Recorded | None = None
         for piece, writes in plan_pieces(connection, pieces):
             batch.note_plan(piece, writes, pieces)
@@ -77,7 +77,7 @@ class PostgresSink:
 
 
 def plan_pieces(connection: Connection, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, Sequence[Write]]]:
-    """Plan each piece by what the ledger holds; while the first one is mapped, the answer about the rest is made."""
+    """Plan each piece from its ledger entries; the server reads the rest while the first piece is mapped."""
     parts = [part for part in (pieces[:1], pieces[1:]) if part]
     answers = [_ask(connection, part) for part in parts]
     for part, answer in zip(parts, answers, strict=True):
@@ -88,13 +88,13 @@ def plan_pieces(connection: Connection, pieces: Sequence[Piece]) -> Iterator[tup
 
 def _ask(connection: Connection, pieces: Sequence[Piece]) -> Callable[[], Mapping[bytes, Held]]:
     answer = ledger.read_held(connection, [key for piece in pieces for key in piece.keys])
-    request_answers(connection)  # this one is not to wait for the next
+    request_answers(connection)  # this answer must not wait for the next statement
     return answer
 
 
 @dataclass(frozen=True, slots=True)
 class _Recorded:
-    """The decided writes of a piece by key, the row keys that they bring, and what waits for the ledger's winners."""
+    """The decided writes of a piece by key, their row keys, and the function that waits for the winners."""
 
     writes: Mapping[bytes, Write]
     row_keys: Mapping[bytes, str]
@@ -102,7 +102,7 @@ class _Recorded:
 
 
 def _record(connection: Connection, mapper: Mapper[Any], writes: Sequence[Write], *, reapplies: bool) -> _Recorded:
-    """Send the ledger's statement for a piece."""
+    """Send the ledger statement for a piece."""
     decided = {write.change.key: write for write in writes if not write.undecided}
     row_keys = rows.row_keys(mapper, decided)
     winners = ledger.upsert(connection, mapper.container, decided.values(), row_keys, reapplies=reapplies)
@@ -110,12 +110,12 @@ def _record(connection: Connection, mapper: Mapper[Any], writes: Sequence[Write]
 
 
 def _write_rows(connection: Connection, mapper: Mapper[Any], recorded: _Recorded, batch: "_Batch") -> None:
-    """Wait for a piece's winners, delete the rows that they abandon, and write theirs."""
+    """Wait for a piece's winners, delete the rows that they abandon, and write their rows."""
     abandoned = dict(recorded.winners())
     batch.losers += [write.change for key, write in recorded.writes.items() if key not in abandoned]
     written = batch.note_winners([write for key, write in recorded.writes.items() if key in abandoned])
     freed = [key for key in abandoned.values() if key is not None]
-    # What another document took in a piece before this one is not free any more.
+    # A row that another document took in an earlier piece is no longer free.
     rows.delete_keys(connection, mapper.tables, [key for key in freed if key not in batch.written])
     batch.freed += freed
     batch.written.update(recorded.row_keys[each.change.key] for each in written if each.change.key in recorded.row_keys)
@@ -123,7 +123,7 @@ def _write_rows(connection: Connection, mapper: Mapper[Any], recorded: _Recorded
 
 
 def _judge_losers(connection: Connection, batch: "_Batch") -> None:
-    """Judge again what lost against a version that another writer committed after our unlocked read."""
+    """Compare again the changes that lost to a version committed after our unlocked read."""
     if not batch.losers:
         return
     held = ledger.read_held(connection, [change.key for change in batch.losers])()
@@ -136,12 +136,12 @@ def _judge_losers(connection: Connection, batch: "_Batch") -> None:
 class _Batch:
     """What became of the documents of one transaction.
 
-    Rows are not kept once they are sent: freeing thousands of them at the end costs more (docs/performance.md).
+    Rows are not kept after they are sent: freeing thousands of them at the end costs more (docs/performance.md).
     """
 
     stale: int = 0
     settled: list[Change] = field(default_factory=list)
-    # What gets a dead letter.
+    # Writes that get a dead letter.
     unapplied: list[Write] = field(default_factory=list)
     losers: list[Change] = field(default_factory=list)
     gaps: list[Change] = field(default_factory=list)
@@ -149,17 +149,17 @@ class _Batch:
     # Keys of root rows.
     freed: list[str] = field(default_factory=list)
     written: set[str] = field(default_factory=set)
-    # The only document of the batch, where it has only one: what refuses it can be explained.
+    # The document, if the batch has only one: then `blockers` can explain a refusal.
     lone: Write | None = None
 
     def note_plan(self, piece: Piece, writes: Sequence[Write], pieces: Sequence[Piece]) -> None:
-        """Note what a piece leaves out, and what is read again."""
+        """Count a piece's stale changes and note its undecided writes."""
         self.stale += piece.changes - len(writes)
         self.unapplied += [write for write in writes if write.undecided]
         self.lone = writes[0] if len(writes) == len(pieces) == 1 else None
 
     def note_winners(self, winners: Sequence[Write]) -> list[Write]:
-        """Note what the ledger has taken, and return what is to be written."""
+        """Note the writes that the ledger accepted, and return those whose rows must be written."""
         self.gaps += [write.change for write in winners if write.gap]
         self.unapplied += [write for write in winners if write.problem is not None]
         written = [write for write in winners if write.problem is None]
@@ -168,7 +168,7 @@ class _Batch:
         return written
 
     def changes(self) -> list[Change]:
-        """Return everything whose letters are cleared or written."""
+        """Return the changes whose letters are cleared or written."""
         return [*self.settled, *(write.change for write in self.unapplied)]
 
     def outcome(self) -> Outcome:

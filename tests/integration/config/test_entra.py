@@ -146,7 +146,7 @@ def test_no_token_is_said_as_such(database, credential):
     """When Entra gives none, the sentence names the setting; Entra's own words are for the terminal."""
     credential.token = None
 
-    with pytest.raises(TransientError, match="check the identity of POSTGRES_IDENTITY") as refusal:
+    with pytest.raises(TransientError, match="check POSTGRES_IDENTITY") as refusal:
         database.check()
     be_refused(database)
 
@@ -271,7 +271,7 @@ def test_cosmos_is_asked_with_a_token(account, open_account):
 
 def test_cosmos_refuses_a_token(open_account):
     """The sentence blames the identity, not a key."""
-    with pytest.raises(FatalError, match="refuses the token of its identity: check COSMOS_CONNECTION__accountEndpoint"):
+    with pytest.raises(FatalError, match="refuses the identity's token: check COSMOS_CONNECTION__accountEndpoint"):
         open_account(Credential("other")).check_account()
 
 

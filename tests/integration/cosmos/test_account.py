@@ -196,7 +196,7 @@ class TestAnotherContainer:
         database.delete_container("Accounts")
         database.create_container("Accounts", PartitionKey("/id"))
 
-        with pytest.raises(FatalError, match="a container that is gone"):
+        with pytest.raises(FatalError, match="a container that no longer exists"):
             start().delivery.apply(ACCOUNTS, late)
 
     def test_only_a_replicated_container_can_be_adopted(self, start):

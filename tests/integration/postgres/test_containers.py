@@ -34,7 +34,7 @@ def test_another_container_is_refused_until_it_is_adopted(database, other):
     containers.adopt(database, other)
 
     containers.confirm(database, other)
-    with pytest.raises(FatalError, match="another one than before"):
+    with pytest.raises(FatalError, match="is not the one seen first"):
         containers.confirm(database, FIRST)
 
 

@@ -158,5 +158,5 @@ def test_the_pool_is_bounded(dsn, monkeypatch):
     database = Database(dsn, pool_size=2)
     with closing(database), database.connection(), database.connection():
         monkeypatch.setattr(database._pool, "timeout", 0.2)
-        with pytest.raises(TransientError, match="connections to spare"), database.connection():
+        with pytest.raises(TransientError, match="free connections"), database.connection():
             pass

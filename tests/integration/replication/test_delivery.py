@@ -109,7 +109,7 @@ def test_a_delete_without_an_id_requires_a_complete_reconcile(start, feeds, obse
     assert observer.ids() == ["a", "b"]
     assert feed.gaps == 1
     assert feed.complete_reconcile_since > since == feed.backfill_since
-    assert "1 deletes do not say of which document" in caplog.text
+    assert "1 deletes do not identify their document" in caplog.text
 
 
 def test_deletes_of_a_feed_take_children_along(start, observer):
@@ -156,7 +156,7 @@ def test_a_page_of_many_versions_ends_as_if_each_had_come_alone(start, observer,
 @pytest.mark.parametrize(
     ("mode", "item", "words"),
     [
-        (ALL, an_account("a") | {"_ts": TS, "_etag": "x"}, "extension bundle of host.json"),
+        (ALL, an_account("a") | {"_ts": TS, "_etag": "x"}, "extension bundle in host.json"),
         (LATEST, an_upsert("a", 1), "CHANGE_FEED_MODE is latest_version"),
     ],
 )

@@ -108,7 +108,7 @@ def test_keywords_of_npgsql_alone_are_ignored(keyword):
 @pytest.mark.parametrize(
     ("pair", "advice"),
     [
-        ("Trust Server Certificate=True", "remove it, or name your authority's file by Root Certificate"),
+        ("Trust Server Certificate=True", "remove it, or set Root Certificate to your CA's file"),
         ("TrustServerCertificate=1", "remove it"),
         ("Check Certificate Revocation=true", "sslcrl"),
         ("Integrated Security=true", "POSTGRES_IDENTITY"),
