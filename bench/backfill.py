@@ -23,7 +23,8 @@ from cdc.cosmos.account import CosmosAccount
 from cdc.cosmos.feeds import CosmosFeed, CosmosFeeds
 from cdc.operations.migrations import migrate, read_migrations
 from cdc.postgres.database import Database
-from cdc.replication.batch import Piece, replicate
+from cdc.replication.batch import replicate
+from cdc.replication.planning import Piece
 from cdc.replication.sink import PostgresSink
 from local.cosmos.auth import EMULATOR_KEY
 from local.postgres import Postgres

@@ -39,7 +39,7 @@ from cdc.reconcile.store import PostgresFindings, PostgresRotation, PostgresRuns
 from cdc.reconcile.tables_side import PostgresTablesSide
 from cdc.repair.parking import PostgresLetters
 from cdc.repair.reread import Ending, retry
-from cdc.repair.reread_store import PostgresRereadStore
+from cdc.repair.store import PostgresRereadStore
 from cdc.replication.batch import Sink
 from cdc.replication.delivery import Delivery
 from cdc.replication.sink import PostgresSink

@@ -7,7 +7,7 @@ from cdc.core.documents import Held, State, Version
 from cdc.core.errors import DocumentError, Problem, ProblemKind
 from cdc.core.mapping import Mapper
 from cdc.core.writes import Also, Outcome, Write
-from cdc.replication.batch import Piece
+from cdc.replication.planning import Piece
 
 REFUSAL = Problem(ProblemKind.DATA, "accounts_check", "PostgreSQL refuses it")
 

@@ -11,7 +11,7 @@ from cdc.core.writes import Also, Outcome, Write
 from cdc.postgres.database import Database
 from cdc.postgres.observations import PATHS_AT_MOST
 from cdc.postgres.statements import statement
-from cdc.replication.batch import Piece
+from cdc.replication.planning import Piece
 from cdc.replication.sink import plan_pieces
 
 

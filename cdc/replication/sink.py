@@ -13,7 +13,7 @@ from cdc.core.writes import Also, Outcome, Write
 from cdc.postgres import containers, ledger, observations, rows
 from cdc.postgres.database import Connection, Database, pipelined, request_answers
 from cdc.repair import blockers, parking
-from cdc.replication.batch import Piece
+from cdc.replication.planning import Piece
 
 
 class PostgresSink:

@@ -4,7 +4,7 @@ import pytest
 
 from cdc.core.source_container import SourceContainer
 from cdc.postgres.containers import PostgresFeedStates, confirm
-from cdc.replication import batch
+from cdc.replication import planning
 from cdc.replication.sink import PostgresSink
 from local.cosmos import CosmosServer
 from tests.integration.observer import Observer
@@ -14,8 +14,8 @@ from tests.integration.observer import Observer
 def way(request, monkeypatch):
     """Whether a batch is written whole, or document by document in a pipeline, however small it is."""
     size = 1 if request.param == "pieces" else 1_000_000
-    monkeypatch.setattr(batch, "_LEAST", size)
-    monkeypatch.setattr(batch, "_MOST", size)
+    monkeypatch.setattr(planning, "_LEAST", size)
+    monkeypatch.setattr(planning, "_MOST", size)
     return request.param
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from cdc.core.documents import Version
 from cdc.core.ordering import Verdict, compare
-from cdc.replication import batch as engine
+from cdc.replication import planning
 from cdc.replication.batch import replicate
 from cdc.replication.sink import PostgresSink
 from mappers.accounts import ACCOUNTS
@@ -172,8 +172,8 @@ def test_rows_that_change_hands_end_alike_whole_and_in_pieces(database, observer
     observer.connection.execute("create unique index if not exists one_email on accounts (email)")
     ends = []
     for most in (1_000_000, size):
-        monkeypatch.setattr(engine, "_LEAST", most)
-        monkeypatch.setattr(engine, "_MOST", most)
+        monkeypatch.setattr(planning, "_LEAST", most)
+        monkeypatch.setattr(planning, "_MOST", most)
         observer.empty()
         for ts, moves in enumerate(batches):
             changes = [a_move(id_, ts, move) for id_, move in moves.items()]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cdc.core.documents import Change, Identity, Reading
 from cdc.repair.reread import repair_document, retry
-from cdc.repair.reread_store import PostgresRereadStore
+from cdc.repair.store import PostgresRereadStore
 from cdc.replication.batch import replicate
 from mappers.accounts import ACCOUNTS
 from tests.builders import TS, a_change, a_version, an_account

@@ -11,7 +11,7 @@ from cdc.core.documents import Identity, Reading
 from cdc.core.errors import ConflictError, RequestError, UnknownError
 from cdc.repair.parking import PostgresLetters
 from cdc.repair.reread import Ending, retry
-from cdc.repair.reread_store import PostgresRereadStore
+from cdc.repair.store import PostgresRereadStore
 from cdc.replication.batch import replicate
 from mappers.accounts import ACCOUNTS
 from mappers.user_profiles import USER_PROFILES

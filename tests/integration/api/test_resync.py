@@ -10,7 +10,7 @@ from cdc.api.resync import Resync, ResyncRequest
 from cdc.core.documents import Identity, Reading
 from cdc.core.errors import RequestError, TransientError, UnknownError
 from cdc.core.source_container import SourceContainer
-from cdc.repair.reread_store import PostgresRereadStore
+from cdc.repair.store import PostgresRereadStore
 from cdc.replication.batch import replicate
 from mappers.accounts import ACCOUNTS
 from tests.builders import TS, a_change, a_version, an_account

@@ -9,7 +9,7 @@ from cdc.core.errors import FatalError, TransientError
 from cdc.core.writes import Outcome
 from cdc.repair import blockers
 from cdc.repair.reread import EarlierReading, Ending, repair_document, retry
-from cdc.repair.reread_store import PostgresRereadStore
+from cdc.repair.store import PostgresRereadStore
 from cdc.replication.batch import replicate
 from mappers.accounts import ACCOUNTS
 from mappers.user_profiles import USER_PROFILES

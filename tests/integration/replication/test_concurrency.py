@@ -14,7 +14,8 @@ from cdc.core.errors import TransientError
 from cdc.core.ordering import Verdict, judge
 from cdc.core.writes import Outcome, map_change
 from cdc.postgres.database import Database
-from cdc.replication.batch import Piece, replicate
+from cdc.replication.batch import replicate
+from cdc.replication.planning import Piece
 from cdc.replication.sink import PostgresSink
 from local.patience import PATIENCE_SECONDS
 from mappers.accounts import ACCOUNTS

@@ -9,7 +9,7 @@ import pytest
 from cdc.core.documents import Reading
 from cdc.postgres.database import Database
 from cdc.repair.reread import repair_document
-from cdc.repair.reread_store import PostgresRereadStore
+from cdc.repair.store import PostgresRereadStore
 from cdc.replication.batch import replicate
 from mappers.accounts import ACCOUNTS
 from tests.builders import an_upsert

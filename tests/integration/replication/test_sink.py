@@ -8,7 +8,7 @@ import pytest
 from cdc.core.errors import FatalError, ProblemKind
 from cdc.core.writes import Outcome, map_change
 from cdc.postgres import ledger, rows
-from cdc.replication import batch
+from cdc.replication import planning
 from cdc.replication import sink as sink_module
 from cdc.replication.batch import replicate
 from cdc.replication.sink import PostgresSink
@@ -490,8 +490,8 @@ def test_the_ledger_is_one_piece_ahead_of_the_rows(database, monkeypatch):
 
         return call
 
-    monkeypatch.setattr(batch, "_LEAST", 1)
-    monkeypatch.setattr(batch, "_MOST", 1)
+    monkeypatch.setattr(planning, "_LEAST", 1)
+    monkeypatch.setattr(planning, "_MOST", 1)
     for module, name in ((ledger, "upsert"), (rows, "write_rows"), (sink_module, "request_answers")):
         monkeypatch.setattr(module, name, traced(name, getattr(module, name)))
     replicate(ACCOUNTS, [a_change(id_) for id_ in ("a", "b", "c")], PostgresSink(database))
