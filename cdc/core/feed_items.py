@@ -29,8 +29,15 @@ class Delivered:
     nameless: int = 0
 
 
-def check_mode(mode: FeedMode, container: str, items: Sequence[JsonObject]) -> None:
-    """Raise FatalError if the host delivers another feed mode than CHANGE_FEED_MODE."""
+def read_documents(mode: FeedMode, container: str, items: Sequence[JsonObject]) -> list[JsonObject]:
+    """Return the documents that items carry; raise FatalError if the host delivers another mode than `mode`."""
+    _check_mode(mode, container, items)
+    if mode is FeedMode.LATEST_VERSION:
+        return list(items)
+    return [item["current"] for item in items if isinstance(item.get("current"), dict)]
+
+
+def _check_mode(mode: FeedMode, container: str, items: Sequence[JsonObject]) -> None:
     for item in items:
         has_versions = isinstance(item.get("metadata"), dict) and "_etag" not in item
         if has_versions and mode is FeedMode.LATEST_VERSION:
@@ -44,13 +51,6 @@ def check_mode(mode: FeedMode, container: str, items: Sequence[JsonObject]) -> N
                 "extension bundle in host.json that has the Cosmos DB extension 4.16.1 or later, or set "
                 f"CHANGE_FEED_MODE to {FeedMode.LATEST_VERSION}."
             )
-
-
-def documents(mode: FeedMode, items: Sequence[JsonObject]) -> list[JsonObject]:
-    """Return the documents in the items of a page."""
-    if mode is FeedMode.LATEST_VERSION:
-        return list(items)
-    return [item["current"] for item in items if isinstance(item.get("current"), dict)]
 
 
 def read_delivered(mode: FeedMode, container: str, paths: Sequence[str], items: Sequence[JsonObject]) -> Delivered:

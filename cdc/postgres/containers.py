@@ -51,8 +51,10 @@ class ConfirmedSource:
             origin = self.confirm_now(container)
             self._at_first(container)
             self._known[container] = origin
-        if not origin.has(documents):
-            raise FatalError(f"The change feed of {container} delivers documents of a container that no longer exists.")
+            if not origin.has(documents):
+                raise FatalError(
+                    f"The change feed of {container} delivers documents of a container that no longer exists."
+                )
         return origin
 
     def confirm_now(self, container: str) -> SourceContainer:

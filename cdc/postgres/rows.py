@@ -50,8 +50,11 @@ def row_keys(mapper: Mapper[Any], writes: Mapping[bytes, Write]) -> dict[bytes, 
     }
 
 
-def write_rows(connection: Connection, mapper: Mapper[Any], writes: Sequence[Write]) -> None:
-    """Make the tables hold exactly these documents' rows under their row keys."""
+def write_rows(
+    connection: Connection, mapper: Mapper[Any], writes: Sequence[Write], abandoned: Iterable[str] = ()
+) -> None:
+    """Delete all rows under abandoned row keys, then make the tables hold exactly the rows of these documents."""
+    _delete_keys(connection, mapper.tables, abandoned)
     root, *children = mapper.tables
     roots = [write.rows.root for write in writes if write.rows.root is not None]
     upsert(connection, root, roots)
@@ -60,7 +63,7 @@ def write_rows(connection: Connection, mapper: Mapper[Any], writes: Sequence[Wri
         write_children(connection, table, root, roots, child_rows)
 
 
-def delete_keys(connection: Connection, tables: Sequence[Table], row_keys: Iterable[str]) -> None:
+def _delete_keys(connection: Connection, tables: Sequence[Table], row_keys: Iterable[str]) -> None:
     """Delete the root rows under these keys and all their child rows; `tables` begins with the root."""
     keys = [json.loads(key) for key in row_keys]
     if not keys:

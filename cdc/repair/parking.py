@@ -1,6 +1,6 @@
 """Keep dead letters in PostgreSQL."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -45,6 +45,25 @@ def lock(connection: Connection, changes: Sequence[Change], turnover: Turnover) 
     parameters = {"keys": Array.of("bytea", [change.key for change in changes]), **turnover.parameters()}
     found = connection.execute(statement("lock_letters"), parameters)
     return lambda: {key for (key,) in found}
+
+
+def write(
+    connection: Connection,
+    settled: Iterable[Change],
+    unapplied: Iterable[Write],
+    locked: Collection[bytes],
+    turnover: Turnover,
+    backoff_seconds: float,
+) -> None:
+    """Clear the letters of settled changes, park the unapplied writes, and wake letters that wait for these rows.
+
+    `locked` are the keys that `lock` returned: without any, there is nothing to clear or wake.
+    """
+    if locked:
+        clear(connection, settled)
+    park(connection, unapplied, backoff_seconds)
+    if locked:
+        wake(connection, turnover)
 
 
 def park(connection: Connection, writes: Iterable[Write], backoff_seconds: float) -> None:

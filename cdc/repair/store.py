@@ -8,7 +8,6 @@ from cdc.core.errors import DocumentError, Wanted
 from cdc.core.mapping import Mapper
 from cdc.postgres import ledger, observations, rows
 from cdc.postgres.database import Connection, Database
-from cdc.postgres.rows import row_keys, write_rows
 from cdc.postgres.statements import statement
 from cdc.repair import blockers, parking
 from cdc.repair.letters import Mark
@@ -82,10 +81,10 @@ class PostgresRereadStore:
     def _repair(self, connection: Connection, mapper: Mapper[Any], repairs: Sequence[Repair]) -> None:
         freed = _write_ledger(connection, mapper, repairs)
         written = [repair.write for repair in repairs if repair.write is not None and repair.write.problem is None]
-        rows.delete_keys(connection, mapper.tables, freed)
+        rows.write_rows(connection, mapper, [], abandoned=freed)
         for write in written:  # one by one: an earlier document may free a unique value for a later one
-            write_rows(connection, mapper, [write])
-        keys = row_keys(mapper, {write.change.key: write for write in written})
+            rows.write_rows(connection, mapper, [write])
+        keys = rows.row_keys(mapper, {write.change.key: write for write in written})
         turnover = parking.Turnover(str(mapper.tables[0]), freed, list(keys.values()))
         letters = parking.lock(connection, [repair.change for repair in repairs], turnover)()
         for repair in repairs:
@@ -111,7 +110,7 @@ def _write_ledger(connection: Connection, mapper: Mapper[Any], repairs: Sequence
     if any(held.get(repair.change.key) != repair.note.held for repair in repairs):
         raise _OvertakenError
     writes = {repair.change.key: repair.write for repair in repairs if repair.write is not None}
-    keys = row_keys(mapper, writes)
+    keys = rows.row_keys(mapper, writes)
     known = [write for key, write in writes.items() if key in held]
     new = [write for key, write in writes.items() if key not in held]
     abandoned = dict(ledger.replace(connection, mapper.container, known, keys)())

@@ -54,7 +54,7 @@ def _apply_whole(planner: Planner, documents: Documents, sink: Sink, before: Out
     """Write documents in one piece: PostgreSQL may accept that after it refused several pieces.
 
     One document may take over a row that another one abandons, and pieces may write the new holder first.
-    `before` is the outcome of the rest of the batch.
+    `before` is the outcome so far.
     """
     try:
         return before + sink.apply(planner.mapper, [planner.piece(documents)], _extend(also, before))

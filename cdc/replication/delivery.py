@@ -27,8 +27,8 @@ class Delivery:
     def apply(self, mapper: Mapper[Any], items: Sequence[JsonObject]) -> Outcome:
         """Apply one batch of a change feed; raise only if the whole batch must be delivered again."""
         container, mode = mapper.container, self._mode
-        feed_items.check_mode(mode, container, items)
-        paths = self._source.confirm(container, feed_items.documents(mode, items)).partition_key_paths
+        documents = feed_items.read_documents(mode, container, items)
+        paths = self._source.confirm(container, documents).partition_key_paths
         delivered = feed_items.read_delivered(mode, container, paths, items)
         # Before applying: counting twice is better than not at all.
         self._feed_states.note_nameless_deletes(container, delivered.nameless)

@@ -1,7 +1,7 @@
 """The sink: one transaction that writes the ledger, then the rows, then the dead letters."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,7 +39,7 @@ class PostgresSink:
                     _judge_losers(connection, batch)
                     turnover = parking.Turnover(str(mapper.tables[0]), batch.freed, list(batch.written))
                     locked = parking.lock(connection, batch.changes(), turnover)
-                self._write_letters(connection, batch, locked(), turnover)
+                parking.write(connection, batch.settled, batch.unapplied, locked(), turnover, self._backoff_seconds)
                 containers.add_suspects(connection, mapper.container, batch.gaps)
                 outcome = batch.outcome()
                 if also is not None:
@@ -65,15 +65,6 @@ class PostgresSink:
         if before is not None:
             _write_rows(connection, mapper, before, batch)
             request_answers(connection)
-
-    def _write_letters(
-        self, connection: Connection, batch: "_Batch", locked: Collection[bytes], turnover: parking.Turnover
-    ) -> None:
-        if locked:
-            parking.clear(connection, batch.settled)
-        parking.park(connection, batch.unapplied, self._backoff_seconds)
-        if locked:
-            parking.wake(connection, turnover)
 
 
 def plan_pieces(connection: Connection, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, Sequence[Write]]]:
@@ -115,11 +106,11 @@ def _write_rows(connection: Connection, mapper: Mapper[Any], recorded: _Recorded
     batch.losers += [write.change for key, write in recorded.writes.items() if key not in abandoned]
     written = batch.note_winners([write for key, write in recorded.writes.items() if key in abandoned])
     freed = [key for key in abandoned.values() if key is not None]
-    # A row that another document took in an earlier piece is no longer free.
-    rows.delete_keys(connection, mapper.tables, [key for key in freed if key not in batch.written])
+    # A row that another document took in an earlier piece stays.
+    vacant = [key for key in freed if key not in batch.written]
     batch.freed += freed
     batch.written.update(recorded.row_keys[each.change.key] for each in written if each.change.key in recorded.row_keys)
-    rows.write_rows(connection, mapper, written)
+    rows.write_rows(connection, mapper, written, abandoned=vacant)
 
 
 def _judge_losers(connection: Connection, batch: "_Batch") -> None:
@@ -149,7 +140,7 @@ class _Batch:
     # Keys of root rows.
     freed: list[str] = field(default_factory=list)
     written: set[str] = field(default_factory=set)
-    # The document, if the batch has only one: then `blockers` can explain a refusal.
+    # The only write of the transaction, if there is only one: then `blockers` can explain a refusal.
     lone: Write | None = None
 
     def note_plan(self, piece: Piece, writes: Sequence[Write], pieces: Sequence[Piece]) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from cdc.core.documents import Change, Identity, Version
 from cdc.core.errors import FatalError
-from cdc.core.feed_items import FeedMode, check_mode, documents, partition_key, read_change, read_delivered
+from cdc.core.feed_items import FeedMode, partition_key, read_change, read_delivered, read_documents
 
 ITEM = {"id": "a", "_ts": 1_700_000_000, "_etag": '"1"', "_lsn": 7, "Tenant": {"Name": "t", "Number": 1.0}}
 
@@ -159,14 +159,14 @@ def test_metadata_without_time_or_with_a_wrong_lsn_is_no_documents_fault(metadat
 def test_the_other_mode_is_refused_in_one_sentence():
     """Either way it is said what to set."""
     with pytest.raises(FatalError, match=r"Cosmos DB extension 4\.16\.1"):
-        check_mode(ALL, "Scores", [DOCUMENT])
+        read_documents(ALL, "Scores", [DOCUMENT])
     with pytest.raises(FatalError, match="set it to all_versions_and_deletes"):
-        check_mode(LATEST, "Scores", [an_item()])
-    check_mode(ALL, "Scores", [an_item(), an_item("delete", None)])
-    check_mode(LATEST, "Scores", [DOCUMENT, DOCUMENT | {"metadata": {"of": "the document's own"}}])
+        read_documents(LATEST, "Scores", [an_item()])
+    read_documents(ALL, "Scores", [an_item(), an_item("delete", None)])
+    read_documents(LATEST, "Scores", [DOCUMENT, DOCUMENT | {"metadata": {"of": "the document's own"}}])
 
 
 def test_the_documents_of_a_page_tell_their_container():
     """A delete carries none."""
-    assert documents(ALL, [an_item(), an_item("delete", None)]) == [DOCUMENT]
-    assert documents(LATEST, [DOCUMENT]) == [DOCUMENT]
+    assert read_documents(ALL, "Scores", [an_item(), an_item("delete", None)]) == [DOCUMENT]
+    assert read_documents(LATEST, "Scores", [DOCUMENT]) == [DOCUMENT]
