@@ -1,1 +1,1 @@
-"""Copies of what containers held before."""
+"""Backfills: copy what containers held before."""

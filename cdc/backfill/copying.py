@@ -1,4 +1,4 @@
-"""Copy what containers hold, page by page, beside the live feed."""
+"""Copy containers page by page, in parallel with the live feed."""
 
 import logging
 import time
@@ -20,7 +20,7 @@ from cdc.replication.batch import Sink, replicate
 
 logger = logging.getLogger(__name__)
 
-# What was written so long after the backfill began comes through the live feed, whatever the clocks.
+# Versions written this long after the backfill began come through the live feed, even if clocks differ.
 _CLOCK_SECONDS = 10
 
 
@@ -36,7 +36,7 @@ class ContainerFeed(Protocol):
         ...
 
     def read(self, range_: FeedRange, continuation: str | None, size: int) -> Page:
-        """Read the page that follows a continuation."""
+        """Read the page after a continuation."""
         ...
 
 
@@ -46,12 +46,12 @@ class FeedSource:
 
     # Lends the feed of a container to one thread.
     open: Callable[[str], AbstractContextManager[ContainerFeed]]
-    # Reads documents of a container as changes; raises FatalError when they are another container's.
+    # Reads a container's documents as changes; raises FatalError if they belong to another container.
     read_changes: Callable[[str, Sequence[JsonObject]], Sequence[Change]]
 
 
 class Backfill:
-    """What the orchestration calls: neither raises for a document, and both return counters only."""
+    """The activities of the orchestration: `plan` and `copy`; they return only counters, and never raise CdcError."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Backfill:
         self._activity_seconds = activity_seconds
 
     def plan(self, id_: str, generation: int | None) -> JsonObject:
-        """Take a backfill, find its feed ranges, and say how many lanes are to work at them."""
+        """Take a backfill, find its feed ranges, and return how many lanes should copy them."""
         job = None
         try:
             job = self._backfills.take(id_, generation)
@@ -91,7 +91,7 @@ class Backfill:
         return min(waiting, job.options.max_parallel_ranges)
 
     def copy(self, id_: str, generation: int, lane: int) -> JsonObject:
-        """Copy pages of one feed range after the other for a while."""
+        """Copy pages, one feed range after the other, until the time is up."""
         deadline = time.monotonic() + self._activity_seconds
         job = cursor = None
         try:
@@ -100,7 +100,7 @@ class Backfill:
                 cursor = self._backfills.claim(job, lane)
                 if cursor is None or not self._copy_range(job, cursor, deadline):
                     return {"ok": True, "over": True}
-                if time.monotonic() >= deadline:  # only now: every activity copies a page at least
+                if time.monotonic() >= deadline:  # checked only now: every activity copies at least one page
                     break
         except FencedError:
             return {"ok": True, "over": True}
@@ -109,16 +109,16 @@ class Backfill:
         return {"ok": True, "over": job is None}
 
     def _begin(self, job: Job, container: str) -> None:
-        self._source.read_changes(container, [])  # the container must be the one that was seen first
+        self._source.read_changes(container, [])  # raises if the container is not the one seen first
         with self._source.open(container) as feed:
             ranges, size = feed.list_ranges(), feed.measure()
         Pace(self._backfills, job).book(size.request_units)
         self._backfills.begin(job, container, size, ranges)
 
     def _copy_range(self, job: Job, cursor: Cursor, deadline: float) -> bool:
-        """Copy pages until the range ends or time is up; return whether the backfill goes on.
+        """Copy pages until the range ends or the time is up; return whether the backfill still runs.
 
-        While a page is written, the next one is read, and no more than that.
+        Only the next page is read while a page is written.
         """
         sink, pace = self._open_sink(job), Pace(self._backfills, job)
         with self._source.open(cursor.container) as feed, ThreadPoolExecutor(1) as reading:
@@ -151,14 +151,14 @@ class Backfill:
         return states[-1]
 
     def _put_off(self, error: CdcError, job: Job | None, cursor: Cursor | None = None) -> JsonObject:
-        logger.warning("a backfill waits: %s", error)
+        logger.warning("a backfill waits and tries again: %s", error)
         if job is not None:
-            with suppress(CdcError):  # PostgreSQL may be what is away
+            with suppress(CdcError):  # PostgreSQL may be what failed
                 self._backfills.note_problem(job, str(error), cursor)
         return {"ok": False, "over": False}
 
 
 def _is_later(page: Page, source_ts: int) -> bool:
-    """Tell whether everything on a page was written after the backfill began."""
+    """Return whether every document of a page was written after the backfill began."""
     times = [int(document["_ts"]) for document in page.documents]
     return bool(times) and min(times) > source_ts + _CLOCK_SECONDS

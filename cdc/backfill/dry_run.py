@@ -1,4 +1,4 @@
-"""The sink of a backfill that writes nothing: it counts what would be done, and why not."""
+"""The sink of a dry run: it counts what a backfill would write, and what it would park."""
 
 import re
 from collections import Counter
@@ -16,7 +16,7 @@ from cdc.replication.sink import plan_pieces
 
 
 class DryRunSink:
-    """Ask the ledger, and keep only what was found, by kind and path."""
+    """Read the ledger, write no rows, and keep findings by kind and path."""
 
     def __init__(self, database: Database, backfill: str, *, reapplies: bool) -> None:
         self.reapplies = reapplies
@@ -24,7 +24,7 @@ class DryRunSink:
         self._backfill = backfill
 
     def apply(self, mapper: Mapper[Any], pieces: Sequence[Piece], also: Also | None = None) -> Outcome:
-        """Count what would be written; what PostgreSQL would refuse is not found."""
+        """Count what would be written; refusals by PostgreSQL are not detected."""
         with self._database.connection() as connection:
             writes = [write for _, planned in plan_pieces(connection, pieces) for write in planned]
         stale = sum(piece.changes for piece in pieces) - len(writes)

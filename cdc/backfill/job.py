@@ -1,4 +1,4 @@
-"""What a backfill is asked to do, what a page did of it, and where both are kept."""
+"""A backfill's options, its progress, and the interface of its store."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from cdc.core.writes import Outcome
 
 
 class FencedError(CdcError):
-    """Somebody else works at the backfill now, or it is over: what was done last is not written."""
+    """Another worker has taken the backfill, or it is over: the last page was not written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a backfill goes about it."""
+    """The options of a backfill."""
 
     max_request_units_per_second: float | None = None
     max_parallel_ranges: int = 4
-    # Large pages are not faster, and every thread keeps the memory of the largest that it has had.
+    # Larger pages are not faster, and every thread keeps the memory of its largest page.
     page_size: int = 300
     reapply: bool = False
     dry_run: bool = False
@@ -28,7 +28,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A backfill, for whoever has taken it; what an earlier generation still writes is refused."""
+    """A backfill that a worker has taken; writes of an earlier generation are refused."""
 
     id: str
     generation: int
@@ -37,7 +37,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far a feed range is; `source_ts` is the source's time when the backfill began."""
+    """The position in a feed range; `source_ts` is the source's time when the backfill began."""
 
     number: int
     container: str
@@ -48,7 +48,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """A page that was copied: where the next begins, and what became of its documents."""
+    """A copied page, whether its range has ended, and its outcome."""
 
     page: Page
     ended: bool
@@ -56,35 +56,35 @@ class Advance:
 
     @property
     def applied(self) -> int:
-        """Count what was written; a latest-version feed has no deletes."""
+        """Count the written documents; a latest-version feed has no deletes."""
         return self.outcome.applied + self.outcome.deleted
 
 
 class Budget(Protocol):
-    """Where all lanes reserve time: so many request units take so many seconds, one request after the other."""
+    """The request-unit budget of all lanes, in seconds: requests take their turns one after the other."""
 
     def reserve(self, job: Job, seconds: float) -> float:
-        """Reserve so many seconds; return how long until they begin."""
+        """Reserve seconds of the budget; return how many seconds to wait until they begin."""
         ...
 
     def settle(self, job: Job, seconds: float) -> None:
-        """Give back what was reserved and not spent, or take what was spent beyond it."""
+        """Correct a reservation: add the seconds spent beyond it; a negative number returns unused ones."""
         ...
 
 
 class BackfillStore(Budget, Protocol):
-    """Where backfills are asked for, and how far each of their feed ranges is."""
+    """Keeps backfills and the progress of their feed ranges."""
 
     def take(self, id_: str, generation: int | None) -> Job | None:
-        """Begin a round of lanes, under a new generation where none is named; nothing when it is another's or over."""
+        """Begin a round of lanes; None takes a new generation. Return None if it is taken by another or not running."""
         ...
 
     def find(self, id_: str, generation: int) -> Job | None:
-        """Return what is to be done; nothing when it is another's, paused or over."""
+        """Return the job, or None if it is taken by another, paused or over."""
         ...
 
     def read(self, id_: str) -> JsonObject:
-        """Return everything about one backfill; raise UnknownError where there is none."""
+        """Return everything about one backfill; raise UnknownError if it does not exist."""
         ...
 
     def list_uncounted(self, job: Job) -> list[str]:
@@ -92,45 +92,45 @@ class BackfillStore(Budget, Protocol):
         ...
 
     def begin(self, job: Job, container: str, size: Size, ranges: Sequence[FeedRange]) -> None:
-        """Remember how much a container holds and which feed ranges wait."""
+        """Store a container's size and its feed ranges."""
         ...
 
     def count_waiting(self, job: Job) -> int:
-        """Return how many feed ranges are left."""
+        """Return how many feed ranges are not copied yet."""
         ...
 
     def complete(self, job: Job) -> None:
-        """End a backfill of which nothing is left."""
+        """Complete a backfill that has no feed ranges left."""
         ...
 
     def claim(self, job: Job, lane: int) -> Cursor | None:
-        """Return the feed range that a lane works at, or the next one that nobody has."""
+        """Return the feed range of a lane, or assign it the next free one; None if there is none."""
         ...
 
     def advance(self, connection: Any, job: Job, cursor: Cursor, advance: Advance) -> str:
-        """Move a feed range on and return the backfill's state; raise FencedError where somebody else has moved it."""
+        """Advance a feed range and return the backfill's state; raise FencedError if another worker has advanced it."""
         ...
 
     def split(self, job: Job, cursor: Cursor, children: Sequence[FeedRange]) -> None:
-        """Let the children of a feed range go on where it was."""
+        """Replace a feed range by its children, which continue at its position."""
         ...
 
     def note_problem(self, job: Job, problem: str | None, cursor: Cursor | None = None) -> None:
-        """Remember why a backfill, or one of its feed ranges, does not go on."""
+        """Store why a backfill or one of its feed ranges waits; None clears a backfill's problem."""
         ...
 
     def insert(self, id_: str, containers: Sequence[str], options: Options) -> None:
-        """Ask for a backfill; raise ConflictError where another one has one of the containers."""
+        """Add a backfill; raise ConflictError if another one already copies one of the containers."""
         ...
 
     def list_running(self) -> list[str]:
-        """Return the backfills that somebody must be working at."""
+        """Return the ids of the running backfills."""
         ...
 
     def list_newest(self, after: str | None, limit: int) -> list[JsonObject]:
-        """Return backfills, newest first, from the one on that was asked for before another."""
+        """Return backfills, newest first, that are older than `after`."""
         ...
 
     def move(self, id_: str, state: str) -> None:
-        """Give a backfill another state; raise ConflictError where it cannot reach that."""
+        """Change a backfill's state; raise ConflictError if the change is not allowed."""
         ...

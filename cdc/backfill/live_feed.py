@@ -1,4 +1,4 @@
-"""Whether a container's live feed runs: a copy without it would leave a gap, because what changes is in neither."""
+"""Check that a container's live feed has begun; without it, changes during the copy would be lost."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from cdc.postgres.containers import ConfirmedSource
 
 @dataclass(frozen=True, slots=True)
 class LiveFeed:
-    """The live feeds of all containers, which begin at `start`."""
+    """The live feeds of all containers; they begin at `start`."""
 
     source: ConfirmedSource
     leases: Leases
@@ -22,10 +22,10 @@ class LiveFeed:
     start: datetime | Literal["beginning"]
 
     def check(self, container: str) -> None:
-        """Raise ConflictError while the feed of a container has not begun."""
+        """Raise ConflictError until the feed of a container has begun."""
         origin = self.source.confirm_now(container)
         if self.mode is FeedMode.ALL_VERSIONS:
             if not self.leases.begin(origin):
-                raise ConflictError(f"The live feed of {container} has not begun everywhere: ask again in a moment.")
+                raise ConflictError(f"The live feed of {container} has not begun everywhere: try again in a moment.")
         elif isinstance(self.start, datetime) and int(self.start.timestamp()) > self.account.read_time(container):
-            raise ConflictError(f"The live feed begins at CHANGE_FEED_START, {self.start.isoformat()}: ask again then.")
+            raise ConflictError(f"The live feed begins at CHANGE_FEED_START, {self.start.isoformat()}: try again then.")

@@ -1,7 +1,7 @@
-"""The orchestrators of a backfill: plain generators, so that a replay of the same history takes the same steps.
+"""The orchestrators of a backfill: plain generators, so that every replay of a history takes the same steps.
 
-How far a backfill is stands in PostgreSQL. Here is only who works next, so that a history stays short whatever the
-containers hold, and so that nothing is lost with it.
+The progress of a backfill is in PostgreSQL. The orchestrators only decide what runs next: a history stays short, and
+losing it loses no progress.
 """
 
 import contextlib
@@ -12,21 +12,21 @@ from typing import Any
 from cdc.core.documents import JsonObject
 from cdc.core.durable import Client, Context, Steps, is_over
 
-# After so many activities the lanes end, the progress is shown, and the history begins anew.
+# After this many activities the lanes end, the progress is shown, and the history starts empty again.
 _TURNS = 3
 
 
 async def start(client: Client, tasks: Sequence[JsonObject]) -> None:
-    """Start the orchestration of each backfill that runs and has none; a task is its input, under the backfill's id."""
+    """Start the missing orchestrations of running backfills; a task is the input and has the backfill's id."""
     for task in tasks:
-        # The SDK raises a bare Exception where another has just started the same one; the timer comes again.
+        # The SDK raises a bare Exception if another process has just started it; the timer tries again anyway.
         with contextlib.suppress(Exception):
             if await is_over(client, task["id"]):
                 await client.start_new("backfill", task["id"], task)
 
 
 def backfill(context: Context) -> Steps:
-    """Let lanes copy the feed ranges side by side, round after round, until nothing is left or it is stopped."""
+    """Copy the feed ranges in parallel lanes, round after round, until the backfill is complete or stopped."""
     task = context.get_input()
     plan = yield context.call_activity("plan_backfill", task)
     if "progress" in plan:
@@ -44,7 +44,7 @@ def backfill(context: Context) -> Steps:
 
 
 def copy_ranges(context: Context) -> Steps:
-    """Copy one feed range after the other; what fails for now is tried again after a while."""
+    """Copy one feed range after the other; wait and try again after a failure."""
     task = context.get_input()
     for _ in range(_TURNS):
         copied = yield context.call_activity("copy_pages", task)

@@ -1,4 +1,4 @@
-"""Keep the requests of all lanes of a backfill, in any process, within its request units per second."""
+"""Keep all lanes of a backfill, in all processes, within its request units per second."""
 
 import time
 from collections.abc import Callable
@@ -7,18 +7,18 @@ from cdc.backfill.job import Budget, Job
 from cdc.core.errors import TransientError
 from cdc.core.feed_pages import Page
 
-# A page is charged all at once: small ones, and less than is allowed, keep any ten seconds under the limit.
+# A page is charged at once: small pages and a share below 1 keep every ten seconds under the limit.
 _SHARE = 0.85
 _PAGE_SECONDS = 0.5
-# The host ends an invocation that lasts too long, and its worker.
+# The host ends an invocation that lasts too long, together with its worker.
 _LONGEST_SECONDS = 60
-# Before the first page nobody knows what a document costs, and one says little about the others.
+# Before the first page the cost of a document is unknown, and one document says little about the others.
 _FIRST_DOCUMENTS = 1
 _GROWTH = 4
 
 
 class Pace:
-    """Asks for pages of a size that the budget allows, when it allows them; for one thread."""
+    """Reads pages when the budget allows, in a size that it allows; for one thread."""
 
     def __init__(self, budget: Budget, job: Job) -> None:
         self._budget = budget
@@ -30,12 +30,12 @@ class Pace:
         self._documents = 0
 
     def book(self, units: float) -> None:
-        """Spend what something cost that was not reserved."""
+        """Charge request units that were not reserved."""
         if self._units_per_second is not None:
             self._budget.reserve(self._job, units / self._units_per_second)
 
     def read(self, read: Callable[[int], Page]) -> Page:
-        """Wait for a place and read a page."""
+        """Wait until the budget allows it, then read a page."""
         if self._units_per_second is None:
             return read(self._size)
         size, seconds = self._plan(self._units_per_second)
@@ -48,11 +48,11 @@ class Pace:
         return page
 
     def _wait(self, seconds: float) -> None:
-        """Reserve so many seconds and sleep until they begin; raise where that would outlast the host's patience."""
+        """Reserve seconds and sleep until they begin; raise TransientError if that takes too long for the host."""
         wait = self._budget.reserve(self._job, seconds)
         if wait > _LONGEST_SECONDS:
             self._budget.settle(self._job, -seconds)
-            raise TransientError(f"What was read has cost the request units of the next {wait:.0f} seconds.")
+            raise TransientError(f"The request units of the next {wait:.0f} seconds are already spent.")
         time.sleep(wait)
 
     def _plan(self, units_per_second: float) -> tuple[int, float]:

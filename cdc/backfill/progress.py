@@ -1,4 +1,4 @@
-"""How far a backfill is, in numbers that anyone may know."""
+"""Progress reports of backfills: only numbers, no identities."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ _COUNTERS = ("read", "applied", "stale", "undecided", "parked")
 
 
 class Totals(BaseModel):
-    """Documents by what became of them."""
+    """Documents by outcome."""
 
     read: int
     applied: int
@@ -20,7 +20,7 @@ class Totals(BaseModel):
 
 
 class BackfillStatus(BaseModel):
-    """How far a backfill is: its options, totals, pace, and how long it will still take."""
+    """The progress of a backfill: options, totals, speed, and the remaining time."""
 
     id: str
     state: str
@@ -42,7 +42,7 @@ class BackfillStatus(BaseModel):
 
 
 class RangeStatus(Totals):
-    """How far one feed range is."""
+    """The progress of one feed range."""
 
     container: str
     min: str
@@ -54,7 +54,7 @@ class RangeStatus(Totals):
 
 
 class Finding(BaseModel):
-    """What a backfill that writes nothing would park, or noticed, at a path."""
+    """A problem or an observation of a dry run at a path."""
 
     container: str
     kind: str
@@ -63,19 +63,19 @@ class Finding(BaseModel):
 
 
 class BackfillReport(BackfillStatus):
-    """How far a backfill is, with each feed range, and with the findings of one that writes nothing."""
+    """The progress of a backfill with its feed ranges and, for a dry run, its findings."""
 
     ranges: list[RangeStatus]
     findings: list[Finding]
 
 
 def describe(row: JsonObject) -> BackfillStatus:
-    """Return what anyone may know of a backfill."""
+    """Return the report of a backfill."""
     return BackfillStatus.model_validate(row | _derive(row))
 
 
 def describe_whole(row: JsonObject) -> BackfillReport:
-    """Return the same with its ranges and findings."""
+    """Return the report with feed ranges and findings."""
     return BackfillReport.model_validate(row | _derive(row))
 
 
@@ -94,7 +94,7 @@ def _derive(row: JsonObject) -> JsonObject:
 def _percent(row: JsonObject) -> float:
     if row["state"] == "completed":
         return 100.0
-    # Documents that change meanwhile come again: more may be read than were counted.
+    # Documents that change during the copy are read again: more may be read than were counted.
     return round(min(99.9, 100 * row["read"] / row["documents"]), 1) if row["documents"] else 0.0
 
 

@@ -1,4 +1,4 @@
-"""Backfills in PostgreSQL: what is asked for, who works at it, and how far each feed range is."""
+"""Backfills in PostgreSQL: requests, generations, and the progress of each feed range."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,7 +12,7 @@ from cdc.core.feed_pages import FeedRange, Size
 from cdc.postgres.database import Connection, Database
 from cdc.postgres.statements import statement
 
-# From which states another one is reached.
+# The states from which each state can be reached.
 _BEFORE = {
     "paused": ["running", "paused"],
     "running": ["paused", "running"],
@@ -22,7 +22,7 @@ _BEFORE = {
 
 
 class PostgresBackfills:
-    """The `BackfillStore` in PostgreSQL; the next page of a lane sees a pause, a resume and a cancel."""
+    """The `BackfillStore` in PostgreSQL; a pause, resume or cancel takes effect at a lane's next page."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -35,7 +35,7 @@ class PostgresBackfills:
                 raise _conflict(connection.execute(statement("read_occupant"), parameters).fetchone())
 
     def read_running_since(self, container: str) -> datetime | None:
-        """Return since when a backfill of a container runs or is paused, if one does."""
+        """Return the start of the running or paused backfill of a container, or None."""
         with self._database.connection() as connection:
             row = connection.execute(statement("read_running_since"), {"container": container}).fetchone()
         return None if row is None else row[0]
@@ -45,7 +45,7 @@ class PostgresBackfills:
             return [id_ for (id_,) in connection.execute(statement("list_running_backfills"))]
 
     def is_complete(self, container: str) -> bool:
-        """Tell that no backfill of a container is under way; one that writes nothing is none."""
+        """Return whether no backfill of a container is running or paused; dry runs do not count."""
         with self._database.connection() as connection:
             return not connection.execute(statement("find_writing_backfill"), {"container": container}).fetchall()
 
@@ -70,7 +70,7 @@ class PostgresBackfills:
                 row = connection.execute(statement("read_backfills"), {"id": id_, "after": None, "limit": 1}).fetchone()
                 if row is None:
                     raise UnknownError(f"There is no backfill {id_}.")
-                raise ConflictError(f"The backfill {id_} is {row[0]['state']} already.")
+                raise ConflictError(f"The backfill {id_} is already {row[0]['state']}.")
 
     def take(self, id_: str, generation: int | None) -> Job | None:
         with self._database.transaction() as connection:
@@ -124,13 +124,13 @@ class PostgresBackfills:
         }  # fmt: skip
         row = connection.execute(statement("advance_range"), parameters).fetchone()
         if row is None:
-            raise FencedError("Another generation works at the backfill.")
+            raise FencedError("Another worker has taken the backfill or copied this page.")
         return str(row[0])
 
     def split(self, job: Job, cursor: Cursor, children: Sequence[FeedRange]) -> None:
         with self._database.transaction() as connection:
             if connection.execute(statement("split_range"), _place(job, cursor)).rowcount == 0:
-                raise FencedError("Another generation works at the backfill.")
+                raise FencedError("Another worker has taken the backfill or copied this page.")
             _insert_ranges(connection, job, cursor.container, children, cursor.continuation)
 
     def note_problem(self, job: Job, problem: str | None, cursor: Cursor | None = None) -> None:
@@ -142,7 +142,7 @@ class PostgresBackfills:
                 connection.execute(statement("note_range_problem"), parameters | {"number": cursor.number})
 
     def reserve(self, job: Job, seconds: float) -> float:
-        """Reserve so many seconds of the request-unit budget; return how long until they begin."""
+        """Reserve seconds of the request-unit budget; return how many seconds to wait until they begin."""
         with self._database.connection() as connection:
             row = connection.execute(statement("reserve_units"), {"id": job.id, "seconds": seconds}).fetchone()
         return 0.0 if row is None else max(0.0, float(row[0]))
@@ -154,9 +154,9 @@ class PostgresBackfills:
 
 def _conflict(occupant: tuple[str, str] | None) -> ConflictError:
     if occupant is None:
-        return ConflictError("Another backfill of these containers has ended just now: ask again.")
+        return ConflictError("Another backfill of these containers has just ended: try again.")
     container, backfill = occupant
-    return ConflictError(f"The backfill {backfill} of {container} is not over: wait for it, or cancel it.")
+    return ConflictError(f"The backfill {backfill} of {container} is not finished: wait for it or cancel it.")
 
 
 def _move(connection: Connection, id_: str, state: str) -> bool:

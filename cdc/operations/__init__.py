@@ -1,1 +1,1 @@
-"""What looks at everything: migrations, checks, status, pruning."""
+"""Operations on everything: migrations, setup, checks, status, counts, tombstones."""

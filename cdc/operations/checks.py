@@ -1,4 +1,4 @@
-"""What must be so before changes can be applied."""
+"""Checks that must pass before changes can be applied."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from cdc.postgres.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that must be so before changes can be applied; `problem` says what to do when it is not.
+    """The result of one check; `problem` says what is wrong and what to do.
 
-    `detail` is for a terminal only, as that of TransientError.
+    Show `detail` only on a terminal, as with TransientError.
     """
 
     name: str
@@ -27,12 +27,12 @@ class Check:
     skipped: bool = False
 
 
-# The sentences that a check returns, or what it raises, are its problem.
+# A check's problem is the list of sentences that it returns, or the CdcError that it raises.
 NamedCheck = tuple[str, Callable[[], object]]
 
 
 class Checks:
-    """Check the settings against both stores."""
+    """Checks the settings against both stores."""
 
     def __init__(
         self, settings: Settings, mappers: Sequence[Mapper[Any]], database: Database, account: CosmosAccount
@@ -43,12 +43,12 @@ class Checks:
         self._account = account
 
     def run(self) -> list[Check]:
-        """Check everything that must be so before changes can be applied."""
+        """Run all checks."""
         postgres = run_checks(
             [("postgres", self._database.check), ("migrations", self._check_migrations)],
             [(f"tables of {m.container}", partial(table_check.check_tables, self._database, m)) for m in self._mappers],
         )
-        # Without its tables PostgreSQL cannot say which containers were seen before.
+        # Without its tables, PostgreSQL cannot return which containers were seen first.
         check_container = self._check_container if all_pass(postgres[:2]) else self._account.read_source_container
         return postgres + run_checks(
             [("cosmos", self._account.check_account)],
@@ -62,7 +62,7 @@ class Checks:
         missing = migrations.find_missing(self._database, migrations.read_migrations())
         if missing:
             names = ", ".join(migration.name for migration in missing)
-            raise FatalError(f"The database lacks {names}: run python -m cdc migrate.")
+            raise FatalError(f"The database lacks the migrations {names}: run python -m cdc migrate.")
 
     def _check_container(self, container: str) -> None:
         containers.confirm(self._database, self._account.read_source_container(container))
@@ -74,15 +74,15 @@ class Checks:
 
 
 def check_lease_names(settings: Settings, replicated: Collection[str]) -> None:
-    """Raise FatalError where the settings would put the leases into a container that is replicated."""
+    """Raise FatalError if the lease container is a replicated container."""
     if settings.lease_database == settings.cosmos_database and settings.lease_container in replicated:
         raise FatalError(
-            f"LEASE_CONTAINER names {settings.lease_container}, which is replicated: name a container for leases alone."
+            f"LEASE_CONTAINER is {settings.lease_container}, which is replicated: use a container only for leases."
         )
 
 
 def run_checks(gates: Iterable[NamedCheck], others: Iterable[NamedCheck]) -> list[Check]:
-    """Run the gates up to the first that fails; run the others only when all gates pass."""
+    """Run the gates up to the first that fails; run the others only if all gates pass."""
     checks: list[Check] = []
     for name, check in gates:
         checks.append(_run(name, check) if all_pass(checks) else Check(name, skipped=True))
@@ -99,5 +99,5 @@ def _run(name: str, check: Callable[[], object]) -> Check:
 
 
 def all_pass(checks: Iterable[Check]) -> bool:
-    """Tell whether every check ran and found nothing."""
+    """Return whether every check ran and passed."""
     return all(check.problem is None and not check.skipped for check in checks)

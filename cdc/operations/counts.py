@@ -1,4 +1,4 @@
-"""Counts of what is in PostgreSQL, which take long where it is much."""
+"""Count the ledger and the dead letters; a large ledger takes long to count."""
 
 import math
 import time
@@ -10,7 +10,7 @@ from typing import Protocol
 from cdc.postgres.database import Database
 from cdc.postgres.statements import statement
 
-# At most a twentieth of the time is for counting, by each process.
+# Each process counts for at most a twentieth of the time.
 _REMEMBERED = 20
 
 _LONG_SECONDS = 0.25
@@ -18,7 +18,7 @@ _LONG_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True)
 class DocumentCount:
-    """How many documents of a container the ledger holds in one state, and the newest `_ts` of them."""
+    """The number of a container's documents in one state, and their newest `_ts`."""
 
     container: str
     state: str
@@ -28,7 +28,7 @@ class DocumentCount:
 
 @dataclass(frozen=True, slots=True)
 class LetterCount:
-    """How many dead letters of a container there are of one kind and state."""
+    """The number of a container's dead letters of one kind and state."""
 
     container: str
     kind: str
@@ -37,7 +37,7 @@ class LetterCount:
 
 
 class Counts(Protocol):
-    """Who can count the ledger and the dead letters."""
+    """Counts the ledger and the dead letters."""
 
     def count_documents(self) -> list[DocumentCount]:
         """Count the ledger."""
@@ -49,7 +49,7 @@ class Counts(Protocol):
 
 
 class PostgresCounts:
-    """Count in PostgreSQL."""
+    """The `Counts` in PostgreSQL."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -66,9 +66,9 @@ class PostgresCounts:
 
 
 class RememberedCounts:
-    """Counts that are not made anew for every request: a large ledger takes long to count.
+    """Remembers counts of the ledger, because a large ledger takes long to count.
 
-    What took long is remembered for many times as long, and whoever asks meanwhile waits for the same count.
+    A slow count is reused for 20 times its duration; parallel requests wait for the same count.
     """
 
     def __init__(self, counts: Counts, clock: Callable[[], float] = time.monotonic) -> None:
@@ -79,7 +79,7 @@ class RememberedCounts:
         self._good_until = -math.inf
 
     def count_documents(self) -> list[DocumentCount]:
-        """Count the ledger, or remember what it was."""
+        """Count the ledger, or return the remembered count."""
         with self._lock:
             begun = self._clock()
             if begun >= self._good_until:
@@ -89,5 +89,5 @@ class RememberedCounts:
             return self._documents
 
     def count_letters(self) -> list[LetterCount]:
-        """Count the dead letters, which are few."""
+        """Count the dead letters; these are few and not remembered."""
         return self._counts.count_letters()

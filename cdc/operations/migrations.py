@@ -1,4 +1,4 @@
-"""Apply the numbered migrations of sql/migrations, forward only, each in a transaction of its own."""
+"""Apply the numbered migrations of sql/migrations, forward only, each in its own transaction."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from cdc.core.errors import FatalError
 from cdc.postgres.database import Connection, Database
 from cdc.postgres.statements import SQL, statement
 
-# Any constant: it only has to differ from the advisory locks of other programs in the same database.
+# Any constant that differs from the advisory locks of other programs in the same database.
 _LOCK = 0x6D797374
 
 _CREATE_HISTORY: LiteralString = """
@@ -41,7 +41,7 @@ class Migration:
 
     @property
     def checksum(self) -> str:
-        """Return a digest that tells whether the file was edited after it was applied."""
+        """Return a digest; it shows whether the file was edited after it was applied."""
         return hashlib.sha256(self.statements.encode("utf-8")).hexdigest()
 
 
@@ -51,7 +51,7 @@ def read_migrations(folder: Path = SQL / "migrations") -> list[Migration]:
 
 
 def migrate(database: Database, migrations: Sequence[Migration]) -> list[Migration]:
-    """Apply what is missing and return it; of two that run at once, each migration is applied by one."""
+    """Apply the missing migrations and return those applied here; two parallel runs apply each migration once."""
     with database.transaction() as connection:
         _lock(connection)
         connection.execute(_CREATE_HISTORY)
@@ -60,7 +60,7 @@ def migrate(database: Database, migrations: Sequence[Migration]) -> list[Migrati
 
 
 def find_missing(database: Database, migrations: Sequence[Migration]) -> list[Migration]:
-    """Return the migrations that the database has not got yet."""
+    """Return the migrations that the database does not have yet."""
     with database.connection() as connection:
         try:
             return _missing(connection, migrations)
@@ -74,14 +74,14 @@ def _missing(connection: Connection, migrations: Sequence[Migration]) -> list[Mi
         name, checksum = applied.get(migration.number, (migration.name, migration.checksum))
         if checksum != migration.checksum:
             raise FatalError(
-                f"The database holds another migration {name} than this version's {migration.name}: "
+                f"The database has a migration {name} that differs from this version's {migration.name}: "
                 "restore the file as it was applied and put the difference into a new migration."
             )
     return [migration for migration in migrations if migration.number not in applied]
 
 
 def _lock(connection: Connection) -> None:
-    # Until the end of the transaction: a pooler may give the next one another session.
+    # Until the transaction ends: a pooler may give the next transaction another session.
     connection.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
 
 

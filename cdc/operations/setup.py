@@ -1,4 +1,4 @@
-"""What is prepared once: the lease container, the tables, and a container that takes the place of another."""
+"""One-time preparation: lease container, migrations, and adoption of a container."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from cdc.postgres.database import Database
 
 
 class Setup:
-    """Prepare both stores."""
+    """Prepares both stores."""
 
     def __init__(
         self, settings: Settings, replicated: Sequence[str], database: Database, account: CosmosAccount
@@ -24,17 +24,17 @@ class Setup:
 
     def migrate(self) -> list[str]:
         """Apply the missing migrations and return their names."""
-        self._database.check()  # says why there is no connection, where the pool would only wait for one
+        self._database.check()  # reports why there is no connection; the pool would only wait
         applied = migrations.migrate(self._database, migrations.read_migrations())
         return [migration.name for migration in applied]
 
     def create_lease_container(self) -> None:
-        """Create the lease container where it is missing."""
+        """Create the lease container if it is missing."""
         check_lease_names(self._settings, self._replicated)
         self._account.create_lease_container(self._settings.lease_database, self._settings.lease_container)
 
     def adopt(self, container: str) -> bool:
-        """Let the container that the settings name now take the place of the one seen first; false where it is that."""
+        """Adopt the container that the settings name now; return False if it already is the one seen first."""
         if container not in self._replicated:
-            raise FatalError(f"No container {container} is replicated: name one of {', '.join(self._replicated)}.")
+            raise FatalError(f"The container {container} is not replicated: name one of {', '.join(self._replicated)}.")
         return containers.adopt(self._database, self._account.read_source_container(container))

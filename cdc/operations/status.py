@@ -1,4 +1,4 @@
-"""What anyone may know about the state of the replication: numbers, no identities."""
+"""The state of the replication: only numbers, no identities."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -31,7 +31,7 @@ class ContainerStatus(BaseModel):
 
 
 class ChangeFeedStatus(BaseModel):
-    """A change feed: its mode, its gaps, and since when a backfill and a complete reconcile must begin to count."""
+    """A change feed: mode, gaps, and the times after which a backfill and a complete reconcile must begin."""
 
     container: str
     mode: FeedMode | None
@@ -50,7 +50,7 @@ class StatusReport(BaseModel):
 
 
 class Status:
-    """Ask everything that knows of the replication.
+    """Collects the state of the replication.
 
     `read_reports` returns the newest finished reconcile of each container.
     """
@@ -70,11 +70,11 @@ class Status:
         self._read_reports = read_reports
 
     def read(self) -> StatusReport:
-        """Return the state of each container that is replicated now, and of its change feed."""
+        """Return the state of each replicated container and of its change feed."""
         documents, letters = self._counts.count_documents(), self._counts.count_letters()
         reports = self._read_reports()
         containers = [describe_container(name, documents, letters, reports.get(name)) for name in self._containers]
-        # Containers that are not replicated any more were seen once, too.
+        # The table also has containers that are no longer replicated.
         feeds = [_describe_feed(state) for state in self._feed_states.read() if state.container in self._containers]
         return StatusReport(phase=self._phase, containers=containers, change_feeds=feeds)
 
@@ -82,7 +82,7 @@ class Status:
 def describe_container(
     name: str, documents: Iterable[DocumentCount], letters: Iterable[LetterCount], report: RunReport | None = None
 ) -> ContainerStatus:
-    """Return what anyone may know of a container, from the counts of all."""
+    """Return the status of a container from the counts of all containers."""
     own = [count for count in documents if count.container == name]
     return ContainerStatus(
         container=name,

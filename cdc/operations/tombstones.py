@@ -1,4 +1,4 @@
-"""Prune tombstones that no delivery can come before any more."""
+"""Prune tombstones that no late delivery needs any more."""
 
 import logging
 from collections.abc import Iterable
@@ -13,13 +13,13 @@ from cdc.postgres.statements import statement
 
 logger = logging.getLogger(__name__)
 
-# At some ten thousand a second this is far from what a statement may take.
+# At about ten thousand rows a second this stays far below the statement timeout.
 _AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Tombstones:
-    """The tombstones of the ledger, and everybody who may still need one of them."""
+    """Prunes the ledger's tombstones; leases and backfills may still need some of them."""
 
     database: Database
     source: ConfirmedSource
@@ -28,13 +28,13 @@ class Tombstones:
     retention_days: float
 
     def prune(self, containers: Iterable[str]) -> int:
-        """Delete those of these containers that neither the retention nor who reads a feed needs."""
+        """Delete the tombstones of these containers that neither the retention nor a feed's reader needs."""
         pruned = sum(prune(self.database, each, self._find_oldest_needed(each)) for each in containers)
         logger.info("pruned %d tombstones", pruned)
         return pruned
 
     def _find_oldest_needed(self, container: str) -> datetime:
-        """Return the moment before which a tombstone is needed neither by the retention nor by who reads a feed."""
+        """Return the time before which neither the retention nor a feed's reader needs a tombstone."""
         pending = self.leases.read_oldest_pending(self.source.confirm(container))
         before = datetime.now(UTC) - timedelta(days=self.retention_days)
         others = [datetime.fromtimestamp(pending, UTC) if pending is not None else None]
@@ -43,7 +43,7 @@ class Tombstones:
 
 
 def prune(database: Database, container: str, before: datetime) -> int:
-    """Delete the tombstones of a container that are older than `before`; one that a letter waits for stays."""
+    """Delete a container's tombstones older than `before`; keep those with a dead letter or a suspicion."""
     parameters = {"container": container, "before": before, "limit": _AT_ONCE}
     pruned, found = 0, _AT_ONCE
     while found == _AT_ONCE:

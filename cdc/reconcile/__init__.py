@@ -1,1 +1,1 @@
-"""Both sides compared, drift confirmed and repaired."""
+"""Compare both sides, confirm drift, and repair it."""

@@ -1,4 +1,4 @@
-"""What the timer and the orchestration of a reconcile call."""
+"""The activities of reconcile, called by its timer and its orchestration."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ _ADVANCE_SECONDS = 30.0
 
 
 class Activities:
-    """Begin the runs that are due, and bring runs forward; no answer is more than counters and a sentence."""
+    """Begins due runs and advances runs; answers have only counters and one sentence."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Activities:
     def begin_due(self) -> None:
         """Begin a run of each container that has none.
 
-        All keys are compared where the feed told of deletes without saying of what, or began anew in another mode.
+        All keys are compared if the feed had deletes that did not identify their document, or changed its mode.
         """
         incomplete = self._runs.list_incomplete(self._settings.settle_seconds)
         self._begin_due([name for name in self._containers if name in incomplete], "keys")
@@ -45,8 +45,8 @@ class Activities:
         """Return the containers whose runs need an orchestration, and whether each run has just begun."""
         try:
             return self._runs.list_running(list(self._containers))
-        except CdcError as error:  # the answer has said so already, and the timer comes again
-            logger.warning("reconciles cannot be looked for: %s", error)
+        except CdcError as error:  # the HTTP answer has reported it, and the timer tries again
+            logger.warning("cannot read the running reconciles: %s", error)
             return {}
 
     def _begin_due(self, containers: list[str], mode: Mode) -> None:
@@ -60,9 +60,9 @@ class Activities:
             )
 
     def advance(self, container: str) -> JsonObject:
-        """Bring the run of a container forward; tell whether it is over, or after how many seconds to go on.
+        """Advance the run of a container; return whether it is over, or after how many seconds to continue.
 
-        Never raises: a failure that time may mend is told as `problem`.
+        Never raises CdcError: a failure is returned as `problem`.
         """
         try:
             turn = self._reconcile.advance(container, _ADVANCE_SECONDS)
@@ -71,7 +71,7 @@ class Activities:
         return {"over": turn.over, "seconds": turn.seconds, "problem": None}
 
     def give_up(self, container: str, problem: str) -> JsonObject:
-        """End the run of a container that cannot go on."""
+        """End a run that cannot continue."""
         try:
             self._reconcile.give_up(container, problem)
         except CdcError as error:
@@ -79,5 +79,5 @@ class Activities:
         return {"problem": None}
 
     def newest_reports(self) -> dict[str, RunReport]:
-        """Return these reports by container."""
+        """Return the newest finished report of each container."""
         return {row["container"]: describe_run(row) for row in self._runs.newest_reports(list(self._containers))}

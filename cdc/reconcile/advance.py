@@ -1,4 +1,4 @@
-"""Run a reconcile: compare, wait until what differs has settled, confirm it, repair it, report it."""
+"""Run a reconcile: compare, wait for the settle time, confirm, repair, report."""
 
 import time
 from collections.abc import Callable
@@ -10,22 +10,22 @@ from cdc.reconcile.compare import Comparison
 from cdc.reconcile.confirm import Confirmation
 from cdc.reconcile.run import Run, Task, Usage
 
-_NO_LEASE = "The change feed of {} has no lease that can be read: nothing is compared before it runs."
-_LATE = "The change feed of {} is {:.0f} s late, more than the settle time: nothing is judged before it has caught up."
-# What a crash makes to be done again, which changes nothing.
+_NO_LEASE = "The change feed of {} has no readable lease, so this run stops: check that its trigger runs."
+_LATE = "The change feed of {} lags {:.0f} s, more than the settle time, so this run stops: the next one tries again."
+# After a crash, at most this much work is repeated; repeating it changes nothing.
 _SAVED_SECONDS = 1.0
-_UNFINISHED = "The backfill of {} is not finished: nothing is judged before it is."
+_UNFINISHED = "The backfill of {} is not finished, so this run stops: the next one tries again."
 
 
 class RunStore(Protocol):
-    """Where runs are kept."""
+    """Keeps runs."""
 
     def load(self, container: str) -> Run | None:
-        """Return the run of a container that is not over."""
+        """Return the unfinished run of a container, or None."""
         ...
 
     def save(self, run: Run) -> None:
-        """Keep how far a run is."""
+        """Save the progress of a run."""
         ...
 
     def finish(self, run: Run, state: str, sentence: str | None) -> None:
@@ -35,9 +35,9 @@ class RunStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ContainerTools:
-    """What one container is compared with and repaired by.
+    """The tools that compare and repair one container.
 
-    `read_lag` returns the age in seconds of the oldest change that was not delivered; None where there is no feed yet.
+    `read_lag` returns the age in seconds of the oldest change that was not delivered, or None if that is unknown.
     """
 
     comparison: Comparison
@@ -48,16 +48,16 @@ class ContainerTools:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What comes after a piece of a run: nothing when it is over, else the next piece after so many seconds."""
+    """What comes next: nothing if the run is over, else the next part after some seconds."""
 
     over: bool = False
     seconds: float = 0
 
 
 class Reconcile:
-    """Bring runs forward, a bounded piece at a time.
+    """Advances runs, each time for a limited time.
 
-    `open_tools` refuses a container that is another one than before.
+    `open_tools` raises FatalError for a container that is not the one seen first.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Reconcile:
         self._settle_seconds = settle_seconds
 
     def advance(self, container: str, seconds: float) -> Turn:
-        """Work on the run of a container for about so long; whoever does it again does nothing twice."""
+        """Work on a container's run for about this many seconds; repeating the work changes nothing."""
         run = self._runs.load(container)
         if run is None:
             return Turn(over=True)
@@ -111,14 +111,14 @@ class Reconcile:
         return Turn(over=True)
 
     def _settle(self, run: Run, sides: ContainerTools, task: Task) -> tuple[float, str | None]:
-        """Wait until every suspect may be confirmed; judge none when the feed has fallen behind meanwhile."""
+        """Wait until every suspect may be confirmed; confirm none if the feed has fallen behind."""
         seconds = sides.comparison.findings.seconds_to_settle(run)
         if seconds is not None and seconds > 0:
             run.progress.tasks = [task]
             return seconds, None
         if seconds is not None and (late := self._find_delay(run, sides)):
             return 0, late
-        # A row whose document a repair brings back is claimed again: what nobody claims is looked for last.
+        # Look for unclaimed rows last: a repaired document claims its rows again.
         run.progress.tasks = [Task(step="confirm"), Task(step="unclaimed")]
         return 0, None
 

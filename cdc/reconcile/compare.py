@@ -1,4 +1,4 @@
-"""Compare the two sides of a container piece by piece, and suspect what differs."""
+"""Compare both sides of a container task by task, and suspect documents that differ."""
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -15,14 +15,14 @@ from cdc.reconcile.drift import KEYS_AT_ONCE, Kind, Suspect, Tally, Window
 from cdc.reconcile.run import COMPARING, Run, Task
 from cdc.reconcile.sides import Findings, LedgerSide, Rotation, SourceSide, TablesSide
 
-# Bodies weigh more than keys.
+# Fewer than keys, because bodies need more memory.
 _VALUES_AT_ONCE = 1_000
 _SAMPLED_AT_ONCE = 200
 _FOUND_AT_ONCE = 50
 _ROWS_AT_MOST = 1_000
 _GAPS_AT_MOST = 1_000
 _KEY_BYTES = 32
-# After every `_ts` that there is.
+# Greater than every `_ts`.
 _END = 2**62
 
 _Do = Callable[[Run, Task], list[Task]]
@@ -30,7 +30,7 @@ _Do = Callable[[Run, Task], list[Task]]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The two sides of one container, compared task by task."""
+    """Compares both sides of one container, task by task."""
 
     mapper: Mapper[Any]
     source: SourceSide
@@ -41,7 +41,7 @@ class Comparison:
     settle_seconds: float
 
     def do(self, run: Run, task: Task) -> None:
-        """Do one task, and put in front of the others what follows from it."""
+        """Do one task and put the tasks that follow from it first."""
         progress = run.progress
         if _compares(task) and run.has_spent(task):
             self._leave_out(run, task)
@@ -61,7 +61,7 @@ class Comparison:
             progress.leave_out(_compares, "too_much_differs")
 
     def _leave_out(self, run: Run, task: Task) -> None:
-        """Leave out a task and what is like it; the next count begins at the first window that was not counted."""
+        """Skip a task and similar ones; the next count begins at the first window that was not counted."""
         uncounted = [each for each in (task, *run.progress.tasks) if each.step == "count"]
         if uncounted:
             self.rotation.keep_count(_window(uncounted[0]).low)
@@ -73,7 +73,7 @@ class Comparison:
         progress.source_documents = census.documents
         progress.ledger_documents = self.ledger.tally(Window(None, _END)).documents
         next_ts, count_ts = self.rotation.read()
-        # What Cosmos has beyond the ledger would not fit into windows of what the ledger has; counting narrows it down.
+        # If Cosmos has many more documents, windows cut by the ledger are too large for keys: counts narrow them down.
         lacks_many = not progress.limits.allow(Kind.MISSING, census.documents - progress.ledger_documents)
         counts = self._plan_counts(progress.line, count_ts) if run.mode == "counts" or lacks_many else []
         keys = [*([] if lacks_many else self._plan_keys(run, next_ts)), Task(step="rows")]
@@ -100,7 +100,7 @@ class Comparison:
         return [Task(step="keys", window=each, rotates=True) for each in turn]
 
     def _compare_noticed(self, run: Run, _: Task) -> list[Task]:
-        """Compare the documents before whose last version the feed has a gap; forget those that are equal for sure."""
+        """Compare the documents with a gap before their last version; forget those that are surely equal."""
         noticed = self.ledger.read_noticed(_GAPS_AT_MOST)
         identities = list(noticed)
         held, found = self.ledger.read_held(identities), self._find(identities)
@@ -114,7 +114,7 @@ class Comparison:
     def _count(self, run: Run, task: Task) -> list[Task]:
         window = _window(task)
         run.progress.figures.windows += 1
-        for _ in range(2):  # what differs is counted again: it may have changed in between
+        for _ in range(2):  # count a difference again: it may have changed in between
             ledger, source = self.ledger.tally(window), self.source.tally(window)
             if ledger == source:
                 return []
@@ -144,7 +144,7 @@ class Comparison:
 
     def _compare_keys(self, run: Run, task: Task) -> list[Task]:
         window, progress = _window(task), run.progress
-        ledger = self.ledger.read_keys(window)  # first: what changes in between is too young to be judged
+        ledger = self.ledger.read_keys(window)  # first: changes in between are too young to be compared
         bodies = self.source.read_bodies(window) if run.reads_bodies and task.rotates else {}
         found = {each: read_version(body) for each, body in bodies.items()} or self.source.read_keys(window)
         progress.figures.keys += len(found.keys() | ledger.keys())
@@ -158,7 +158,7 @@ class Comparison:
         return []
 
     def _suspect(self, run: Run, differing: Sequence[Identity], found: Mapping[Identity, Version]) -> None:
-        identities = self.findings.leave_out_found(run, differing)  # keys in turn meet again what counts have found
+        identities = self.findings.leave_out_found(run, differing)  # counts may have found the same documents
         held = self.ledger.read_held(identities)
         found = {**found, **self._find([identity for identity in identities if identity not in found])}
         suspects = [
@@ -172,7 +172,7 @@ class Comparison:
                 run.progress.suspects[suspected.kind] = run.progress.suspects.get(suspected.kind, 0) + 1
                 kept.append(suspected)
         self.findings.add(run, kept)
-        if differing:  # as it is kept, also where a crash has a window compared again
+        if differing:  # from the store: after a crash a window is compared again
             run.progress.suspects = dict(self.findings.count(run, "suspected"))
 
     def _find(self, identities: Sequence[Identity]) -> dict[Identity, Version]:
@@ -182,9 +182,9 @@ class Comparison:
         return found
 
     def _doubt_absence(self, run: Run, suspected: Suspect) -> Suspect | None:
-        """Ask for an absent document by its id: this is the first of the two answers that it takes to delete it.
+        """Read an orphaned document by its id: this is the first of the two answers that a delete needs.
 
-        Of too many the rest is not asked for, and not kept.
+        If there are too many, the rest is neither read nor kept.
         """
         if suspected.kind is not Kind.ORPHANED:
             return suspected
@@ -214,7 +214,7 @@ class Comparison:
             bodies |= self.source.find_bodies(few)
         self._compare_values(run, bodies)
         left = task.left - len(identities)
-        if len(identities) < wanted:  # the end of the keys: the sample goes on at their beginning, once
+        if len(identities) < wanted:  # the end of the keys: continue once at their beginning
             return [Task(step="values", left=left)] if task.start and left else []
         return [Task(step="values", start=identities[-1].key.hex(), left=left)] if left else []
 
@@ -231,7 +231,7 @@ def _compares(task: Task) -> bool:
 
 
 def _window(task: Task) -> Window:
-    assert task.window is not None  # noqa: S101 - the steps that ask for it are planned with one
+    assert task.window is not None  # noqa: S101 - steps that need a window are planned with one
     return task.window
 
 

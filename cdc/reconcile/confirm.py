@@ -1,4 +1,4 @@
-"""Confirm suspects when a settle time is over, and repair what may be repaired."""
+"""Confirm suspects after the settle time, and repair drift within the limits."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,7 @@ _SUSPECTED = (Kind.MISSING, Kind.STALE, Kind.ORPHANED)
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """The suspects of one run, and what it takes to repair them."""
+    """Confirms and repairs the suspects of one run."""
 
     mapper: Mapper[Any]
     source: SourceSide
@@ -33,7 +33,7 @@ class Confirmation:
     repairs: RereadStore
 
     def do(self, run: Run, task: Task) -> None:
-        """Do one task; what follows from it comes before the other tasks."""
+        """Do one task and put the tasks that follow from it first."""
         follows = self._confirm(run) if task.step == "confirm" else self._repair(run)
         run.progress.tasks[:0] = follows
 
@@ -54,7 +54,7 @@ class Confirmation:
         return [Task(step="confirm")]
 
     def _read_version(self, identity: Identity) -> Version | None:
-        """Return the version of a document that no query found: only its own id tells surely that it is gone."""
+        """Return the version of a document that no query found, or None: only a read by id proves that it is gone."""
         body = self.source.read_document(identity).body
         return None if body is None else read_version(body)
 
@@ -68,13 +68,13 @@ class Confirmation:
             kinds.remove(Kind.ORPHANED)
             progress.note(
                 f"At least {orphaned} documents of PostgreSQL are not in Cosmos, more than one run deletes "
-                f"({progress.limits.orphaned}): nothing is deleted. Check that Cosmos is whole; when they are gone for "
-                "good, ask for a reconcile with max_deletes."
+                f"({progress.limits.orphaned}): nothing is deleted. Check that Cosmos is complete; if they were "
+                "deleted on purpose, start a reconcile with max_deletes."
             )
         if Kind.MISSING in kinds and not progress.limits.allow(Kind.MISSING, missing):
             kinds.remove(Kind.MISSING)
             progress.note(
-                f"At least {missing} documents of Cosmos are not in PostgreSQL, more than one run brings "
+                f"At least {missing} documents of Cosmos are not in PostgreSQL, more than one run repairs "
                 f"({progress.limits.missing}): run a backfill."
             )
         return kinds
@@ -87,7 +87,7 @@ class Confirmation:
 
     def _repair_one(self, finding: Finding) -> str:
         suspect, answered = finding.suspect, None
-        if suspect.kind in _SUSPECTED:  # of rows that differ the source was not asked, or is asked anew
+        if suspect.kind in _SUSPECTED:  # for different rows there is no earlier answer of the source
             answered = EarlierReading(suspect.held, None if suspect.found is None else suspect.found.etag)
         ending = repair_document(self.mapper, suspect.identity, self.source, self.repairs, answered=answered)
         return _STATES.get(ending, "left")

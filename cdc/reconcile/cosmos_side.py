@@ -1,4 +1,4 @@
-"""Questions to one source container about many documents."""
+"""Query one source container for many documents."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -16,14 +16,14 @@ from cdc.reconcile.run import Census, Usage
 _PAGE = 1_000
 _CHARGE = "x-ms-request-charge"
 _IN_WINDOW = "c._ts >= @low AND c._ts < @high"
-# Before every `_ts` that there is.
+# Less than every `_ts`.
 _BEGINNING = 0
 
 
 class CosmosSide:
-    """Ask one container; `usage` adds up what that took.
+    """The `SourceSide` of one container; `usage` counts queries and request units.
 
-    Figures are bare VALUE aggregates of one physical partition each: those alone the SDK and the service answer alike.
+    Counts and sums are plain VALUE aggregates per physical partition: only for these the SDK and the service agree.
     """
 
     def __init__(self, cosmos: CosmosAccount, source: ConfirmedSource, origin: SourceContainer) -> None:
@@ -36,16 +36,16 @@ class CosmosSide:
 
     @classmethod
     def open(cls, cosmos: CosmosAccount, source: ConfirmedSource, container: str) -> Self:
-        """Ask a container, which must be the one that was seen first."""
+        """Open a container; raise FatalError if it is not the one seen first."""
         return cls(cosmos, source, source.confirm_now(container))
 
     def measure(self) -> Census:
-        """Count all documents, and tell the server's time."""
+        """Count all documents and read the server's time."""
         documents = sum(self._query("SELECT VALUE COUNT(1) FROM c"))
         return Census(documents, self._now)
 
     def tally(self, window: Window) -> Tally:
-        """Count the documents of a window, and add up their `_ts`."""
+        """Count the documents of a window and add up their `_ts`."""
         return Tally(
             sum(self._query(f"SELECT VALUE COUNT(1) FROM c WHERE {_IN_WINDOW}", _bounds(window))),
             sum(self._query(f"SELECT VALUE SUM(c._ts) FROM c WHERE {_IN_WINDOW}", _bounds(window))),
@@ -62,17 +62,17 @@ class CosmosSide:
         return {self._identity(document): document for document in found}
 
     def find_keys(self, identities: Sequence[Identity]) -> dict[Identity, Version]:
-        """Return which of these documents are there, and in which version."""
+        """Return the versions of those of these documents that exist."""
         found = self._find(self._projection, identities)
         return {identity: read_version(document) for identity, document in found.items()}
 
     def find_bodies(self, identities: Sequence[Identity]) -> dict[Identity, JsonObject]:
-        """Return those of these documents that are there."""
+        """Return those of these documents that exist."""
         return self._find("*", identities)
 
     def read_document(self, identity: Identity) -> Reading:
-        """Read one document by its id: only this answers surely that one is gone."""
-        self.usage.add(1.0)  # for a kilobyte: what it was is not told
+        """Read one document by its id: only this proves that a document is gone."""
+        self.usage.add(1.0)  # an estimate, 1 RU for 1 KB: the read does not return its charge
         return self._source.read_document(identity)
 
     def _find(self, projection: str, identities: Sequence[Identity]) -> dict[Identity, JsonObject]:
@@ -118,8 +118,8 @@ def _bounds(window: Window) -> list[JsonObject]:
 
 
 def _properties(paths: Sequence[str]) -> list[str]:
-    """Return the properties that hold the partition key: whole, so that they are read like those of a document."""
+    """Return the top-level properties that contain the partition key, so that it is read like in a document."""
     names = {path.strip("/").split("/")[0].strip('"') for path in paths}
     if any('"' in name or "\\" in name for name in names):
-        raise FatalError(f"The partition key {', '.join(paths)} cannot be written in a query: its name has a quote.")
+        raise FatalError(f"The partition key {', '.join(paths)} has a quote or backslash: queries cannot use it.")
     return [f'c["{name}"]' for name in sorted(names - {"id"})]

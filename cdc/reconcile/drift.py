@@ -1,4 +1,4 @@
-"""What reconcile decides by itself: windows of `_ts`, what figures and keys say of them, and what is drift."""
+"""The rules of reconcile: windows of `_ts`, differences, and what is drift."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,16 +6,16 @@ from enum import StrEnum
 
 from cdc.core.documents import Held, Identity, State, Version
 
-# Up to so many documents a window's keys are compared at once instead of counting its halves.
+# Up to this many documents, a window's keys are compared instead of counting its halves.
 KEYS_AT_ONCE = 4_000
 _COUNT_WINDOWS = 16
-# Of the windows whose keys are compared in turn, every run takes one in so many.
+# The rotation compares all keys over about this many runs.
 ROTATION_RUNS = 24
 _LIMIT_FLOOR = 20
 
 
 class Kind(StrEnum):
-    """How PostgreSQL differs from Cosmos: `unclaimed` rows belong to no document of the ledger."""
+    """How PostgreSQL differs from Cosmos; `unclaimed` rows belong to no document of the ledger."""
 
     MISSING = "missing"
     STALE = "stale"
@@ -26,7 +26,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The documents whose `_ts` is at least `low` and less than `high`; without `low` from the beginning."""
+    """The documents with `low` <= `_ts` < `high`; without `low`, from the beginning."""
 
     low: int | None
     high: int
@@ -34,7 +34,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many documents a window has, and the sum of their `_ts`."""
+    """The number of documents in a window and the sum of their `_ts`."""
 
     documents: int = 0
     total: int = 0
@@ -48,7 +48,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A document that seems to differ: what the ledger held of it, and which version the source had, if any."""
+    """A document that seems to differ: the ledger's entry and the source's version, if any."""
 
     identity: Identity
     kind: Kind
@@ -58,42 +58,42 @@ class Suspect:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many documents one run may delete, and how many may be missing before it asks for a backfill."""
+    """How many documents one run may delete, and how many missing ones it may repair."""
 
     orphaned: int
     missing: int
 
     @classmethod
     def of(cls, documents: int, max_deletes: int | None = None) -> "Limits":
-        """Return the limits of a container of this size; somebody may have said how many documents may be deleted."""
+        """Return the limits for a container of this size; `max_deletes` overrides the limit for deletes."""
         orphaned = max(_LIMIT_FLOOR, documents // 100) if max_deletes is None else max_deletes
         return cls(orphaned, max(_LIMIT_FLOOR, documents // 10))
 
     def allow(self, kind: Kind, documents: int) -> bool:
-        """Tell whether a run may repair so many documents of a kind."""
+        """Return whether a run may repair this many documents of a kind."""
         return documents <= {Kind.ORPHANED: self.orphaned, Kind.MISSING: self.missing}.get(kind, documents)
 
 
 def count_fractions(documents: int, shift: float) -> list[float]:
-    """Return where to cut a history into windows to be counted; `shift`, from 0 to 1, moves all cuts alike."""
+    """Return where to cut a history into windows to count; `shift`, from 0 to 1, moves all cuts."""
     windows = max(1, min(_COUNT_WINDOWS, documents // KEYS_AT_ONCE))
     return [] if windows == 1 else [(number + shift) / windows for number in range(windows)][:windows]
 
 
 def key_fractions(documents: int, at_once: int) -> list[float]:
-    """Return where to cut a history into windows whose keys are compared at once."""
+    """Return where to cut a history into windows of at most `at_once` keys."""
     windows = -(-documents // at_once)
     return [number / windows for number in range(1, windows)]
 
 
 def cut(edges: Iterable[int], high: int) -> list[Window]:
-    """Return the windows between these edges, the first open below, the last one up to `high`."""
+    """Return the windows between these edges: the first has no `low`, the last ends at `high`."""
     inner = sorted({edge for edge in edges if edge < high})
     return [Window(low, next_) for low, next_ in zip([None, *inner], [*inner, high], strict=True)]
 
 
 def begin_at(windows: Sequence[Window], start: int | None) -> list[Window]:
-    """Return the windows in turn from `start` on, round to it; the window around it is split there."""
+    """Return the windows from `start` to the end, then from the beginning to `start`, split at `start`."""
     if start is None:
         return list(windows)
     after = [Window(start, each.high) if _covers(each, start) else each for each in windows if each.high > start]
@@ -106,12 +106,12 @@ def _covers(window: Window, ts: int) -> bool:
 
 
 def take_turn(windows: Sequence[Window], start: int | None) -> list[Window]:
-    """Return this run's share of the windows, from `start` on: so many runs take all of them."""
+    """Return this run's share of the windows from `start` on; ROTATION_RUNS runs take all of them."""
     return begin_at(windows, start)[: len(windows) // ROTATION_RUNS + 2]
 
 
 def halve(window: Window, median: int | None) -> tuple[Window, Window] | None:
-    """Split a window at the median `_ts` of what the ledger has in it; None where it cannot be split."""
+    """Split a window at the ledger's median `_ts`; return None if it cannot be split."""
     if median is None:
         low = window.low or 0
         if window.high - low < 2:
@@ -122,7 +122,7 @@ def halve(window: Window, median: int | None) -> tuple[Window, Window] | None:
 
 
 def find_differences(source: Mapping[Identity, Version], ledger: Mapping[Identity, Held]) -> list[Identity]:
-    """Return the documents of a window that only one side has, or both in different versions."""
+    """Return the documents of a window that only one side has or that have different versions."""
     differing = [
         identity
         for identity, version in source.items()
@@ -132,7 +132,7 @@ def find_differences(source: Mapping[Identity, Version], ledger: Mapping[Identit
 
 
 def classify(held: Held | None, found: Version | None) -> Kind | None:
-    """Say how what the ledger holds of a document differs from what the source has; None where it does not."""
+    """Return how the ledger's entry differs from the source's version, or None if it does not."""
     live = held is not None and held.state is not State.DELETED
     if found is None:
         return Kind.ORPHANED if live else None
@@ -142,7 +142,7 @@ def classify(held: Held | None, found: Version | None) -> Kind | None:
 
 
 def suspect(identity: Identity, held: Held | None, found: Version | None, line: int) -> Suspect | None:
-    """Suspect a document that differs, unless it changed after the settle line: the feed may still bring that."""
+    """Suspect a document that differs, unless it changed after the settle line: the feed may still deliver that."""
     kind = classify(held, found)
     if kind is None or (found is not None and found.ts >= line):
         return None
@@ -150,5 +150,5 @@ def suspect(identity: Identity, held: Held | None, found: Version | None, line: 
 
 
 def confirm(suspected: Suspect, held: Held | None, found: Version | None) -> Kind | None:
-    """Say what a suspect is a settle time later: nothing, when its ledger has moved or both sides agree by now."""
+    """Return a suspect's kind after the settle time; None if the ledger has changed or both sides agree now."""
     return classify(held, found) if held == suspected.held else None

@@ -1,4 +1,4 @@
-"""Questions to the ledger about many documents of one container."""
+"""Query the ledger for many documents of one container."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -25,7 +25,7 @@ class PostgresLedgerSide:
         return Tally(*(row or (0, 0)))
 
     def cut(self, window: Window, fractions: Sequence[float]) -> list[int]:
-        """Return the `_ts` at these fractions of a window's live documents; nothing where it has none."""
+        """Return the `_ts` at these fractions of a window's live documents, or [] if it has none."""
         if not fractions:
             return []
         parameters = self._bounds(window) | {"fractions": list(fractions)}
@@ -46,7 +46,7 @@ class PostgresLedgerSide:
             return {by_key[key]: _held(*rest) for key, *rest in rows}
 
     def sample(self, start: bytes, documents: int) -> list[Identity]:
-        """Return so many applied documents after a key."""
+        """Return up to this many applied documents after a key."""
         parameters = {"container": self._container, "start": start, "limit": documents}
         with self._database.connection() as connection:
             return list(self._documents(connection.execute(statement("sample_ledger"), parameters)))

@@ -1,4 +1,4 @@
-"""The durable orchestration of a reconcile: one for each container, which brings its run forward until it is over."""
+"""The durable orchestration of a reconcile: one per container; it advances the run until it is over."""
 
 import asyncio
 import contextlib
@@ -11,17 +11,17 @@ ORCHESTRATION = "reconcile"
 ADVANCE = "reconcile_advance"
 GIVE_UP = "reconcile_give_up"
 
-# So many turns, and the history begins anew.
+# After this many turns the history starts empty again.
 _TURNS = 50
 _FAILURES_IN_A_ROW = 5
 _PAUSE_SECONDS = 5.0
-# An orchestration ends a moment after its run: one that still ends when the next run begins would leave that without.
+# An orchestration ends a moment after its run. Check several times, or the next run would get no orchestration.
 _LOOKS = 20
 _LOOK_SECONDS = 0.5
 
 
 def reconcile(context: Context) -> Steps:
-    """Bring the run of one container forward, and wait where it waits."""
+    """Advance the run of one container, and wait when it must settle."""
     container = context.get_input()["container"]
     failures = 0
     for _ in range(_TURNS):
@@ -39,17 +39,17 @@ def reconcile(context: Context) -> Steps:
 
 
 async def start(client: Client, running: Mapping[str, bool]) -> None:
-    """Start the orchestration of each container whose run has none.
+    """Start the missing orchestrations of running reconciles.
 
-    `running` tells of each container whether its run has just begun: an orchestration that is there may be that of the
-    run before, and is given time to end.
+    `running` has for each container whether its run has just begun. Then an existing orchestration may belong to the
+    run before, and gets time to end.
     """
     await asyncio.gather(*(_start(client, name, _LOOKS if begun else 1) for name, begun in running.items()))
 
 
 async def _start(client: Client, container: str, looks: int) -> None:
     instance = f"reconcile-{container}"
-    # The SDK raises a bare Exception where another has just started the same one; the timer comes again.
+    # The SDK raises a bare Exception if another process has just started it; the timer tries again anyway.
     with contextlib.suppress(Exception):
         for look in range(looks):
             if look:

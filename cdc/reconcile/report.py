@@ -1,4 +1,4 @@
-"""The reports of reconciles, in numbers that anyone may know."""
+"""Reports of reconciles: only numbers, no identities."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from cdc.reconcile.run import SENTENCES, Ended, Figures, Mode
 
 
 class RotationReport(BaseModel):
-    """How far the keys of a container are compared, over all runs."""
+    """How far the keys of a container were compared, over all runs."""
 
     every_key_compared_since: datetime | None
     round_began_at: datetime | None
@@ -20,7 +20,7 @@ class RotationReport(BaseModel):
 
 
 class ObservedPath(BaseModel):
-    """Something that mappers noticed at a path."""
+    """An observation of mappers at a path."""
 
     kind: str
     path: str
@@ -28,7 +28,7 @@ class ObservedPath(BaseModel):
 
 
 class RunResult(Figures):
-    """What a run came to; all of it is null or 0 while it runs."""
+    """The result of a run; while the run is not finished, all values are null or 0."""
 
     ended_early: Ended | None = None
     drift: dict[Kind, int] | None = None
@@ -58,7 +58,7 @@ class RunReport(RunResult):
 
 
 class ReconciliationStatus(BaseModel):
-    """A reconcile, by its containers: the worst state of its runs, and each of them."""
+    """A reconcile: the worst state of its runs, and the run of each container."""
 
     id: str
     state: str
@@ -67,7 +67,7 @@ class ReconciliationStatus(BaseModel):
 
 
 def group_by_id(rows: Sequence[JsonObject]) -> dict[int, list[JsonObject]]:
-    """Return the runs of each reconciliation, in their order."""
+    """Group runs by reconciliation and keep their order."""
     reports: dict[int, list[JsonObject]] = {}
     for row in rows:
         reports.setdefault(row["id"], []).append(row)
@@ -75,7 +75,7 @@ def group_by_id(rows: Sequence[JsonObject]) -> dict[int, list[JsonObject]]:
 
 
 def describe_reconciliation(id_: int, rows: Sequence[JsonObject]) -> ReconciliationStatus:
-    """Return what anyone may know of a reconciliation."""
+    """Return the report of a reconciliation."""
     states = {row["state"] for row in rows}
     runs = [describe_run(row) for row in rows]
     ended = {run.ended_early for run in runs}
@@ -88,6 +88,6 @@ def describe_reconciliation(id_: int, rows: Sequence[JsonObject]) -> Reconciliat
 
 
 def describe_run(row: JsonObject) -> RunReport:
-    """Return what anyone may know of the run of one container."""
+    """Return the report of one container's run."""
     sample = "all" if row["sample"] is None else row["sample"]
     return RunReport.model_validate(row | row["report"] | {"id": str(row["id"]), "sample": sample})

@@ -1,4 +1,4 @@
-"""A reconcile run: what was asked for, what is left to do, and what it came to so far."""
+"""A reconcile run: its options, remaining tasks, and results so far."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,26 +9,26 @@ from pydantic import BaseModel, Field
 from cdc.reconcile.drift import Kind, Limits, Suspect, Tally, Window
 
 Mode = Literal["counts", "keys", "deep"]
-# `different` windows were measured twice, or follow from such: they are narrowed down without being measured again.
+# `different` windows were counted twice, or are halves of such a window: they are not counted again.
 Step = Literal[
     "begin", "gaps", "count", "different", "keys", "rows", "values", "settle", "confirm", "repair", "unclaimed"
 ]
-# Steps that ask Cosmos about many documents, and end when the run's request units are spent.
+# Steps that query Cosmos for many documents; they are skipped when the run's request units are spent.
 COUNTING: tuple[Step, ...] = ("count", "different")
 COMPARING: tuple[Step, ...] = (*COUNTING, "keys", "values")
-# Why a run has not compared all that it was to compare, the gravest first, and what the report says of it.
+# Why a run ended its comparison early, the most serious reason first, and the sentence in its report.
 Ended = Literal["too_much_differs", "request_units"]
 SENTENCES: dict[Ended, str] = {
-    "too_much_differs": "So much differs that the comparison was ended.",
-    "request_units": "The run ended for want of request units; the next one goes on.",
+    "too_much_differs": "Too much differs: the comparison was stopped.",
+    "request_units": "The run used up its request units; the next run continues.",
 }
-# More suspects than a run keeps end its comparison: the next run goes on.
+# More suspects than this end the comparison; the next run continues.
 _SUSPECTS_AT_MOST = 10_000
 
 
 @dataclass(slots=True)
 class Usage:
-    """What questions to Cosmos took."""
+    """The cost of queries to Cosmos."""
 
     queries: int = 0
     request_units: float = 0
@@ -41,7 +41,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """How many documents a container has, and the source's time of the answer in seconds."""
+    """The number of documents in a container and the source's time in seconds."""
 
     documents: int
     now: int
@@ -49,28 +49,28 @@ class Census:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A suspect that is kept, by its number."""
+    """A stored suspect and its number."""
 
     number: int
     suspect: Suspect
 
 
 class Task(BaseModel):
-    """One bounded piece of work: a window, or a stretch of a sample."""
+    """One limited piece of work: a window, or a part of a sample."""
 
     step: Step
     window: Window | None = None
     source: Tally = Tally()
     ledger: Tally = Tally()
-    # Whether comparing the keys of this window moves the rotation on.
+    # Whether comparing the keys of this window advances the rotation.
     rotates: bool = False
-    # From which key of the ledger on the sample goes, in hexadecimal, and how many documents of it are left.
+    # The ledger key after which the sample continues, in hexadecimal, and how many of its documents are left.
     start: str = ""
     left: int = 0
 
     @property
     def narrows(self) -> bool:
-        """Tell whether this counts, or follows from a count: it must leave something for the keys in turn."""
+        """Return whether this counts or follows from a count: it must leave request units for the rotation."""
         return self.step in COUNTING or (self.step == "keys" and not self.rotates)
 
 
@@ -87,9 +87,9 @@ class Figures(BaseModel):
 
 
 class Progress(BaseModel):
-    """What is left of a run; kept after every task."""
+    """The progress of a run, saved at least every second or so."""
 
-    # Only what is older than this time of the source is compared.
+    # Only documents older than this source time are compared.
     line: int = 0
     source_documents: int = 0
     ledger_documents: int = 0
@@ -99,19 +99,19 @@ class Progress(BaseModel):
     repairable: list[Kind] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)
     ended_early: Ended | None = None
-    # Whether keys were compared in turn.
+    # Whether this run has compared keys of the rotation.
     rotated: bool = False
-    # How many documents somebody lets the run delete.
+    # How many documents the run may delete, if the request set it.
     max_deletes: int | None = None
 
     @property
     def limits(self) -> Limits:
-        """Return what the run may repair by itself."""
+        """Return the limits for automatic repairs of this run."""
         return Limits.of(self.ledger_documents, self.max_deletes)
 
     @property
     def has_too_many(self) -> bool:
-        """Tell whether more was found than a run repairs or keeps: looking for more of it would only cost."""
+        """Return whether more was found than a run repairs or keeps: searching further would only cost."""
         found = self.suspects
         allowed = all(self.limits.allow(kind, documents) for kind, documents in found.items())
         return not allowed or sum(found.values()) > _SUSPECTS_AT_MOST
@@ -122,28 +122,28 @@ class Progress(BaseModel):
             self.notes.append(sentence)
 
     def leave_out(self, is_left_out: Callable[[Task], bool], why: Ended) -> None:
-        """Leave out some of what is still to be done, and say why."""
+        """Drop some of the remaining tasks and record why."""
         self.tasks = [task for task in self.tasks if not is_left_out(task)]
         self.ended_early = why
         self.note(SENTENCES[why])
 
 
 class Run(BaseModel):
-    """A run of one container that is not over."""
+    """An unfinished run of one container."""
 
     id: int
     container: str
     mode: Mode
     repair: bool
-    # How many documents are mapped again; none for all.
+    # How many documents are mapped again; None for all.
     sample: int | None
     max_request_units: float
     progress: Progress
 
     def has_spent(self, task: Task) -> bool:
-        """Tell whether nothing is left for a task: half of the request units is for counting.
+        """Return whether no request units are left for a task; counting may use half of them.
 
-        However few they are, each run counts and compares one window, so that the next one begins further on.
+        Each run counts and compares at least one window, so that every run makes progress.
         """
         figures = self.progress.figures
         if task.step in COUNTING:
@@ -152,5 +152,5 @@ class Run(BaseModel):
 
     @property
     def reads_bodies(self) -> bool:
-        """Tell whether every document is read whole, to be compared by value."""
+        """Return whether every document is read completely and compared by value."""
         return self.mode == "deep" and self.sample is None

@@ -1,4 +1,4 @@
-"""What reconcile asks for: the two sides of a container, and a place for what it finds."""
+"""The interfaces of reconcile: both sides of a container, findings, and rotation."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -19,7 +19,7 @@ class SourceSide(DocumentSource, Protocol):
     usage: Usage
 
     def measure(self) -> Census:
-        """Count all documents, and tell the source's time."""
+        """Count all documents and read the source's time."""
         ...
 
     def tally(self, window: Window) -> Tally:
@@ -35,23 +35,23 @@ class SourceSide(DocumentSource, Protocol):
         ...
 
     def find_keys(self, identities: Sequence[Identity]) -> Mapping[Identity, Version]:
-        """Return which of a few documents are there, with their versions."""
+        """Return the versions of those of these documents that exist."""
         ...
 
     def find_bodies(self, identities: Sequence[Identity]) -> Mapping[Identity, JsonObject]:
-        """Return those of a few documents that are there."""
+        """Return those of these documents that exist."""
         ...
 
 
 class LedgerSide(Protocol):
-    """What the ledger has of one container."""
+    """The ledger of one container."""
 
     def tally(self, window: Window) -> Tally:
         """Count a window's live documents and add up their `_ts`."""
         ...
 
     def cut(self, window: Window, fractions: Sequence[float]) -> list[int]:
-        """Return the `_ts` at these fractions of a window's documents; nothing where it has none."""
+        """Return the `_ts` at these fractions of a window's live documents, or [] if it has none."""
         ...
 
     def read_keys(self, window: Window) -> Mapping[Identity, Held]:
@@ -59,19 +59,19 @@ class LedgerSide(Protocol):
         ...
 
     def read_held(self, identities: Sequence[Identity]) -> Mapping[Identity, Held]:
-        """Return what is held of these documents."""
+        """Return the ledger's entries of these documents."""
         ...
 
     def read_noticed(self, limit: int) -> Mapping[Identity, datetime]:
-        """Return documents before whose last version the feed has a gap, and when that was noticed."""
+        """Return documents with a gap before their last version, and when it was noticed."""
         ...
 
     def forget_noticed(self, noticed: Mapping[Identity, datetime]) -> None:
-        """Forget the gaps that were noticed then."""
+        """Forget these gaps, unless they were noticed again since."""
         ...
 
     def sample(self, start: bytes, documents: int) -> Sequence[Identity]:
-        """Return so many applied documents from a key on."""
+        """Return up to this many applied documents after a key."""
         ...
 
 
@@ -79,7 +79,7 @@ class TablesSide(Protocol):
     """The mapped tables of one container."""
 
     def find_lost(self, limit: int) -> Sequence[Identity]:
-        """Return documents whose root row is not there, although the ledger says that it was written."""
+        """Return documents whose root row is missing although the ledger says that it was written."""
         ...
 
     def find_unclaimed(self, limit: int) -> Sequence[Row]:
@@ -87,7 +87,7 @@ class TablesSide(Protocol):
         ...
 
     def find_different(self, writes: Sequence[Write]) -> tuple[int, Sequence[Identity]]:
-        """Compare rows by value with those that stand there, as far as the ledger has the same versions.
+        """Compare mapped rows with the tables by value, for documents whose version is also the ledger's.
 
         Returns how many documents were compared, and which of them differ.
         """
@@ -95,56 +95,56 @@ class TablesSide(Protocol):
 
 
 class Findings(Protocol):
-    """What a run has found."""
+    """The findings of a run."""
 
     def leave_out_found(self, run: Run, identities: Sequence[Identity]) -> Sequence[Identity]:
-        """Return which of these documents the run has not found yet."""
+        """Return those of these documents that the run has not found yet."""
         ...
 
     def add(self, run: Run, suspects: Sequence[Suspect]) -> None:
-        """Keep suspects."""
+        """Store suspects."""
         ...
 
     def add_different(self, run: Run, identities: Sequence[Identity], held: Mapping[Identity, Held]) -> None:
-        """Keep documents whose rows differ, for which there is nothing to confirm."""
+        """Store documents whose rows differ; these need no confirmation."""
         ...
 
     def add_unclaimed(self, run: Run, rows: Sequence[Row]) -> None:
-        """Keep rows that nobody claims."""
+        """Store unclaimed rows."""
         ...
 
     def read(self, run: Run, state: str, kinds: Sequence[Kind], limit: int) -> Sequence[Finding]:
-        """Return what is in a state."""
+        """Return findings in a state; suspects only after the settle time."""
         ...
 
     def mark(self, marks: Sequence[tuple[int, Kind, str]]) -> None:
-        """Say what became of findings: number, kind, state."""
+        """Set the kind and state of findings, given as number, kind, state."""
         ...
 
     def count(self, run: Run, state: str) -> Mapping[Kind, int]:
-        """Count what is in a state by kind."""
+        """Count findings in a state by kind."""
         ...
 
     def seconds_to_settle(self, run: Run) -> float | None:
-        """Return after how long the youngest suspect may be confirmed; None without suspects."""
+        """Return the seconds until the youngest suspect may be confirmed, or None without suspects."""
         ...
 
 
 class Rotation(Protocol):
-    """How far keys are compared, over all runs of a container."""
+    """How far the keys of a container were compared, over all runs."""
 
     def read(self) -> tuple[int | None, int | None]:
-        """Return where the comparison of keys goes on, and where the count does."""
+        """Return the `_ts` where the comparison of keys continues, and where the count does."""
         ...
 
     def turn(self, window: Window, next_ts: int | None) -> None:
-        """The keys of the next window are compared, and up to where; None when a round is over. Once is as twice."""
+        """Record that a window's keys were compared; None ends a round. Repeating it changes nothing."""
         ...
 
     def complete(self, run: Run) -> None:
-        """All keys have been compared since this run began."""
+        """Record that all keys were compared since this run began."""
         ...
 
     def keep_count(self, count_ts: int | None) -> None:
-        """The next count begins here."""
+        """Record where the next count begins; None is the beginning."""
         ...

@@ -1,4 +1,4 @@
-"""Where runs of reconcile, their findings and reports are kept."""
+"""Reconcile runs, findings and reports in PostgreSQL."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -14,14 +14,14 @@ from cdc.reconcile.report import ObservedPath, RotationReport, RunResult
 from cdc.reconcile.run import Finding, Progress, Run
 
 _ALL = tuple(Kind)
-# How long reports are kept, and what was left as it is once a later run has found it again.
+# How long reports are kept, and unrepaired drift that a later run has found again.
 _REPORT_DAYS = 30
 _LEFT_DAYS = 1
 _OBSERVED_AT_MOST = 100
 
 
 class PostgresRuns:
-    """The `RunStore` in PostgreSQL, which also begins and lists runs."""
+    """The `RunStore` in PostgreSQL; it also begins and lists runs."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -51,19 +51,19 @@ class PostgresRuns:
         return id_, [container for (container,) in begun]
 
     def list_incomplete(self, settle_seconds: float) -> set[str]:
-        """Return the containers of which all keys must be compared: a document is gone, and nobody said which."""
+        """Return the containers whose keys must all be compared: after unidentified deletes or a new feed mode."""
         with self._database.connection() as connection:
             rows = connection.execute(statement("list_incomplete"), {"settle_seconds": settle_seconds})
             return {container for (container,) in rows}
 
     def read_running(self, containers: Sequence[str]) -> list[str]:
-        """Return which of these containers have a run that is not over."""
+        """Return those of these containers that have an unfinished run."""
         with self._database.connection() as connection:
             rows = connection.execute(statement("read_running"), {"containers": list(containers)})
             return [container for (container,) in rows]
 
     def list_running(self, containers: Sequence[str]) -> dict[str, bool]:
-        """Return which of these containers have a run that is not over, and whether it has not made a step yet."""
+        """Return those of these containers that have an unfinished run, and whether it has not started to compare."""
         with self._database.connection() as connection:
             return dict(connection.execute(statement("list_running_runs"), {"containers": list(containers)}).fetchall())
 
@@ -78,7 +78,7 @@ class PostgresRuns:
             connection.execute(statement("save_reconciliation"), parameters)
 
     def finish(self, run: Run, state: str, sentence: str | None) -> None:
-        """End a run with its report; what was not confirmed is dropped, what was not repaired is left."""
+        """End a run with its report; drop unconfirmed suspects, keep unrepaired drift as `left`."""
         own: dict[str, object] = {"id": run.id, "reconciliation": run.id, "container": run.container}
         own |= {"report_days": _REPORT_DAYS, "left_days": _LEFT_DAYS, "observed_at_most": _OBSERVED_AT_MOST}
         with self._database.transaction() as connection:
@@ -107,11 +107,11 @@ class PostgresRuns:
         return self._reports(statement("newest_reconciliations"), {"containers": list(containers)})
 
     def list_drift(self, id_: int, limit: int) -> list[dict[str, Any]]:
-        """Return what a reconciliation found."""
+        """Return the findings of a reconciliation."""
         return self._reports(statement("list_drift"), {"reconciliation": id_, "limit": limit})
 
     def find_drift(self, number: int) -> dict[str, Any] | None:
-        """Return one thing that a reconcile found, with whose it is."""
+        """Return one finding with its identity, or None."""
         with self._database.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(statement("find_drift"), {"number": number}).fetchone()
 
@@ -163,7 +163,7 @@ class PostgresFindings:
         return list(by_key.values())
 
     def add(self, run: Run, suspects: Sequence[Suspect]) -> None:
-        """Keep suspects, to be confirmed a settle time later."""
+        """Store suspects; they are confirmed after the settle time."""
         self._add([_document(run, each) | {"state": "suspected"} for each in suspects])
 
     def add_different(self, run: Run, identities: Sequence[Identity], held: Mapping[Identity, Held]) -> None:
@@ -171,11 +171,11 @@ class PostgresFindings:
         self._add([_document(run, each) | {"state": "drift"} for each in suspects])
 
     def add_unclaimed(self, run: Run, rows: Sequence[tuple[str, str]]) -> None:
-        """Keep rows that nobody claims: they are reported and left."""
+        """Store unclaimed rows: they are reported, never repaired."""
         self._add([_row(run, table, key) | {"state": "left"} for table, key in rows])
 
     def read(self, run: Run, state: str, kinds: Sequence[Kind], limit: int) -> list[Finding]:
-        """Return what is in a state; of suspects those that have settled."""
+        """Return findings in a state; suspects only after the settle time."""
         parameters = _own(run) | {
             "state": state,
             "kinds": [kind.value for kind in kinds],

@@ -1,4 +1,4 @@
-"""Compare the mapped tables of one container with the ledger, and with rows that were mapped again."""
+"""Compare the mapped tables of one container with the ledger and with newly mapped rows."""
 
 import json
 from collections.abc import Sequence
@@ -52,9 +52,9 @@ class PostgresTablesSide:
         ).format(_columns("t", primary_key(table)), _table(table), _claims(table, width))
 
     def find_different(self, writes: Sequence[Write]) -> tuple[int, list[Identity]]:
-        """Compare rows by value with those that stand there, as far as the ledger has the same versions.
+        """Compare mapped rows with the tables by value, for documents whose version is also the ledger's.
 
-        A difference needs no second look: ledger and rows are read in one snapshot. Returns how many documents were
+        A difference needs no confirmation: ledger and rows are read in one snapshot. Returns how many documents were
         compared, and which of them differ.
         """
         if not writes:
@@ -64,7 +64,7 @@ class PostgresTablesSide:
                 connection.execute("set transaction isolation level repeatable read, read only")
                 return self._find_different(connection, writes)
         except DocumentError:
-            if len(writes) == 1:  # what PostgreSQL has no form for cannot be what stands there
+            if len(writes) == 1:  # a value that PostgreSQL cannot store differs from the table
                 return 1, [writes[0].change.identity]
         middle = len(writes) // 2
         (one, left), (two, right) = self.find_different(writes[:middle]), self.find_different(writes[middle:])
@@ -86,7 +86,7 @@ class PostgresTablesSide:
         return None if root is None else write_row_key(key_taker(self._mapper.tables[0])(root))
 
     def _find_wrong(self, connection: Connection, writes: Sequence[Write]) -> set[str]:
-        """Return the keys of root rows under which the tables hold other rows than these."""
+        """Return the row keys of documents whose rows differ from the tables."""
         root, *children = self._mapper.tables
         roots = [write.rows.root for write in writes if write.rows.root is not None]
         if not roots:
@@ -102,7 +102,7 @@ class PostgresTablesSide:
 
 
 def _differing(table: Table, width: int) -> Composed:
-    """Build the question which of these rows are not there, or hold other values."""
+    """Build the query for rows that are missing from the table or have other values."""
     key = primary_key(table)
     names = [column.name for column in table.columns]
     return SQL("select distinct {} from {} left join {} t on {} where {} is null or ({}) is distinct from ({})").format(
@@ -112,7 +112,7 @@ def _differing(table: Table, width: int) -> Composed:
 
 
 def _surplus(table: Table, root: Table) -> Composed:
-    """Build the question below which of these root rows there are child rows that should not be there."""
+    """Build the query for root rows that have surplus child rows in the table."""
     key, parent_key = primary_key(table), primary_key(root)
     inner = key[: len(parent_key)]
     return SQL("select distinct {} from {} t join {} on {} where not exists (select from {} where {})").format(
@@ -129,7 +129,7 @@ def _rows(table: Table, alias: str, parameter: str, names: Sequence[str]) -> Com
 
 
 def _claims(table: Table, width: int) -> Composed:
-    """Build the condition that a document's row key, a JSON array, is the root key of a row."""
+    """Build the condition that a document's row key, a JSON array, equals the root key of a row."""
     columns = list(table.primary_key.columns)[:width]
     return SQL(" and ").join(
         SQL("{} = (d.row_key::jsonb ->> {})::{}").format(Identifier("t", column.name), place, SQL(type_name(column)))

@@ -84,7 +84,7 @@ def test_a_lease_container_that_is_replicated_is_refused(run):
 
     done = run("setup", **values, POSTGRES_CONNECTION="postgresql://localhost:9/app")
 
-    assert_failed(done, "LEASE_CONTAINER names Accounts, which is replicated")
+    assert_failed(done, "LEASE_CONTAINER is Accounts, which is replicated")
 
 
 def test_an_extra_container_without_a_mapper_is_refused(run):
