@@ -179,8 +179,7 @@ if settings.replicates:
     @app.durable_client_input(client_name="client")
     async def reconcile_all(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
         """Compare both sides of every container, or go on where a comparison stopped."""
-        await to_thread(runtime.reconcile.begin_due)
-        await reconcile_flow.start(client, await to_thread(runtime.reconcile.list_running))
+        await reconcile_flow.start(client, await to_thread(runtime.reconcile.begin_due))
 
     @app.route("reconciliations", methods=["POST"])
     @app.durable_client_input(client_name="client")
@@ -188,7 +187,9 @@ if settings.replicates:
         """Compare both sides of containers."""
         body = req.get_body()
         made = await to_thread(_answer, lambda: runtime.reconciliations.start(read_body(ReconcileRequest, body)), 202)
-        await reconcile_flow.start(client, await to_thread(runtime.reconcile.list_running))
+        if made.status_code in (202, 409):  # on 409, the host that was to start the orchestration may have died
+            running = await to_thread(runtime.reconcile.list_running)
+            await reconcile_flow.start(client, running, waits=made.status_code == 202)
         return made
 
     @app.route("reconciliations", methods=["GET"])

@@ -60,7 +60,7 @@ update cdc.dead_letter l set
         else 'waiting'
     end,
     next_attempt_at = case
-        when n.waits then now() + make_interval(secs => %(backoff_seconds)s * 2 ^ least(n.attempts, %(doublings)s))
+        when n.waits then now() + make_interval(secs => %(backoff_seconds)s * 2 ^ least(n.attempts, %(tries)s))
     end,
     revision = l.revision + 1, doubted_at = null, claimed_until = null
 from (

@@ -52,13 +52,9 @@ select c.container from cdc.container c left join cdc.rotation r on r.container 
 where greatest(c.mode_changed_at, c.nameless_delete_at) + make_interval(secs => %(settle_seconds)s)
     > coalesce(r.completed_at, '-infinity');
 
--- name: read_running
--- The runs that are not over.
-select container from cdc.reconciliation where state = 'running' and container = any(%(containers)s::text[]);
-
--- name: list_running_runs
+-- name: list_running
 -- The runs that are not over, and whether each has only just begun.
-select container, progress #>> '{tasks,0,step}' = 'begin' from cdc.reconciliation
+select container, coalesce(progress #>> '{tasks,0,step}' = %(first_step)s, false) from cdc.reconciliation
 where state = 'running' and container = any(%(containers)s::text[]);
 
 -- name: load_reconciliation
@@ -78,13 +74,13 @@ set state = %(state)s, message = %(message)s, report = %(report)s::jsonb, finish
 where id = %(id)s and container = %(container)s and state = 'running';
 
 -- name: forget_reconciliations
--- Reports are kept for a month, and the newest of a container for good.
+-- Old reports go; the newest of a container stays for good.
 delete from cdc.reconciliation r
 where container = %(container)s and finished_at < now() - make_interval(days => %(report_days)s)
   and id < (select max(id) from cdc.reconciliation n where n.container = r.container);
 
 -- name: forget_drift
--- What is left and found again by every run is kept once, a day later.
+-- What is left and was found again by a later run is kept once, after a while.
 delete from cdc.drift d
 where d.container = %(container)s and d.state = 'left' and d.suspected_at < now() - make_interval(days => %(left_days)s)
   and exists (select from cdc.drift n where n.container = d.container and n.key = d.key and n.number > d.number);

@@ -46,6 +46,12 @@ begin
         execute format('alter table cdc.%I owner to %I', name, owner);
         execute format('grant select, insert, update, delete on cdc.%I to %I', name, writer);
     end loop;
+    for name in
+        select p.oid::regprocedure::text from pg_proc p where p.pronamespace = 'cdc'::regnamespace
+    loop
+        execute format('alter function %s owner to %I', name, owner);
+        execute format('grant execute on function %s to %I', name, writer);
+    end loop;
     foreach name in array mapped loop
         if to_regclass(format('public.%I', name)) is not null then
             execute format('grant select, insert, update, delete on public.%I to %I', name, writer);
@@ -57,6 +63,8 @@ begin
     execute format(
         'alter default privileges for role %I in schema cdc grant select, insert, update, delete on tables to %I',
         owner, writer);
+    execute format(
+        'alter default privileges for role %I in schema cdc grant execute on functions to %I', owner, writer);
     execute format(
         'alter default privileges for role %I in schema public grant select, insert, update, delete on tables to %I',
         owner, writer);

@@ -11,7 +11,6 @@ from cdc.api.fingerprints import fingerprint
 from cdc.config.settings import Settings
 from cdc.core.documents import JsonObject
 from cdc.core.errors import ConflictError, RequestError, UnknownError
-from cdc.reconcile.drift import Kind
 from cdc.reconcile.report import ReconciliationStatus, describe_reconciliation, group_by_id
 from cdc.reconcile.run import Mode
 from cdc.reconcile.store import PostgresRuns
@@ -48,7 +47,7 @@ class Found(BaseModel):
     id: int
     container: str
     document: str
-    kind: Kind
+    kind: str
     state: str
     since: datetime
 
@@ -83,7 +82,7 @@ class Reconciliations:
         ]
         if unknown:
             raise RequestError("The body is not as it must be.", [("containers", each) for each in unknown])
-        running = self._runs.read_running(containers)
+        running = list(self._runs.list_running(containers))
         if running:
             raise ConflictError(f"A reconcile of {', '.join(running)} is running: wait for its end.")
         default = "all" if request.mode == "deep" else self._settings.reconcile_sample

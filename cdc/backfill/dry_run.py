@@ -28,7 +28,7 @@ class DryRunSink:
         with self._database.connection() as connection:
             writes = [write for _, planned in plan_pieces(connection, pieces) for write in planned]
         stale = sum(piece.changes for piece in pieces) - len(writes)
-        outcome = Outcome(stale=stale) + _preview(writes)
+        outcome = Outcome(stale=stale) + _count(writes)
         findings = Counter(found for write in writes for found in _findings(write))
         with self._database.transaction() as connection:
             if findings:
@@ -46,7 +46,7 @@ class DryRunSink:
         return outcome
 
 
-def _preview(writes: Sequence[Write]) -> Outcome:
+def _count(writes: Sequence[Write]) -> Outcome:
     decided = [write for write in writes if not write.undecided]
     states = Counter(write.state for write in decided)
     return Outcome(

@@ -53,7 +53,7 @@ class RangeStatus(Totals):
     updated_at: datetime | None
 
 
-class Finding(BaseModel):
+class DryRunFinding(BaseModel):
     """A problem or an observation of a dry run at a path."""
 
     container: str
@@ -66,7 +66,7 @@ class BackfillReport(BackfillStatus):
     """The progress of a backfill with its feed ranges and, for a dry run, its findings."""
 
     ranges: list[RangeStatus]
-    findings: list[Finding]
+    findings: list[DryRunFinding]
 
 
 def describe(row: JsonObject) -> BackfillStatus:

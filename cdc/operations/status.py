@@ -24,7 +24,7 @@ class ContainerStatus(BaseModel):
     """A container: its documents by state, the newest `_ts`, its dead letters, the newest finished reconcile."""
 
     container: str
-    documents: dict[State, int]
+    documents: dict[str, int]
     newest_ts: int | None
     dead_letters: list[LetterCounts]
     reconciliation: RunReport | None
@@ -86,7 +86,7 @@ def describe_container(
     own = [count for count in documents if count.container == name]
     return ContainerStatus(
         container=name,
-        documents=dict.fromkeys(State, 0) | {State(count.state): count.documents for count in own},
+        documents=dict.fromkeys(State, 0) | {count.state: count.documents for count in own},
         newest_ts=max((count.newest_ts for count in own), default=None),
         dead_letters=[
             LetterCounts(kind=count.kind, state=count.state, documents=count.documents)

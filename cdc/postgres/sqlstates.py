@@ -45,6 +45,7 @@ _HINTS = {
     "26000": _POOLER,
     "42501": "grant the role of POSTGRES_CONNECTION its rights on schema cdc and on the mapped tables: sql/roles.sql",
     "42703": "run python -m cdc check",
+    "42883": "run python -m cdc migrate",
     "42P01": "run python -m cdc migrate",
     "42P05": _POOLER,
     "53400": "raise the limit that the server's log names",

@@ -89,19 +89,19 @@ class Reconcile:
         if run is not None:
             self._runs.finish(run, "failed", problem)
 
-    def _advance(self, run: Run, sides: ContainerTools, deadline: float) -> Turn:
+    def _advance(self, run: Run, tools: ContainerTools, deadline: float) -> Turn:
         saved, seconds = time.monotonic(), 0.0
         while run.progress.tasks and not seconds:
             task = run.progress.tasks.pop(0)
-            late = self._find_delay(run, sides) if task.step == "begin" else None
+            late = self._find_delay(run, tools) if task.step == "begin" else None
             if task.step == "settle":
-                seconds, late = self._settle(run, sides, task)
+                seconds, late = self._settle(run, tools, task)
             elif late is None:
-                _do(run, sides, task)
+                _do(run, tools, task)
             if late is not None:
                 self._runs.finish(run, "behind", late)
                 return Turn(over=True)
-            _count(run, sides.usage)
+            _count(run, tools.usage)
             if time.monotonic() > min(deadline, saved + _SAVED_SECONDS) or seconds:
                 self._runs.save(run)
                 saved = time.monotonic()
@@ -110,32 +110,32 @@ class Reconcile:
         self._runs.finish(run, "completed", None)
         return Turn(over=True)
 
-    def _settle(self, run: Run, sides: ContainerTools, task: Task) -> tuple[float, str | None]:
+    def _settle(self, run: Run, tools: ContainerTools, task: Task) -> tuple[float, str | None]:
         """Wait until every suspect may be confirmed; confirm none if the feed has fallen behind."""
-        seconds = sides.comparison.findings.seconds_to_settle(run)
+        seconds = tools.comparison.findings.seconds_to_settle(run)
         if seconds is not None and seconds > 0:
             run.progress.tasks = [task]
             return seconds, None
-        if seconds is not None and (late := self._find_delay(run, sides)):
+        if seconds is not None and (late := self._find_delay(run, tools)):
             return 0, late
         # Look for unclaimed rows last: a repaired document claims its rows again.
         run.progress.tasks = [Task(step="confirm"), Task(step="unclaimed")]
         return 0, None
 
-    def _find_delay(self, run: Run, sides: ContainerTools) -> str | None:
+    def _find_delay(self, run: Run, tools: ContainerTools) -> str | None:
         if not self._is_copied(run.container):
             return _UNFINISHED.format(run.container)
-        lag = sides.read_lag()
+        lag = tools.read_lag()
         if lag is None:
             return _NO_LEASE.format(run.container)
         return _LATE.format(run.container, lag) if lag > self._settle_seconds else None
 
 
-def _do(run: Run, sides: ContainerTools, task: Task) -> None:
+def _do(run: Run, tools: ContainerTools, task: Task) -> None:
     if task.step in ("confirm", "repair"):
-        sides.confirmation.do(run, task)
+        tools.confirmation.do(run, task)
     else:
-        sides.comparison.do(run, task)
+        tools.comparison.do(run, task)
 
 
 def _count(run: Run, usage: Usage) -> None:

@@ -38,13 +38,13 @@ def reconcile(context: Context) -> Steps:
     context.continue_as_new({"container": container})
 
 
-async def start(client: Client, running: Mapping[str, bool]) -> None:
+async def start(client: Client, running: Mapping[str, bool], *, waits: bool = True) -> None:
     """Start the missing orchestrations of running reconciles.
 
     `running` has for each container whether its run has just begun. Then an existing orchestration may belong to the
     run before, and gets time to end.
     """
-    await asyncio.gather(*(_start(client, name, _LOOKS if begun else 1) for name, begun in running.items()))
+    await asyncio.gather(*(_start(client, name, _LOOKS if begun and waits else 1) for name, begun in running.items()))
 
 
 async def _start(client: Client, container: str, looks: int) -> None:

@@ -7,8 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from cdc.core.documents import JsonObject
-from cdc.reconcile.drift import Kind
-from cdc.reconcile.run import SENTENCES, Ended, Figures, Mode
+from cdc.reconcile.run import SENTENCES, Figures
 
 
 class RotationReport(BaseModel):
@@ -30,8 +29,8 @@ class ObservedPath(BaseModel):
 class RunResult(Figures):
     """The result of a run; while the run is not finished, all values are null or 0."""
 
-    ended_early: Ended | None = None
-    drift: dict[Kind, int] | None = None
+    ended_early: str | None = None
+    drift: dict[str, int] | None = None
     repaired: int | None = None
     left: int | None = None
     oldest_drift_since: datetime | None = None
@@ -47,7 +46,7 @@ class RunReport(RunResult):
 
     id: str
     container: str
-    mode: Mode
+    mode: str
     repair: bool
     sample: int | Literal["all"]
     max_request_units: float
@@ -62,7 +61,7 @@ class ReconciliationStatus(BaseModel):
 
     id: str
     state: str
-    ended_early: Ended | None
+    ended_early: str | None
     containers: list[RunReport]
 
 

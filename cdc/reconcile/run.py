@@ -14,6 +14,7 @@ Step = Literal[
     "begin", "gaps", "count", "different", "keys", "rows", "values", "settle", "confirm", "repair", "unclaimed"
 ]
 # Steps that query Cosmos for many documents; they are skipped when the run's request units are spent.
+FIRST_STEP: Step = "begin"
 COUNTING: tuple[Step, ...] = ("count", "different")
 COMPARING: tuple[Step, ...] = (*COUNTING, "keys", "values")
 # Why a run ended its comparison early, the most serious reason first, and the sentence in its report.
@@ -93,7 +94,7 @@ class Progress(BaseModel):
     line: int = 0
     source_documents: int = 0
     ledger_documents: int = 0
-    tasks: list[Task] = Field(default_factory=lambda: [Task(step="begin")])
+    tasks: list[Task] = Field(default_factory=lambda: [Task(step=FIRST_STEP)])
     figures: Figures = Field(default_factory=Figures)
     suspects: dict[Kind, int] = Field(default_factory=dict)
     repairable: list[Kind] = Field(default_factory=list)

@@ -11,7 +11,7 @@ from cdc.postgres.database import Database
 from cdc.postgres.statements import statement
 from cdc.reconcile.drift import Kind, Suspect, Window
 from cdc.reconcile.report import ObservedPath, RotationReport, RunResult
-from cdc.reconcile.run import Finding, Progress, Run
+from cdc.reconcile.run import FIRST_STEP, Finding, Progress, Run
 
 _ALL = tuple(Kind)
 # How long reports are kept, and unrepaired drift that a later run has found again.
@@ -56,16 +56,11 @@ class PostgresRuns:
             rows = connection.execute(statement("list_incomplete"), {"settle_seconds": settle_seconds})
             return {container for (container,) in rows}
 
-    def read_running(self, containers: Sequence[str]) -> list[str]:
-        """Return those of these containers that have an unfinished run."""
-        with self._database.connection() as connection:
-            rows = connection.execute(statement("read_running"), {"containers": list(containers)})
-            return [container for (container,) in rows]
-
     def list_running(self, containers: Sequence[str]) -> dict[str, bool]:
         """Return those of these containers that have an unfinished run, and whether it has not started to compare."""
         with self._database.connection() as connection:
-            return dict(connection.execute(statement("list_running_runs"), {"containers": list(containers)}).fetchall())
+            parameters = {"containers": list(containers), "first_step": FIRST_STEP}
+            return dict(connection.execute(statement("list_running"), parameters).fetchall())
 
     def load(self, container: str) -> Run | None:
         with self._database.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
@@ -123,11 +118,11 @@ class PostgresRuns:
 def _report(
     progress: Progress, found: Sequence[Any], compared: tuple[Any, ...] | None, observed: Sequence[Any]
 ) -> RunResult:
-    drift = dict.fromkeys(Kind, 0)
+    drift: dict[str, int] = dict.fromkeys(Kind, 0)
     states = {"repaired": 0, "left": 0}
     for kind, state, count, _ in found:
         if state in states:
-            drift[Kind(kind)] += count
+            drift[kind] += count
             states[state] += count
     completed_at, began_at, behind = compared or (None, None, 0)
     return RunResult(

@@ -15,7 +15,6 @@ from cdc.repair.letters import Choice, Letter, LetterState, Mark
 # A document that waits for another one is read again after the back-off, twice that, four times that, and so on.
 _WAITING = [ProblemKind.CONFLICT.value, ProblemKind.MISSING_PARENT.value]
 _TRIES = 5
-_DOUBLINGS = 5
 # `_ts` has whole seconds: after this time no more versions get the same `_ts`. The maximum limits the wait if the
 # source's clock is ahead.
 _UNDECIDED_SECONDS = 2
@@ -82,7 +81,7 @@ def park(connection: Connection, writes: Iterable[Write], backoff_seconds: float
 
 def park_again(connection: Connection, write: Write, mark: Mark, backoff_seconds: float) -> None:
     """Park a document again after another read; a letter that has changed since stays unchanged."""
-    policy = {"backoff_seconds": backoff_seconds, "waiting": _WAITING, "tries": _TRIES, "doublings": _DOUBLINGS}
+    policy = {"backoff_seconds": backoff_seconds, "waiting": _WAITING, "tries": _TRIES}
     connection.execute(
         statement("park_again"), _letter(write) | policy | {"number": mark.number, "revision": mark.revision}
     )

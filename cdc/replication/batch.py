@@ -59,7 +59,9 @@ def _apply_whole(planner: Planner, documents: Documents, sink: Sink, before: Out
     try:
         return before + sink.apply(planner.mapper, [planner.piece(documents)], _extend(also, before))
     except DocumentError as error:
-        return _isolate(planner, documents, error.problem, sink, before, also)
+        problem = error.problem
+    # Outside of `except`: the error's traceback holds the refused rows.
+    return _isolate(planner, documents, problem, sink, before, also)
 
 
 def _isolate(

@@ -1,15 +1,21 @@
 """The bindings are what the Functions host needs to lose nothing."""
 
+import asyncio
 import importlib.util
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
+import azure.durable_functions as df
+import azure.functions as func
 import pytest
 
+from cdc.api.answers import Accepted
 from cdc.api.openapi import write_document
 from cdc.config.settings import Settings
-from cdc.core.errors import SettingsError
+from cdc.core.errors import ConflictError, RequestError, SettingsError
+from cdc.reconcile import orchestration as reconcile_flow
 from mappers import MAPPERS
 
 ROOT = Path(__file__).parents[2]
@@ -274,3 +280,32 @@ def test_only_the_product_is_deployed():
         assert name in ignored
     for name in ("cdc", "mappers", "sql", "function_app.py", "host.json", "requirements.txt"):
         assert name not in ignored
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "looks"), [(None, 202, 20), (ConflictError, 409, 1), (RequestError, 400, 0)]
+)
+def test_a_reconcile_that_is_asked_for_gets_its_orchestration(load, monkeypatch, error, status, looks):
+    """At once after it began, and where its run is refused; a wrong request starts nothing."""
+    functions = load()
+    app = functions["health_live"].get_user_function().__globals__
+    asked = []
+
+    def start(_):
+        if error is not None:
+            raise error("No.")
+        return Accepted(id="1", status_url="/api/reconciliations/1")
+
+    class Client:
+        async def get_status(self, id_):
+            asked.append(id_)
+            return SimpleNamespace(runtime_status=df.OrchestrationRuntimeStatus.Running)
+
+    monkeypatch.setattr(reconcile_flow, "_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(app["runtime"].reconciliations, "start", start)
+    monkeypatch.setattr(app["runtime"].reconcile, "list_running", lambda: {"Accounts": True})
+    request = func.HttpRequest("POST", "/api/reconciliations", body=b"{}")
+    made = asyncio.run(functions["start_reconciliation"].get_user_function().client_function(request, Client()))
+
+    assert made.status_code == status
+    assert asked == ["reconcile-Accounts"] * looks

@@ -255,12 +255,30 @@ def test_what_the_owner_creates_is_granted(empty_logins, open_as, empty_dsn):
         owners = connection.execute(
             "select distinct tableowner from pg_tables where schemaname in ('cdc', 'public')"
         ).fetchall()
+        functions = connection.execute(
+            "select distinct pg_get_userbyid(proowner), has_function_privilege(%s, oid, 'execute') from pg_proc"
+            " where pronamespace = 'cdc'::regnamespace",
+            [empty_logins.names["writer"]],
+        ).fetchall()
     assert owners == [(f"{empty_logins.name}_cdc_owner",)]
+    assert functions == [(f"{empty_logins.name}_cdc_owner", True)]
 
 
 def test_the_owner_migrates_what_was_there_before(logins, open_as):
     """On a database that was migrated by somebody else the schema cdc changes hands."""
     assert migrate(open_as(logins, "owner"), [*MIGRATIONS, NEW]) == [NEW]
+
+
+def test_functions_of_a_database_that_was_there_before_change_hands(logins, connection):
+    """The owner can replace them in a later migration, and the writer needs no right of everybody's to call them."""
+    connection.execute("revoke execute on all functions in schema cdc from public")
+    functions = connection.execute(
+        "select distinct pg_get_userbyid(proowner), has_function_privilege(%s, oid, 'execute') from pg_proc"
+        " where pronamespace = 'cdc'::regnamespace",
+        [logins.names["writer"]],
+    ).fetchall()
+
+    assert functions == [(f"{logins.name}_cdc_owner", True)]
 
 
 def privileges(dsn):
@@ -272,6 +290,7 @@ def privileges(dsn):
                 "select oid::regclass::text, relowner, relacl::text from pg_class where oid >= 16384 order by 1",
                 "select attrelid, attname, attacl::text from pg_attribute where attacl is not null order by 1, 2",
                 "select nspname, nspowner, nspacl::text from pg_namespace order by 1",
+                "select oid::regprocedure::text, proowner, proacl::text from pg_proc where oid >= 16384 order by 1",
                 "select datacl::text from pg_database where datname = current_database()",
                 "select defaclrole, defaclnamespace, defaclacl::text from pg_default_acl order by 1, 2",
                 "select roleid, member, count(*) from pg_auth_members group by 1, 2 order by 1, 2",

@@ -141,10 +141,11 @@ def test_a_run_that_begins_while_the_last_orchestration_ends_is_given_one():
 
 
 @pytest.mark.usefixtures("instantly")
-def test_nobody_waits_for_an_orchestration_whose_run_goes_on():
-    """Whoever is refused because of a run is answered at once."""
+@pytest.mark.parametrize(("begun", "waits"), [(False, True), (True, False)])
+def test_nobody_waits_for_an_orchestration_whose_run_goes_on(begun, waits):
+    """A request that is refused because of a run is answered at once, also when that run has just begun."""
     client = Client("Running", "Completed")
 
-    asyncio.run(orchestration.start(client, {"Accounts": False}))
+    asyncio.run(orchestration.start(client, {"Accounts": begun}, waits=waits))
 
     assert client.started == []
