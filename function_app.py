@@ -1,4 +1,4 @@
-"""The app's bindings, each a call of one use case; cdc.runtime binds these to their stores."""
+"""The app's bindings; each calls one use case of cdc.runtime."""
 
 import os
 import re
@@ -32,7 +32,7 @@ app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 
 def _start() -> dict[str, Any]:
-    if settings.change_feed_mode is FeedMode.ALL_VERSIONS:  # it begins now, and refuses to be told where
+    if settings.change_feed_mode is FeedMode.ALL_VERSIONS:  # it always begins now; the trigger refuses a start
         return {"change_feed_mode": "AllVersionsAndDeletes"}
     if settings.change_feed_start == "beginning":
         return {"start_from_beginning": True}
@@ -40,13 +40,13 @@ def _start() -> dict[str, Any]:
 
 
 def _answer(make: Callable[[], BaseModel], status: int = 200) -> func.HttpResponse:
-    """Make the response of a route from the model that it returns, or from what it raises."""
+    """Make the HTTP response from the model that `make` returns or the error that it raises."""
     made = answer(make, status)
     return func.HttpResponse(made.body, status_code=made.status, mimetype=made.content_type, headers=dict(made.headers))
 
 
 def _register_change_feed(mapper: Mapper[Any]) -> None:
-    # Without the retry policy the host checkpoints a failed batch, and its changes are gone.
+    # Without the retry policy the host checkpoints a failed batch, and its changes are lost.
     @app.function_name(f"change_feed_{re.sub('(?<!^)(?=[A-Z])', '_', mapper.container).lower()}")
     @app.cosmos_db_trigger(
         arg_name="documents",
@@ -79,44 +79,44 @@ if settings.replicates:
 
     @app.timer_trigger(arg_name="timer", schedule=settings.dead_letter_schedule)
     def retry_dead_letters(timer: func.TimerRequest) -> None:
-        """Read again what waits in dead letters and is due."""
+        """Read the documents of due dead letters again."""
         runtime.retry_dead_letters()
 
     @app.timer_trigger(arg_name="timer", schedule=settings.tombstone_schedule)
     def prune_tombstones(timer: func.TimerRequest) -> None:
-        """Forget deletes that no delivery can come before any more."""
+        """Prune tombstones that no late delivery needs any more."""
         runtime.tombstones.prune(mapper.container for mapper in mappers)
 
     @app.route("dead-letters", methods=["GET"])
     def list_dead_letters(req: func.HttpRequest) -> func.HttpResponse:
-        """List what must be read again, and why."""
+        """List dead letters."""
         return _answer(lambda: runtime.dead_letters.list(read_query(LetterQuery, req.params)))
 
     @app.route("dead-letters/replay", methods=["POST"])
     def replay_dead_letters(req: func.HttpRequest) -> func.HttpResponse:
-        """Have many dead letters read again."""
+        """Replay many dead letters."""
         return _answer(lambda: runtime.dead_letters.replay_all(read_body(ReplayRequest, req.get_body())), 202)
 
     @app.route("dead-letters/{id}/replay", methods=["POST"])
     def replay_dead_letter(req: func.HttpRequest) -> func.HttpResponse:
-        """Have one dead letter read again."""
+        """Replay one dead letter."""
         return _answer(lambda: runtime.dead_letters.replay(req.route_params["id"]), 202)
 
     @app.route("dead-letters/{id}", methods=["DELETE"])
     def discard_dead_letter(req: func.HttpRequest) -> func.HttpResponse:
-        """Have one dead letter never read again by itself."""
+        """Stop automatic retries of one dead letter."""
         return _answer(lambda: runtime.dead_letters.discard(req.route_params["id"]))
 
     @app.route("documents/{container}/resync", methods=["POST"])
     def resync_document(req: func.HttpRequest) -> func.HttpResponse:
-        """Read one document now, for a reader that has missed it in PostgreSQL."""
+        """Read one document again now, when a reader did not find it in PostgreSQL."""
         container = req.route_params["container"]
         return _answer(lambda: runtime.resync.resync(container, read_body(ResyncRequest, req.get_body())))
 
     @app.route("backfills", methods=["POST"])
     @app.durable_client_input(client_name="client")
     async def start_backfill(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-        """Copy what containers hold."""
+        """Start a backfill of containers."""
         made = await to_thread(_answer, lambda: runtime.backfills.start(read_body(StartRequest, req.get_body())), 202)
         await backfill_flow.start(client, await to_thread(runtime.backfills.list_tasks))
         return made
@@ -128,31 +128,31 @@ if settings.replicates:
 
     @app.route("backfills/{id}", methods=["GET"])
     def read_backfill(req: func.HttpRequest) -> func.HttpResponse:
-        """Tell how far a backfill is."""
+        """Report the progress of a backfill."""
         return _answer(lambda: runtime.backfills.read(req.route_params["id"]))
 
     @app.route("backfills/{id}/pause", methods=["POST"])
     def pause_backfill(req: func.HttpRequest) -> func.HttpResponse:
-        """Let a backfill rest after its present pages."""
+        """Pause a backfill after its current pages."""
         return _answer(lambda: runtime.backfills.pause(req.route_params["id"]))
 
     @app.route("backfills/{id}/resume", methods=["POST"])
     @app.durable_client_input(client_name="client")
     async def resume_backfill(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-        """Let a paused backfill go on."""
+        """Resume a paused backfill."""
         made = await to_thread(_answer, lambda: runtime.backfills.resume(req.route_params["id"]))
         await backfill_flow.start(client, await to_thread(runtime.backfills.list_tasks))
         return made
 
     @app.route("backfills/{id}/cancel", methods=["POST"])
     def cancel_backfill(req: func.HttpRequest) -> func.HttpResponse:
-        """End a backfill; what it has copied stays."""
+        """Cancel a backfill; what it has copied stays."""
         return _answer(lambda: runtime.backfills.cancel(req.route_params["id"]))
 
     @app.timer_trigger(arg_name="timer", schedule=settings.backfill_schedule)
     @app.durable_client_input(client_name="client")
     async def restart_backfills(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
-        """Start the orchestrations of backfills that run and have none: nothing is lost between row and instance."""
+        """Start the missing orchestrations of running backfills, in case a process died between row and start."""
         await backfill_flow.start(client, await to_thread(runtime.backfills.list_tasks))
 
     @app.orchestration_trigger(context_name="context")
@@ -166,25 +166,25 @@ if settings.replicates:
         return (yield from backfill_flow.copy_ranges(context))
 
     @app.activity_trigger(input_name="task")
-    def plan_backfill(task: dict) -> dict:  # type: ignore[type-arg]  # the worker takes it without arguments only
-        """Find out what is left of a backfill."""
+    def plan_backfill(task: dict) -> dict:  # type: ignore[type-arg]  # the worker needs a plain dict
+        """Plan the rest of a backfill."""
         return runtime.backfill.plan(task["id"], task["generation"])
 
     @app.activity_trigger(input_name="task")
     def copy_pages(task: dict) -> dict:  # type: ignore[type-arg]
-        """Copy pages for a while."""
+        """Copy pages for a limited time."""
         return runtime.backfill.copy(task["id"], task["generation"], task["lane"])
 
     @app.timer_trigger(arg_name="timer", schedule=settings.reconcile_schedule)
     @app.durable_client_input(client_name="client")
     async def reconcile_all(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
-        """Compare both sides of every container, or go on where a comparison stopped."""
+        """Start a reconcile of every container, or continue where the last one stopped."""
         await reconcile_flow.start(client, await to_thread(runtime.reconcile.begin_due))
 
     @app.route("reconciliations", methods=["POST"])
     @app.durable_client_input(client_name="client")
     async def start_reconciliation(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-        """Compare both sides of containers."""
+        """Start a reconcile of containers."""
         body = req.get_body()
         made = await to_thread(_answer, lambda: runtime.reconciliations.start(read_body(ReconcileRequest, body)), 202)
         if made.status_code in (202, 409):  # on 409, the host that was to start the orchestration may have died
@@ -199,22 +199,22 @@ if settings.replicates:
 
     @app.route("reconciliations/{id}", methods=["GET"])
     def read_reconciliation(req: func.HttpRequest) -> func.HttpResponse:
-        """Report one reconciliation and what it found."""
+        """Report one reconciliation and its findings."""
         return _answer(lambda: runtime.reconciliations.read(req.route_params["id"]))
 
     @app.orchestration_trigger(context_name="context")
     def reconcile(context: df.DurableOrchestrationContext) -> Steps:
-        """Bring the run of one container forward until it is over."""
+        """Advance the run of one container until it is over."""
         return (yield from reconcile_flow.reconcile(context))
 
     @app.activity_trigger(input_name="container")
-    def reconcile_advance(container: str) -> dict:  # type: ignore[type-arg]  # the worker takes it without arguments only
-        """Bring the run of one container forward for a while."""
+    def reconcile_advance(container: str) -> dict:  # type: ignore[type-arg]  # the worker needs a plain dict
+        """Advance the run of one container for a limited time."""
         return runtime.reconcile.advance(container)
 
     @app.activity_trigger(input_name="task")
     def reconcile_give_up(task: dict) -> dict:  # type: ignore[type-arg]
-        """End a run that cannot go on."""
+        """End a run that cannot continue."""
         return runtime.reconcile.give_up(task["container"], task["problem"])
 
 
@@ -226,11 +226,11 @@ def status(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.route("health/live", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def health_live(req: func.HttpRequest) -> func.HttpResponse:
-    """Tell that the worker runs."""
+    """Report that the worker is running."""
     return _answer(Live)
 
 
 @app.route("health/ready", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def health_ready(req: func.HttpRequest) -> func.HttpResponse:
-    """Tell whether changes can be applied now, and if not, why."""
+    """Report whether changes can be applied now, and if not, why."""
     return _answer(lambda: tell_ready(runtime.checks))

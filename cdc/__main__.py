@@ -16,11 +16,11 @@ from mappers import EXTRA_CONTAINERS, choose_mappers
 
 
 def main() -> int:
-    """Run one command; a failure is one sentence on standard error and exit code 1."""
+    """Run one command; print an error to standard error and return exit code 1 on failure."""
     arguments = _parser().parse_args()
-    # The SDK trusts the certificate of a Cosmos server on this machine, and urllib3 says so at every request.
+    # The SDK does not verify a local Cosmos server, and urllib3 warns about it at every request.
     warnings.filterwarnings("ignore", message="Unverified HTTPS request is being made to host '(localhost|127.0.0.1)'")
-    if arguments.run is None:  # the OpenAPI document is the same whatever the settings are
+    if arguments.run is None:  # the OpenAPI document does not depend on settings
         print(json.dumps(openapi.write_document(), indent=2))
         return 0
     run: Callable[[Runtime, argparse.Namespace], int] = arguments.run
@@ -49,18 +49,18 @@ def _parser() -> argparse.ArgumentParser:
     for run, help_ in (
         (_migrate, "apply the missing migrations to PostgreSQL"),
         (_setup, "create the lease container and apply the migrations"),
-        (_check, "check settings, connections, migrations and the mapped tables, a line each"),
+        (_check, "check settings, connections, migrations and mapped tables; print one line for each check"),
     ):
         command = commands.add_parser(run.__name__.strip("_"), help=help_, description=help_)
         command.set_defaults(run=run)
-    help_ = "let the container that the settings name now take the place of the one seen first"
+    help_ = "accept the container that the settings name now instead of the one seen first"
     command = commands.add_parser("adopt", help=help_, description=help_)
     command.add_argument("container")
     command.set_defaults(run=_adopt)
-    help_ = "tell whose document a dead letter, or what a reconcile found, is about; what it prints is personal"
+    help_ = "show the document or row of a dead letter or a finding; the output is personal data"
     command = commands.add_parser("show", help=help_, description=help_)
     command.add_argument("id")
-    command.add_argument("--drift", action="store_true", help="the id is that of something that a reconcile found")
+    command.add_argument("--drift", action="store_true", help="the id is the id of a reconcile's finding")
     command.set_defaults(run=_show)
     help_ = "print the OpenAPI document of the HTTP API"
     commands.add_parser("openapi", help=help_, description=help_).set_defaults(run=None)
@@ -68,17 +68,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _environment() -> Mapping[str, str]:
-    """Return the environment over the Values of local.settings.json, as the Core Tools do."""
+    """Return the Values of local.settings.json, overridden by the environment, as in the Core Tools."""
     path = Path("local.settings.json")
     if not path.exists():
         return os.environ
     try:
         values = json.loads(path.read_text(encoding="utf-8-sig"))["Values"]
         return {**{str(name): str(value) for name, value in values.items()}, **os.environ}
-    except json.JSONDecodeError as error:  # it tells the place and quotes nothing
+    except json.JSONDecodeError as error:  # its message has the position and quotes no values
         raise SettingsError(f"local.settings.json is not JSON: {error}.") from None
     except (ValueError, LookupError, TypeError, AttributeError):
-        raise SettingsError("local.settings.json must be a JSON object that holds an object Values.") from None
+        raise SettingsError("local.settings.json must be a JSON object with an object named Values.") from None
 
 
 def _migrate(runtime: Runtime, _: argparse.Namespace) -> int:
@@ -89,7 +89,7 @@ def _migrate(runtime: Runtime, _: argparse.Namespace) -> int:
 
 def _setup(runtime: Runtime, arguments: argparse.Namespace) -> int:
     runtime.setup.create_lease_container()
-    print(f"lease container {runtime.settings.lease_database}/{runtime.settings.lease_container} is there")
+    print(f"lease container {runtime.settings.lease_database}/{runtime.settings.lease_container} exists")
     return _migrate(runtime, arguments)
 
 
@@ -109,9 +109,9 @@ def _check(runtime: Runtime, _: argparse.Namespace) -> int:
 
 def _adopt(runtime: Runtime, arguments: argparse.Namespace) -> int:
     if runtime.setup.adopt(arguments.container):
-        print(f"adopted {arguments.container}: run a backfill of it and a reconcile of all its keys before it is read")
+        print(f"adopted {arguments.container}: run a backfill and a reconcile of all its keys before you use its rows")
     else:
-        print(f"nothing to adopt: {arguments.container} is the container that was seen before")
+        print(f"nothing to adopt: {arguments.container} is already the container seen first")
     return 0
 
 

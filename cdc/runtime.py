@@ -1,4 +1,4 @@
-"""The composition root: builds the stores once for each worker process and gives them to the use cases."""
+"""The composition root: builds the stores once per worker process and gives them to the use cases."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -46,7 +46,7 @@ from cdc.replication.sink import PostgresSink
 
 
 class Runtime:
-    """The app's use cases, bound to its stores; opens no connection before the first use."""
+    """The app's use cases with their stores; connections open on first use."""
 
     def __init__(self, settings: Settings, mappers: Sequence[Mapper[Any]]) -> None:
         self.settings = settings
@@ -86,7 +86,7 @@ class Runtime:
         self.setup = Setup(settings, containers, self._database, self._account)
 
     def retry_dead_letters(self) -> Counter[Ending]:
-        """Read again the documents whose dead letters are due."""
+        """Read the documents of due dead letters again."""
         return retry(self.mappers, self._source, self._rereads)
 
     def close(self) -> None:
@@ -99,7 +99,7 @@ class Runtime:
     def _build_stores(self, settings: Settings) -> None:
         open_account = _find_account(settings)
         self._account = open_account()
-        # A client of its own: a long question keeps nobody from reading a document.
+        # A separate client: a long query must not block reads of single documents.
         self._questions = open_account()
         self._feeds = CosmosFeeds(self._account)
         self._database = _open_database(settings)
@@ -150,7 +150,7 @@ def make_tools(
     database: Database,
     read_lag: Callable[[], float | None],
 ) -> ContainerTools:
-    """Build what one container is compared with and repaired by."""
+    """Build the tools that compare and repair one container."""
     ledger = PostgresLedgerSide(database, mapper.container)
     tables = PostgresTablesSide(database, mapper)
     findings = PostgresFindings(database, settings.settle_seconds)
@@ -173,7 +173,7 @@ def _make_reread_store(settings: Settings, database: Database) -> PostgresReread
 
 
 def _find_account(settings: Settings) -> Callable[[], CosmosAccount]:
-    """Return what opens a client of the account; all clients share one credential."""
+    """Return a function that opens a client of the account; all clients share one credential."""
     database = settings.cosmos_database
     if settings.cosmos_connection is not None:
         return partial(CosmosAccount, settings.cosmos_connection.get_secret_value(), database)

@@ -1,4 +1,4 @@
-"""HTTP: requests read into models, answers as JSON, and problem details (RFC 9457) for what cannot be granted."""
+"""HTTP: read requests into models, answer with JSON, and with problem details (RFC 9457) on errors."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ Item = TypeVar("Item")
 
 
 def say(expectation: str) -> WrapValidator:
-    """Let a field that is wrong be told in these words, once: pydantic would quote a pattern, or name each form."""
+    """Report a wrong field with this one message; pydantic would quote a pattern or list each allowed type."""
 
     def check(value: object, read: ValidatorFunctionWrapHandler) -> object:
         try:
@@ -27,8 +27,8 @@ def say(expectation: str) -> WrapValidator:
 
 
 _NUMBER = r"[0-9]{1,18}"
-# Where a list goes on whose items are numbered.
-Token = Annotated[str, Field(pattern=f"^{_NUMBER}$"), say("must be the `next` of the page before")]
+# Where a list of numbered items continues.
+Token = Annotated[str, Field(pattern=f"^{_NUMBER}$"), say("must be the `next` of the previous page")]
 
 _STATUSES = {
     UnknownError: HTTPStatus.NOT_FOUND,
@@ -39,7 +39,7 @@ _STATUSES = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response without a framework."""
+    """A response, independent of any framework."""
 
     status: int
     body: str
@@ -48,14 +48,14 @@ class Answer:
 
 
 class Accepted(BaseModel):
-    """Work that began, and the path where its state is told."""
+    """Accepted work and the path of its status."""
 
     id: str
     status_url: str
 
 
 class FieldProblem(BaseModel):
-    """What is wrong with one field or one check."""
+    """The problem of one field or one check."""
 
     field: str
     message: str
@@ -72,7 +72,7 @@ class ProblemDetails(BaseModel):
 
 
 class RequestModel(BaseModel):
-    """The body or the query of a request: what it does not know is refused."""
+    """The body or the query of a request; unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -82,13 +82,13 @@ def read_body(model: type[Request], body: bytes) -> Request:
     try:
         return model.model_validate_json(body.strip() or b"{}", strict=True)
     except ValidationError as error:
-        raise _name_fields("The body", model, error) from None
+        raise _name_fields("The request body", model, error) from None
 
 
 def read_query(model: type[Request], query: Mapping[str, str]) -> Request:
     """Read the query of a URL. Raises RequestError, which names every wrong field."""
     try:
-        # The function key may stand in the query; it is the host's.
+        # The query may contain the function key, which is for the host.
         return model.model_validate({name: value for name, value in query.items() if name != "code"})
     except ValidationError as error:
         raise _name_fields("The query", model, error) from None
@@ -97,7 +97,7 @@ def read_query(model: type[Request], query: Mapping[str, str]) -> Request:
 def _name_fields(what: str, model: type[RequestModel], error: ValidationError) -> RequestError:
     problems = error.errors(include_url=False, include_context=False, include_input=False)
     sentences = {
-        "extra_forbidden": f"is not known here: the names are {', '.join(model.model_fields)}",
+        "extra_forbidden": f"is unknown: use {', '.join(model.model_fields)}",
         "too_short": "must not be empty",
     }
     fields = [
@@ -106,28 +106,28 @@ def _name_fields(what: str, model: type[RequestModel], error: ValidationError) -
     ]
     if fields == [("", fields[0][1])] and problems[0]["type"] == "json_invalid":
         return RequestError(f"{what} must be a JSON object.")
-    return RequestError(f"{what} is not as it must be.", fields)
+    return RequestError(f"{what} is invalid.", fields)
 
 
 def read_number(id_: str) -> int | None:
-    """Read the number that stands in an address; nothing where there is none that an item may have."""
+    """Read an item's number from a URL path, or return None if it is not a number."""
     return int(id_) if re.fullmatch(_NUMBER, id_) else None
 
 
 def cut_page(found: Sequence[Item], limit: int, name: Callable[[Item], object]) -> tuple[Sequence[Item], str | None]:
-    """Return a page of a list, and the `after` of the following one, from one item more than the page may have.
+    """Cut `found`, which may have one item more than the page, into a page and the `next` of that page.
 
-    Every list has `after`, the `next` of the page before, and ends with a `next` that is null.
+    In every list, `after` takes the `next` of the previous page; the last page has a null `next`.
     """
     page = found[:limit]
     return page, str(name(page[-1])) if len(found) > limit else None
 
 
 def answer(make: Callable[[], BaseModel], status: int = HTTPStatus.OK) -> Answer:
-    """Answer with the model that `make` returns, or with the problem that it raises.
+    """Answer with the model that `make` returns, or with the error that it raises.
 
-    Work that was accepted also has its address in the header Location. It is a path: a gateway before the app may have
-    given the app another name.
+    Accepted work also gets the header Location. It is a path, because a gateway in front of the app may use another
+    host name.
     """
     try:
         model = make()
@@ -138,7 +138,7 @@ def answer(make: Callable[[], BaseModel], status: int = HTTPStatus.OK) -> Answer
 
 
 def _refuse(error: CdcError) -> Answer:
-    """Answer with problem details: what was wrong with the request, or 503 when the fault is ours."""
+    """Answer with problem details: 4xx for an invalid request, 503 for every other error."""
     status = next((each for kind, each in _STATUSES.items() if isinstance(error, kind)), HTTPStatus.SERVICE_UNAVAILABLE)
     fields = error.fields if isinstance(error, RequestError | UnreadyError) else ()
     details = ProblemDetails(

@@ -20,7 +20,7 @@ _DEFAULTS = Options()
 
 
 class StartRequest(RequestModel):
-    """What a backfill may be asked for."""
+    """The options of a new backfill."""
 
     containers: Annotated[tuple[str, ...] | None, Field(min_length=1)] = None
     max_request_units_per_second: Annotated[float | None, Field(ge=_LEAST_UNITS, le=1e7)] = None
@@ -31,7 +31,7 @@ class StartRequest(RequestModel):
 
 
 class BackfillQuery(RequestModel):
-    """Which backfills are asked for."""
+    """Which page of the backfills to list."""
 
     limit: Annotated[int, Field(ge=1, le=100)] = 20
     after: str | None = None
@@ -45,7 +45,7 @@ class BackfillPage(BaseModel):
 
 
 class Backfills:
-    """Ask for backfills, report and steer them; what is started is a row first, and then gets its orchestration."""
+    """Start, report, pause, resume and cancel backfills; a backfill is first a row, then gets its orchestration."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Backfills:
         self._retry_seconds = retry_seconds
 
     def start(self, request: StartRequest) -> Accepted:
-        """Ask for a backfill."""
+        """Add a backfill."""
         containers = sorted(self._containers) if request.containers is None else list(request.containers)
         self._check_names(containers)
         for container in containers:
@@ -72,7 +72,7 @@ class Backfills:
     def list_newest(self, query: BackfillQuery) -> BackfillPage:
         """Return backfills, newest first."""
         if query.after is not None:
-            self._store.read(query.after)  # a page after nothing would look like the last one
+            self._store.read(query.after)  # with an unknown `after`, an empty page would look like the last one
         found = self._store.list_newest(query.after, query.limit + 1)
         page, following = cut_page(found, query.limit, lambda row: row["id"])
         return BackfillPage(items=[describe(row) for row in page], next=following)
@@ -82,23 +82,23 @@ class Backfills:
         return describe_whole(self._store.read(id_))
 
     def pause(self, id_: str) -> BackfillStatus:
-        """Pause it; lanes end with the page that they write now."""
+        """Pause a backfill; lanes finish their current page."""
         return self._move(id_, "paused")
 
     def resume(self, id_: str) -> BackfillStatus:
-        """Resume it where it was paused."""
+        """Resume a backfill where it was paused."""
         return self._move(id_, "running")
 
     def cancel(self, id_: str) -> BackfillStatus:
-        """Cancel it; it cannot be resumed."""
+        """Cancel a backfill; it cannot be resumed."""
         return self._move(id_, "cancelled")
 
     def list_tasks(self) -> list[JsonObject]:
-        """Return the inputs of the orchestrations that must be there, each with its instance's id."""
+        """Return the inputs of the orchestrations that must be running; `id` is also the instance id."""
         try:
             running = self._store.list_running()
-        except CdcError as error:  # the answer has said so already, and the timer comes again
-            logger.warning("backfills cannot be looked for: %s", error)
+        except CdcError as error:  # the HTTP answer has reported it, and the timer tries again
+            logger.warning("cannot read the running backfills: %s", error)
             running = []
         return [{"id": id_, "generation": None, "retry_seconds": self._retry_seconds} for id_ in running]
 
@@ -111,7 +111,7 @@ class Backfills:
         if len(set(containers)) < len(containers):
             problems.append(("containers", "names a container twice"))
         if problems:
-            raise RequestError("The body is not as it must be.", problems)
+            raise RequestError("The request body is invalid.", problems)
 
     def _move(self, id_: str, state: str) -> BackfillStatus:
         self._store.move(id_, state)

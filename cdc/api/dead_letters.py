@@ -1,4 +1,4 @@
-"""Dead letters worked by hand: list them, have them read again, discard them."""
+"""Dead letters over HTTP: list, replay, discard."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -14,28 +14,28 @@ from cdc.repair.letters import Choice, Letter, LetterState
 _Container = Annotated[
     str,
     Field(min_length=1, max_length=255, pattern=r"^[^\x00/\\?#]+$"),
-    say("must be the name of a container: 1 to 255 characters, none of them / \\ ? or #"),
+    say("must be the name of a container: 1 to 255 characters, without / \\ ? and #"),
 ]
 
 
 class Letters(Protocol):
-    """Where dead letters are."""
+    """Keeps dead letters."""
 
     def list(self, choice: Choice, after: int, limit: int) -> Sequence[Letter]:
         """Return the first letters with a greater number than `after`."""
         ...
 
     def replay(self, choice: Choice) -> int:
-        """Make letters due and return how many there were."""
+        """Make letters due now and return how many matched."""
         ...
 
     def discard(self, number: int) -> bool:
-        """Have a letter never read again by itself; tell whether that was possible."""
+        """Stop automatic retries of a letter; return whether that was possible."""
         ...
 
 
 class LetterQuery(RequestModel):
-    """Which dead letters to list, and from where on."""
+    """Which dead letters to list."""
 
     container: _Container | None = None
     kind: ProblemKind | None = None
@@ -45,14 +45,14 @@ class LetterQuery(RequestModel):
 
 
 class ReplayRequest(RequestModel):
-    """Which dead letters to read again: all that are not discarded, or those of a container or a kind."""
+    """Which dead letters to read again: all that are not discarded, or only those of a container or a kind."""
 
     container: _Container | None = None
     kind: Annotated[ProblemKind | None, Field(strict=False)] = None
 
 
 class LetterItem(BaseModel):
-    """A dead letter without its document's identity: `document` is the fingerprint by which it is always called."""
+    """A dead letter without its document's identity; `document` is its fingerprint, the same in all answers."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -69,7 +69,7 @@ class LetterItem(BaseModel):
 
 
 class LetterPage(BaseModel):
-    """A page of dead letters; `next` is the `after` of the following page."""
+    """A page of dead letters; `next` is the `after` of the next page."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -86,7 +86,7 @@ class Replayed(BaseModel):
 
 
 class Discarded(BaseModel):
-    """A dead letter that is not read again by itself."""
+    """A dead letter that is not read again automatically."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -95,7 +95,7 @@ class Discarded(BaseModel):
 
 
 class DeadLetters:
-    """List, replay and discard dead letters; nothing here tells who a document is."""
+    """List, replay and discard dead letters; no answer contains a document's identity."""
 
     def __init__(self, letters: Letters, containers: Collection[str], identity_key: str) -> None:
         self._letters = letters
@@ -111,36 +111,36 @@ class DeadLetters:
         return LetterPage(items=[self._describe(letter) for letter in page], next=following)
 
     def replay_all(self, request: ReplayRequest) -> Replayed:
-        """Have all chosen letters read again by the timer."""
+        """Make the matching letters due; the timer reads their documents again."""
         self._check_container(request.container)
         return Replayed(due=self._letters.replay(Choice(request.container, request.kind)))
 
     def replay(self, id_: str) -> Replayed:
-        """Have one letter read again by the timer, also a discarded one."""
+        """Make one letter due, even a discarded one; the timer reads its document again."""
         due = self._letters.replay(Choice(number=_read_number(id_)))
         if not due:
             raise _unknown()
         return Replayed(due=due)
 
     def discard(self, id_: str) -> Discarded:
-        """Keep one letter from being read again by itself; its document's next version still replaces it."""
+        """Stop automatic retries of one letter; the next version of its document still replaces it."""
         number = _read_number(id_)
         if not self._letters.discard(number):
             self.find(id_)
             raise ConflictError(
-                "This letter holds a change that is not in PostgreSQL yet: it is read again by itself, and then gone."
+                "This letter is a change that is not in PostgreSQL yet: it is read again and removed automatically."
             )
         return Discarded(id=number, state=LetterState.DISCARDED)
 
     def find(self, id_: str) -> Letter:
-        """Return one letter with its document's identity, for somebody who has the database."""
+        """Return one letter with its document's identity; only for people with access to the database."""
         found = self._letters.list(Choice(number=_read_number(id_)), 0, 1)
         if not found:
             raise _unknown()
         return found[0]
 
     def _check_container(self, container: str | None) -> None:
-        """Refuse a name that would read as if nothing was parked."""
+        """Refuse an unknown container: an empty list would look as if nothing was parked."""
         if container is not None and container not in self._containers:
             raise UnknownError.of_container(self._containers)
 
@@ -167,4 +167,4 @@ def _read_number(id_: str) -> int:
 
 
 def _unknown() -> UnknownError:
-    return UnknownError("There is no such dead letter: its document was applied, or it never was.")
+    return UnknownError("There is no such dead letter: its document was applied, or the id is wrong.")

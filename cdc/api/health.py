@@ -9,7 +9,7 @@ from cdc.operations.checks import Checks
 
 
 class Live(BaseModel):
-    """The worker runs."""
+    """The worker is running."""
 
     status: Literal["live"] = "live"
 
@@ -22,7 +22,7 @@ class Ready(BaseModel):
 
 
 def tell_ready(checks: Checks) -> Ready:
-    """Name what was checked; raise UnreadyError where a check fails."""
+    """Return the names of the checks; raise UnreadyError if a check fails."""
     ran = checks.run()
     failed = [(check.name, check.problem) for check in ran if check.problem is not None]
     if failed:

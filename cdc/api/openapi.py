@@ -1,4 +1,4 @@
-"""The OpenAPI document of the HTTP API, from the models that read its requests and write its answers."""
+"""Build the OpenAPI document of the HTTP API from its request and response models."""
 
 import re
 from collections.abc import Mapping
@@ -20,14 +20,14 @@ from cdc.operations.status import StatusReport
 
 _REF = "#/components/schemas/{model}"
 _KEY = "function_key"
-_REASONS = {400: "The request is not as it must be.", 404: "It names something that is not there.",
-            409: "It stands against what is so now.", 503: "A store cannot be used now."}  # fmt: skip
+_REASONS = {400: "The request is invalid.", 404: "The request names something that does not exist.",
+            409: "The request conflicts with the current state.", 503: "A store is not available now."}  # fmt: skip
 _JSON, _PROBLEM_JSON = "application/json", "application/problem+json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A route of function_app.py: what it takes, what it answers, and with which problems."""
+    """A route of function_app.py: its request, answers and problems."""
 
     method: str
     path: str
@@ -50,42 +50,42 @@ class Route:
 
 ROUTES = (
     Route(method="GET", path="status", summary="Report the state of the replication.", answers={200: StatusReport}),
-    Route(method="GET", path="health/live", summary="Tell that the worker runs.", answers={200: Live}, problems=(),
-          needs_key=False),
-    Route(method="GET", path="health/ready", summary="Tell whether changes can be applied now.",
+    Route(method="GET", path="health/live", summary="Report that the worker is running.", answers={200: Live},
+          problems=(), needs_key=False),
+    Route(method="GET", path="health/ready", summary="Report if changes can be applied now.",
           answers={200: Ready}, needs_key=False),
-    Route(method="GET", path="dead-letters", summary="List what must be read again, and why.",
+    Route(method="GET", path="dead-letters", summary="List dead letters.",
           answers={200: LetterPage}, query=LetterQuery, problems=(400, 404, 503)),
-    Route(method="POST", path="dead-letters/replay", summary="Have many dead letters read again.",
+    Route(method="POST", path="dead-letters/replay", summary="Replay many dead letters.",
           answers={202: Replayed}, body=ReplayRequest, problems=(400, 404, 503)),
-    Route(method="POST", path="dead-letters/{id}/replay", summary="Have one dead letter read again.",
+    Route(method="POST", path="dead-letters/{id}/replay", summary="Replay one dead letter.",
           answers={202: Replayed}, problems=(404, 503)),
-    Route(method="DELETE", path="dead-letters/{id}", summary="Have a dead letter never read again by itself.",
+    Route(method="DELETE", path="dead-letters/{id}", summary="Discard a dead letter: stop its automatic retries.",
           answers={200: Discarded}, problems=(404, 409, 503)),
-    Route(method="POST", path="documents/{container}/resync", summary="Read one document now.",
+    Route(method="POST", path="documents/{container}/resync", summary="Read one document again now.",
           answers={200: Resynced}, body=ResyncRequest, problems=(400, 404, 503)),
-    Route(method="POST", path="backfills", summary="Copy what containers hold.", answers={202: Accepted},
+    Route(method="POST", path="backfills", summary="Start a backfill of containers.", answers={202: Accepted},
           body=StartRequest, problems=(400, 409, 503)),
     Route(method="GET", path="backfills", summary="List backfills, newest first.", answers={200: BackfillPage},
           query=BackfillQuery, problems=(400, 404, 503)),
-    Route(method="GET", path="backfills/{id}", summary="Tell how far a backfill is.", answers={200: BackfillReport},
-          problems=(404, 503)),
+    Route(method="GET", path="backfills/{id}", summary="Report the progress of a backfill.",
+          answers={200: BackfillReport}, problems=(404, 503)),
     *(
-        Route(method="POST", path=f"backfills/{{id}}/{verb}", summary=f"Let a backfill {verb}.",
+        Route(method="POST", path=f"backfills/{{id}}/{verb}", summary=f"{verb.capitalize()} a backfill.",
               answers={200: BackfillStatus}, problems=(404, 409, 503))
         for verb in ("pause", "resume", "cancel")
     ),
-    Route(method="POST", path="reconciliations", summary="Compare both sides of containers.", answers={202: Accepted},
+    Route(method="POST", path="reconciliations", summary="Start a reconcile of containers.", answers={202: Accepted},
           body=ReconcileRequest, problems=(400, 409, 503)),
     Route(method="GET", path="reconciliations", summary="List reconciliations, newest first.",
           answers={200: ReconciliationPage}, query=ReconciliationQuery, problems=(400, 503)),
-    Route(method="GET", path="reconciliations/{id}", summary="Report one reconciliation and what it found.",
+    Route(method="GET", path="reconciliations/{id}", summary="Report one reconciliation and its findings.",
           answers={200: ReconciliationReport}, problems=(404, 503)),
 )  # fmt: skip
 
 
 def write_document() -> JsonObject:
-    """Return the document; a route is added by a line in ROUTES."""
+    """Return the OpenAPI document; to add a route, add a line to ROUTES."""
     models = {model: None for route in ROUTES for model in route.models} | {(ProblemDetails, "serialization"): None}
     names, definitions = models_json_schema(list(models), ref_template=_REF)
     schemas: JsonObject = definitions.get("$defs", {})

@@ -16,12 +16,12 @@ from cdc.reconcile.run import Mode
 from cdc.reconcile.store import PostgresRuns
 
 _FOUND_SHOWN = 1_000
-# Every reconciliation has a lesser number.
+# Greater than every reconciliation's number.
 _NEWEST = 2**62
 
 
 class ReconcileRequest(RequestModel):
-    """What to compare, and what to do about it."""
+    """What to compare, and whether to repair it."""
 
     containers: list[str] | None = Field(default=None, min_length=1)
     mode: Mode = "counts"
@@ -35,14 +35,14 @@ class ReconcileRequest(RequestModel):
 
 
 class ReconciliationQuery(RequestModel):
-    """Which page of the reports."""
+    """Which page of the reports to list."""
 
     after: Token | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 20
 
 
 class Found(BaseModel):
-    """A document or a row that differs; `document` is the fingerprint by which it is always called."""
+    """A document or a row that differs; `document` is its fingerprint, the same in all answers."""
 
     id: int
     container: str
@@ -53,7 +53,7 @@ class Found(BaseModel):
 
 
 class ReconciliationReport(ReconciliationStatus):
-    """A reconcile, by its containers, with what it found."""
+    """A reconcile, its containers, and its findings."""
 
     found: list[Found]
 
@@ -66,7 +66,7 @@ class ReconciliationPage(BaseModel):
 
 
 class Reconciliations:
-    """Begin runs, and report them."""
+    """Start and report reconciles."""
 
     def __init__(self, settings: Settings, containers: Sequence[str], runs: PostgresRuns) -> None:
         self._settings = settings
@@ -74,17 +74,17 @@ class Reconciliations:
         self._runs = runs
 
     def start(self, request: ReconcileRequest) -> Accepted:
-        """Begin a run of each container that is asked for."""
+        """Start a run of each requested container."""
         containers = list(dict.fromkeys(request.containers or self._containers))
         names = ", ".join(self._containers)
         unknown = [
             f"{name} is not replicated: name one of {names}" for name in containers if name not in self._containers
         ]
         if unknown:
-            raise RequestError("The body is not as it must be.", [("containers", each) for each in unknown])
+            raise RequestError("The request body is invalid.", [("containers", each) for each in unknown])
         running = list(self._runs.list_running(containers))
         if running:
-            raise ConflictError(f"A reconcile of {', '.join(running)} is running: wait for its end.")
+            raise ConflictError(f"A reconcile of {', '.join(running)} is running: wait until it ends.")
         default = "all" if request.mode == "deep" else self._settings.reconcile_sample
         sample = default if request.sample is None else request.sample
         id_, begun = self._runs.begin(
@@ -96,7 +96,7 @@ class Reconciliations:
             max_deletes=request.max_deletes,
         )
         if not begun:
-            raise ConflictError("A reconcile of these containers has just begun: wait for its end.")
+            raise ConflictError("A reconcile of these containers has just begun: wait until it ends.")
         return Accepted(id=str(id_), status_url=f"/api/reconciliations/{id_}")
 
     def list_newest(self, query: ReconciliationQuery) -> ReconciliationPage:
@@ -107,7 +107,7 @@ class Reconciliations:
         return ReconciliationPage(items=[describe_reconciliation(id_, reports[id_]) for id_ in page], next=following)
 
     def read(self, id_: str) -> ReconciliationReport:
-        """Return one reconciliation with what it found."""
+        """Return one reconciliation with its findings."""
         number = read_number(id_)
         rows = [] if number is None else self._runs.read_reports(number)
         if number is None or not rows:
@@ -116,11 +116,11 @@ class Reconciliations:
         return ReconciliationReport(**dict(describe_reconciliation(number, rows)), found=found)
 
     def find(self, id_: str) -> JsonObject:
-        """Return one thing that a reconcile found, with the identity, for somebody who has the database."""
+        """Return one finding with its identity; only for people with access to the database."""
         number = read_number(id_)
         found = None if number is None else self._runs.find_drift(number)
         if found is None:
-            raise UnknownError("No reconcile that is kept has found this.")
+            raise UnknownError("There is no finding with this id: it was dropped, or its report was deleted.")
         return found
 
     def _describe(self, row: JsonObject) -> Found:

@@ -1,4 +1,4 @@
-"""Read one document now: for a reader that has missed it in PostgreSQL."""
+"""Read one document again now, when a reader did not find it in PostgreSQL."""
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -15,8 +15,8 @@ from cdc.core.source_container import SourceContainer
 from cdc.repair.reread import DocumentSource, Ending, Note, RereadStore, repair_document
 
 _TRIES = 3
-_IDS = "must be text of 1 to 1023 characters, none of them / \\ ? or #"
-_KEYS = "must be a string, a number, true, false, null, {} for a document without one, or a list of these"
+_IDS = "must be text of 1 to 1023 characters, without / \\ ? and #"
+_KEYS = "must be a string, a number, true, false, null, {} if the document has none, or a list of these"
 
 
 class Undefined(RequestModel):
@@ -29,19 +29,19 @@ _Id = Annotated[str, Field(min_length=1, max_length=1023, pattern=r"^[^/\\?#]+$"
 
 
 class ResyncRequest(RequestModel):
-    """Which document to read, by its id and its partition key in their JSON types."""
+    """Which document to read: its id and its partition key in their JSON types."""
 
     id: _Id
     partition_key: Annotated[_Value | _Values, say(_KEYS)]
 
     def raw_key(self) -> object:
-        """Return the partition key as JSON has it."""
+        """Return the partition key as a JSON value."""
         dumped: dict[str, object] = self.model_dump()
         return dumped["partition_key"]
 
 
 class Result(StrEnum):
-    """What reading a document has led to."""
+    """The result of a resync."""
 
     APPLIED = "applied"
     ALREADY_APPLIED = "already_applied"
@@ -52,13 +52,13 @@ class Result(StrEnum):
 
 
 _MESSAGES = {
-    Result.APPLIED: "The rows are those of the document now.",
-    Result.ALREADY_APPLIED: "The rows were those of this version already, and were written again.",
-    Result.DELETED: "The document is gone, and so are its rows.",
+    Result.APPLIED: "The rows now match the document.",
+    Result.ALREADY_APPLIED: "The ledger already had this version; its rows were written again.",
+    Result.DELETED: "The document is gone; its rows were deleted.",
     Result.PARKED: "The document cannot be applied; its dead letter says why.",
     Result.ABSENT: "There is no such document.",
-    Result.TO_BE_CONFIRMED: "Cosmos says that the document is gone, or older than its rows: that is believed "
-    "when it says so again after the settle time, which needs no further request. Until then the rows stay.",
+    Result.TO_BE_CONFIRMED: "Cosmos says that the document is gone or older than its rows. It is read again "
+    "automatically after the settle time, and applied if the answer is the same. Until then the rows stay.",
 }
 _RESULTS = {
     Ending.DELETED: Result.DELETED,
@@ -69,7 +69,7 @@ _RESULTS = {
 
 
 class Resynced(BaseModel):
-    """What became of a document, which is called by its fingerprint."""
+    """The result of a resync; `document` is a fingerprint."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -79,7 +79,7 @@ class Resynced(BaseModel):
 
 
 class Resync:
-    """Read a document of a mapped container and apply what the source says."""
+    """Read one document again and apply the source's current version."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class Resync:
         self._identity_key = identity_key
 
     def resync(self, container: str, request: ResyncRequest) -> Resynced:
-        """Read one document; raise TransientError while others keep writing it."""
+        """Read one document again; raise TransientError if other writers keep changing it."""
         mapper = self._mappers.get(container)
         if mapper is None:
             raise UnknownError.of_container(self._mappers)
@@ -116,7 +116,7 @@ class Resync:
                 return Result.ALREADY_APPLIED if _same(before, after) else Result.APPLIED
             if ending is not Ending.OVERTAKEN:
                 return _RESULTS[ending]
-        raise TransientError("The document changes while it is read: ask again.")
+        raise TransientError("The document changes while it is read: try again.")
 
 
 def _same(before: Note, after: Note) -> bool:
@@ -129,4 +129,4 @@ def _check_levels(key: object, paths: tuple[str, ...]) -> None:
     if levels != len(paths) or isinstance(key, list) != (len(paths) > 1):
         expected = "one value" if len(paths) == 1 else f"a list of {len(paths)} values"
         field = ("partition_key", f"must be {expected}: the container's paths are {', '.join(paths)}")
-        raise RequestError("The body is not as it must be.", [field])
+        raise RequestError("The request body is invalid.", [field])

@@ -173,4 +173,7 @@ def test_what_a_reconcile_found_is_shown_to_whoever_has_the_database(run, dsn):
     assert "orphaned, left, since" in document
     assert 'public.accounts, key ["x"]' in row
     for number in ("3", "4", "x"):
-        assert_failed(run("show", "--drift", number, **values), "No reconcile that is kept has found this.")
+        assert_failed(
+            run("show", "--drift", number, **values),
+            "There is no finding with this id: it was dropped, or its report was deleted.",
+        )

@@ -138,7 +138,7 @@ def test_a_document_that_seems_to_be_gone_is_confirmed_first(ask, sink, observer
 
     first = ask(partition_key="p")
     assert first.result == "to_be_confirmed"
-    assert "again after the settle time" in first.message
+    assert "again automatically after the settle time" in first.message
     assert observer.ids() == ["a"]
 
     pass_time(observer, 100)
@@ -193,7 +193,7 @@ def test_a_document_that_never_rests_is_asked_for_later(ask, source, sink):
     times = iter(range(1, 10))
     source.meanwhile = lambda: hold(sink, ts=next(times))
 
-    with pytest.raises(TransientError, match="ask again"):
+    with pytest.raises(TransientError, match="try again"):
         read(ask)
 
 

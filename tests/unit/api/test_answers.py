@@ -70,13 +70,13 @@ def test_an_error_is_problem_details(error):
             StartRequest,
             {"container": "Accounts"},
             "container",
-            "the names are containers, max_request_units_per_second",
+            "use containers, max_request_units_per_second",
         ),
         (StartRequest, {"containers": []}, "containers", "must not be empty"),
         (ReconcileRequest, {"sample": "some"}, "sample", "must be a whole number from 0 to 1000000, or `all`"),
         (ReconcileRequest, {"sample": -1}, "sample", "must be a whole number from 0 to 1000000, or `all`"),
-        (ResyncRequest, {"id": "a/b", "partition_key": "x"}, "id", "none of them / \\ ? or #"),
-        (ReplayRequest, {"container": "a?b"}, "container", "none of them / \\ ? or #"),
+        (ResyncRequest, {"id": "a/b", "partition_key": "x"}, "id", "without / \\ ? and #"),
+        (ReplayRequest, {"container": "a?b"}, "container", "without / \\ ? and #"),
     ],
 )
 def test_a_wrong_field_is_named_once_with_what_it_may_be(model, body, field, words):
