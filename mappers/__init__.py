@@ -1,4 +1,4 @@
-"""One mapper a container; a container that stands here is replicated."""
+"""The mappers: one per container; exactly these containers can be replicated."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,11 +11,11 @@ from mappers.player_scenario_scores import PLAYER_SCENARIO_SCORES
 from mappers.user_profiles import USER_PROFILES
 
 MAPPERS: tuple[Mapper[Any], ...] = (ACCOUNTS, USER_PROFILES, GAME_SESSIONS, PLAYER_SCENARIO_SCORES)
-# Replicated only where EXTRA_CONTAINERS names them.
+# Replicated only if EXTRA_CONTAINERS names them.
 EXTRA_MAPPERS: tuple[Mapper[Any], ...] = (PENDING_SIGNUPS,)
 EXTRA_CONTAINERS = tuple(mapper.container for mapper in EXTRA_MAPPERS)
 
 
 def choose_mappers(extra_containers: Sequence[str]) -> tuple[Mapper[Any], ...]:
-    """Return the mappers of all containers that are replicated."""
+    """Return the mappers of all replicated containers."""
     return (*MAPPERS, *(mapper for mapper in EXTRA_MAPPERS if mapper.container in extra_containers))

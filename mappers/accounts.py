@@ -1,4 +1,4 @@
-"""Accounts: one row an account, one child row a completed scenario."""
+"""Accounts: one row per account, one child row per completed scenario."""
 
 from cdc.core.mapping import Mapper, Rows
 from mappers import tables
@@ -53,8 +53,8 @@ class Account(RootDocument):
 
 
 def map_account(account: Account) -> Rows:
-    """Return an account's rows; keys inside the JSON columns stay as the application spells them."""
-    # A set in meaning: the application appends without looking.
+    """Return an account's rows; keys inside JSON columns keep the application's spelling."""
+    # Remove duplicates: the application appends without checking.
     completed = dict.fromkeys(account.completed_scenario_ids)
     return Rows(
         root={

@@ -1,4 +1,4 @@
-"""Documents of every generation: their type and key, renamed properties, and properties that nobody has heard of."""
+"""Read documents of every generation: type and key, renamed properties, and unknown properties."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ _EMPTY = (None, "")
 _KEYS = ("Id", "id")
 _TYPE_NAMES = ("$type", "Discriminator")
 _ESCAPED = re.compile(r"\^([|/\\?#])")
-# Another name may be a key of somebody's dictionary.
+# Any other name may be a key in user data.
 _PROPERTY = re.compile(r"[A-Za-z_$][A-Za-z0-9_]{0,63}")
 
 # Never read and never counted.
@@ -35,7 +35,7 @@ _SECRETS = {
     "VerificationToken",
     "VerificationTokenHash",
 }
-# What Entity Framework and the application's base classes write into every document, beside what Cosmos writes.
+# Properties that Entity Framework, the application's base classes and Cosmos write into every document.
 _COMMON = {
     *("$type", "Discriminator", "PartitionKeyId", "PartitionKeyIdUpper"),
     *("CreatedAt", "CreatedBy", "UpdatedAt", "UpdatedBy", "DeletedAt", "DeletedBy"),
@@ -45,7 +45,7 @@ _COMMON = {
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """Marks a field that tells whether a document has any of these properties, whatever stands there."""
+    """Marks a field that is true if a document has any of these properties, with any value."""
 
     names: frozenset[str]
 
@@ -56,17 +56,17 @@ class Presence:
 
 
 def renamed(*names: str, default: Any = ...) -> Any:
-    """Declare a field by the names that its property has had, the newest first.
+    """Declare a field by all names that its property has had, the newest first.
 
-    The newest that is neither null nor empty wins, because it is what the application that wrote last reads.
+    The newest name with a value other than null and "" wins: the newest application reads that one.
     """
     return Field(default, validation_alias=AliasChoices(*names))
 
 
 class DocumentModel(BaseModel):
-    """A document, or an object inside one: property names are Pascal case.
+    """A document, or an object inside one; property names are Pascal case.
 
-    Other properties are left out, and counted as unknown unless `unmapped` has their names.
+    Properties without a field are ignored, and counted as unknown unless `unmapped` has their names.
     """
 
     model_config = ConfigDict(frozen=True, alias_generator=to_pascal, extra="ignore", strict=True, allow_inf_nan=False)
@@ -74,7 +74,7 @@ class DocumentModel(BaseModel):
 
 
 class JsonObjectModel(DocumentModel):
-    """An object that a JSON column keeps as the application shapes it: fields have the names of its properties."""
+    """An object that a JSON column stores in the application's shape: fields have the names of its properties."""
 
     model_config = ConfigDict(alias_generator=None)
 
@@ -84,9 +84,9 @@ class JsonObjectModel(DocumentModel):
 
 
 class RootDocument(DocumentModel):
-    """A whole document; its class has the name of the application's own class, which is its type in Cosmos."""
+    """A whole document; the class name is the application's class name, which is the document's type in Cosmos."""
 
-    # Properties in which a copying tool may have put the name of the type.
+    # Properties in which a copy tool may have written the type's name.
     injected: ClassVar[tuple[str, ...]] = ()
 
     id: Text = renamed(*_KEYS)
@@ -98,9 +98,9 @@ Root = TypeVar("Root", bound=RootDocument)
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """The property names that a model has heard of, and the models inside it.
+    """The property names that a model knows, and the models inside it.
 
-    `rivals` are the pairs of names of one property, of which most documents have one only.
+    `rivals` are all pairs of names of one property; most documents have only one of them.
     """
 
     path: str
@@ -136,24 +136,24 @@ def _inner(annotation: Any, suffix: str = "") -> Iterator[tuple[type[DocumentMod
 
 
 class DocumentReader(Generic[Root]):
-    """Reads documents of all generations; one of another type, or that is marked as deleted, has no rows."""
+    """Reads documents of all generations; a document of another type, or marked as deleted, has no rows."""
 
     def __init__(self, model: type[Root]) -> None:
-        # What model_validate calls in the end, without its own microsecond.
+        # The function behind model_validate, which takes a microsecond more.
         self._validate = TypeAdapter(model).validator.validate_python
-        # What the model says of itself, which is slow to ask for every document.
+        # Read once from the model, because that is slow for every document.
         self._type = model.__name__
         self._injected = model.injected
         self._root = _shape(model)
 
     def read(self, body: JsonObject) -> Read[Root]:
-        """Return a document as its model, and what was observed in it."""
+        """Return a document as its model, with the observations."""
         observations: list[Observation] = []
         document = None
         if self._is_ours(body, observations):
             values = self._resolve(body, observations)
             _find_unknown(self._root, body, observations)
-            # What was deleted must be gone, also when the rest of the document cannot be read.
+            # A deleted document must lose its rows, even if the rest of it is not valid.
             document = None if body.get("IsDeleted") is True else self._validate(values)
         return Read(document, tuple(dict.fromkeys(observations)) if observations else ())
 
@@ -165,7 +165,7 @@ class DocumentReader(Generic[Root]):
             return True
         chosen = body[names[0]]
         if not isinstance(chosen, str):
-            # A tool that turned scalars into arrays wrote this: it says nothing of the document.
+            # A copy tool turned the value into an array: the document's type is unknown.
             raise DocumentError(Problem(ProblemKind.MAPPING, f"$.{names[0]}", "Input should be a valid string"))
         observations += [_ambiguous(name) for name in names if body[name] != chosen]
         if chosen == self._type:
@@ -174,7 +174,7 @@ class DocumentReader(Generic[Root]):
         return False
 
     def _resolve(self, body: JsonObject, observations: list[Observation]) -> JsonObject:
-        """Leave each renamed property under one name only, because to pydantic a null or empty one is there."""
+        """Keep each renamed property under one name only, because pydantic also takes a null or empty one."""
         has_losers = self._injected or _has_both(self._root.rivals, body)
         dropped = self._losers(body, observations) if has_losers else []
         replaced: JsonObject = {}
@@ -208,7 +208,7 @@ class DocumentReader(Generic[Root]):
         return losers
 
     def _read_key(self, id_: Any) -> Any:
-        """Return the key that stands in `id`: before version 9 the provider put the type before it and escaped it."""
+        """Return the key in `id`: before version 9, the provider prefixed it with the type and escaped it."""
         if not isinstance(id_, str) or "|" not in id_:
             return id_
         prefix = f"{self._type}|"
@@ -223,7 +223,7 @@ def _has_both(rivals: Sequence[tuple[str, str]], body: JsonObject) -> bool:
 
 
 def _older(body: JsonObject, given: Sequence[str], observations: list[Observation]) -> Sequence[str]:
-    """Return the names before the one that wins, and note those after it that say something else."""
+    """Return the names before the winning one, and note later names with different values."""
     filled = [name for name in given if body[name] not in _EMPTY]
     if not filled:
         return ()
@@ -233,7 +233,7 @@ def _older(body: JsonObject, given: Sequence[str], observations: list[Observatio
 
 
 def ambiguous_keys(name: str, value: object) -> tuple[Observation, ...]:
-    """Note it where keys of a dictionary differ only in case: to the application they are one."""
+    """Return an observation if dictionary keys differ only in case: for the application they are one key."""
     if isinstance(value, dict) and len({key.lower() for key in value}) < len(value):
         return (_ambiguous(name),)
     return ()

@@ -12,19 +12,19 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, GetPydanticSchema, PlainValidator
 from pydantic_core import core_schema
 
-# What .NET writes; Python alone would also read week dates and times without separators. It is for pydantic's engine,
-# which is quicker than Python's, and whose \d would take the digits of every script.
+# The formats that .NET writes; Python would also read week dates and times without separators. pydantic's regex engine
+# is faster than Python's, but its \d matches digits of every script.
 _TIME = (
     "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(?:T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,7})?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?$"
 )
 _TIME_EXPECTED = "must be a date and time such as 2026-01-09T15:20:31.8123456Z"
-# .NET's least and greatest times, in whatever zone: they stand for "never set".
+# .NET's minimum and maximum times, in any zone: they mean "never set".
 _NEVER = ("0001-01-01", "9999-12-31T23:59:59")
 _DURATION = re.compile(r"(-?)(?:(\d{1,8})\.)?([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,7}))?", re.ASCII)
 _DURATION_EXPECTED = "must be a duration such as 1.02:03:04.5678901"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False)
-# How JSON writes the NUL character: an even number of backslashes before it stand for themselves.
+# The NUL character in JSON; an even number of backslashes before it are escaped backslashes.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -44,7 +44,7 @@ def _encode(text: str) -> None:
 
 
 def _time(read: Callable[[str], object]) -> GetPydanticSchema:
-    """Declare a field that `read` makes of a time's text; whatever it refuses is told by the one message."""
+    """Declare a field that `read` converts from a time's text, with one message for every refused value."""
 
     def build(_source: object, _handler: object) -> core_schema.CoreSchema:
         text = core_schema.str_schema(pattern=_TIME, strict=True)
@@ -55,7 +55,7 @@ def _time(read: Callable[[str], object]) -> GetPydanticSchema:
 
 
 def _read_instant(text: str) -> datetime | None:
-    # .NET writes seven digits of a second; Python cuts the last one off, and PostgreSQL never sees it.
+    # .NET writes seven decimal places; Python drops the last one, so PostgreSQL never gets it.
     time = datetime.fromisoformat(text)
     if text.startswith(_NEVER):
         return None
@@ -112,7 +112,7 @@ def _read_whole_number(value: object) -> object:
 
 
 def _read_json(empty: Callable[[], Any], *, embedded: bool) -> PlainValidator:
-    """Read a JSON column as the document shapes it; an embedded one is JSON in a string, or even in two."""
+    """Read a JSON column in the document's shape; an embedded one is JSON in a string, or in a string in a string."""
 
     def read(value: object) -> object:
         for _ in range(2 if embedded else 0):
@@ -121,7 +121,7 @@ def _read_json(empty: Callable[[], Any], *, embedded: bool) -> PlainValidator:
         if value is None or (embedded and value == ""):
             return empty()
         if not isinstance(value, list | dict):
-            raise ValueError("must be an array or an object")  # noqa: TRY004 - pydantic collects ValueError only
+            raise ValueError("must be an array or an object")  # noqa: TRY004 - pydantic collects only ValueError
         _check_json(value)
         return value
 
@@ -140,33 +140,33 @@ def _refuse_constant(_: str) -> None:
 
 
 def _check_json(value: object) -> None:
-    """Refuse what a jsonb column cannot hold, wherever it stands; writing JSON is the quickest way through it."""
+    """Refuse what a jsonb column cannot store, at any depth; encoding as JSON is the fastest check."""
     try:
         text = _ENCODER.encode(value)
     except ValueError:
         raise ValueError("numbers must be finite") from None
     except RecursionError:
-        raise ValueError("must not be nested so deep") from None
+        raise ValueError("must not be nested so deeply") from None
     if "\\u0000" in text and _NUL.search(text):
         raise ValueError("text must not contain the NUL character")
     _encode(text)
 
 
 Text = Annotated[str, AfterValidator(_check_text)]
-# Marks a list that may be null in old documents, which means the same as empty.
+# Marks a list that may be null in old documents; null means empty.
 NoneAsEmpty = BeforeValidator(_none_as_empty)
-# A list of text that the provider joins with commas, or an array; "" and null are the empty list.
+# A list of texts: an array, or one string joined with commas; "" and null are the empty list.
 CommaList = Annotated[list[Text], BeforeValidator(_split_commas)]
-# An instant without a zone is UTC; one that .NET writes for "never set" is None.
+# An instant without a zone is UTC; .NET's "never set" is None.
 Instant = Annotated[datetime | None, _time(_read_instant)] | None
-# A date and time of which only the day means something, as written, in no zone.
+# Only the day of a date and time, as written, without a zone.
 Day = Annotated[date, _time(_read_day)] | None
-# An instant inside a JSON column: checked and kept as written, because the application reads it with .NET precision.
+# An instant inside a JSON column: checked but kept as written, because the application reads it with .NET precision.
 InstantText = Annotated[str, _time(_check_instant)]
 Duration = Annotated[timedelta | None, PlainValidator(_read_duration)]
-# A whole number that fits an integer column; 3.0 is one.
+# A whole number that fits an integer column; 3.0 is accepted.
 WholeNumber = Annotated[int, Field(ge=-(2**31), lt=2**31), BeforeValidator(_read_whole_number)]
-# JSON columns: the document's arrays and objects as they are, with what null stands for.
+# JSON columns: the document's arrays and objects unchanged; null becomes the empty array or object.
 JsonArray = Annotated[Any, _read_json(list, embedded=False)]
 EmbeddedArray = Annotated[Any, _read_json(list, embedded=True)]
 EmbeddedObject = Annotated[Any, _read_json(dict, embedded=True)]

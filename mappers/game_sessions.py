@@ -1,4 +1,4 @@
-"""Game sessions: one row a session; what players chose and earned stays JSON, as the application shapes it."""
+"""Game sessions: one row per session; choices and achievements stay JSON in the application's shape."""
 
 from typing import Annotated, Any
 
@@ -19,17 +19,17 @@ from mappers.fields import (
     WholeNumber,
 )
 
-# The numbers of SessionStatus mean something else since the application's classes of 2026.
+# The application's classes of 2026 changed the meaning of SessionStatus numbers.
 _OLD_STATUS = ("NotStarted", "InProgress", "Paused", "Completed", "Abandoned")
 _NEW_STATUS = ("Creating", "Pending", "InProgress", "Paused", "Completed", "Abandoned", "Failed", "Expired")
-# Since then InProgress is another name of Active, and the one that both know.
+# Since then InProgress is an alias of Active; both versions know InProgress.
 _STATUS_NAMES = {name: name for name in (*_OLD_STATUS, *_NEW_STATUS)} | {"Active": "InProgress"}
 _NEW_PROPERTIES = Presence.of("HostPlayerId", "LastActivityAt", "MaxPlayers", "StartedAt", "IsDeleted")
 _OLD_PROPERTIES = Presence.of("StartTime", "TargetAgeGroupName")
 
 
 class AgeGroup(DocumentModel):
-    """The age group of a session, which later became a text."""
+    """The age group of a session; later versions store a text instead."""
 
     unmapped = ("MaximumAge", "MinimumAge")
 
@@ -118,7 +118,7 @@ def _name_status(status: Any, *, is_new: bool) -> str:
         return _STATUS_NAMES[status]
     if isinstance(status, int | float) and not isinstance(status, bool) and status in range(len(names)):
         return names[int(status)]
-    # Guessing would be wrong without anybody seeing it.
+    # A wrong guess would stay unnoticed.
     raise DocumentError(Problem(ProblemKind.MAPPING, "$.Status", "must be a known status of a session"))
 
 

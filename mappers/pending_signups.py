@@ -1,4 +1,4 @@
-"""Pending sign-ups: one row a sign-up, without its secrets; only where EXTRA_CONTAINERS names the container."""
+"""Pending sign-ups: one row per sign-up, without secrets; only if EXTRA_CONTAINERS names the container."""
 
 from cdc.core.mapping import Mapper, Rows
 from mappers import tables

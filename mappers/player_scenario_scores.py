@@ -1,4 +1,4 @@
-"""Scores: one row for what a player scored in a scenario."""
+"""Scores: one row per score of a player in a scenario."""
 
 from cdc.core.mapping import Mapper, Rows
 from mappers import tables
@@ -28,7 +28,7 @@ def map_score(score: PlayerScenarioScore) -> Rows:
             "id": score.id,
             "profile_id": score.profile_id,
             "scenario_id": score.scenario_id,
-            # The application's default is "", which no session has.
+            # The application's default is "", which is no session's id.
             "game_session_id": score.game_session_id or None,
             "axis_scores": score.axis_scores,
             "created_at": score.created_at,

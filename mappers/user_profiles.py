@@ -1,4 +1,4 @@
-"""User profiles: one row a profile, one child row an earned badge."""
+"""User profiles: one row per profile, one child row per earned badge."""
 
 from typing import Annotated, Self
 
@@ -56,7 +56,7 @@ class UserProfile(RootDocument):
 
     @model_validator(mode="after")
     def _refuse_repeated_badges(self) -> Self:
-        # Which of two badges with one id is meant cannot be known here.
+        # Two badges with one id: it is unknown which one is right.
         badges = self.earned_badges
         if len(badges) > 1 and len({badge.id for badge in badges}) < len(badges):
             raise ValueError("EarnedBadges must not hold two badges with one Id")

@@ -1,14 +1,14 @@
 -- Named statements of backfills.
 
 -- name: insert_backfill
--- A backfill that was asked for.
+-- Adds a backfill.
 insert into cdc.backfill (id, max_request_units_per_second, max_parallel_ranges, page_size, reapply, dry_run)
 values (
     %(id)s, %(max_request_units_per_second)s, %(max_parallel_ranges)s, %(page_size)s, %(reapply)s, %(dry_run)s
 );
 
 -- name: occupy_containers
--- The containers that no other backfill has, in one order for all who ask.
+-- Reserves the containers that no other backfill has, always in the same order.
 insert into cdc.backfill_container (backfill, container)
 select %(id)s, c from unnest(%(containers)s::text[]) as c order by c
 on conflict (container) where running do nothing
@@ -20,20 +20,20 @@ select container, backfill from cdc.backfill_container
 where running and container = any(%(containers)s::text[]) and backfill <> %(id)s order by container limit 1;
 
 -- name: find_writing_backfill
--- The backfill that brings a container's documents, unless it is over.
+-- The unfinished backfill of a container, unless it is a dry run.
 select backfill from cdc.backfill_container c join cdc.backfill b on b.id = c.backfill
 where c.container = %(container)s and c.running and not b.dry_run;
 
 -- name: list_running_backfills
--- The backfills that somebody must be working at.
+-- The running backfills.
 select id from cdc.backfill where state = 'running' order by started_at, id;
 
 -- name: take_backfill
--- Whoever takes it is the only one from then on: what the one before still writes is refused.
+-- Takes a backfill under a new generation: writes of earlier generations are refused from now on.
 update cdc.backfill set generation = generation + 1 where id = %(id)s and state = 'running' returning generation;
 
 -- name: read_job
--- What is to be done, for who has taken the backfill.
+-- The options of a running backfill, for the generation that has taken it.
 select max_request_units_per_second, max_parallel_ranges, page_size, reapply, dry_run
 from cdc.backfill where id = %(id)s and generation = %(generation)s and state = 'running';
 
@@ -43,12 +43,12 @@ select container from cdc.backfill_container
 where backfill = %(id)s and documents is null order by container;
 
 -- name: count_container
--- How many documents a container has when its copy begins, and what time it is there.
+-- Stores a container's document count and the source's time at the start of its copy.
 update cdc.backfill_container set documents = %(documents)s, source_ts = %(source_ts)s
 where backfill = %(id)s and container = %(container)s and documents is null;
 
 -- name: insert_ranges
--- Feed ranges that wait to be copied: all of a container, or the children of one that has split.
+-- Adds feed ranges to copy: all ranges of a container, or the children of a split range.
 insert into cdc.backfill_range (backfill, container, range_min, range_max, continuation)
 select %(id)s, %(container)s, s.range_min, s.range_max, %(continuation)s
 from unnest(%(mins)s::text[], %(maxes)s::text[]) as s (range_min, range_max)
@@ -56,17 +56,17 @@ order by s.range_min
 on conflict (backfill, container, range_min, range_max) do nothing;
 
 -- name: release_ranges
--- No lane works at them any more, for who has taken the backfill.
+-- Takes all feed ranges from their lanes, for the generation that has taken the backfill.
 update cdc.backfill_range r set lane = null
 from cdc.backfill b
 where r.backfill = %(id)s and r.lane is not null and b.id = r.backfill and b.generation = %(generation)s;
 
 -- name: count_waiting_ranges
--- What is left to do.
+-- The number of feed ranges that are not copied yet.
 select count(*) from cdc.backfill_range where backfill = %(id)s and state = 'waiting';
 
 -- name: claim_range
--- The feed range that a lane has, else one that nobody has; none for a backfill that is paused, over or another's now.
+-- The lane's feed range, else the next free one; none if the backfill is paused, over or has another generation.
 update cdc.backfill_range r set lane = %(lane)s
 from cdc.backfill b, cdc.backfill_container c
 where r.number = (
@@ -79,7 +79,7 @@ where r.number = (
 returning r.number, r.container, r.range_min, r.range_max, r.continuation, c.source_ts;
 
 -- name: advance_range
--- A page, in the transaction that writes its rows: nothing where somebody else has read it or works at the backfill.
+-- Records a copied page, in the transaction of its rows; no row if another worker has copied it or taken the backfill.
 update cdc.backfill_range r set
     continuation = %(next)s,
     state = case when %(ended)s then 'completed' else 'waiting' end,
@@ -93,7 +93,7 @@ where r.number = %(number)s and r.state = 'waiting' and r.continuation is not di
 returning b.state;
 
 -- name: split_range
--- A feed range that is no more, whose children go on where it was.
+-- Ends a feed range that has split; its children continue at its position.
 update cdc.backfill_range r set state = 'split', updated_at = now()
 from cdc.backfill b
 where r.number = %(number)s and r.state = 'waiting' and r.continuation is not distinct from %(continuation)s
@@ -101,39 +101,39 @@ where r.number = %(number)s and r.state = 'waiting' and r.continuation is not di
 returning r.number;
 
 -- name: note_range_problem
--- Why a feed range does not go on, for who has taken the backfill.
+-- Stores why a feed range waits, for the generation that has taken the backfill.
 update cdc.backfill_range r set problem = %(problem)s
 from cdc.backfill b
 where r.number = %(number)s and r.state = 'waiting' and b.id = r.backfill and b.generation = %(generation)s;
 
 -- name: note_backfill_problem
--- Why a backfill does not begin, or nothing when it has.
+-- Stores why a backfill waits, or null if it does not.
 update cdc.backfill set problem = %(problem)s
 where id = %(id)s and generation = %(generation)s and problem is distinct from %(problem)s;
 
 -- name: reserve_units
--- The next request takes its place behind all that were asked for. Returns the seconds until then.
+-- Reserves time for a request after all earlier reservations. Returns the seconds to wait until it begins.
 update cdc.backfill
 set paced_to = greatest(paced_to, clock_timestamp()) + make_interval(secs => %(seconds)s)
 where id = %(id)s
 returning extract(epoch from paced_to - clock_timestamp())::float8 - %(seconds)s;
 
 -- name: settle_units
--- A request cost more or less than it had reserved.
+-- Corrects the reservation of a request that cost more or less.
 update cdc.backfill set paced_to = paced_to + make_interval(secs => %(seconds)s) where id = %(id)s;
 
 -- name: move_backfill
--- Another state, from one of those it may have been in.
+-- Changes the state, if the current state allows it.
 update cdc.backfill set
     state = %(state)s,
-    -- What a cancelled one still writes is refused; a paused one may end its page.
+    -- Later writes of a cancelled backfill are refused; a paused one may finish its page.
     generation = generation + case when %(state)s = 'cancelled' then 1 else 0 end,
     finished_at = case when %(state)s in ('completed', 'cancelled') then now() end
 where id = %(id)s and state = any(%(states)s::text[])
 returning id;
 
 -- name: cancel_backfills_of
--- Another container takes this one's place: what was copied of the other, and how far, says nothing about it.
+-- Cancels the backfills of a container that is replaced: their progress is not valid for the new one.
 with over as (
     update cdc.backfill b set state = 'cancelled', generation = b.generation + 1, finished_at = now()
     from cdc.backfill_container c
@@ -143,7 +143,7 @@ with over as (
 update cdc.backfill_container c set running = false from over where c.backfill = over.id;
 
 -- name: measure_anew
--- The time of a pause says nothing about the speed.
+-- Restarts the measurement of the speed, without the time of a pause.
 update cdc.backfill b set
     measured_at = now(),
     measured_read = coalesce(s.read, 0),
@@ -154,11 +154,11 @@ from (
 where b.id = %(id)s;
 
 -- name: leave_containers
--- Another backfill may have them.
+-- Releases the containers for other backfills.
 update cdc.backfill_container set running = false where backfill = %(id)s and running;
 
 -- name: read_backfills
--- Everything about backfills but their ranges, newest first: one, or those that were asked for before another.
+-- Backfills without their ranges, newest first: one by id, or those older than another.
 select jsonb_build_object(
     'id', b.id, 'state', b.state, 'containers', c.containers, 'problem', coalesce(b.problem, r.problem),
     'max_request_units_per_second', b.max_request_units_per_second, 'max_parallel_ranges', b.max_parallel_ranges,
@@ -191,7 +191,7 @@ where (%(id)s::text is null or b.id = %(id)s)
 order by b.started_at desc, b.id desc limit %(limit)s;
 
 -- name: read_backfill_ranges
--- How far each feed range is.
+-- The progress of each feed range.
 select jsonb_build_object(
     'container', container, 'min', range_min, 'max', range_max, 'state', state, 'read', read, 'applied', applied,
     'stale', stale, 'undecided', undecided, 'parked', parked, 'request_units', request_units, 'problem', problem,
@@ -200,12 +200,12 @@ select jsonb_build_object(
 from cdc.backfill_range where backfill = %(id)s order by container, range_min, number;
 
 -- name: read_findings
--- What a backfill that writes nothing has found.
+-- The findings of a dry run.
 select jsonb_build_object('container', container, 'kind', kind, 'path', path, 'documents', documents)
 from cdc.backfill_finding where backfill = %(id)s order by container, kind, path;
 
 -- name: count_findings
--- Count documents by path, in key order; a container has no more paths than fit a page.
+-- Counts documents by path, in key order; the number of a container's paths is limited.
 insert into cdc.backfill_finding as held (backfill, container, kind, path, documents)
 select %(id)s, %(container)s, s.kind, s.path, s.documents
 from unnest(%(kinds)s::text[], %(paths)s::text[], %(documents)s::bigint[]) as s (kind, path, documents)
@@ -218,6 +218,6 @@ order by s.kind, s.path
 on conflict (backfill, container, kind, path) do update set documents = held.documents + excluded.documents;
 
 -- name: read_running_since
--- Since when a backfill of a container runs: what it has read by then may still be delivered.
+-- The start of a container's unfinished backfill: what it has read since may still be written.
 select b.started_at from cdc.backfill b join cdc.backfill_container c on c.backfill = b.id
 where c.container = %(container)s and c.running;

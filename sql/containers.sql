@@ -1,18 +1,18 @@
--- What is known of each source container (cdc/postgres/containers.py and observations.py).
+-- Source containers, their feeds and observations (cdc/postgres/containers.py and observations.py).
 
 -- name: see_container
--- The container that was seen first stays, whatever comes later.
+-- Stores a container only if none of its name was seen before.
 insert into cdc.container (container, account, rid, partition_key_paths)
 values (%(container)s, %(account)s, %(rid)s, %(paths)s)
 on conflict (container) do nothing;
 
 -- name: read_container
--- The container whose documents the ledger has.
+-- The container whose documents are in the ledger.
 select account, rid, partition_key_paths from cdc.container where container = %(container)s;
 
 -- name: adopt_container
--- Another container takes the place of the one seen first. Its feed begins anew, as in another mode: a backfill and a
--- complete reconcile must begin later to count.
+-- Replaces the container seen first by another one. Its feed starts again, as after a change of mode: only a backfill
+-- and a complete reconcile that begin later count.
 insert into cdc.container (container, account, rid, partition_key_paths)
 values (%(container)s, %(account)s, %(rid)s, %(paths)s)
 on conflict (container) do update set
@@ -20,8 +20,8 @@ on conflict (container) do update set
     adopted_at = now(), mode_changed_at = now();
 
 -- name: forget_lsns
--- The numbers of one container's life say nothing about another's. Forgets so many of them, in the lock order of all
--- writers, and returns whose.
+-- Lsns of one container cannot be compared with another's. Deletes a limited number of them, in the lock
+-- order of all writers, and returns their keys.
 with slice as (
     select key from cdc.document
     where key > %(after)s and container = %(container)s and lsn is not null
@@ -31,28 +31,28 @@ update cdc.document d set lsn = null from slice where d.key = slice.key
 returning d.key;
 
 -- name: note_feed_mode
--- The mode in which a feed is read. Another one begins now: what was written between the two is in neither.
+-- Stores a feed's mode. A new mode begins now: changes between the two modes are in neither feed.
 update cdc.container set
     feed_mode = %(mode)s,
     mode_changed_at = case when feed_mode is not null or %(mode)s <> 'latest_version' then now() end
 where container = %(container)s and feed_mode is distinct from %(mode)s;
 
 -- name: note_nameless_deletes
--- A delete that does not say of which document: only a reconcile that compares all keys finds it.
+-- Counts deletes that do not identify their document: only a reconcile of all keys finds these.
 update cdc.container set gaps = gaps + %(deletes)s, nameless_delete_at = now() where container = %(container)s;
 
 -- name: add_suspects
--- Documents before whose version a feed has a gap; the next reconcile reads them again.
+-- Stores documents with a gap before their version; the next reconcile reads them again.
 insert into cdc.suspect (key, container)
 select key, %(container)s from unnest(%(keys)b::bytea[]) as s (key)
 on conflict (key) do update set noticed_at = now();
 
 -- name: count_gaps
--- How often a feed did not deliver what it should have.
+-- Counts the versions that a feed did not deliver.
 update cdc.container set gaps = gaps + %(gaps)s where container = %(container)s;
 
 -- name: read_feeds
--- What is known of each feed, and since when a backfill or a complete reconcile must have begun to count.
+-- The state of each feed, and the times after which a backfill and a complete reconcile must begin to count.
 select c.container, c.feed_mode, c.gaps,
     (select count(*) from cdc.suspect s where s.container = c.container) as suspects,
     c.mode_changed_at as backfill_since,
@@ -60,7 +60,7 @@ select c.container, c.feed_mode, c.gaps,
 from cdc.container c;
 
 -- name: count_observations
--- Count documents by path, in key order; a container has no more paths than fit a page.
+-- Counts documents by path, in key order; the number of a container's paths is limited.
 insert into cdc.observation as held (container, kind, path, documents)
 select %(container)s, s.kind, s.path, s.documents
 from (

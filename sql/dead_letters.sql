@@ -1,9 +1,9 @@
--- Dead letters (cdc/repair): parking, reading again, and what a letter waits for.
+-- Dead letters (cdc/repair): parking, reading again, and the rows that letters wait for.
 
 -- name: note_documents
--- What ledger and dead letters say of documents before the source is asked about them.
+-- Ledger entries and dead letters of documents, read before the source is asked.
 select k.key, d.ts, d.lsn, d.etag, d.state, d.absence, l.number, l.revision,
-    -- An undecided letter is younger than what the source may still answer, until it is due.
+    -- Until an undecided letter is due, the source may still answer with an older version.
     coalesce(l.kind <> 'undecided' or l.next_attempt_at <= now(), false) as due,
     coalesce(
         l.doubted_at + make_interval(secs => %(settle_seconds)s) <= now()
@@ -16,16 +16,16 @@ left join cdc.document d on d.key = k.key
 left join cdc.dead_letter l on l.key = k.key;
 
 -- name: lock_letters
--- The letters that a transaction will clear, replace or wake, in the lock order of all writers.
+-- Locks the letters that a transaction will clear, replace or wake, in the lock order of all writers.
 select key from cdc.dead_letter
 where key = any(%(keys)b)
    or (wanted_table = %(table)s and wanted_key = any(%(freed)b::text[] || %(written)b::text[]))
 order by key for update;
 
 -- name: park
--- One letter for each document. An undecided letter stays until a newer version replaces it: it alone knows
--- that the ledger's version may not be the newest. Of several it keeps the greatest ts and lsn, so that only a version
--- that is surely newer than all of them answers it. It is due when its second is over, whatever the source's clock.
+-- One letter per document. An undecided letter stays until a newer version replaces it: only the letter shows that the
+-- ledger's version may not be the newest. It keeps the greatest ts and lsn of several versions, so that only a version
+-- surely newer than all of them answers it. It is due after its second is over, with a maximum if clocks differ.
 insert into cdc.dead_letter as held
     (key, container, partition_key, id, ts, lsn, etag, kind, path, message, wanted_table, wanted_key, next_attempt_at)
 values (
@@ -48,9 +48,9 @@ where held.kind <> 'undecided' or excluded.kind = 'undecided'
    or cdc.surely_newer(excluded.ts, excluded.lsn, held.ts, held.lsn);
 
 -- name: park_again
--- A letter whose document was read again and refused again: what waits for another document has so many tries. Those
--- that it had while it waited for something else do not count: for that row it was not known to wait, so that whoever
--- freed or wrote the row meanwhile has not woken it. A version that nobody wants read again stays so.
+-- A document was read again and refused again. A letter that waits for another document has a limited number of tries.
+-- Tries while it waited for another row do not count: nobody knew that it waits for this row, so nothing woke it when
+-- the row was freed or written. A discarded version stays discarded.
 update cdc.dead_letter l set
     ts = %(ts)s, lsn = %(lsn)s, etag = %(etag)s, kind = %(kind)s, path = %(path)s, message = %(message)s,
     wanted_table = %(wanted_table)s, wanted_key = %(wanted_key)s, attempts = n.attempts,
@@ -76,8 +76,8 @@ from (
 where l.number = n.number and l.revision = %(revision)s;
 
 -- name: doubt
--- An answer of the source that must be repeated after the settle time before it is believed. The same answer, which the
--- etag tells, does not begin that time anew, unless the ledger has changed.
+-- Notes an answer that the source must repeat after the settle time. The same answer, recognized by its etag, does not
+-- restart that time, unless the ledger has changed.
 insert into cdc.dead_letter as held
     (key, container, partition_key, id, ts, lsn, etag, kind, path, message, doubted_at, next_attempt_at)
 values (
@@ -98,7 +98,7 @@ on conflict (key) do update set
     etag = excluded.etag, revision = held.revision + 1, state = 'waiting', claimed_until = null;
 
 -- name: claim_letters
--- Letters that are due, for one retry; another one does not see them until it is over or the claim has run out.
+-- Claims due letters for one retry; other retries do not see them until it has finished or the claim has expired.
 update cdc.dead_letter l set claimed_until = now() + make_interval(secs => %(claim_seconds)s)
 from (
     select key from cdc.dead_letter
@@ -110,23 +110,23 @@ where l.key = due.key
 returning l.container, l.partition_key, l.id;
 
 -- name: postpone_letter
--- A letter whose document could not be read now.
+-- Postpones a letter whose document could not be read.
 update cdc.dead_letter set next_attempt_at = now() + make_interval(secs => %(backoff_seconds)s), claimed_until = null
 where key = %(key)s;
 
 -- name: release_letter
--- A letter whose document somebody else has written meanwhile: it is due still, if it is there still.
+-- Releases a letter whose document another writer has changed: if the letter still exists, it is still due.
 update cdc.dead_letter set claimed_until = null where key = %(key)s;
 
 -- name: answer_letters
--- The letters that were there before the source was asked; one that came or changed meanwhile stays.
+-- Deletes the letters that were read before the source was asked; a letter that is new or has changed stays.
 delete from cdc.dead_letter l
 using unnest(%(numbers)b::bigint[], %(revisions)b::bigint[]) as s (number, revision)
 where l.number = s.number and l.revision = s.revision;
 
 -- name: wake_letters
--- What waited for these rows is due: a conflict for its row to be free, all others for theirs to be written. A try
--- that began before leaves the letter as it is.
+-- Makes due the letters that wait for these rows: a conflict waits until its row is freed, others until their row is
+-- written. The new revision makes a retry that began before leave the letter unchanged.
 update cdc.dead_letter set
     state = 'waiting', attempts = 0, next_attempt_at = now(), claimed_until = null, revision = revision + 1
 where wanted_table = %(table)s and state <> 'discarded'
@@ -136,7 +136,7 @@ where wanted_table = %(table)s and state <> 'discarded'
   );
 
 -- name: clear_letters
--- A version that applied answers the letters of the versions before it; an undecided one must be surely before it.
+-- Deletes the letters of older versions than the applied ones; an undecided letter only if it is surely older.
 delete from cdc.dead_letter l
 using unnest(%(keys)b::bytea[], %(ts)b::bigint[], %(lsns)b::bigint[]) as s (key, ts, lsn)
 where l.key = s.key and (l.kind <> 'undecided' or cdc.surely_newer(s.ts, s.lsn, l.ts, l.lsn));
@@ -153,8 +153,8 @@ where number > %(after)s
 order by number limit %(limit)s;
 
 -- name: replay_letters
--- Letters that are read again by the next retry. One that must wait for its second, or for a second answer, does.
--- A discarded letter is meant only where it is named. A try that began before leaves the letter as it is.
+-- Makes letters due now, except letters that must wait for their second or for a second answer. A discarded letter is
+-- included only by its number. The new revision makes a retry that began before leave the letter unchanged.
 with chosen as (
     select key from cdc.dead_letter
     where (%(number)s::bigint is null or number = %(number)s)
@@ -169,7 +169,7 @@ update cdc.dead_letter l set
 from chosen where l.key = chosen.key;
 
 -- name: discard_letter
--- A letter that nobody wants read again. An undecided one is a change that is not in PostgreSQL yet: it stays.
+-- Stops automatic retries of a letter. An undecided letter is a change that is not in PostgreSQL yet: it stays.
 update cdc.dead_letter set state = 'discarded', next_attempt_at = null, revision = revision + 1
 where number = %(number)s and kind <> 'undecided' and doubted_at is null;
 

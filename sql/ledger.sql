@@ -1,15 +1,15 @@
--- The ledger (cdc/postgres/ledger.py). A line "-- name: x" begins a statement, the comment lines after it describe it.
+-- The ledger (cdc/postgres/ledger.py). A line "-- name: x" begins a statement; the comment after it describes it.
 
 -- name: read_held
--- The unlocked read that drops what is stale before anything is mapped.
+-- Ledger entries, read without a lock: stale changes are dropped before they are mapped.
 select key, ts, lsn, etag, state, absence from cdc.document where key = any(%(keys)b);
 
 -- name: upsert_documents
--- The ledger under its version guard. Returns the winners.
--- The guard is the NEWER verdict of cdc/core/ordering.py, and the SAME verdict where the held version is written again.
--- A delete event has no etag of its own.
--- The source is what cdc/postgres/arrays.py has sent, in key order, which is the lock order of all writers: a subquery of arrays
--- alone yields them as they are, so that ORDER BY would only sort them again. Beside a join it would be needed.
+-- Writes the ledger under its version guard and returns the winners.
+-- The guard is the NEWER verdict of cdc/core/ordering.py, and also the SAME verdict if versions are written again.
+-- A delete has no etag.
+-- The source is the arrays of cdc/postgres/arrays.py in key order, the lock order of all writers. A subquery of arrays
+-- alone keeps their order, so ORDER BY would only sort again; with a join, ORDER BY would be needed.
 insert into cdc.document as held (key, container, partition_key, id, ts, lsn, etag, row_key, state, absence)
 select s.key, %s, s.partition_key, s.id, s.ts, s.lsn, s.etag, s.row_key, s.state, s.absence
 from {source}
@@ -42,12 +42,12 @@ where (
 returning key, abandoned_row_key;
 
 -- name: lock_documents
--- What the ledger holds, locked in the order of all writers, before a repair compares and sets it.
+-- Ledger entries, locked in the lock order of all writers, before a repair compares and replaces them.
 select key, ts, lsn, etag, state, absence from cdc.document where key = any(%(keys)b) order by key for update;
 
 -- name: replace_documents
--- The ledger without a guard, for repairs that hold the lock and have compared. Returns what upsert_documents returns.
--- The source is what cdc/postgres/arrays.py has sent.
+-- Writes the ledger without a guard, for repairs that have locked and compared it. Returns what upsert_documents does.
+-- The source is the arrays of cdc/postgres/arrays.py.
 update cdc.document as held set
     ts = s.ts,
     lsn = s.lsn,

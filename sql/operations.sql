@@ -1,16 +1,16 @@
--- Counts, pruning, and what the catalogue says (cdc/operations).
+-- Counts, pruning, and table definitions from the catalogue (cdc/operations).
 
 -- name: count_documents
--- What the ledger holds, by container and state.
+-- The ledger's documents by container and state.
 select container, state, count(*) as documents, max(ts) as newest_ts from cdc.document group by container, state;
 
 -- name: count_letters
--- What waits to be read again, by container, kind and state.
+-- The dead letters by container, kind and state.
 select container, kind, state, count(*) as documents from cdc.dead_letter group by container, kind, state;
 
 -- name: prune_tombstones
--- Some of the tombstones that no delivery can come before any more; a letter or a suspicion keeps one. It waits for
--- nobody, whatever the order: one that somebody writes just now is needed again.
+-- Deletes some old tombstones, but none with a dead letter or a suspicion. It skips locked rows, so it needs no lock
+-- order: a tombstone that is written now is still needed.
 with old as (
     select key from cdc.document d
     where d.container = %(container)s and d.state = 'deleted'
@@ -22,7 +22,7 @@ with old as (
 delete from cdc.document d using old where d.key = old.key;
 
 -- name: read_columns
--- The columns of a table as the database has them.
+-- The columns of a table in the database.
 select a.attname as name, format_type(a.atttypid, null) as type, a.attnotnull as required,
        a.atthasdef or a.attidentity <> '' or a.attgenerated <> '' as has_default
 from pg_attribute a
@@ -38,5 +38,5 @@ where i.indrelid = to_regclass(%(table)s) and i.indisprimary
 order by k.place;
 
 -- name: read_migrations
--- What was applied, and the checksum it had.
+-- The applied migrations with their checksums.
 select number, name, checksum from cdc.migration order by number;

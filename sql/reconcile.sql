@@ -1,7 +1,7 @@
--- Statements of reconcile. A line "-- name: x" begins a statement, the comment lines after it describe it.
+-- Reconcile (cdc/reconcile).
 
 -- name: tally_ledger
--- How many live documents the ledger has in a window of ts, and the sum of their ts.
+-- The number of live documents in a window of ts, and the sum of their ts.
 select count(*), coalesce(sum(ts), 0)::bigint from cdc.document
 where container = %(container)s and state <> 'deleted' and ts >= %(low)s and ts < %(high)s;
 
@@ -16,22 +16,22 @@ select partition_key, id, ts, lsn, etag, state, absence from cdc.document
 where container = %(container)s and state <> 'deleted' and ts >= %(low)s and ts < %(high)s;
 
 -- name: sample_ledger
--- Applied documents from a key on. A key is a hash: those after a random one are a random sample.
+-- Applied documents after a key. A key is a hash: documents after a random key are a random sample.
 select partition_key, id, ts, lsn, etag, state, absence from cdc.document
 where key > %(start)s and container = %(container)s and state = 'applied' order by key limit %(limit)s;
 
 -- name: read_noticed
--- Documents before whose last version the feed has a gap, those that wait longest first.
+-- Documents with a gap before their last version, the oldest gap first.
 select d.partition_key, d.id, s.noticed_at from cdc.suspect s join cdc.document d on d.key = s.key
 where s.container = %(container)s order by s.noticed_at limit %(limit)s;
 
 -- name: forget_noticed
--- They are the same on both sides; what was noticed again meanwhile stays.
+-- Deletes gaps whose documents are equal on both sides; a gap that was noticed again since stays.
 delete from cdc.suspect s using unnest(%(keys)b::bytea[], %(moments)s::timestamptz[]) as n (key, noticed_at)
 where s.key = n.key and s.noticed_at = n.noticed_at;
 
 -- name: read_applied_rows
--- The documents whose rows stand for a version, and the keys of their root rows.
+-- Applied documents with their etags and row keys.
 select key, etag, row_key from cdc.document where key = any(%(keys)b) and state = 'applied';
 
 -- name: next_reconciliation
@@ -39,7 +39,7 @@ select key, etag, row_key from cdc.document where key = any(%(keys)b) and state 
 select nextval('cdc.reconciliation_id');
 
 -- name: begin_reconciliation
--- A run of each container that has none.
+-- Begins a run of each container that has none.
 insert into cdc.reconciliation (id, container, mode, repair, sample, max_request_units, progress)
 select %(id)s, s.container, %(mode)s, %(repair)s, %(sample)s, %(max_request_units)s, %(progress)s::jsonb
 from unnest(%(containers)s::text[]) as s (container)
@@ -47,46 +47,47 @@ on conflict (container) where state = 'running' do nothing
 returning container;
 
 -- name: list_incomplete
--- Containers that no comparison of all keys is valid for: none has begun a settle time after what only one can find.
+-- Containers without a comparison of all keys that began at least a settle time after the last change of feed mode or
+-- unidentified delete; only such a comparison finds what these missed.
 select c.container from cdc.container c left join cdc.rotation r on r.container = c.container
 where greatest(c.mode_changed_at, c.nameless_delete_at) + make_interval(secs => %(settle_seconds)s)
     > coalesce(r.completed_at, '-infinity');
 
 -- name: list_running
--- The runs that are not over, and whether each has only just begun.
+-- The containers with an unfinished run, and whether it has just begun.
 select container, coalesce(progress #>> '{tasks,0,step}' = %(first_step)s, false) from cdc.reconciliation
 where state = 'running' and container = any(%(containers)s::text[]);
 
 -- name: load_reconciliation
--- The run of a container that is not over, and for how long it runs already.
+-- The unfinished run of a container.
 select id, container, mode, repair, sample, max_request_units, progress
 from cdc.reconciliation where container = %(container)s and state = 'running';
 
 -- name: save_reconciliation
--- How far a run is.
+-- Saves the progress of a run.
 update cdc.reconciliation set progress = %(progress)s::jsonb
 where id = %(id)s and container = %(container)s and state = 'running';
 
 -- name: finish_reconciliation
--- The end of a run, and what it found.
+-- Ends a run with its report.
 update cdc.reconciliation
 set state = %(state)s, message = %(message)s, report = %(report)s::jsonb, finished_at = now()
 where id = %(id)s and container = %(container)s and state = 'running';
 
 -- name: forget_reconciliations
--- Old reports go; the newest of a container stays for good.
+-- Deletes old reports, but always keeps a container's newest.
 delete from cdc.reconciliation r
 where container = %(container)s and finished_at < now() - make_interval(days => %(report_days)s)
   and id < (select max(id) from cdc.reconciliation n where n.container = r.container);
 
 -- name: forget_drift
--- What is left and was found again by a later run is kept once, after a while.
+-- Deletes old unrepaired drift that a later run has found again.
 delete from cdc.drift d
 where d.container = %(container)s and d.state = 'left' and d.suspected_at < now() - make_interval(days => %(left_days)s)
   and exists (select from cdc.drift n where n.container = d.container and n.key = d.key and n.number > d.number);
 
 -- name: add_drift
--- What differs or seems to. Since when is known from the run before, when that left it.
+-- Stores a finding. If the latest run with the same finding left it, `since` is taken from there.
 insert into cdc.drift (
     reconciliation, container, key, partition_key, id, row_table, row_key, kind, ts, lsn, etag, held_state, absence,
     found_etag, state, since
@@ -103,12 +104,12 @@ values (
 on conflict (reconciliation, container, key) do nothing;
 
 -- name: read_found
--- Which of these documents a run has found already.
+-- Those of these documents that the run has already found.
 select key from cdc.drift
 where reconciliation = %(reconciliation)s and container = %(container)s and key = any(%(keys)b);
 
 -- name: read_drift
--- What a run has in one state, oldest first; no suspect that another process of the same run has added just now.
+-- Findings of a run in one state, oldest first; suspects only after the settle time.
 select number, partition_key, id, kind, ts, lsn, etag, held_state, absence, found_etag
 from cdc.drift
 where reconciliation = %(reconciliation)s and container = %(container)s and state = %(state)s
@@ -117,38 +118,38 @@ where reconciliation = %(reconciliation)s and container = %(container)s and stat
 order by number limit %(limit)s;
 
 -- name: mark_drift
--- What became of something that differed or seemed to.
+-- Sets the kind and state of findings.
 update cdc.drift d set kind = s.kind, state = s.state
 from unnest(%(numbers)b::bigint[], %(kinds)b::text[], %(states)b::text[]) as s (number, kind, state)
 where d.number = s.number;
 
 -- name: drop_suspects
--- What a run suspected and did not confirm is forgotten.
+-- Deletes unconfirmed suspects of a run.
 delete from cdc.drift
 where reconciliation = %(reconciliation)s and container = %(container)s and state in ('suspected', 'dropped');
 
 -- name: leave_drift
--- What a run did not repair.
+-- Marks the drift that a run did not repair.
 update cdc.drift set state = 'left'
 where reconciliation = %(reconciliation)s and container = %(container)s and state = 'drift';
 
 -- name: count_drift
--- What a run found by kind and state, and since when the oldest of it is there.
+-- Counts findings of a run by kind and state, with the time of the oldest.
 select kind, state, count(*), min(since) from cdc.drift
 where reconciliation = %(reconciliation)s and container = %(container)s group by kind, state;
 
 -- name: read_settling
--- How many seconds the youngest suspect of a run still has to settle; null without suspects.
+-- The seconds until a run's youngest suspect has settled; null without suspects.
 select extract(epoch from max(suspected_at) + make_interval(secs => %(settle_seconds)s) - now())::double precision
 from cdc.drift where reconciliation = %(reconciliation)s and container = %(container)s and state = 'suspected';
 
 -- name: read_rotation
--- Where the comparison of keys and the count go on.
+-- Where the comparison of keys and the count continue.
 select next_ts, count_ts from cdc.rotation where container = %(container)s;
 
 -- name: turn_rotation
--- The keys of a window are compared; at the end of the history a new round begins. A window that was compared before,
--- and is compared again after a crash, ends no round a second time. A round may be beyond a line that has gone back.
+-- Records that a window's keys were compared; at the end of the history a new round begins. A window that is compared
+-- again after a crash does not end a round twice. The round may already be beyond the window if the line went back.
 update cdc.rotation r set
     next_ts = %(next_ts)s,
     completed_at = case when %(next_ts)s::bigint is null then r.began_at else r.completed_at end,
@@ -156,37 +157,37 @@ update cdc.rotation r set
 where container = %(container)s and (next_ts is not distinct from %(low)s::bigint or next_ts > %(high)s);
 
 -- name: complete_rotation
--- One run has compared all keys: the next round begins at the beginning.
+-- Records that one run has compared all keys: the next round starts from the beginning.
 update cdc.rotation set next_ts = null, began_at = now(), completed_at = (
     select started_at from cdc.reconciliation where id = %(id)s and container = %(container)s
 )
 where container = %(container)s;
 
 -- name: begin_rotation
--- The first run of a container begins its first round.
+-- Begins the first round of a container.
 insert into cdc.rotation (container) values (%(container)s) on conflict do nothing;
 
 -- name: keep_count
--- Where the next count begins.
+-- Stores where the next count begins.
 insert into cdc.rotation (container, count_ts) values (%(container)s, %(count_ts)s)
 on conflict (container) do update set count_ts = excluded.count_ts;
 
 -- name: read_compared
--- Since when every key has been compared, and which share of the ledger the round that runs has behind it.
+-- Since when every key was compared, the start of the current round, and how many documents it has compared.
 select r.completed_at, r.began_at,
     (select count(*) from cdc.document d
      where d.container = r.container and d.state <> 'deleted' and d.ts < coalesce(r.next_ts, 0)) as compared
 from cdc.rotation r where r.container = %(container)s;
 
 -- name: read_observed
--- What mappers noticed since the run before this one began.
+-- Observations since the previous run began.
 select kind, path, documents from cdc.observation
 where container = %(container)s and last_seen_at >= coalesce(
     (select max(started_at) from cdc.reconciliation where container = %(container)s and id < %(id)s), '-infinity')
 order by documents desc, path limit %(observed_at_most)s;
 
 -- name: list_reconciliations
--- The reports of the newest reconciliations before one.
+-- The reports of the newest reconciliations with a smaller id.
 select id, container, mode, repair, sample, max_request_units, state, message, report, started_at, finished_at
 from cdc.reconciliation
 where id in (select distinct id from cdc.reconciliation where id < %(before)s order by id desc limit %(limit)s)
@@ -206,11 +207,11 @@ cross join lateral (
 ) as r;
 
 -- name: list_drift
--- What a reconciliation found and did not drop.
+-- The findings of a reconciliation that were not dropped.
 select number, container, key, kind, state, since from cdc.drift
 where reconciliation = %(reconciliation)s and state in ('drift', 'repaired', 'left') order by number limit %(limit)s;
 
 -- name: find_drift
--- One thing that a reconcile found, and whose it is: a document, or a row.
+-- One finding with its document or its row.
 select container, partition_key, id, row_table, row_key, kind, state, since from cdc.drift
 where number = %(number)s and state in ('drift', 'repaired', 'left');

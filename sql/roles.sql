@@ -1,12 +1,12 @@
--- Who may do what in this database. Run it before the first migration and after every one, as a role that may create
--- roles and grant on the database and on the mapped tables, such as the server's administrator; a second run changes
--- nothing. The roles carry the database's name, because roles belong to the whole server, and environments share one.
+-- The roles of this database and their rights. Run this file before the first migration and after every one, as a role
+-- that may create roles and grant rights on the database and the mapped tables, such as the server's administrator.
+-- A second run changes nothing. Role names contain the database's name, because environments may share one server.
 --
---   <database>_cdc_owner    migrates: owns schema cdc and what it creates
---   <database>_cdc_writer   the app: reads and writes rows, and creates nothing that lasts
---   <database>_cdc_reader   people and reports: the mapped tables, and of cdc what identifies no document
+--   <database>_cdc_owner    for migrations: owns schema cdc and everything that migrations create
+--   <database>_cdc_writer   for the app: reads and writes rows, and creates no permanent objects
+--   <database>_cdc_reader   for people and reports: reads the mapped tables, and what identifies no document in cdc
 --
--- They have no login. Give each login one of them: grant app_cdc_writer to "the app's login".
+-- The roles have no login. Grant one to each login: grant app_cdc_writer to "the app's login".
 do $$
 declare
     -- The tables that the mappers write.
@@ -22,7 +22,7 @@ declare
     name text;
 begin
     if octet_length(writer) > 63 then
-        raise exception 'The name of database % is too long to be part of a role''s name.', database;
+        raise exception 'The name of database % is too long for role names: they have at most 63 bytes.', database;
     end if;
     foreach role in array array[owner, writer, reader] loop
         if not exists (select from pg_roles where rolname = role) then
@@ -32,7 +32,7 @@ begin
         execute format('grant usage on schema public to %I', role);
     end loop;
 
-    -- To give the owner what it owns, and to say what its later tables grant, one has to be a member.
+    -- Only a member of the owner role can change owners to it and set its default privileges.
     if not pg_has_role(current_user, owner, 'usage') then
         execute format('grant %I to %I', owner, current_user);
     end if;
@@ -59,7 +59,7 @@ begin
         end if;
     end loop;
 
-    -- What a later migration creates.
+    -- Rights on what later migrations create.
     execute format(
         'alter default privileges for role %I in schema cdc grant select, insert, update, delete on tables to %I',
         owner, writer);
@@ -71,7 +71,7 @@ begin
     execute format(
         'alter default privileges for role %I in schema public grant select on tables to %I', owner, reader);
 
-    -- The history of migrations is the owner's alone. Identities outlive the documents in cdc: no reader needs them.
+    -- Only the owner may change the history of migrations. Readers get no identities, which cdc keeps after a delete.
     if to_regclass('cdc.migration') is not null then
         execute format('revoke insert, update, delete on cdc.migration from %I', writer);
         execute format('grant select on cdc.migration to %I', reader);
@@ -84,7 +84,7 @@ begin
             'grant select (number, container, ts, lsn, kind, message, state, attempts, next_attempt_at, parked_at)'
             ' on cdc.dead_letter to %I', reader);
     end if;
-    -- Paths are names of properties, never of people.
+    -- Paths contain names of properties, never personal data.
     if to_regclass('cdc.observation') is not null then
         execute format('grant select on cdc.observation, cdc.container to %I', reader);
     end if;
