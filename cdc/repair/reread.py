@@ -200,11 +200,12 @@ def _plan(
         change, note.held
     ) == answered
     if change.body is None:
-        live = note.held is not None and note.held.state is not State.DELETED
-        if (live or note.waits) and not settled:
+        # A letter alone may know the document. Without a tombstone, an older version that comes late would revive it.
+        was_there = note.waits or (note.held is not None and note.held.state is not State.DELETED)
+        if was_there and not settled:
             repairs.doubt(change)
             return None
-        return Repair(change, Write(change) if live else None, note)
+        return Repair(change, Write(change) if was_there else None, note)
     if note.held is not None and judge(change, note.held) is Verdict.STALE and not settled:
         repairs.doubt(change)
         return None

@@ -293,6 +293,27 @@ def test_a_tombstone_of_an_absence_refuses_the_version_it_replaced(sink, observe
     assert observer.ids() == []
 
 
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_document_that_only_its_letter_knows_is_not_revived(sink, observer, run_timer, deleted):
+    """Its versions could not be ordered, and then it is gone: an older one that comes late finds a tombstone."""
+    if deleted:  # long ago, and created again since
+        replicate(ACCOUNTS, [an_upsert(ts=-100, lsn=1)], sink)
+        replicate(ACCOUNTS, [a_change("a", partition_key="p", version=a_version(-90, 2, ""), body=None)], sink)
+    one, other = (
+        a_change("a", partition_key="p", version=a_version(0, None, etag), body=an_account("a"))
+        for etag in ("one", "other")
+    )
+    assert replicate(ACCOUNTS, [one, other], sink) == Outcome(undecided=2)
+    for _ in range(2):
+        pass_time(observer, SETTLE_SECONDS + 10)
+        run_timer()
+
+    assert observer.letters() == {}
+    assert observer.states() == {"a": "deleted"}
+    assert replicate(ACCOUNTS, [one], sink) == Outcome(stale=1)
+    assert observer.ids() == []
+
+
 def test_a_document_created_again_about_the_time_of_its_absence(sink, observer, source, repair, run_timer):
     """Within ten seconds of the answer the clocks decide nothing; the source does."""
     replicate(ACCOUNTS, [an_upsert()], sink)
