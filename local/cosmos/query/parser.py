@@ -109,10 +109,10 @@ class _QueryParser:
         if not self._cursor.take_word("GROUP"):
             return {}
         self._cursor.expect_word("BY")
-        keys = [self._expressions.expression()]
+        keys = [self._value()]
         while self._cursor.take_sign(","):
-            keys.append(self._expressions.expression())
-        return {"group_by": tuple(keys)}
+            keys.append(self._value())
+        return {"group_by": tuple(key.expression for key in keys), "group_texts": tuple(key.text for key in keys)}
 
     def _ordering(self) -> tuple[OrderKey, ...]:
         if not self._cursor.take_word("ORDER"):
@@ -148,7 +148,7 @@ class _QueryParser:
         if query.group_by and query.order_by:
             raise errors.bad_request("'ORDER BY' is not supported in presence of GROUP BY.")
         if query.grouped and not query.selected:
-            raise errors.bad_request("'SELECT *' is not allowed in presence of GROUP BY.")
+            raise errors.bad_request("'SELECT *' is not allowed with GROUP BY.")
         if query.top is not None and query.offset is not None:
             raise errors.bad_request("'TOP' is not allowed beside OFFSET and LIMIT.")
 
@@ -165,7 +165,10 @@ def _check_grouped(expression: Expression, query: Query) -> None:
     if expression in query.group_by or isinstance(expression, Aggregate):
         return
     if isinstance(expression, Source):
-        message = f"'{expression.name}' is neither in an aggregate nor in the GROUP BY clause."
+        message = (
+            f"'{expression.name}' is invalid in the select list because it is not contained in either an aggregate "
+            "function or the GROUP BY clause."
+        )
         raise _refuse(expression.token, "SC2103", message)
     for part in parts(expression):
         _check_grouped(part, query)

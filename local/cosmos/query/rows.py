@@ -75,7 +75,7 @@ class Statement:
     @property
     def reads_all(self) -> bool:
         """Tell whether every page needs all documents and not only those after the last page."""
-        return bool(self._order or self.query.distinct)
+        return bool(self._order or self.query.distinct or self.query.grouped)
 
     def matches(self, value: JsonObject) -> bool:
         """Tell whether one object fulfils the condition."""

@@ -143,6 +143,7 @@ def test_join_makes_a_row_of_each_element() -> None:
         "SELECT DISTINCT VALUE t FROM c JOIN t IN c.tags",
         "SELECT VALUE [c.id, t] FROM c JOIN t IN c.tags OFFSET 2 LIMIT 5",
         "SELECT TOP 4 VALUE t FROM c JOIN t IN c.tags ORDER BY t",
+        "SELECT t, COUNT(1) AS n FROM c JOIN t IN c.tags GROUP BY t",
     ],
 )
 def test_any_row_is_a_place_to_go_on_from(text: str) -> None:
