@@ -49,9 +49,7 @@ class ExpressionParser:
         """Parse the path that follows an expression."""
         while True:
             if self._cursor.take_sign("."):
-                if self._cursor.next.kind != "name":
-                    raise self._cursor.error()
-                owner = Member(owner, Constant(self._cursor.take().text))
+                owner = Member(owner, Constant(self._cursor.name().text))
             elif self._cursor.take_sign("["):
                 owner = Member(owner, self.expression())
                 self._cursor.expect_sign("]")

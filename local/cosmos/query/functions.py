@@ -1,11 +1,11 @@
 """Compute the built-in functions; arguments of the wrong type make the result undefined."""
 
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from local.cosmos.query import like
 from local.cosmos.query.comparison import SCALARS, equal, kind, number
 from local.cosmos.values import UNDEFINED
 
@@ -89,15 +89,8 @@ def _round(value: float) -> float:
     return math.copysign(math.floor(abs(value) + 0.5), value)
 
 
-def _like(text: str, pattern: str, escape: str = "") -> bool:
-    parts: list[str] = []
-    signs = iter(pattern)
-    for sign in signs:
-        if escape and sign == escape:
-            parts.append(re.escape(next(signs, "")))
-        else:
-            parts.append({"%": ".*", "_": "."}.get(sign, re.escape(sign)))
-    return re.fullmatch("".join(parts), text, re.DOTALL) is not None
+def _like(text: str, pattern: str, escape: str = "") -> Any:
+    return like.matches(text, pattern, escape) if len(escape) <= 1 else UNDEFINED
 
 
 FUNCTIONS: dict[str, Function] = {

@@ -31,7 +31,8 @@ def evaluate(expression: str, parameters: dict[str, Any] | None = None) -> Any:
     ("expression", "expected"),
     [
         ("c.one", 1),
-        ("c.value", 5),
+        ('c["value"]', 5),
+        ("c.values", UNDEFINED),
         ('c["one"]', 1),
         ("c['inner']['a b'].x[1]", 20),
         ("c.inner.absent.deeper", UNDEFINED),
@@ -59,9 +60,16 @@ def test_path_or_literal(expression: str, expected: Any) -> None:
         ("c.text < 'b'", True),
         ("c.yes > false", True),
         ("c.none = null", True),
-        ("c.one = '1'", UNDEFINED),
-        ("c.one != '1'", UNDEFINED),
-        ("c.one = true", UNDEFINED),
+        ("c.one = '1'", False),
+        ("c.one != '1'", True),
+        ("c.one = true", False),
+        ("c.one != null", True),
+        ("c.none != null", False),
+        ("c.absent != null", UNDEFINED),
+        ("NOT (c.one = null)", True),
+        ("c.inner != null", True),
+        ("c.list != @list", False),
+        ("c.list != [2]", True),
         ("c.one < 'a'", UNDEFINED),
         ("c.absent = null", UNDEFINED),
         ("c.absent != 1", UNDEFINED),
@@ -71,7 +79,7 @@ def test_path_or_literal(expression: str, expected: Any) -> None:
     ],
 )
 def test_comparison(expression: str, expected: Any) -> None:
-    """Values of different types cannot be compared, and nothing compares with undefined."""
+    """Values of different types are different but in no order, and nothing compares with undefined."""
     assert evaluate(expression, {"@list": [1, True]}) is expected
 
 
@@ -138,8 +146,10 @@ def test_computed_value(expression: str, expected: Any) -> None:
     [
         ("c.one IN (2, 1.0)", True),
         ("c.one IN (2, 3)", False),
-        ("c.one IN (2, '1')", UNDEFINED),
-        ("c.one IN (c.value, c.one)", True),
+        ("c.one IN (2, '1')", False),
+        ("c.one IN (2, undefined)", UNDEFINED),
+        ("c.one NOT IN ('1', null)", True),
+        ("c.one IN (c['value'], c.one)", True),
         ("c.one NOT IN (2, 3)", True),
         ("c.absent IN (1)", UNDEFINED),
         ("c.list IN (@list)", True),
@@ -155,6 +165,13 @@ def test_computed_value(expression: str, expected: Any) -> None:
 def test_membership(expression: str, expected: Any) -> None:
     """IN, BETWEEN and LIKE are comparisons in short."""
     assert evaluate(expression, {"@list": [1, True]}) is expected
+
+
+def test_comment_runs_to_the_end_of_its_line() -> None:
+    """Two dashes are never a minus before a negative number."""
+    query = parser.parse("-- all\nSELECT * FROM c -- of them\n WHERE c.x = 1 --")
+
+    assert query.where_text == "c.x = 1"
 
 
 @pytest.mark.parametrize(
@@ -220,6 +237,9 @@ def test_thousand_alternatives_are_no_thousand_levels() -> None:
         ("SELECT * FROM c ORDER c.x", "c", 22),
         ("SELECT * FROM c OFFSET 1", "", 24),
         ("SELECT * FROM c ; DROP", ";", 16),
+        ("SELECT c.value FROM c", "value", 9),
+        ("SELECT * FROM c WHERE c.a.Order = 1", "Order", 26),
+        ("SELECT * FROM c JOIN t IN c.group", "group", 28),
     ],
 )
 def test_what_is_not_understood_is_refused_with_its_position(text: str, near: str, start: int) -> None:
