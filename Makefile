@@ -5,6 +5,10 @@ BIN := $(VENV)/bin
 LOCAL := $(VENV)/.local
 DEV := $(VENV)/.dev
 
+# Where there is npm, the tests of the local Cosmos server run with the JavaScript SDK, too; without it they are skipped.
+JAVASCRIPT := tests/local/cosmos/javascript
+JAVASCRIPT_SDK := $(if $(shell command -v npm),$(JAVASCRIPT)/node_modules/.installed)
+
 # Without a terminal pip draws no bars.
 INSTALL = [ -t 1 ] || export PIP_PROGRESS_BAR=off; \
 	$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --requirement
@@ -29,6 +33,11 @@ $(DEV): $(LOCAL) requirements-dev.txt
 	@$(INSTALL) requirements-dev.txt
 	@touch $(LOCAL) $@
 
+$(JAVASCRIPT)/node_modules/.installed: $(JAVASCRIPT)/package.json $(JAVASCRIPT)/.npmrc
+	@echo "Adding the Cosmos SDK for JavaScript, for its tests: some 20 packages, once"
+	@cd $(JAVASCRIPT) && npm install --loglevel error
+	@touch $@
+
 venv: $(DEV) ## Make .venv with everything that the project needs
 
 venv-local: $(LOCAL) ## Make .venv with what runs, without tests and checks
@@ -40,13 +49,13 @@ smoke: $(LOCAL) ## Run the whole system once and compare both sides
 	@$(BIN)/python -m local smoke
 
 # Most tests wait for processes: three at once keep two cores busy.
-test: $(DEV) ## Run every test
+test: $(DEV) $(JAVASCRIPT_SDK) ## Run every test
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 worker-library: $(DEV) ## Run the app in Microsoft's worker library (make VENV=.venv313 PYTHON=python3.13 worker-library)
 	@$(BIN)/python -m pytest tests/e2e/test_worker_library.py
 
-coverage: $(DEV) ## Run every test and show the lines that none of them reaches
+coverage: $(DEV) $(JAVASCRIPT_SDK) ## Run every test and show the lines that none of them reaches
 	@$(BIN)/python -m pytest --cov
 
 conformance: $(DEV) ## Run the Cosmos SDK's own tests against local.cosmos on port 8081 (about a quarter of an hour)

@@ -26,11 +26,8 @@ def number(value: float) -> Any:
 
 
 def equal(first: Any, second: Any) -> Any:
-    """Compare two values; of different types they can be neither equal nor different."""
-    common = kind(first)
-    if common != kind(second) or common == "undefined":
-        return UNDEFINED
-    return _deep_equal(first, second)
+    """Compare two values; of different types they are different, and undefined compares with nothing."""
+    return UNDEFINED if first is UNDEFINED or second is UNDEFINED else _deep_equal(first, second)
 
 
 def canonical(value: Any) -> Any:

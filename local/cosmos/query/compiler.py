@@ -112,13 +112,13 @@ class Compiler:
             return _logic("OR", tests)
         given = [option(()) for option in self._all(options)]
         found = {canonical(value) for value in given}
-        kinds = {kind(value) for value in given}
+        otherwise: Any = UNDEFINED if UNDEFINED in given else False
 
         def evaluate(row: Any) -> Any:
             value = operand(row)
-            if value is not UNDEFINED and canonical(value) in found:
-                return True
-            return False if kinds == {kind(value)} else UNDEFINED
+            if value is UNDEFINED:
+                return UNDEFINED
+            return True if canonical(value) in found else otherwise
 
         return evaluate
 
@@ -203,9 +203,8 @@ def _arithmetic(compute: Callable[[Any, Any], Any], left: Evaluate, right: Evalu
 
 def _different(left: Evaluate, right: Evaluate) -> Evaluate:
     def evaluate(row: Any) -> Any:
-        first, second = left(row), right(row)
-        same = equal(first, second)
-        return UNDEFINED if same is UNDEFINED or kind(first) not in SCALARS else not same
+        same = equal(left(row), right(row))
+        return UNDEFINED if same is UNDEFINED else not same
 
     return evaluate
 

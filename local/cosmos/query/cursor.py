@@ -61,6 +61,11 @@ class Cursor:
             raise self.error()
         return self.take()
 
+    def refuse_subquery(self) -> None:
+        """Say that a query within the query is not imitated, after what opens one."""
+        if self.next.is_word("SELECT"):
+            raise lexer.not_imitated("A subquery")
+
     @property
     def at_name(self) -> bool:
         """Tell whether a name comes next that is no keyword."""

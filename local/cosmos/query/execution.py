@@ -61,16 +61,15 @@ def run(container: Container, call: Call) -> Answer:
     statement = _statement(call)
     chosen = _chosen(container, call, statement)
     if chosen is None and planning.needed(statement.query):
-        raise errors.bad_request(
-            "The provided cross partition query can not be directly served by the gateway.",
-            substatus=errors.CROSS_PARTITION_QUERY_NOT_SERVABLE,
-        )
+        raise planning.refuse(statement)
     return _page(container, call, statement, chosen)
 
 
 def plan(call: Call) -> Answer:
     """Describe how the client executes a query over physical partitions."""
-    return Answer(200, values.render(planning.plan(_statement(call))))
+    features = (call.header("x-ms-cosmos-supported-query-features") or "").split(",")
+    described = planning.plan(_statement(call), frozenset(map(str.strip, features)))
+    return Answer(200, values.render(described))
 
 
 def run_over(items: Iterable[JsonObject], call: Call) -> list[bytes]:

@@ -1,5 +1,6 @@
 """Parse a query's expressions, from those that bind least to those that bind most."""
 
+import math
 from collections.abc import Callable
 
 from local.cosmos import values
@@ -49,14 +50,22 @@ class ExpressionParser:
         """Parse the path that follows an expression."""
         while True:
             if self._cursor.take_sign("."):
-                if self._cursor.next.kind != "name":
-                    raise self._cursor.error()
-                owner = Member(owner, Constant(self._cursor.take().text))
+                owner = Member(owner, Constant(self._cursor.name().text))
             elif self._cursor.take_sign("["):
                 owner = Member(owner, self.expression())
                 self._cursor.expect_sign("]")
             else:
                 return owner
+
+    def number(self) -> Constant:
+        """Parse a number; a whole one that fits 64 bits stays exact."""
+        text = self._cursor.next.text
+        exact = text.isdigit() and len(text) <= values.EXACT_DIGITS and text == str(int(text))
+        value = int(text) if exact else float(text)
+        if not math.isfinite(value):
+            raise self._cursor.error()
+        self._cursor.take()
+        return Constant(value)
 
     def source(self) -> Source:
         """Parse the name of what FROM or JOIN names."""
@@ -92,6 +101,7 @@ class ExpressionParser:
     def _test_of(self, operand: Expression) -> Expression | None:
         if self._cursor.take_word("IN"):
             self._cursor.expect_sign("(")
+            self._cursor.refuse_subquery()
             return Among(operand, self._list(")"))
         if self._cursor.take_word("BETWEEN"):
             low = self._equality()
@@ -129,13 +139,18 @@ class ExpressionParser:
             return Unary("NOT", self._unary())
         if sign := self._cursor.take_sign("-", "+"):
             return Unary(sign.text, self._unary())
-        return self.members(self._primary())
+        operand = self.members(self._primary())
+        match operand:
+            case Member(Source(name), _) if name.lower() == "udf" and self._cursor.next.is_sign("("):
+                raise lexer.not_imitated("A user-defined function")
+            case _:
+                return operand
 
     def _primary(self) -> Expression:
         following = self._cursor.following
         match self._cursor.next:
             case Token("number"):
-                return Constant(_number(self._cursor.take()))
+                return self.number()
             case Token("string"):
                 return Constant(lexer.string_value(self._cursor.take()))
             case Token("parameter"):
@@ -144,13 +159,14 @@ class ExpressionParser:
                 return self._enclosed()
             case Token("name", text) if text.upper() in LITERALS:
                 return Constant(LITERALS[self._cursor.take().text.upper()])
-            case Token("name", text) if following.is_sign("(") and text.upper() not in RESERVED:
+            case Token("name", text) if following.is_sign("(") and text.upper() not in RESERVED - {"EXISTS"}:
                 return self._call()
             case _:
                 return self.source()
 
     def _enclosed(self) -> Expression:
         if self._cursor.take_sign("("):
+            self._cursor.refuse_subquery()
             inner = self.expression()
             self._cursor.expect_sign(")")
             return inner
@@ -184,17 +200,20 @@ class ExpressionParser:
         token = self._cursor.take()
         name = token.text.upper()
         self._cursor.expect_sign("(")
+        self._cursor.refuse_subquery()
         if name in AGGREGATES:
             return self._aggregate(name, token)
         arguments = self._list(")")
-        if not functions.accepts(name, len(arguments)):
-            message = (
-                f"The function '{token.text}' has another number of arguments than {len(arguments)}."
-                if name in functions.FUNCTIONS
-                else f"'{token.text}' is not a recognized built-in function name."
-            )
-            raise lexer.syntax_error(token.text, token.start, token.end, code="SC2005", message=message)
-        return FunctionCall(name, arguments)
+        if functions.accepts(name, len(arguments)):
+            return FunctionCall(name, arguments)
+        if name in functions.NOT_IMITATED:
+            raise lexer.not_imitated(f"The function {token.text}")
+        message = (
+            f"The function '{token.text}' has another number of arguments than {len(arguments)}."
+            if name in functions.FUNCTIONS
+            else f"'{token.text}' is not a recognized built-in function name."
+        )
+        raise lexer.syntax_error(token.text, token.start, token.end, code="SC2005", message=message)
 
     def _aggregate(self, name: str, token: Token) -> Aggregate:
         before, first = len(self.aggregates), self._cursor.next
@@ -206,9 +225,3 @@ class ExpressionParser:
             raise lexer.syntax_error(token.text, token.start, token.end, code="SC2102", message=message)
         self.aggregates.append(Aggregate(name, argument, text, token))
         return self.aggregates[-1]
-
-
-def _number(token: Token) -> int | float:
-    text = token.text
-    number: int | float = values.parse(text) if text.isdigit() and text == str(int(text)) else float(text)
-    return number

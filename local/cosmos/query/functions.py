@@ -1,11 +1,11 @@
 """Compute the built-in functions; arguments of the wrong type make the result undefined."""
 
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from local.cosmos.query import like
 from local.cosmos.query.comparison import SCALARS, equal, kind, number
 from local.cosmos.values import UNDEFINED
 
@@ -89,15 +89,8 @@ def _round(value: float) -> float:
     return math.copysign(math.floor(abs(value) + 0.5), value)
 
 
-def _like(text: str, pattern: str, escape: str = "") -> bool:
-    parts: list[str] = []
-    signs = iter(pattern)
-    for sign in signs:
-        if escape and sign == escape:
-            parts.append(re.escape(next(signs, "")))
-        else:
-            parts.append({"%": ".*", "_": "."}.get(sign, re.escape(sign)))
-    return re.fullmatch("".join(parts), text, re.DOTALL) is not None
+def _like(text: str, pattern: str, escape: str = "") -> Any:
+    return like.matches(text, pattern, escape) if len(escape) <= 1 else UNDEFINED
 
 
 FUNCTIONS: dict[str, Function] = {
@@ -141,3 +134,19 @@ FUNCTIONS: dict[str, Function] = {
     "ARRAY_CONCAT": Function(lambda *lists: [item for each in lists for item in each], ("array",), repeated=True),
     "ARRAY_SLICE": Function(_slice, ("array", "number", "number"), optional=1),
 }
+
+# What else Microsoft's documentation of the query language lists.
+_OTHERS = """
+    ACOS AGO ARRAY_AVG ARRAY_CONTAINS_ALL ARRAY_CONTAINS_ANY ARRAY_MAX ARRAY_MEDIAN ARRAY_MIN ARRAY_SUM ASIN ATAN
+    ATN2 CHOOSE CONTAINS_ALL_CI CONTAINS_ALL_CS CONTAINS_ANY_CI CONTAINS_ANY_CS COS COT COUNTIF DATETIMEADD
+    DATETIMEBIN DATETIMEDIFF DATETIMEFORMAT DATETIMEFROMPARTS DATETIMEPART DATETIMETOTICKS DATETIMETOTIMESTAMP DAY
+    DEGREES DOCUMENTID EXP FULLTEXTCONTAINS FULLTEXTCONTAINSALL FULLTEXTCONTAINSANY FULLTEXTSCORE GETCURRENTDATETIME
+    GETCURRENTDATETIMESTATIC GETCURRENTTICKS GETCURRENTTICKSSTATIC GETCURRENTTIMESTAMP GETCURRENTTIMESTAMPSTATIC IIF
+    INTADD INTBITAND INTBITLEFTSHIFT INTBITNOT INTBITOR INTBITRIGHTSHIFT INTBITXOR INTDIV INTMOD INTMUL INTSUB
+    IS_FINITE_NUMBER LASTINDEXOF LASTSUBSTRINGAFTER LASTSUBSTRINGBEFORE LOG LOG10 MAKELIST MAKESET MONTH NOW
+    NUMBERBIN OBJECTTOARRAY PI RADIANS RAND REGEXEXTRACT REGEXEXTRACTALL REGEXMATCH REPLICATE RRF SETDIFFERENCE
+    SETEQUAL SETINTERSECT SETUNION SIN SQUARE STRINGJOIN STRINGSPLIT STRINGTOARRAY STRINGTOBOOLEAN STRINGTONULL
+    STRINGTONUMBER STRINGTOOBJECT ST_AREA ST_DISTANCE ST_INTERSECTS ST_ISVALID ST_ISVALIDDETAILED ST_WITHIN
+    SUBSTRINGAFTER SUBSTRINGBEFORE TAN TICKSTODATETIME TIMESTAMPTODATETIME TOSTRING VECTORDISTANCE YEAR
+"""
+NOT_IMITATED = frozenset(_OTHERS.split())

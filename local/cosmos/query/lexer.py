@@ -9,16 +9,18 @@ from local.cosmos import errors
 
 Kind = Literal["number", "string", "parameter", "name", "sign", "end"]
 
+SPACE = re.compile(r"(?:\s|--[^\r\n]*)*")
 TOKEN = re.compile(
-    r"""\s*(?:
-        (?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
+    r"""
+        (?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
       | (?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
       | (?P<parameter>@[A-Za-z_][A-Za-z0-9_]*)
       | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
-      | (?P<sign><=|>=|!=|<>|\|\||\?\?|[-+*/%<>=(),.\[\]{}:?~&|^])
-    )""",
+      | (?P<sign>>>>|<<|>>|<=|>=|!=|<>|\|\||\?\?|[-+*/%<>=(),.\[\]{}:?~&|^])
+    """,
     re.VERBOSE,
 )
+BITWISE = frozenset({"&", "|", "^", "~", "<<", ">>", ">>>"})
 STRING_PART = re.compile(r"""\\(.)|(")""", re.DOTALL)
 
 
@@ -43,16 +45,16 @@ class Token:
 def tokens(text: str) -> list[Token]:
     """Cut a query into tokens, the last of which says that it ends."""
     found: list[Token] = []
-    position = 0
-    end = len(text.rstrip())
-    while position < end:
-        match = TOKEN.match(text, position)
+    start = _skip(text, 0)
+    while start < len(text):
+        match = TOKEN.match(text, start)
         if match is None or match.lastgroup is None:
-            start = position + len(text[position:]) - len(text[position:].lstrip())
             raise syntax_error(text[start], start, start + 1)
-        start = match.start(match.lastgroup)
-        found.append(Token(_kind(match.lastgroup), match.group(match.lastgroup), start, match.end()))
-        position = match.end()
+        if match.group() in BITWISE:
+            raise not_imitated(f"The operator {match.group()}")
+        found.append(Token(_kind(match.lastgroup), match.group(), start, match.end()))
+        start = _skip(text, match.end())
+    end = found[-1].end if found else 0
     found.append(Token("end", "", end, end))
     return found
 
@@ -71,6 +73,16 @@ def syntax_error(near: str, start: int, end: int, *, code: str = "SC1001", messa
     message = message or f"Syntax error, incorrect syntax near '{near}'."
     problem = {"severity": "Error", "location": {"start": start, "end": end}, "code": code, "message": message}
     return errors.bad_request(f"Message: {json.dumps({'errors': [problem]})}")
+
+
+def not_imitated(what: str) -> errors.CosmosError:
+    """Refuse what the service can do and this server cannot; the Python SDK would repeat what is answered with 501."""
+    return errors.bad_request(f"{what} is not imitated by this server.")
+
+
+def _skip(text: str, start: int) -> int:
+    space = SPACE.match(text, start)
+    return start if space is None else space.end()
 
 
 def _requote(match: re.Match[str]) -> str:

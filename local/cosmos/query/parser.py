@@ -80,24 +80,37 @@ class _QueryParser:
                 return replace(column, name=f"${position}")
 
     def _count(self) -> Expression:
-        token = self._cursor.take()
-        if token.kind == "parameter":
-            return Parameter(token)
-        if token.kind == "number" and token.text.isdigit():
-            return Constant(int(token.text))
-        raise lexer.syntax_error(token.text, token.start, token.end)
+        if self._cursor.next.kind == "parameter":
+            return Parameter(self._cursor.take())
+        if self._cursor.next.kind == "number" and self._cursor.next.text.isdigit():
+            return self._expressions.number()
+        raise self._cursor.error()
 
     def _source(self) -> dict[str, Any]:
+        if self._cursor.next.kind == "end":
+            raise lexer.not_imitated("A query without FROM")
         self._cursor.expect_word("FROM")
+        self._refuse_subquery()
         first = alias = self._cursor.name()
+        if self._cursor.next.is_sign(".", "[") or self._cursor.next.is_word("IN"):
+            raise lexer.not_imitated("A path after FROM")
         if self._cursor.take_word("AS") or self._cursor.at_name:
             alias = self._cursor.name()
         joins: list[Join] = []
         while self._cursor.take_word("JOIN"):
-            name = self._cursor.name().text
-            self._cursor.expect_word("IN")
-            joins.append(Join(name, self._expressions.members(self._expressions.source())))
+            joins.append(self._join())
         return {"alias": alias.text, "joins": tuple(joins), "source_text": self._cursor.text_since(first)}
+
+    def _join(self) -> Join:
+        self._refuse_subquery()
+        name = self._cursor.name().text
+        self._cursor.expect_word("IN")
+        self._refuse_subquery()
+        return Join(name, self._expressions.members(self._expressions.source()))
+
+    def _refuse_subquery(self) -> None:
+        if self._cursor.next.is_sign("(") and self._cursor.following.is_word("SELECT"):
+            raise lexer.not_imitated("A subquery")
 
     def _filter(self) -> dict[str, Any]:
         if not self._cursor.take_word("WHERE"):
@@ -109,15 +122,17 @@ class _QueryParser:
         if not self._cursor.take_word("GROUP"):
             return {}
         self._cursor.expect_word("BY")
-        keys = [self._expressions.expression()]
+        keys = [self._value()]
         while self._cursor.take_sign(","):
-            keys.append(self._expressions.expression())
-        return {"group_by": tuple(keys)}
+            keys.append(self._value())
+        return {"group_by": tuple(key.expression for key in keys), "group_texts": tuple(key.text for key in keys)}
 
     def _ordering(self) -> tuple[OrderKey, ...]:
         if not self._cursor.take_word("ORDER"):
             return ()
         self._cursor.expect_word("BY")
+        if self._cursor.next.is_word("RANK") and self._cursor.following.kind == "name":
+            raise lexer.not_imitated("ORDER BY RANK")
         keys = [self._order_key()]
         while self._cursor.take_sign(","):
             keys.append(self._order_key())
@@ -148,7 +163,7 @@ class _QueryParser:
         if query.group_by and query.order_by:
             raise errors.bad_request("'ORDER BY' is not supported in presence of GROUP BY.")
         if query.grouped and not query.selected:
-            raise errors.bad_request("'SELECT *' is not allowed in presence of GROUP BY.")
+            raise errors.bad_request("'SELECT *' is not allowed with GROUP BY.")
         if query.top is not None and query.offset is not None:
             raise errors.bad_request("'TOP' is not allowed beside OFFSET and LIMIT.")
 
@@ -165,7 +180,10 @@ def _check_grouped(expression: Expression, query: Query) -> None:
     if expression in query.group_by or isinstance(expression, Aggregate):
         return
     if isinstance(expression, Source):
-        message = f"'{expression.name}' is neither in an aggregate nor in the GROUP BY clause."
+        message = (
+            f"'{expression.name}' is invalid in the select list because it is not contained in either an aggregate "
+            "function or the GROUP BY clause."
+        )
         raise _refuse(expression.token, "SC2103", message)
     for part in parts(expression):
         _check_grouped(part, query)

@@ -35,6 +35,7 @@ class Position:
             number = rid.document_number(match["rid"])
             if rid.of_document(container_rid, number) != match["rid"]:
                 return None  # another container's: the service begins at the beginning
+            taken, element = int(match["taken"]), int(match["index"])
             found = [
                 each[0] if each else UNDEFINED for each in json.loads(base64.urlsafe_b64decode(match["keys"] or ""))
             ]
@@ -42,8 +43,8 @@ class Position:
             raise invalid from error
         if len(found) != keys:
             raise invalid
-        place = Place(number, int(match["index"]), tuple(found))
-        return cls(place, match["low"], match["high"], int(match["taken"]))
+        place = Place(number, element, tuple(found))
+        return cls(place, match["low"], match["high"], taken)
 
     def write(self, container_rid: str) -> str:
         """Write the continuation."""

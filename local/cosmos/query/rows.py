@@ -5,11 +5,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from local.cosmos import errors, values
-from local.cosmos.query import aggregates
+from local.cosmos.query import aggregates, lexer
 from local.cosmos.query.comparison import canonical, sort_key
 from local.cosmos.query.compiler import Compiler, Evaluate
 from local.cosmos.query.tree import Expression, ObjectOf, Parameter, Query
 from local.cosmos.values import UNDEFINED, JsonObject
+
+# While a page is made, no other request is answered; so many rows take up to a second.
+LARGEST_JOIN = 250_000
+LARGEST_COUNT = 2**31 - 1
 
 
 class Item(Protocol):
@@ -75,7 +79,7 @@ class Statement:
     @property
     def reads_all(self) -> bool:
         """Tell whether every page needs all documents and not only those after the last page."""
-        return bool(self._order or self.query.distinct)
+        return bool(self._order or self.query.distinct or self.query.grouped)
 
     def matches(self, value: JsonObject) -> bool:
         """Tell whether one object fulfils the condition."""
@@ -118,10 +122,12 @@ class Statement:
         if not self._joins:
             yield from ((item, 0, (item.value,)) for item in items)
             return
+        made = 0
         for item in items:
             rows: list[tuple[Any, ...]] = [(item.value,)]
             for path in self._joins:
-                rows = _join(rows, path)
+                rows = _join(rows, path, LARGEST_JOIN - made)
+                made += len(rows)
             yield from ((item, index, sources) for index, sources in enumerate(rows))
 
     def _sorted(self, candidates: Iterable[_Candidate]) -> list[_Candidate]:
@@ -167,15 +173,21 @@ def _count(expression: Expression | None, compiler: Compiler) -> int | None:
     if expression is None:
         return None
     count = compiler.compile(expression)(())
-    if type(count) is not int or count < 0:
+    if type(count) is not int or not 0 <= count <= LARGEST_COUNT:
         name = expression.token.text if isinstance(expression, Parameter) else "The count"
-        raise errors.bad_request(f"{name} of TOP, OFFSET or LIMIT must be a whole number that is not negative.")
+        raise errors.bad_request(f"{name} of TOP, OFFSET or LIMIT must be a whole number from 0 to {LARGEST_COUNT}.")
     return count
 
 
-def _join(rows: Iterable[tuple[Any, ...]], path: Evaluate) -> list[tuple[Any, ...]]:
-    found = ((sources, path(sources)) for sources in rows)
-    return [(*sources, element) for sources, elements in found if isinstance(elements, list) for element in elements]
+def _join(rows: Iterable[tuple[Any, ...]], path: Evaluate, most: int) -> list[tuple[Any, ...]]:
+    found: list[tuple[Any, ...]] = []
+    for sources in rows:
+        elements = path(sources)
+        if isinstance(elements, list):
+            found += [(*sources, element) for element in elements]
+            if len(found) > most:
+                raise lexer.not_imitated(f"A page that needs more than {LARGEST_JOIN} rows of JOIN")
+    return found
 
 
 def _distinct(rows: Iterable[tuple[Row, Any]]) -> Iterator[tuple[Row, Any]]:

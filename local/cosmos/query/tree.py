@@ -194,6 +194,7 @@ class Query:
     where: Expression | None = None
     where_text: str = ""
     group_by: tuple[Expression, ...] = ()
+    group_texts: tuple[str, ...] = ()
     order_by: tuple[OrderKey, ...] = ()
     offset: Expression | None = None
     limit: Expression | None = None

@@ -1,11 +1,13 @@
 """Queries answer as the service does, or say that they cannot."""
 
+import time
 from typing import Any
 
 import pytest
 from azure.cosmos import ContainerProxy
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
+from local.cosmos import CosmosServer
 from tests.local.cosmos.conftest import SettableClock
 
 COUNT = "SELECT VALUE COUNT(1) FROM c WHERE c._ts >= @a AND c._ts < @b"
@@ -134,13 +136,14 @@ def test_rows_of_several_physical_partitions_are_put_together(
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("SELECT c.pk, COUNT(1) AS n FROM c GROUP BY c.pk", "GroupBy"),
-        ("SELECT VALUE COUNT(1) + 1 FROM c", "must stand alone after VALUE"),
+        ("SELECT c.pk, COUNT(1) AS n FROM c GROUP BY c.pk", "only supports 'VALUE <AggregateFunc>'"),
+        ("SELECT c.pk FROM c GROUP BY c.pk", "Query contained GroupBy, which the calling client does not support"),
+        ("SELECT VALUE COUNT(1) + 1 FROM c", "Compositions of aggregates and other expressions are not allowed"),
         ("SELECT COUNT(1) FROM c", "only supports 'VALUE <AggregateFunc>'"),
     ],
 )
 def test_what_cannot_be_put_together_is_refused(filled: ContainerProxy, text: str, reason: str) -> None:
-    """Only one physical partition could answer it."""
+    """Only one physical partition could answer it, or a client that can do more than this SDK."""
     with pytest.raises(CosmosHttpResponseError, match=reason) as refusal:
         list(filled.query_items(text, enable_cross_partition_query=True))
 
@@ -235,6 +238,41 @@ def test_syntax_error_reaches_the_client(filled: ContainerProxy) -> None:
     """A construct that is not understood is 400 with its position."""
     with pytest.raises(CosmosHttpResponseError, match="SC1001") as refusal:
         list(filled.query_items("SELECT * FROM c WHERE", partition_key="pk-1"))
+
+    assert refusal.value.status_code == 400
+
+
+def test_large_join_is_refused_within_seconds(filled: ContainerProxy) -> None:
+    """It says that this server does not imitate it, and does not keep the others waiting."""
+    filled.create_item({"id": "large", "pk": "large", "list": list(range(300))})
+    text = "SELECT VALUE COUNT(1) FROM c JOIN a IN c.list JOIN b IN c.list JOIN d IN c.list"
+    begun = time.monotonic()
+
+    with pytest.raises(CosmosHttpResponseError, match="rows of JOIN is not imitated by this server") as refusal:
+        list(filled.query_items(text, partition_key="large"))
+
+    assert refusal.value.status_code == 400
+    assert time.monotonic() - begun < 20
+
+
+def test_what_is_not_imitated_is_said_at_once(filled: ContainerProxy, server: CosmosServer) -> None:
+    """The SDK does not try again."""
+    server.controls.counters.reset()
+
+    with pytest.raises(CosmosHttpResponseError, match="A subquery is not imitated by this server"):
+        list(filled.query_items("SELECT (SELECT VALUE 1) AS a FROM c", partition_key="pk-1"))
+
+    assert server.controls.counters["query_documents"].requests == 1
+
+
+def test_endless_continuation_is_refused(filled: ContainerProxy) -> None:
+    """A number that cannot be read breaks nothing."""
+    pages = filled.query_items("SELECT * FROM c", partition_key="pk-3", max_item_count=1).by_page()
+    next(pages)
+    token = str(pages.continuation_token).replace("#TRC:1#", f"#TRC:{'1' * 5000}#")
+
+    with pytest.raises(CosmosHttpResponseError, match="is invalid") as refusal:
+        list(filled.query_items("SELECT * FROM c", partition_key="pk-3", max_item_count=1).by_page(token))
 
     assert refusal.value.status_code == 400
 

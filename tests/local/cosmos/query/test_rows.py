@@ -117,11 +117,39 @@ def test_window(text: str, expected: list[int]) -> None:
     assert select(text, {"x": 3}, {"x": 1}, {"x": 2}, {"x": 2.0}, n=2) == expected
 
 
-@pytest.mark.parametrize("count", [-1, 1.5, True, "1", None])
+@pytest.mark.parametrize("count", [-1, 1.5, True, "1", None, 2**31])
 def test_window_must_be_a_whole_number(count: Any) -> None:
     """A parameter that counts nothing is refused."""
     with pytest.raises(CosmosError, match="@n of TOP, OFFSET or LIMIT must be a whole number"):
         select("SELECT TOP @n * FROM c", n=count)
+
+
+@pytest.mark.parametrize("digits", [10, 20, 400, 5000])
+def test_window_has_a_largest_number(digits: int) -> None:
+    """Whatever is longer than a 32-bit number is refused and breaks nothing."""
+    with pytest.raises(CosmosError) as refusal:
+        select(f"SELECT TOP {'9' * digits} * FROM c")
+
+    assert refusal.value.status == 400
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT VALUE COUNT(1) FROM c JOIN a IN c.list JOIN b IN c.list JOIN d IN c.list",
+        "SELECT TOP 1 VALUE 1 FROM c JOIN a IN c.list JOIN b IN c.list JOIN d IN c.none",
+    ],
+)
+def test_joins_have_a_largest_number_of_rows(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A query cannot keep the server from answering others; also rows that another JOIN drops again are work."""
+    monkeypatch.setattr("local.cosmos.query.rows.LARGEST_JOIN", 500)
+    documents = [{"list": list(range(20))}] * 2
+
+    with pytest.raises(CosmosError, match="A page that needs more than 500 rows of JOIN is not imitated") as refusal:
+        select(text, *documents)
+
+    assert refusal.value.status == 400
+    assert select("SELECT VALUE COUNT(1) FROM c JOIN a IN c.list JOIN b IN a", *documents) == [0]
 
 
 def test_join_makes_a_row_of_each_element() -> None:
@@ -143,6 +171,7 @@ def test_join_makes_a_row_of_each_element() -> None:
         "SELECT DISTINCT VALUE t FROM c JOIN t IN c.tags",
         "SELECT VALUE [c.id, t] FROM c JOIN t IN c.tags OFFSET 2 LIMIT 5",
         "SELECT TOP 4 VALUE t FROM c JOIN t IN c.tags ORDER BY t",
+        "SELECT t, COUNT(1) AS n FROM c JOIN t IN c.tags GROUP BY t",
     ],
 )
 def test_any_row_is_a_place_to_go_on_from(text: str) -> None:
