@@ -36,7 +36,11 @@ class Document:
         return self.open_text + b"}"
 
     def feed_text(self) -> bytes:
-        """Write the document as the change feed returns it."""
+        """Write the document as the change feed returns it.
+
+        One with an _lsn of its own then has two, as on the service; whoever reads JSON takes the last one, the feed's.
+        https://github.com/Azure/azure-sdk-for-java/issues/18091
+        """
         return b'%b,"_lsn":%d}' % (self.open_text, self.lsn)
 
 

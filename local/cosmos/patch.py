@@ -10,7 +10,7 @@ from local.cosmos.query.rows import Statement
 from local.cosmos.values import UNDEFINED, JsonObject
 
 MOST_OPERATIONS = 10
-SYSTEM_PROPERTIES = ("_rid", "_self", "_etag", "_attachments", "_ts", "_lsn")
+SYSTEM_PROPERTIES = ("_rid", "_self", "_etag", "_attachments", "_ts")
 
 Parent = JsonObject | list[Any]
 

@@ -11,7 +11,8 @@ from local.cosmos.partition_key import PartitionKey
 from local.cosmos.values import JsonObject
 
 LONGEST_ID = 1023
-SYSTEM_PROPERTIES = frozenset({"_rid", "_self", "_etag", "_attachments", "_ts", "_lsn"})
+# Not _lsn, which only the change feed adds: a document may have one of its own.
+SYSTEM_PROPERTIES = frozenset({"_rid", "_self", "_etag", "_attachments", "_ts"})
 
 
 class Transaction:
