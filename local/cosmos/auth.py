@@ -52,6 +52,8 @@ def _signed_resource(segments: Sequence[str]) -> tuple[str, str]:
         return "", ""
     if segments[4:5] == ("operations",):  # carried out on the container
         segments = segments[:4]
+    if segments[4:5] == ("docs",) and len(segments) > 6 and segments[6] != "attachments":
+        return "docs", "/".join(segments)  # a client that put an id with a slash into the path has signed it as a whole
     feed = len(segments) % 2 == 1
     resource_type = segments[-1] if feed else segments[-2]
     owner = segments[:-1] if feed else segments

@@ -95,8 +95,8 @@ def check_size(call: Call) -> None:
 
 
 def split_path(raw_path: str) -> tuple[str, ...]:
-    """Split a request's path, still percent-encoded, into its decoded segments."""
-    return tuple(unquote(segment) for segment in raw_path.partition("?")[0].split("/") if segment)
+    """Split a request's path, still percent-encoded, into its decoded segments; an encoded slash separates as well."""
+    return tuple(segment for segment in unquote(raw_path.partition("?")[0]).split("/") if segment)
 
 
 def envelope(owner_rid: str, items: Iterable[bytes], *, name: str = "Documents", count: int) -> bytes:
