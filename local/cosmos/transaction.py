@@ -68,7 +68,7 @@ class Transaction:
             raise errors.conflict("The document's new id is taken in its logical partition.")
         return self._write(value, before=before)
 
-    def patch(self, document_id: str, body: JsonObject, condition: Condition = ALWAYS) -> Document:
+    def patch(self, document_id: str, body: Any, condition: Condition = ALWAYS) -> Document:
         """Write what a patch makes of a document that must exist."""
         before = self.read(document_id)
         condition.check(before.etag)
