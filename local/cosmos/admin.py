@@ -34,6 +34,10 @@ def _split(controls: Controls, **arguments: Any) -> JsonObject:
     return {"children": controls.split(**arguments)}
 
 
+def _merge(controls: Controls, **arguments: Any) -> JsonObject:
+    return {"merged": controls.merge(**arguments)}
+
+
 def _fault(kind: str) -> Step:
     def add(controls: Controls, **arguments: Any) -> JsonObject:
         return {"times": getattr(controls, kind)(**arguments).times}
@@ -73,6 +77,7 @@ def _reset(controls: Controls) -> JsonObject:
 
 STEPS: Mapping[tuple[str, str], Step] = {
     ("POST", "split"): _split,
+    ("POST", "merge"): _merge,
     ("POST", "fail"): _fault("fail"),
     ("POST", "throttle"): _fault("throttle"),
     ("POST", "delay"): _fault("delay"),
