@@ -42,7 +42,6 @@ def run(container: Container, call: Call, key: PartitionKey) -> Answer:
 
 def read(call: Call) -> list[JsonObject]:
     """Read the operations of a batch."""
-    wire.check_size(call)
     operations = values.parse(call.body)
     if not isinstance(operations, list) or not all(isinstance(item, dict) for item in operations):
         raise errors.bad_request("A batch must be an array of operations.")
