@@ -4,9 +4,9 @@ import argparse
 import json
 import signal
 import sys
-import threading
 
 from local.demo import smoke, watch
+from local.ending import Ending
 from local.postgres import PostgresError
 from local.stack import ALL_VERSIONS, LATEST_VERSION, Stack, StackError, running, shorten
 
@@ -56,14 +56,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(*, as_json: bool, mode: str) -> int:
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+    ending = Ending()
     if not as_json:
         print("Starting PostgreSQL, the Cosmos server and the Functions host. This takes a few seconds ...", flush=True)
     with running(mode=mode) as stack:
         print(json.dumps(stack.describe()) if as_json else _explain(stack), flush=True)
-        ended.wait()
+        ending.wait()
         if not as_json:
             print("Ending everything ...", flush=True)
     return 0

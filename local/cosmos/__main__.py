@@ -5,10 +5,9 @@ import ctypes
 import os
 import signal
 import sys
-import threading
-from types import FrameType
 
 from local.cosmos import CosmosServer, auth
+from local.ending import Ending
 
 PR_SET_PDEATHSIG = 1
 
@@ -16,15 +15,9 @@ PR_SET_PDEATHSIG = 1
 def main(arguments: list[str] | None = None) -> int:
     """Serve until a signal and return the exit code."""
     options = _parse(arguments)
-    stopped = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopped.set()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    ending = Ending()
     if options.with_parent:
-        _end_with_parent(stopped)
+        _end_with_parent()
     try:
         server = CosmosServer(
             port=options.port, tls=options.tls, physical_partitions=options.physical_partitions, key=options.key
@@ -35,8 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     which = "the emulator's published one" if options.key == auth.EMULATOR_KEY else "as given"
     print(f"cosmos: {server.endpoint} (key: {which})", flush=True)
-    while not stopped.wait(1):  # a wait without end could not be interrupted everywhere
-        pass
+    ending.wait()
     server.stop()
     return 0
 
@@ -51,14 +43,14 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _end_with_parent(stopped: threading.Event) -> None:
+def _end_with_parent() -> None:
     # The kernel watches the parent's thread that started this process, not the whole parent.
     if not sys.platform.startswith("linux"):
         return
     parent = os.getppid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:  # it ended before the kernel was asked
-        stopped.set()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -16,10 +16,15 @@ ROOT = "_admin"
 Step = Callable[..., Any]
 
 
-def answer(controls: Controls, key: str, call: Call) -> Answer:
-    """Execute a control and answer with what it yields."""
-    if not hmac.compare_digest(call.headers.get("authorization", "").encode(), f"Bearer {key}".encode()):
+def check(key: str, call: Call) -> None:
+    """Raise 401 unless the request has the account's key."""
+    given = call.headers.get("authorization", "").encode(errors="backslashreplace")  # it may be no UTF-8
+    if not hmac.compare_digest(given, f"Bearer {key}".encode()):
         raise errors.CosmosError(401, "A request under /_admin/ needs the header Authorization: Bearer ACCOUNT_KEY.")
+
+
+def answer(controls: Controls, call: Call) -> Answer:
+    """Execute a control and answer with what it yields."""
     step = STEPS.get((call.method, "/".join(call.segments[1:])))
     if step is None:
         raise errors.not_found(f"There are the controls {', '.join(' '.join(known) for known in STEPS)}.")
@@ -32,6 +37,10 @@ def answer(controls: Controls, key: str, call: Call) -> Answer:
 
 def _split(controls: Controls, **arguments: Any) -> JsonObject:
     return {"children": controls.split(**arguments)}
+
+
+def _merge(controls: Controls, **arguments: Any) -> JsonObject:
+    return {"merged": controls.merge(**arguments)}
 
 
 def _fault(kind: str) -> Step:
@@ -73,6 +82,7 @@ def _reset(controls: Controls) -> JsonObject:
 
 STEPS: Mapping[tuple[str, str], Step] = {
     ("POST", "split"): _split,
+    ("POST", "merge"): _merge,
     ("POST", "fail"): _fault("fail"),
     ("POST", "throttle"): _fault("throttle"),
     ("POST", "delay"): _fault("delay"),

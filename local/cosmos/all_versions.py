@@ -22,11 +22,13 @@ def check(container: Container, since: float | None, position: str | None) -> No
 def entries(container: Container, chosen: Scope, after: int) -> Iterator[tuple[int, bytes]]:
     """Walk the changes after an LSN, each with its own; 400 when one of them is kept no longer."""
     oldest = container.clock() - 60 * (container.retention or 0)
-    first = next(chosen.partition.changes_after(after), None)
-    if after < chosen.partition.history_begins or (first is not None and first.seconds < oldest):
-        raise errors.bad_request(f"The continuation {after} is older than the changes that are kept.")
-    found = filter(chosen.holds, chosen.partition.changes_after(after))
-    return ((change.lsn, values.render(_entry(container, change))) for change in found)
+    too_old = errors.bad_request(f"The continuation {after} is older than the changes that are kept.")
+    if after < chosen.history_begins:
+        raise too_old
+    for change in filter(chosen.holds, chosen.partition.changes_after(after)):
+        if change.seconds < oldest:  # after a merge not only the first may be
+            raise too_old
+        yield change.lsn, values.render(_entry(container, change))
 
 
 def _entry(container: Container, change: Change) -> JsonObject:

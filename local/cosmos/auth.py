@@ -28,7 +28,7 @@ def check(key: str, method: str, segments: Sequence[str], headers: Mapping[str, 
     if not headers.get("x-ms-date"):
         raise CosmosError(401, "The required header x-ms-date is missing.")
     payload = signed_text(method, segments, headers["x-ms-date"])
-    if not hmac.compare_digest(signature(key, payload).encode(), fields.get("sig", "").encode()):
+    if not hmac.compare_digest(signature(key, payload).encode(), _bytes(fields.get("sig", ""))):
         raise CosmosError(
             401,
             "The input authorization token can't serve the request. The wrong key is being used or the expected "
@@ -38,7 +38,7 @@ def check(key: str, method: str, segments: Sequence[str], headers: Mapping[str, 
 
 def signature(key: str, payload: str) -> str:
     """Sign a text with a key."""
-    return base64.b64encode(hmac.new(base64.b64decode(key), payload.encode(), hashlib.sha256).digest()).decode()
+    return base64.b64encode(hmac.new(base64.b64decode(key), _bytes(payload), hashlib.sha256).digest()).decode()
 
 
 def signed_text(method: str, segments: Sequence[str], date: str) -> str:
@@ -47,11 +47,18 @@ def signed_text(method: str, segments: Sequence[str], date: str) -> str:
     return f"{method.lower()}\n{resource_type}\n{link}\n{date.lower()}\n\n"
 
 
+def _bytes(text: str) -> bytes:
+    # What a client has sent may be no UTF-8; it is then no signature of ours.
+    return text.encode(errors="backslashreplace")
+
+
 def _signed_resource(segments: Sequence[str]) -> tuple[str, str]:
     if not segments:
         return "", ""
     if segments[4:5] == ("operations",):  # carried out on the container
         segments = segments[:4]
+    if segments[4:5] == ("docs",) and len(segments) > 6 and segments[6] != "attachments":
+        return "docs", "/".join(segments)  # a client that put an id with a slash into the path has signed it as a whole
     feed = len(segments) % 2 == 1
     resource_type = segments[-1] if feed else segments[-2]
     owner = segments[:-1] if feed else segments

@@ -1,13 +1,13 @@
 """Execute a transactional batch: all operations under one LSN, or none."""
 
 from collections.abc import Callable
-from typing import Any
+from http import HTTPStatus
 
 from local.cosmos import charges, errors, values, wire
 from local.cosmos.conditions import Condition
 from local.cosmos.container import Container
 from local.cosmos.errors import CosmosError
-from local.cosmos.partition import Document
+from local.cosmos.partition import Document, PhysicalPartition
 from local.cosmos.partition_key import PartitionKey
 from local.cosmos.transaction import Transaction
 from local.cosmos.values import JsonObject
@@ -23,22 +23,25 @@ Step = Callable[[Transaction, JsonObject, Condition], Result]
 
 def run(container: Container, call: Call, key: PartitionKey) -> Answer:
     """Execute the operations in order; the first that fails undoes all."""
-    if not call.flag("x-ms-cosmos-batch-atomic"):
-        raise errors.unsupported("A batch that is not atomic")
-    operations = _operations(call)
+    operations = read(call)
+    if any(key != own_key(container, operation, key) for operation in operations):
+        raise errors.bad_request(
+            "The operations of a transactional batch must all have the partition key of the batch.",
+            substatus=errors.PARTITION_KEY_MISMATCH,
+        )
     transaction = Transaction(container, key)
     results: list[Result] = []
     for operation in operations:
         try:
-            results.append(_execute(transaction, operation))
+            results.append(execute(transaction, operation))
         except CosmosError as error:
-            return _answer(container, transaction, _failed(error, len(results), len(operations)), MULTI_STATUS)
+            return answer(container, transaction.partition, _failed(error, len(results), len(operations)))
     transaction.commit()
-    return _answer(container, transaction, results, 200)
+    return answer(container, transaction.partition, results)
 
 
-def _operations(call: Call) -> list[JsonObject]:
-    wire.check_size(call)
+def read(call: Call) -> list[JsonObject]:
+    """Read the operations of a batch."""
     operations = values.parse(call.body)
     if not isinstance(operations, list) or not all(isinstance(item, dict) for item in operations):
         raise errors.bad_request("A batch must be an array of operations.")
@@ -49,11 +52,44 @@ def _operations(call: Call) -> list[JsonObject]:
     return operations
 
 
-def _execute(transaction: Transaction, operation: JsonObject) -> Result:
+def own_key(container: Container, operation: JsonObject, other: PartitionKey | None) -> PartitionKey:
+    """Read the partition key that an operation names, as the text of a header; without one it has the other."""
+    named = operation.get("partitionKey")
+    if named is None and other is not None:
+        return other
+    if not isinstance(named, str):
+        raise errors.bad_request("The partitionKey of an operation must be a text that holds an array.")
+    return container.definition.from_header(named)
+
+
+def execute(transaction: Transaction, operation: JsonObject) -> Result:
+    """Execute one operation and say what came of it."""
     step = STEPS.get(str(operation.get("operationType")))
     if step is None:
         raise errors.bad_request(f"The operation {operation.get('operationType')!r} does not exist in a batch.")
     return step(transaction, operation, Condition(operation.get("ifMatch"), operation.get("ifNoneMatch")))
+
+
+def refused(error: CosmosError) -> Result:
+    """Say why an operation was refused."""
+    return {"statusCode": error.status, "subStatusCode": error.substatus, "requestCharge": charges.READ_UNITS}
+
+
+def skipped() -> Result:
+    """Say that an operation was not tried because another one failed."""
+    return {"statusCode": FAILED_DEPENDENCY, "requestCharge": 0}
+
+
+def answer(container: Container, partition: PhysicalPartition, results: list[Result]) -> Answer:
+    """Answer with a result for each operation; 207 when one of them failed."""
+    units = max(charges.READ_UNITS, sum(result["requestCharge"] for result in results))
+    failed = any(result["statusCode"] >= HTTPStatus.BAD_REQUEST for result in results)
+    headers = {
+        **wire.partition_headers(container, partition),
+        **charges.total(units),
+        "x-ms-item-count": str(len(results)),
+    }
+    return Answer(MULTI_STATUS if failed else 200, values.render(results), headers)
 
 
 def _create(transaction: Transaction, operation: JsonObject, _condition: Condition) -> Result:
@@ -70,7 +106,7 @@ def _replace(transaction: Transaction, operation: JsonObject, condition: Conditi
 
 
 def _patch(transaction: Transaction, operation: JsonObject, condition: Condition) -> Result:
-    return _written(200, transaction.patch(_id(operation), _body(operation), condition))
+    return _written(200, transaction.patch(_id(operation), operation.get("resourceBody"), condition))
 
 
 def _read(transaction: Transaction, operation: JsonObject, condition: Condition) -> Result:
@@ -122,16 +158,4 @@ def _result(status: int, document: Document, units: float) -> Result:
 
 
 def _failed(error: CosmosError, index: int, count: int) -> list[Result]:
-    results: list[Result] = [{"statusCode": FAILED_DEPENDENCY, "requestCharge": 0} for _ in range(count)]
-    results[index] = {"statusCode": error.status, "subStatusCode": error.substatus, "requestCharge": charges.READ_UNITS}
-    return results
-
-
-def _answer(container: Container, transaction: Transaction, results: list[Any], status: int) -> Answer:
-    units = max(charges.READ_UNITS, sum(result["requestCharge"] for result in results))
-    headers = {
-        **wire.partition_headers(container, transaction.partition),
-        **charges.total(units),
-        "x-ms-item-count": str(len(results)),
-    }
-    return Answer(status, values.render(results), headers)
+    return [refused(error) if position == index else skipped() for position in range(count)]

@@ -27,8 +27,7 @@ def read(container: Container, call: Call) -> Answer:
         after = _position(chosen, position)
         return _page(container, chosen, all_versions.entries(container, chosen, after), Page(call.page_size()))
     if position is None and since is not None:
-        # The service names the position first; the SDK asks again at once with this etag.
-        return _nothing_new(container, chosen, _before(chosen, since))
+        return _start(container, chosen, _before(chosen, since))
     found = _versions(chosen, _position(chosen, position), since)
     entries = ((document.lsn, document.feed_text()) for document in found)
     return _page(container, chosen, entries, Page(call.page_size()))
@@ -46,6 +45,13 @@ def _page(container: Container, chosen: Scope, entries: Iterator[Entry], page: P
     headers = {"etag": f'"{last}"', "x-ms-item-count": str(len(page.items))}
     body = wire.envelope(container.rid, page.items, count=len(page.items))
     return Answer(200, body, {**wire.partition_headers(container, chosen.partition), **headers})
+
+
+def _start(container: Container, chosen: Scope, lsn: int) -> Answer:
+    # The service's first answer to a start by time is 200 with no document, and the position to go on from:
+    # https://github.com/Azure/azure-cosmos-dotnet-v3/issues/755
+    headers = {**wire.partition_headers(container, chosen.partition), "etag": f'"{lsn}"', "x-ms-item-count": "0"}
+    return Answer(200, wire.envelope(container.rid, [], count=0), headers)
 
 
 def _nothing_new(container: Container, chosen: Scope, lsn: int) -> Answer:

@@ -24,7 +24,7 @@ class Container:
             for index, (low, high) in enumerate(self.definition.boundaries(partitions))
         ]
         self.clock = clock
-        self.splits = 0
+        self.generation = 0
         self._numbers = 0
         self._ranges = partitions
         self._expiries = Expiries(properties.get("defaultTtl"))
@@ -97,12 +97,24 @@ class Container:
             raise ValueError("a split makes two pieces or more")
         parent = self.partition_named(range_id)
         ranges = self.definition.cut(parent.low, parent.high, pieces)
-        self.splits += 1
-        children = parent.split(ranges, self._ranges, self.splits)
+        self.generation += 1
+        children = parent.split(ranges, self._ranges, self.generation)
         self._ranges += pieces
         place = self.partitions.index(parent)
         self.partitions = [*self.partitions[:place], *children, *self.partitions[place + 1 :]]
         return children
+
+    def merge(self, range_id: str) -> PhysicalPartition:
+        """Join a physical partition and the next one; another takes the place of both."""
+        left = self.partition_named(range_id)
+        place = self.partitions.index(left)
+        if left is self.partitions[-1]:
+            raise ValueError(f"the physical partition {range_id} is the last one and has no next one")
+        self.generation += 1
+        merged = PhysicalPartition.merge(left, self.partitions[place + 1], str(self._ranges), self.generation)
+        self._ranges += 1
+        self.partitions = [*self.partitions[:place], merged, *self.partitions[place + 2 :]]
+        return merged
 
     def grow(self, count: int) -> bool:
         """Split until there are `count` physical partitions; tell whether there were fewer."""

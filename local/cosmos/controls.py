@@ -33,6 +33,11 @@ class Controls:
             children = self._account.container(database, container).split(range_id, pieces)
             return [child.id for child in children]
 
+    def merge(self, database: str, container: str, range_id: str = "0") -> str:
+        """Merge a physical partition with the next one and name the one that takes their place."""
+        with self._lock:
+            return self._account.container(database, container).merge(range_id).id
+
     def fail(
         self,
         status: int,

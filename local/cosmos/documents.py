@@ -1,6 +1,8 @@
 """Answer requests about documents."""
 
-from local.cosmos import batch, change_feed, charges, errors, values, wire
+from typing import Any
+
+from local.cosmos import batch, bulk, change_feed, charges, errors, values, wire
 from local.cosmos.conditions import Condition
 from local.cosmos.container import Container
 from local.cosmos.partition import Document, PhysicalPartition
@@ -23,14 +25,15 @@ def read_feed(account: Account, call: Call) -> Answer:
 
 
 def post(account: Account, call: Call) -> Answer:
-    """Run a query or a batch, or create or upsert a document."""
+    """Run a query, a batch or a bulk, or create or upsert a document."""
     container = _container(account, call)
     if call.flag("x-ms-cosmos-is-query-plan-request"):
         return execution.plan(call)
     if call.flag("x-ms-documentdb-isquery"):
         return execution.run(container, call)
     if call.flag("x-ms-cosmos-is-batch-request"):
-        return batch.run(container, call, _key(container, call))
+        atomic = call.flag("x-ms-cosmos-batch-atomic")
+        return batch.run(container, call, _key(container, call)) if atomic else bulk.run(container, call)
     value = _body(call)
     transaction = Transaction(container, _key(container, call))
     if call.flag("x-ms-documentdb-is-upsert"):
@@ -64,7 +67,7 @@ def patch(account: Account, call: Call) -> Answer:
     """Update a document in part."""
     container = _container(account, call)
     transaction = Transaction(container, _key(container, call))
-    document = transaction.patch(call.segments[5], _body(call), _condition(call))
+    document = transaction.patch(call.segments[5], _json(call), _condition(call))
     transaction.commit()
     return _written(container, call, document, 200)
 
@@ -114,9 +117,15 @@ def _key(container: Container, call: Call) -> PartitionKey:
 
 
 def _body(call: Call) -> values.JsonObject:
+    body = _json(call)
+    if not isinstance(body, dict):
+        raise errors.bad_request("The request's body must be a JSON object.")
+    return body
+
+
+def _json(call: Call) -> Any:
     _refuse_triggers(call)
-    wire.check_size(call)
-    return values.parse_object(call.body)
+    return values.parse(call.body)
 
 
 def _refuse_triggers(call: Call) -> None:

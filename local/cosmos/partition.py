@@ -1,14 +1,18 @@
 """Keep the documents of one physical partition in the orders in which they are read."""
 
+import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import attrgetter
 
 from local.cosmos.log import Log
 from local.cosmos.partition_key import PartitionKey
 from local.cosmos.values import JsonObject
 
-# A transaction writes all its documents under one LSN; its steps tell them apart.
-STEPS = 128
+# A transaction writes all its documents under one LSN; its steps tell them apart. Partitions that merge have used the
+# same LSNs: there are as many steps as a hundred transactions of a hundred writes need.
+STEPS = 2**14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +40,11 @@ class Document:
         return self.open_text + b"}"
 
     def feed_text(self) -> bytes:
-        """Write the document as the change feed returns it."""
+        """Write the document as the change feed returns it.
+
+        One with an _lsn of its own then has two, as on the service; whoever reads JSON takes the last one, the feed's.
+        https://github.com/Azure/azure-sdk-for-java/issues/18091
+        """
         return b'%b,"_lsn":%d}' % (self.open_text, self.lsn)
 
 
@@ -84,7 +92,7 @@ class PhysicalPartition:
         self.by_lsn: Log[Document] = Log()
         self.by_number: Log[Document] = Log()
         self.history: Log[Change] = Log()
-        self.history_begins = lsn
+        self._history_begins = [(low, high, lsn)]
         self._logical: dict[str, dict[str, Document]] = {}
 
     def find(self, key: PartitionKey, document_id: str) -> Document | None:
@@ -114,10 +122,15 @@ class PhysicalPartition:
             if keep:
                 self.history.append(change.lsn * STEPS + step, replace(change, step=step))
 
+    def history_begins(self, low: str, high: str) -> int:
+        """Tell after which LSN the changes between two effective partition keys are kept."""
+        begins = (lsn for first, last, lsn in self._history_begins if first < high and low < last)
+        return max(begins, default=0)
+
     def forget_history(self) -> None:
         """Begin to keep changes now."""
         self.history = Log()
-        self.history_begins = self.lsn
+        self._history_begins = [(self.low, self.high, self.lsn)]
 
     def split(self, ranges: list[tuple[str, str]], first_id: int, born: int) -> list["PhysicalPartition"]:
         """Divide the documents among children, which go on where this one stands and keep its LSNs."""
@@ -131,18 +144,32 @@ class PhysicalPartition:
             child._take(self)  # noqa: SLF001  of the same class
         return children
 
-    def _take(self, parent: "PhysicalPartition") -> None:
-        self.history_begins = parent.history_begins
-        for document in parent.by_number.after(0):
-            if self.low <= document.key.epk < self.high:
-                self.by_number.append(document.number, document)
-                self._logical.setdefault(document.key.text, {})[document.id] = document
-        for document in parent.by_lsn.after(0):
-            if self.low <= document.key.epk < self.high:
-                self.by_lsn.append(document.place, document)
-        for change in parent.history.after(0):
-            if self.low <= change.key.epk < self.high:
-                self.history.append(change.place, change)
+    @staticmethod
+    def merge(left: "PhysicalPartition", right: "PhysicalPartition", range_id: str, born: int) -> "PhysicalPartition":
+        """Join two neighbours; what they hold keeps its LSNs, and new writes get greater ones than either has used."""
+        parents = tuple(dict.fromkeys((*left.parents, left.id, *right.parents, right.id)))
+        lsn = max(left.lsn, right.lsn)
+        merged = PhysicalPartition(range_id, left.low, right.high, parents=parents, lsn=lsn, born=born)
+        merged._take(left, right)
+        return merged
+
+    def _take(self, *parents: "PhysicalPartition") -> None:
+        self._history_begins = [each for parent in parents for each in parent._history_begins]  # noqa: SLF001
+        place, lsn = attrgetter("place"), attrgetter("lsn")
+        documents = heapq.merge(*(parent.by_lsn.after(0) for parent in parents), key=place)
+        for number, written in groupby(filter(self._owns, documents), key=lsn):
+            for step, document in enumerate(written):
+                self.by_lsn.append(number * STEPS + step, replace(document, step=step))
+        changes = heapq.merge(*(parent.history.after(0) for parent in parents), key=place)
+        for number, changed in groupby(filter(self._owns, changes), key=lsn):
+            for step, change in enumerate(changed):
+                self.history.append(number * STEPS + step, replace(change, step=step))
+        for document in sorted(self.by_lsn.after(0), key=attrgetter("number")):
+            self.by_number.append(document.number, document)
+            self._logical.setdefault(document.key.text, {})[document.id] = document
+
+    def _owns(self, item: Document | Change) -> bool:
+        return self.low <= item.key.epk < self.high
 
     def _put(self, document: Document) -> None:
         before = self.by_number.get(document.number)

@@ -10,19 +10,23 @@ from local.cosmos.query.rows import Statement
 from local.cosmos.values import UNDEFINED, JsonObject
 
 MOST_OPERATIONS = 10
-SYSTEM_PROPERTIES = ("_rid", "_self", "_etag", "_attachments", "_ts", "_lsn")
+SYSTEM_PROPERTIES = ("_rid", "_self", "_etag", "_attachments", "_ts")
 
 Parent = JsonObject | list[Any]
 
 
-def apply(value: JsonObject, body: JsonObject) -> JsonObject:
-    """Make the document that a patch asks for; 412 when its condition does not hold."""
-    operations = body.get("operations")
+def apply(value: JsonObject, body: Any) -> JsonObject:
+    """Make the document that a patch asks for; 412 when its condition does not hold.
+
+    The body is an object with the operations and a condition, or only the array of operations.
+    """
+    given = body if isinstance(body, dict) else {"operations": body}
+    operations = given.get("operations")
     if not isinstance(operations, list) or not all(isinstance(item, dict) for item in operations):
         raise errors.bad_request("A patch needs a list of operations.")
     if not 0 < len(operations) <= MOST_OPERATIONS:
         raise errors.bad_request(f"A patch has from 1 to {MOST_OPERATIONS} operations.")
-    _check_condition(value, body.get("condition"))
+    _check_condition(value, given.get("condition"))
     patched = copy.deepcopy(value)
     for operation in operations:
         _apply(patched, operation)

@@ -12,8 +12,8 @@ def read_ranges(account: Account, call: Call) -> Answer:
     """List the physical partitions, or only those that are new since the client's etag."""
     container = account.container(call.segments[1], call.segments[3])
     known = _known(container, call.header("If-None-Match"))
-    headers = {"etag": f'"{container.splits}"'}
-    if known == container.splits:
+    headers = {"etag": f'"{container.generation}"'}
+    if known == container.generation:
         return Answer(304, headers=headers)
     found = [partition for partition in container.partitions if known is None or partition.born > known]
     body = wire.envelope(
@@ -29,7 +29,7 @@ def _known(container: Container, etag: str | None) -> int | None:
     if etag is None:
         return None
     text = etag.strip('"')
-    if not text.isdecimal() or int(text) > container.splits:
+    if not text.isdecimal() or int(text) > container.generation:
         raise errors.bad_request(f"If-None-Match {etag} is no etag of this container's physical partitions.")
     return int(text)
 

@@ -121,6 +121,9 @@ def read_offer(account: Account, call: Call) -> Answer:
 
 def replace_offer(account: Account, call: Call) -> Answer:
     """Set another throughput."""
+    for name in ("x-ms-cosmos-migrate-offer-to-autopilot", "x-ms-cosmos-migrate-offer-to-manual-throughput"):
+        if call.flag(name):
+            raise errors.unsupported("The change between a manual and an autoscale throughput")
     return _resource(account.replace_offer(call.segments[1], values.parse_object(call.body)), 200)
 
 

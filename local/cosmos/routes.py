@@ -50,6 +50,8 @@ POSTS = (
 def answer(account: Account, call: Call) -> Answer:
     """Execute a request."""
     operation = OPERATIONS.get((call.method, _shape(call)))
+    if operation is None and _is_beyond_a_document(call.segments):
+        raise errors.not_found(f"There is no resource /{'/'.join(call.segments)}.")
     if operation is None:
         raise errors.unsupported(f"{call.method} on /{_shape(call)}")
     return operation(account, call)
@@ -80,6 +82,11 @@ def name(call: Call) -> str:
     if operation is None:
         return "unknown"
     return f"{operation.__name__}_document" if operation.__module__ == documents.__name__ else operation.__name__
+
+
+def _is_beyond_a_document(segments: tuple[str, ...]) -> bool:
+    # The path of docs/trip/2024 does not name the document trip/2024, and no other resource.
+    return segments[4:5] == ("docs",) and len(segments) > 6 and segments[6] != "attachments"
 
 
 def _shape(call: Call) -> str:

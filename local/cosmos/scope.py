@@ -25,6 +25,13 @@ class Scope:
             return item.key == self.key
         return self.low <= item.key.epk < self.high
 
+    @property
+    def history_begins(self) -> int:
+        """Tell after which LSN the changes within are kept."""
+        if self.key is not None:
+            return self.partition.history_begins(self.key.epk, f"{self.key.epk}0")
+        return self.partition.history_begins(self.low, self.high)
+
     def documents(self, after: int) -> Iterator[Document]:
         """Walk the documents within, in the order of their numbers."""
         if self.key is not None:
@@ -51,8 +58,3 @@ def of_key(container: Container, call: Call) -> Scope | None:
         return None
     key = container.definition.from_header(header)
     return Scope(container.partition_of(key.epk), key=key)
-
-
-def of_all(container: Container) -> list[Scope]:
-    """List the physical partitions in the order of their ranges."""
-    return [Scope(partition) for partition in container.partitions]

@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any
@@ -15,7 +16,7 @@ from weakref import WeakSet
 
 from aiohttp import web
 
-from local.cosmos import admin, auth, charges, errors, routes, wire
+from local.cosmos import admin, auth, body, charges, errors, routes, wire
 from local.cosmos import tls as certificate
 from local.cosmos.clock import Clock, SettableClock
 from local.cosmos.controls import Controls
@@ -118,7 +119,7 @@ class CosmosServer:
 
     async def _serve(self) -> None:
         # A session token names every physical partition and outgrows the usual limit of a header.
-        server = _Server(self._respond, access_log=None, max_field_size=2**20)
+        server = _Server(self._respond, access_log=None, max_field_size=2**20, auto_decompress=False)
         runner = web.ServerRunner(server, shutdown_timeout=STOP_SECONDS)
         await runner.setup()
         try:
@@ -133,24 +134,29 @@ class CosmosServer:
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         begun = time.perf_counter()
-        try:
-            body = await request.content.read()
-        except ConnectionResetError:
-            raise asyncio.CancelledError from None  # its client is gone: it never happened
         segments = wire.split_path(request.raw_path)
-        call = Call(request.method, segments, request.headers, body, request.host, self._scheme)
+        call = Call(request.method, segments, request.headers, b"", request.host, self._scheme)
         try:
-            answer = await self._answer(call, request)
+            self._authenticate(call)  # before the body is read: nobody else's needs any memory
+            answer = await self._answer(replace(call, body=await body.read(request)), request)
         except CosmosError as error:
             logger.debug("refused", extra={"action": "refused", "status": error.status, "reason": error.message})
             answer = wire.refuse(error)
         answer = wire.complete(answer, call, seconds=self._clock(), duration=time.perf_counter() - begun)
-        return web.Response(status=answer.status, body=answer.body or None, headers=answer.headers)
+        response = web.Response(status=answer.status, body=answer.body or None, headers=answer.headers)
+        if not request.content.at_eof():
+            response.force_close()
+        return response
+
+    def _authenticate(self, call: Call) -> None:
+        if call.segments[:1] == (admin.ROOT,):
+            admin.check(self.key, call)
+        else:
+            auth.check(self.key, call.method, call.segments, call.headers)
 
     async def _answer(self, call: Call, transport: web.BaseRequest) -> Answer:
         if call.segments[:1] == (admin.ROOT,):
-            return admin.answer(self.controls, self.key, call)
-        auth.check(self.key, call.method, call.segments, call.headers)
+            return admin.answer(self.controls, call)
         named = routes.named(self._account, call)
         request = Request(call.method, f"/{'/'.join(named.segments)}/", routes.name(named))
         for hold in self.controls.holds_of(request):
@@ -175,6 +181,7 @@ class CosmosServer:
         try:
             for error in filter(None, (fault.error() for fault in faults)):
                 raise error
+            wire.check_size(call)
             self.controls.admit(request)
             with self._lock:  # also around the names of resource ids, which may move while a request is held
                 return routes.answer(self._account, routes.named(self._account, call))

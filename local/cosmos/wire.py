@@ -89,14 +89,14 @@ class Page(Generic[T]):
 
 
 def check_size(call: Call) -> None:
-    """Refuse a write of more than 2 MB."""
+    """Refuse a request of more than 2 MB."""
     if len(call.body) > LARGEST_REQUEST:
-        raise errors.CosmosError(413, "Request size is too large: a write has at most 2 MB.")
+        raise errors.CosmosError(413, "Request size is too large: a request has at most 2 MB.")
 
 
 def split_path(raw_path: str) -> tuple[str, ...]:
-    """Split a request's path, still percent-encoded, into its decoded segments."""
-    return tuple(unquote(segment) for segment in raw_path.partition("?")[0].split("/") if segment)
+    """Split a request's path, still percent-encoded, into its decoded segments; an encoded slash separates as well."""
+    return tuple(segment for segment in unquote(raw_path.partition("?")[0]).split("/") if segment)
 
 
 def envelope(owner_rid: str, items: Iterable[bytes], *, name: str = "Documents", count: int) -> bytes:
@@ -163,4 +163,9 @@ def complete(answer: Answer, call: Call, *, seconds: float, duration: float) -> 
         **({} if answer.status in NO_BODY else {"Content-Type": "application/json"}),
         **answer.headers,
     }
-    return replace(answer, headers={name: value for name, value in headers.items() if value})
+    return replace(answer, headers={name: _one_line(value) for name, value in headers.items() if value})
+
+
+def _one_line(text: str) -> str:
+    # Names come from paths and may have line breaks, or be no UTF-8; no header carries those.
+    return "".join(sign if sign.isprintable() else "?" for sign in text)

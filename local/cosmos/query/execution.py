@@ -98,11 +98,11 @@ def _parameters(listed: Any) -> Mapping[str, Any]:
 def _stretch(container: Container, chosen: Scope | None, start: Position | None) -> _Stretch:
     if chosen is not None:
         return _Stretch([chosen], chosen.partition.low, chosen.partition.high)
-    scopes = scope.of_all(container)
-    first = scopes[0].partition
-    low, high = (first.low, first.high) if start is None else (start.low, start.high)
-    within = [each for each in scopes if low <= each.partition.low < high]
-    return _Stretch(within, low, high, next((each for each in scopes if each.partition.low >= high), None))
+    partitions = container.partitions
+    low, high = (partitions[0].low, partitions[0].high) if start is None else (start.low, start.high)
+    # A split may have cut the range, and a merge may have made it a part of another.
+    within = [Scope(each, low, high) for each in partitions if each.low < high and low < each.high]
+    return _Stretch(within, low, high, next((Scope(each, high) for each in partitions if high < each.high), None))
 
 
 def _chosen(container: Container, call: Call, statement: Statement) -> Scope | None:
@@ -148,5 +148,5 @@ def _fill(
         last = row.place
     if stretch.following is None:
         return None
-    following = stretch.following.partition
-    return Position(Place(), following.low, following.high, taken + len(page.items))
+    following = stretch.following
+    return Position(Place(), following.low, following.partition.high, taken + len(page.items))

@@ -120,6 +120,24 @@ def test_start_time_leaves_out_what_is_older(container: ContainerProxy, clock: S
     assert sorted(change["id"] for change in changes) == [f"id-{number}" for number in range(4, 10)]
 
 
+@pytest.mark.parametrize("second", ["00", "59"], ids=["something newer", "nothing newer"])
+def test_start_time_is_first_answered_with_an_empty_page(
+    server: CosmosServer, filled: ContainerProxy, second: str
+) -> None:
+    """The first answer is 200 and only names the position; what follows begins there, and ends with 304."""
+    started = {"x-ms-documentdb-partitionkeyrangeid": "0", "If-Modified-Since": f"Tue, 14 Nov 2023 22:13:{second} GMT"}
+
+    first = get(server, filled, **started)
+
+    assert (first.status_code, first.json()["Documents"], first.json()["_count"]) == (200, [], 0)
+    found, etag = [], first.headers["etag"]
+    while (page := get(server, filled, **started, **{"If-None-Match": etag})).status_code == 200:
+        found += page.json()["Documents"]
+        etag = page.headers["etag"]
+    assert page.status_code == 304
+    assert bool(found) == (second == "00")
+
+
 def test_partition_key_narrows_the_feed(filled: ContainerProxy) -> None:
     """One logical partition can be followed alone."""
     changes = read(filled, partition_key="pk-3", start_time="Beginning")

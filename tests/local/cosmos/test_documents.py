@@ -188,7 +188,7 @@ def test_write_without_partition_key_header_is_refused(server: CosmosServer, con
         {"pk": "x"},
         {"id": 1, "pk": "x"},
         {"id": "", "pk": "x"},
-        {"id": "a/b", "pk": "x"},
+        {"id": "y" * 1024, "pk": "x"},
         [],
         b"{",
         b'{"id":"a","n":NaN}',
@@ -312,3 +312,13 @@ def test_what_is_not_imitated_says_so(container: ContainerProxy) -> None:
         container.create_item({"id": "a", "pk": "x"}, pre_trigger_include="trigger")
 
     assert refusal.value.status_code == 501
+
+
+def test_documents_own_lsn_is_kept(container: ContainerProxy) -> None:
+    """Reads and queries return what the document says, and the change feed its own position."""
+    container.create_item({"id": "a", "pk": "x", "_lsn": 1_000_000_000})
+    container.patch_item("a", "x", [{"op": "add", "path": "/more", "value": 1}])
+
+    assert container.read_item("a", "x")["_lsn"] == 1_000_000_000
+    assert [item["_lsn"] for item in container.query_items("SELECT * FROM c", partition_key="x")] == [1_000_000_000]
+    assert [item["_lsn"] for item in container.query_items_change_feed(start_time="Beginning")] == [2]

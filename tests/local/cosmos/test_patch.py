@@ -3,8 +3,14 @@
 from typing import Any
 
 import pytest
+import requests
 from azure.cosmos import ContainerProxy
 from azure.cosmos.exceptions import CosmosHttpResponseError
+
+from local.cosmos import CosmosServer, auth
+from local.patience import PATIENCE_SECONDS
+
+DATE = "Tue, 14 Nov 2023 22:13:20 GMT"
 
 
 @pytest.fixture
@@ -90,3 +96,22 @@ def test_patch_has_at_most_ten_operations(patched: ContainerProxy) -> None:
     """More are refused."""
     with pytest.raises(CosmosHttpResponseError, match="from 1 to 10 operations"):
         patch(patched, *[{"op": "incr", "path": "/count", "value": 1}] * 11)
+
+
+def test_patch_may_be_only_its_operations(server: CosmosServer, patched: ContainerProxy) -> None:
+    """Without a condition the JavaScript SDK sends the bare array."""
+    link = f"{patched.container_link}/docs/a"
+    signature = auth.signature(server.key, f"patch\ndocs\n{link}\n{DATE.lower()}\n\n")
+    headers = {
+        "x-ms-date": DATE,
+        "authorization": f"type=master&ver=1.0&sig={signature}",
+        "x-ms-documentdb-partitionkey": '["x"]',
+    }
+
+    def send(body: Any) -> int:
+        url = f"{server.endpoint}{link}"
+        return requests.patch(url, json=body, headers=headers, timeout=PATIENCE_SECONDS).status_code
+
+    assert send([{"op": "set", "path": "/count", "value": 9}]) == 200
+    assert patched.read_item("a", "x")["count"] == 9
+    assert [send(body) for body in ([], 5, "text", [5])] == [400] * 4

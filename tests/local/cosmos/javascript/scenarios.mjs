@@ -47,7 +47,7 @@ const scenarios = {
       const { code, result } = await container.items.batch(operations, partitionKey);
       return { code, statuses: result.map((each) => each.statusCode) };
     } catch (error) {
-      return { code: error.code, statuses: [error.code] };
+      return { code: error.code, statuses: [error.code], message: error.message };
     }
   },
 };
