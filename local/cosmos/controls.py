@@ -3,9 +3,10 @@
 import asyncio
 import threading
 
+from local.cosmos.budget import TOO_MANY_REQUESTS
 from local.cosmos.clock import SettableClock
 from local.cosmos.counters import Counters
-from local.cosmos.faults import TOO_MANY_REQUESTS, Fault, Rate
+from local.cosmos.faults import RETRY_AFTER_MS, Fault, Rate
 from local.cosmos.hold import Hold
 from local.cosmos.matching import Match, Request
 from local.cosmos.store import Account
@@ -58,12 +59,14 @@ class Controls:
         times: int = 1,
         *,
         share: float = 1.0,
+        retry_after_ms: int = RETRY_AFTER_MS,
         method: str | None = None,
         path: str = "",
         operation: str | None = None,
     ) -> Fault:
-        """Answer 429 to the next requests that match, or to a share of them."""
-        return self.fail(TOO_MANY_REQUESTS, times=times, share=share, method=method, path=path, operation=operation)
+        """Answer 429 to the next requests that match, or to a share of them, and say when to come again."""
+        match = Match(method=method, path=path, operation=operation)
+        return self._add(Fault(match, times, status=TOO_MANY_REQUESTS, share=share, retry_after_ms=retry_after_ms))
 
     def delay(
         self,

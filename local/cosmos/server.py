@@ -43,6 +43,7 @@ class CosmosServer:
         tls: bool = False,
         physical_partitions: int = 1,
         key: str = auth.EMULATOR_KEY,
+        throttles: bool = True,
         clock: Clock = time.time,
     ) -> None:
         _check(physical_partitions, key)
@@ -51,7 +52,7 @@ class CosmosServer:
         self._port = port
         self._tls = certificate.server_context() if tls else None
         self._clock = SettableClock(clock)
-        self._account = Account(clock=self._clock, physical_partitions=physical_partitions)
+        self._account = Account(clock=self._clock, physical_partitions=physical_partitions, throttles=throttles)
         self._lock = threading.RLock()
         self.controls = Controls(self._account, self._clock, self._lock)
         self._loop = asyncio.new_event_loop()
