@@ -1,8 +1,11 @@
 """Let tests and demos change what happens: splits, faults, throttling, time; and let them count."""
 
 import asyncio
+import json
 import threading
+from typing import Any
 
+from local.cosmos import spoiling
 from local.cosmos.budget import TOO_MANY_REQUESTS
 from local.cosmos.clock import SettableClock
 from local.cosmos.counters import Counters
@@ -22,6 +25,7 @@ class Controls:
     def __init__(self, account: Account, clock: SettableClock, lock: threading.RLock) -> None:
         self.clock = clock
         self.counters = Counters()
+        self.spoils = False
         self._account = account
         self._lock = lock
         self._faults: list[Fault] = []
@@ -38,6 +42,13 @@ class Controls:
         """Merge a physical partition with the next one and name the one that takes their place."""
         with self._lock:
             return self._account.container(database, container).merge(range_id).id
+
+    def spoil(self, database: str, container: str, document_id: str, partition_key: list[Any], name: str) -> None:
+        """Send one text of a document as bytes that are no UTF-8, until the document is written again."""
+        with self._lock:
+            found = self._account.container(database, container)
+            spoiling.spoil(found, document_id, json.dumps(partition_key), name)
+            self.spoils = True
 
     def fail(
         self,

@@ -16,7 +16,7 @@ from weakref import WeakSet
 
 from aiohttp import web
 
-from local.cosmos import admin, auth, body, charges, errors, routes, wire
+from local.cosmos import admin, auth, body, charges, errors, routes, spoiling, wire
 from local.cosmos import tls as certificate
 from local.cosmos.clock import Clock, SettableClock
 from local.cosmos.controls import Controls
@@ -144,7 +144,8 @@ class CosmosServer:
             logger.debug("refused", extra={"action": "refused", "status": error.status, "reason": error.message})
             answer = wire.refuse(error)
         answer = wire.complete(answer, call, seconds=self._clock(), duration=time.perf_counter() - begun)
-        response = web.Response(status=answer.status, body=answer.body or None, headers=answer.headers)
+        content = spoiling.spoiled(answer.body) if self.controls.spoils else answer.body
+        response = web.Response(status=answer.status, body=content or None, headers=answer.headers)
         if not request.content.at_eof():
             response.force_close()
         return response
