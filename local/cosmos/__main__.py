@@ -20,7 +20,11 @@ def main(arguments: list[str] | None = None) -> int:
         _end_with_parent()
     try:
         server = CosmosServer(
-            port=options.port, tls=options.tls, physical_partitions=options.physical_partitions, key=options.key
+            port=options.port,
+            tls=options.tls,
+            physical_partitions=options.physical_partitions,
+            key=options.key,
+            throttles=not options.unthrottled,
         )
         server.start()
     except (OSError, OverflowError, ValueError) as error:
@@ -39,6 +43,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--tls", action="store_true", help="https, with a certificate made now for localhost")
     parser.add_argument("--physical-partitions", type=int, default=1, help="of containers created without a throughput")
     parser.add_argument("--key", default=auth.EMULATOR_KEY, help="base64 (default: the emulator's published one)")
+    parser.add_argument("--unthrottled", action="store_true", help="let a container exceed the throughput that it has")
     parser.add_argument("--with-parent", action="store_true", help="end when the parent process ends (Linux)")
     return parser.parse_args(arguments)
 

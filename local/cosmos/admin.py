@@ -55,6 +55,11 @@ def _limit(controls: Controls, **arguments: Any) -> JsonObject:
     return {}
 
 
+def _spoil(controls: Controls, **arguments: Any) -> JsonObject:
+    controls.spoil(**arguments)
+    return {}
+
+
 def _clear(controls: Controls) -> JsonObject:
     controls.clear()
     return {}
@@ -83,6 +88,7 @@ def _reset(controls: Controls) -> JsonObject:
 STEPS: Mapping[tuple[str, str], Step] = {
     ("POST", "split"): _split,
     ("POST", "merge"): _merge,
+    ("POST", "spoil"): _spoil,
     ("POST", "fail"): _fault("fail"),
     ("POST", "throttle"): _fault("throttle"),
     ("POST", "delay"): _fault("delay"),

@@ -102,7 +102,7 @@ def _pip(*arguments: str) -> None:
 
 @contextmanager
 def _server(port: int) -> Iterator[None]:
-    options = ["--port", str(port), "--tls", "--physical-partitions", "5"]
+    options = ["--port", str(port), "--tls", "--physical-partitions", "5", "--unthrottled"]
     command = [sys.executable, "-m", "local.cosmos", *options]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:

@@ -1,11 +1,15 @@
 """Let tests and demos change what happens: splits, faults, throttling, time; and let them count."""
 
 import asyncio
+import json
 import threading
+from typing import Any
 
+from local.cosmos import spoiling
+from local.cosmos.budget import TOO_MANY_REQUESTS
 from local.cosmos.clock import SettableClock
 from local.cosmos.counters import Counters
-from local.cosmos.faults import TOO_MANY_REQUESTS, Fault, Rate
+from local.cosmos.faults import RETRY_AFTER_MS, Fault, Rate
 from local.cosmos.hold import Hold
 from local.cosmos.matching import Match, Request
 from local.cosmos.store import Account
@@ -21,6 +25,7 @@ class Controls:
     def __init__(self, account: Account, clock: SettableClock, lock: threading.RLock) -> None:
         self.clock = clock
         self.counters = Counters()
+        self.spoils = False
         self._account = account
         self._lock = lock
         self._faults: list[Fault] = []
@@ -37,6 +42,13 @@ class Controls:
         """Merge a physical partition with the next one and name the one that takes their place."""
         with self._lock:
             return self._account.container(database, container).merge(range_id).id
+
+    def spoil(self, database: str, container: str, document_id: str, partition_key: list[Any], name: str) -> None:
+        """Send one text of a document as bytes that are no UTF-8, until the document is written again."""
+        with self._lock:
+            found = self._account.container(database, container)
+            spoiling.spoil(found, document_id, json.dumps(partition_key), name)
+            self.spoils = True
 
     def fail(
         self,
@@ -58,12 +70,14 @@ class Controls:
         times: int = 1,
         *,
         share: float = 1.0,
+        retry_after_ms: int = RETRY_AFTER_MS,
         method: str | None = None,
         path: str = "",
         operation: str | None = None,
     ) -> Fault:
-        """Answer 429 to the next requests that match, or to a share of them."""
-        return self.fail(TOO_MANY_REQUESTS, times=times, share=share, method=method, path=path, operation=operation)
+        """Answer 429 to the next requests that match, or to a share of them, and say when to come again."""
+        match = Match(method=method, path=path, operation=operation)
+        return self._add(Fault(match, times, status=TOO_MANY_REQUESTS, share=share, retry_after_ms=retry_after_ms))
 
     def delay(
         self,

@@ -1,16 +1,14 @@
 """Make requests go wrong on purpose."""
 
-import math
 import random
-import time
 from dataclasses import dataclass
 
+from local.cosmos.budget import TOO_MANY_REQUESTS, Budget, throttled
 from local.cosmos.errors import CosmosError
 from local.cosmos.matching import Match, Request
 
-TOO_MANY_REQUESTS = 429
-THROTTLED = 3200
-RETRY_AFTER_MS = 10
+# A part of the second that is left until there is something to spend again.
+RETRY_AFTER_MS = 100
 
 
 @dataclass(slots=True)
@@ -28,6 +26,7 @@ class Fault:
     drop: bool = False
     executed: bool = False
     share: float = 1.0
+    retry_after_ms: int = RETRY_AFTER_MS
     hits: int = 0
 
     def __post_init__(self) -> None:
@@ -38,6 +37,8 @@ class Fault:
             raise ValueError("status must be from 400 to 599")
         if self.seconds < 0:
             raise ValueError("seconds must be 0 or more")
+        if self.retry_after_ms < 0:
+            raise ValueError("retry_after_ms must be 0 or more")
         if not 0 < self.share <= 1:
             raise ValueError("share must be more than 0 and at most 1")
 
@@ -55,7 +56,7 @@ class Fault:
         if self.status is None:
             return None
         if self.status == TOO_MANY_REQUESTS:
-            return throttled(RETRY_AFTER_MS)
+            return throttled(self.retry_after_ms)
         return CosmosError(self.status, "This fault was asked for.", substatus=self.substatus)
 
 
@@ -67,33 +68,16 @@ class Rate:
             raise ValueError("A rate is a number greater than 0: of requests, or of request units.")
         self._match = match
         self._by_requests = requests is not None
-        self._per_second = float(requests or request_units or 0)
-        self._left = max(1.0, self._per_second)
-        self._since = time.monotonic()
+        self._budget = Budget(float(requests or request_units or 0))
 
     def admit(self, request: Request) -> None:
         """Raise 429 with the time to wait unless there is something left."""
-        if not self._match(request):
-            return
-        now = time.monotonic()
-        self._left = min(max(1.0, self._per_second), self._left + (now - self._since) * self._per_second)
-        self._since = now
-        if self._left < 1:
-            raise throttled(math.ceil(1000 * (1 - self._left) / self._per_second) + 1)
-        if self._by_requests:
-            self._left -= 1
+        if self._match(request):
+            self._budget.check()
+            if self._by_requests:
+                self._budget.spend(1)
 
     def spend(self, request: Request, units: float) -> None:
         """Take what a request has cost from what is left."""
         if not self._by_requests and self._match(request):
-            self._left -= units
-
-
-def throttled(milliseconds: int) -> CosmosError:
-    """Refuse a request that comes too fast."""
-    return CosmosError(
-        TOO_MANY_REQUESTS,
-        "Request rate is large. More Request Units may be needed, so no changes were made. Please retry later.",
-        substatus=THROTTLED,
-        headers={"x-ms-retry-after-ms": str(milliseconds)},
-    )
+            self._budget.spend(units)

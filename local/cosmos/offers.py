@@ -19,12 +19,12 @@ AUTOPILOT = "offerAutopilotSettings"
 def requested(call: Call) -> JsonObject | None:
     """Read the throughput that a create request asks for, as an offer's content."""
     autopilot = call.header("x-ms-cosmos-offer-autopilot-settings")
-    units = call.integer("x-ms-offer-throughput")
-    if units is not None and autopilot is not None:
+    manual = call.integer("x-ms-offer-throughput")
+    if manual is not None and autopilot is not None:
         raise errors.bad_request("A request cannot ask for both a manual and an autoscale throughput.")
     if autopilot is not None:
         return _checked({AUTOPILOT: values.parse_object(autopilot.encode())})
-    return None if units is None else _checked({"offerThroughput": units})
+    return None if manual is None else _checked({"offerThroughput": manual})
 
 
 def default() -> JsonObject:
@@ -34,12 +34,17 @@ def default() -> JsonObject:
 
 def partitions(content: JsonObject) -> int:
     """Tell how many physical partitions something new gets for a throughput."""
-    return math.ceil(_units(content) / UNITS_PER_NEW_PARTITION)
+    return math.ceil(units(content) / UNITS_PER_NEW_PARTITION)
 
 
 def needed(content: JsonObject) -> int:
     """Tell how many physical partitions must be there for a throughput."""
-    return math.ceil(_units(content) / MOST_UNITS_PER_PARTITION)
+    return math.ceil(units(content) / MOST_UNITS_PER_PARTITION)
+
+
+def units(content: JsonObject) -> int:
+    """Tell how many request units there are for a second, at most."""
+    return int(content[AUTOPILOT]["maxThroughput"] if AUTOPILOT in content else content["offerThroughput"])
 
 
 def new(content: JsonObject, resource: JsonObject, seconds: int) -> JsonObject:
@@ -76,16 +81,12 @@ def pending(offer: JsonObject) -> JsonObject:
     return shown
 
 
-def _units(content: JsonObject) -> int:
-    return int(content[AUTOPILOT]["maxThroughput"] if AUTOPILOT in content else content["offerThroughput"])
-
-
 def _checked(content: JsonObject) -> JsonObject:
     settings = content.get(AUTOPILOT)
-    units: Any = settings.get("maxThroughput") if isinstance(settings, dict) else content.get("offerThroughput")
+    number: Any = settings.get("maxThroughput") if isinstance(settings, dict) else content.get("offerThroughput")
     least = LEAST_AUTOPILOT_UNITS if isinstance(settings, dict) else DEFAULT_UNITS
-    if not isinstance(units, int) or isinstance(units, bool) or units < least:
-        raise errors.bad_request(f"Requested throughput {units} is less than required minimum throughput {least}.")
+    if not isinstance(number, int) or isinstance(number, bool) or number < least:
+        raise errors.bad_request(f"Requested throughput {number} is less than required minimum throughput {least}.")
     if not isinstance(settings, dict):
-        return {"offerThroughput": units, "offerIsRUPerMinuteThroughputEnabled": False}
-    return {"offerThroughput": units // 10, AUTOPILOT: settings}
+        return {"offerThroughput": number, "offerIsRUPerMinuteThroughputEnabled": False}
+    return {"offerThroughput": number // 10, AUTOPILOT: settings}

@@ -122,6 +122,15 @@ class PhysicalPartition:
             if keep:
                 self.history.append(change.lsn * STEPS + step, replace(change, step=step))
 
+    def rewrite(self, document: Document) -> None:
+        """Show a version otherwise than it was written."""
+        self.by_number.replace(document.number, document)
+        self.by_lsn.replace(document.place, document)
+        self._logical[document.key.text][document.id] = document
+        change = self.history.get(document.place)
+        if change is not None:
+            self.history.replace(document.place, replace(change, after=document))
+
     def history_begins(self, low: str, high: str) -> int:
         """Tell after which LSN the changes between two effective partition keys are kept."""
         begins = (lsn for first, last, lsn in self._history_begins if first < high and low < last)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from local.cosmos import documents, errors, ranges, resources, rid
+from local.cosmos.container import Container
 from local.cosmos.store import Account
 from local.cosmos.wire import Answer, Call
 
@@ -54,7 +55,14 @@ def answer(account: Account, call: Call) -> Answer:
         raise errors.not_found(f"There is no resource /{'/'.join(call.segments)}.")
     if operation is None:
         raise errors.unsupported(f"{call.method} on /{_shape(call)}")
-    return operation(account, call)
+    container = _container(account, call)
+    throughput = None if container is None else account.throughputs.get(container.rid)
+    if container is None or throughput is None:
+        return operation(account, call)
+    throughput.check(container, call)
+    found = operation(account, call)
+    throughput.spend(found)
+    return found
 
 
 def named(account: Account, call: Call) -> Call:
@@ -82,6 +90,14 @@ def name(call: Call) -> str:
     if operation is None:
         return "unknown"
     return f"{operation.__name__}_document" if operation.__module__ == documents.__name__ else operation.__name__
+
+
+def _container(account: Account, call: Call) -> Container | None:
+    # Only what is asked of documents costs request units of the container's own.
+    if call.segments[4:5] not in (("docs",), ("operations",)):
+        return None
+    database = account.databases.get(call.segments[1])
+    return None if database is None else database.containers.get(call.segments[3])
 
 
 def _is_beyond_a_document(segments: tuple[str, ...]) -> bool:

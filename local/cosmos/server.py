@@ -16,7 +16,7 @@ from weakref import WeakSet
 
 from aiohttp import web
 
-from local.cosmos import admin, auth, body, charges, errors, routes, wire
+from local.cosmos import admin, auth, body, charges, errors, routes, spoiling, wire
 from local.cosmos import tls as certificate
 from local.cosmos.clock import Clock, SettableClock
 from local.cosmos.controls import Controls
@@ -43,6 +43,7 @@ class CosmosServer:
         tls: bool = False,
         physical_partitions: int = 1,
         key: str = auth.EMULATOR_KEY,
+        throttles: bool = True,
         clock: Clock = time.time,
     ) -> None:
         _check(physical_partitions, key)
@@ -51,7 +52,7 @@ class CosmosServer:
         self._port = port
         self._tls = certificate.server_context() if tls else None
         self._clock = SettableClock(clock)
-        self._account = Account(clock=self._clock, physical_partitions=physical_partitions)
+        self._account = Account(clock=self._clock, physical_partitions=physical_partitions, throttles=throttles)
         self._lock = threading.RLock()
         self.controls = Controls(self._account, self._clock, self._lock)
         self._loop = asyncio.new_event_loop()
@@ -143,7 +144,8 @@ class CosmosServer:
             logger.debug("refused", extra={"action": "refused", "status": error.status, "reason": error.message})
             answer = wire.refuse(error)
         answer = wire.complete(answer, call, seconds=self._clock(), duration=time.perf_counter() - begun)
-        response = web.Response(status=answer.status, body=answer.body or None, headers=answer.headers)
+        content = spoiling.spoiled(answer.body) if self.controls.spoils else answer.body
+        response = web.Response(status=answer.status, body=content or None, headers=answer.headers)
         if not request.content.at_eof():
             response.force_close()
         return response

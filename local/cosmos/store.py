@@ -7,6 +7,7 @@ from local.cosmos import errors, expiry, indexing, offers, rid, transaction
 from local.cosmos.clock import Clock
 from local.cosmos.container import Container
 from local.cosmos.partition_key import Definition
+from local.cosmos.throughput import Throughput
 from local.cosmos.values import JsonObject
 
 # Echoed, because they change nothing that this server does, or imitated; every other property would change its answers.
@@ -49,13 +50,15 @@ class Database:
 
 
 class Account:
-    """Hold the databases by name, the offers by id, the clock, and the usual number of physical partitions."""
+    """Hold the databases by name, the offers by id, the throughputs that count by resource id, and the clock."""
 
-    def __init__(self, *, clock: Clock, physical_partitions: int) -> None:
+    def __init__(self, *, clock: Clock, physical_partitions: int, throttles: bool) -> None:
         self.clock = clock
         self.databases: dict[str, Database] = {}
         self.offers: dict[str, JsonObject] = {}
+        self.throughputs: dict[str, Throughput] = {}
         self._physical_partitions = physical_partitions
+        self._throttles = throttles
 
     def database(self, name: str) -> Database:
         """Find a database."""
@@ -114,6 +117,8 @@ class Account:
         database.containers[name] = container
         if throughput is not None or shared is None:
             self._offer(throughput or offers.default(), properties)
+        if throughput is not None:
+            self._throttle(container, throughput)
         return container
 
     def replace_container(self, container: Container, body: JsonObject) -> None:
@@ -149,7 +154,11 @@ class Account:
             raise errors.not_found(f"The offer {offer_id!r} was not found.")
         offer = offers.replaced(self.offers[offer_id], body, int(self.clock()))
         self.offers[offer_id] = offer
-        grown = [container.grow(offers.needed(offer["content"])) for container in self._paid_by(offer)]
+        paid = self._paid_by(offer)
+        grown = [container.grow(offers.needed(offer["content"])) for container in paid]
+        for container in paid:
+            if container.rid == offer["offerResourceId"]:
+                self._throttle(container, offer["content"])
         return offers.pending(offer) if any(grown) else offer
 
     def _paid_by(self, offer: JsonObject) -> list[Container]:
@@ -169,7 +178,12 @@ class Account:
         offer = offers.new(content, properties, int(self.clock()))
         self.offers[offer["id"]] = offer
 
+    def _throttle(self, container: Container, content: JsonObject) -> None:
+        if self._throttles:
+            self.throughputs[container.rid] = Throughput(offers.units(content))
+
     def _withdraw(self, properties: JsonObject) -> None:
+        self.throughputs.pop(properties["_rid"], None)
         offer = self.offer_of(properties)
         if offer is not None:
             del self.offers[offer["id"]]

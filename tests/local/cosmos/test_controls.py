@@ -10,8 +10,10 @@ from azure.core.exceptions import ServiceResponseError
 from azure.cosmos import ContainerProxy, CosmosClient, DatabaseProxy
 from azure.cosmos.exceptions import CosmosHttpResponseError, CosmosResourceNotFoundError
 
-from local.cosmos import CosmosServer
+from local.cosmos import CosmosServer, auth
 from local.patience import PATIENCE_SECONDS
+
+DATE = "Tue, 14 Nov 2023 22:13:20 GMT"
 
 
 def admin(server: CosmosServer, method: str, control: str, key: str | None = None, **arguments: Any) -> Any:
@@ -35,6 +37,23 @@ def test_throttled_request_is_tried_again(server: CosmosServer, container: Conta
     assert throttled.hits == 3
     count = server.controls.counters["create_document"]
     assert (count.requests, count.refused, count.documents) == (4, 3, 1)
+
+
+def test_throttled_client_is_told_when_to_come_again(server: CosmosServer, container: ContainerProxy) -> None:
+    """A part of a second, or as long as the test says."""
+    waits: list[str] = []
+    container.create_item({"id": "a", "pk": "x"})
+    link = f"{container.container_link}/docs/a"
+    signature = auth.signature(server.key, f"get\ndocs\n{link}\n{DATE.lower()}\n\n")
+    headers = {"x-ms-date": DATE, "authorization": f"type=master&ver=1.0&sig={signature}"}
+
+    for options in ({}, {"retry_after_ms": 2_000}):
+        server.controls.throttle(operation="read_document", **options)
+        answer = requests.get(f"{server.endpoint}{link}", headers=headers, timeout=PATIENCE_SECONDS)
+        assert (answer.status_code, answer.headers["x-ms-substatus"]) == (429, "3200")
+        waits.append(answer.headers["x-ms-retry-after-ms"])
+
+    assert waits == ["100", "2000"]
 
 
 def test_a_share_of_the_requests_is_throttled(server: CosmosServer, container: ContainerProxy) -> None:
@@ -227,6 +246,7 @@ def test_a_write_whose_answer_is_lost_is_counted(server: CosmosServer, container
         ("fail", {"status": 99999}),
         ("throttle", {"times": "x"}),
         ("delay", {"seconds": -1}),
+        ("throttle", {"retry_after_ms": -1}),
         ("drop", {"path": 5}),
         ("clock", {"now": 1e30}),
     ],
