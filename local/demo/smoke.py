@@ -24,8 +24,8 @@ def main(mode: str = LATEST_VERSION) -> int:
     """Return 0 when both sides are equal, everything was copied, and exactly the poison documents are parked."""
     sample = Sample(seed=1)
     print(
-        f"smoke: Starting PostgreSQL and the Cosmos server, writing {DOCUMENTS + POISON} documents "
-        f"({POISON} of them poison), starting the Functions host."
+        f"smoke: Starting PostgreSQL, the Cosmos server with {DOCUMENTS + POISON} documents ({POISON} of them poison), "
+        "and the Functions host."
     )
     with tempfile.TemporaryFile() as log, running(log=log, mode=mode, preload=partial(_preload, sample)) as stack:
         complaints = [*_check_nothing_copied(stack), *_copy(stack)]
@@ -78,7 +78,7 @@ def _change(stack: Stack, sample: Sample) -> None:
 
 
 def _wait_until_equal(stack: Stack) -> Comparison:
-    print("smoke: Waiting until they are in PostgreSQL.")
+    print("smoke: Waiting until PostgreSQL has these changes.")
     deadline = time.monotonic() + PATIENCE_SECONDS
     while (comparison := stack.compare()).differences and time.monotonic() < deadline:
         time.sleep(0.5)
@@ -113,11 +113,11 @@ def _check_dead_letters(stack: Stack) -> list[str]:
 
 def _check_reconcile(stack: Stack) -> list[str]:
     """Edit a row by hand: reconcile must find it and nothing else, and write it again."""
-    print("smoke: Editing one account's row by hand in PostgreSQL, then running a deep reconcile.")
+    print("smoke: We edit one account by hand in PostgreSQL. A deep reconcile compares every value and must find it.")
     time.sleep(float(stack.settings["SETTLE_SECONDS"]) + 1)  # what is younger is not judged
     damage_row(stack)
     found = count_drift(reconcile(stack, mode="deep"))
-    print(f"smoke: Reconcile found and repaired: {describe_drift(found)}.")
+    print(f"smoke: Reconcile found this drift and repaired it: {describe_drift(found)}.")
     complaints = [str(difference) for difference in stack.compare().differences[:20]]
     if found != {**dict.fromkeys(found, 0), "different": 1}:
         complaints.append(f"smoke: One row was edited by hand, but reconcile found {describe_drift(found)}.")
