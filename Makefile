@@ -16,19 +16,19 @@ INSTALL = [ -t 1 ] || export PIP_PROGRESS_BAR=off; \
 .DEFAULT_GOAL := help
 .PHONY: help venv venv-local demo smoke test coverage conformance check lint types imports doctor worker-library
 
-help: ## List the targets
+help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # While packages are installed there is no stamp: what an interruption leaves is never taken for finished.
 $(LOCAL): requirements.txt requirements-local.txt constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "Python 3.11, 3.12 or 3.13 is needed, this is %d.%d: make PYTHON=/path/to/python3.11" % v)'
-	@echo "Installing what runs into $(VENV): some 50 packages, once, in about a minute"
+	@echo "Installing about 50 packages for the app and the local stack into $(VENV). This happens once and takes about a minute."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(INSTALL) requirements-local.txt
 	@touch $@
 
 $(DEV): $(LOCAL) requirements-dev.txt
-	@echo "Adding the tests and checks to $(VENV): some 40 packages more, once, in about a minute"
+	@echo "Adding about 40 packages for tests and checks to $(VENV). This happens once and takes about a minute."
 	@rm -f $(LOCAL)
 	@$(INSTALL) requirements-dev.txt
 	@touch $(LOCAL) $@
@@ -38,40 +38,40 @@ $(JAVASCRIPT)/node_modules/.installed: $(JAVASCRIPT)/package.json $(JAVASCRIPT)/
 	@cd $(JAVASCRIPT) && npm install --loglevel error
 	@touch $@
 
-venv: $(DEV) ## Make .venv with everything that the project needs
+venv: $(DEV) ## Install into .venv what the app, the local stack, the tests and the checks need
 
-venv-local: $(LOCAL) ## Make .venv with what runs, without tests and checks
+venv-local: $(LOCAL) ## Install into .venv only what the app and the local stack need
 
 demo: $(LOCAL) ## Run the whole system on this machine and watch it, until Ctrl-C
 	@$(BIN)/python -m local demo
 
-smoke: $(LOCAL) ## Run the whole system once and compare both sides
+smoke: $(LOCAL) ## Run the same steps once without waiting, compare both sides, and end
 	@$(BIN)/python -m local smoke
 
 # Most tests wait for processes: three at once keep two cores busy.
 test: $(DEV) $(JAVASCRIPT_SDK) ## Run every test
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
-worker-library: $(DEV) ## Run the app in Microsoft's worker library (make VENV=.venv313 PYTHON=python3.13 worker-library)
+worker-library: $(DEV) ## Run the app in Microsoft's worker library, with Python 3.13: make VENV=.venv313 PYTHON=python3.13 worker-library
 	@$(BIN)/python -m pytest tests/e2e/test_worker_library.py
 
 coverage: $(DEV) $(JAVASCRIPT_SDK) ## Run every test and show the lines that none of them reaches
 	@$(BIN)/python -m pytest --cov
 
-conformance: $(DEV) ## Run the Cosmos SDK's own tests against local.cosmos on port 8081 (about a quarter of an hour)
+conformance: $(DEV) ## Run the Cosmos SDK's own tests against local.cosmos on port 8081; takes about 15 minutes
 	@$(BIN)/python -m local.cosmos.conformance
 
-check: lint types imports doctor test ## Everything that CI runs
+check: lint types imports doctor test ## Run what CI runs: lint, types, imports, doctor and test
 
-lint: $(DEV) ## ruff: rules and formatting
+lint: $(DEV) ## Check style and formatting (ruff)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
-types: $(DEV) ## mypy --strict
+types: $(DEV) ## Check types (mypy --strict)
 	@$(BIN)/mypy
 
-imports: $(DEV) ## import-linter: imports only ever point down
+imports: $(DEV) ## Check that modules import only from the layers below them (import-linter)
 	@$(BIN)/lint-imports
 
-doctor: $(DEV) ## azure-functions-doctor: what Azure would not run; it speaks only when it fails
+doctor: $(DEV) ## Check that Azure can run the app (azure-functions-doctor); prints nothing if it can
 	@report=$$($(BIN)/azure-functions-doctor doctor --profile deploy --verbose 2>&1) || { echo "$$report"; exit 1; }

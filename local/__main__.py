@@ -16,7 +16,7 @@ this folder:
 
   COSMOS_CONNECTION="{cosmos}" COSMOS_DATABASE={database} {python} -m local.sample --documents 100 --seed 1
 
-  {psql} -c "select id, email, last_login_at from accounts order by 3 desc limit 5"
+  {psql} -c "select id, email, last_login_at from accounts order by last_login_at desc nulls last limit 5"
 
   curl -H "x-functions-key: {key}" {url}api/status
 
@@ -46,8 +46,8 @@ def _interrupt(*_: object) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("demo", help="run the whole system and watch it, until Ctrl-C")
-    commands.add_parser("smoke", help="run the whole system once and compare both sides")
+    commands.add_parser("demo", help="run the whole system and watch it, until Ctrl-C; then compare both sides")
+    commands.add_parser("smoke", help="run the same steps once without waiting, compare both sides, and end")
     up = commands.add_parser("up", help="start the whole system, print its addresses, run until Ctrl-C or SIGTERM")
     up.add_argument("--json", action="store_true", help="print the addresses as one line of JSON")
     for command in commands.choices.values():
@@ -63,7 +63,7 @@ def _up(*, as_json: bool, mode: str) -> int:
         print(json.dumps(stack.describe()) if as_json else _explain(stack), flush=True)
         ending.wait()
         if not as_json:
-            print("Ending everything ...", flush=True)
+            print("Ending everything and removing the data ...", flush=True)
     return 0
 
 

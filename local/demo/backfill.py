@@ -36,8 +36,9 @@ def _start(operator: Operator) -> str:
 def describe(progress: dict[str, Any]) -> str:
     """Say what a backfill has done."""
     totals = progress["totals"]
-    documents = totals["applied"] + totals["parked"]
-    text = f"Backfill completed: {documents} documents copied in {len(progress['containers'])} containers"
+    text = f"Backfill completed in {len(progress['containers'])} containers: {totals['applied']} documents copied"
+    if totals["parked"]:
+        text += f", {totals['parked']} parked"
     # The change feed has delivered these before the backfill read them.
     return f"{text}, {totals['stale']} skipped because they were already up to date" if totals["stale"] else text
 

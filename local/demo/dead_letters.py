@@ -34,13 +34,19 @@ def _mend(source: Source, operator: Operator, postgres: psycopg.Connection[Any])
     number, kind, path = _wait("a poison document is parked", lambda: _read(postgres, letter, f'"{_ACCOUNT}"'))
     page = operator.ask("GET", f"dead-letters?container=Accounts&after={number - 1}")[1]
     document = page["items"][0]["document"]
-    yield f"Parked another poison document: {kind} error at {path}. GET api/dead-letters calls it {document}."
+    yield (
+        f"We wrote another poison document. The app parked it: {kind} error at {path}. Its dead letter names it only "
+        f"by a fingerprint, {document}."
+    )
 
     source.write("Accounts", poison | {"CreatedAt": "2026-01-31T08:00:00Z"})
     operator.ask("POST", f"dead-letters/{number}/replay")
     _wait("the letter is gone", lambda: not _read(postgres, letter, f'"{_ACCOUNT}"'))
     _wait("the row is there", lambda: _read(postgres, "select id from accounts where id = %s", _ACCOUNT))
-    yield "Corrected the document in Cosmos and replayed its dead letter: its row is in PostgreSQL, the letter is gone."
+    yield (
+        "We corrected that document in Cosmos and replayed its dead letter. Now its row is in PostgreSQL, and "
+        "the dead letter is gone."
+    )
 
 
 def _delete_all(
@@ -58,13 +64,14 @@ def _delete_all(
             for container, id_ in (("UserProfiles", _PROFILE), ("Accounts", _ACCOUNT))
         }
         yield (
-            "Two documents were deleted in Cosmos. This change feed does not report deletes, so we ask Cosmos, and ask "
-            f"again {settle_seconds:g} s later to be sure. First answer: {', '.join(sorted(answers))}."
+            "We deleted two documents in Cosmos. This change feed does not report deletes, so their rows stay in "
+            "PostgreSQL. We ask the app to read both documents again. The app answers "
+            f"{', '.join(sorted(answers))}: it asks Cosmos once more after {settle_seconds:g} s, to be sure."
         )
     _wait("the rows are gone", lambda: not _rows_left(postgres))
-    by_feed = "Two documents were deleted in Cosmos, and the change feed reported it"
-    how = by_feed if settle_seconds is None else "Confirmed twice"
-    yield f"{how}; rows removed: one account, and one profile with its {count} badges."
+    by_feed = "We deleted two documents in Cosmos, and the change feed reported it"
+    how = by_feed if settle_seconds is None else "Cosmos answered twice that both documents are gone"
+    yield f"{how}. The app removed their rows: one account, and one profile with its {count} badges."
 
 
 def _rows_left(postgres: psycopg.Connection[Any]) -> bool:

@@ -57,6 +57,5 @@ def count_drift(report: dict[str, Any]) -> dict[str, int]:
 
 
 def describe_drift(found: dict[str, int]) -> str:
-    """Say what a reconcile found, the kinds that it found first."""
-    ordered = sorted(found.items(), key=lambda each: -each[1])
-    return ", ".join(f"{count} {kind}" for kind, count in ordered)
+    """Say how many differences of each kind a reconcile found."""
+    return ", ".join(f"{count} {kind}" for kind, count in found.items() if count) or "no difference"

@@ -24,10 +24,12 @@ def main(mode: str = LATEST_VERSION) -> int:
     """Return 0 when both sides are equal, everything was copied, and exactly the poison documents are parked."""
     sample = Sample(seed=1)
     print(
-        f"smoke: Starting PostgreSQL and the Cosmos server, writing {DOCUMENTS + POISON} documents "
-        f"({POISON} of them poison), starting the Functions host."
+        f"smoke: Starting PostgreSQL, the Cosmos server with {DOCUMENTS + POISON} documents ({POISON} of them poison), "
+        "and the Functions host.",
+        flush=True,
     )
     with tempfile.TemporaryFile() as log, running(log=log, mode=mode, preload=partial(_preload, sample)) as stack:
+        print("smoke: Everything runs. Copying what was in Cosmos before the app.", flush=True)
         complaints = [*_check_nothing_copied(stack), *_copy(stack)]
         _change(stack, sample)
         comparison = _wait_until_equal(stack)
@@ -54,7 +56,7 @@ def _preload(sample: Sample, source: Source) -> None:
 def _copy(stack: Stack) -> list[str]:
     """Copy what was there before the app; return what was wrong with that."""
     *_, progress = backfill.copy(stack)
-    print(f"smoke: {backfill.describe(progress)}.")
+    print(f"smoke: {backfill.describe(progress)}.", flush=True)
     totals = progress["totals"]
     # What the live feed has brought meanwhile is stale to the backfill.
     if totals["applied"] + totals["parked"] != DOCUMENTS + POISON - totals["stale"]:
@@ -70,7 +72,7 @@ def _check_nothing_copied(stack: Stack) -> list[str]:
 
 
 def _change(stack: Stack, sample: Sample) -> None:
-    print(f"smoke: Writing {CHANGES} changes to Cosmos.")
+    print(f"smoke: Writing {CHANGES} changes to Cosmos.", flush=True)
     source = stack.open_source()
     for _ in range(CHANGES):
         source.write(*sample.change())
@@ -78,7 +80,7 @@ def _change(stack: Stack, sample: Sample) -> None:
 
 
 def _wait_until_equal(stack: Stack) -> Comparison:
-    print("smoke: Waiting until they are in PostgreSQL.")
+    print("smoke: Waiting until PostgreSQL has these changes.", flush=True)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while (comparison := stack.compare()).differences and time.monotonic() < deadline:
         time.sleep(0.5)
@@ -113,11 +115,11 @@ def _check_dead_letters(stack: Stack) -> list[str]:
 
 def _check_reconcile(stack: Stack) -> list[str]:
     """Edit a row by hand: reconcile must find it and nothing else, and write it again."""
-    print("smoke: Editing one account's row by hand in PostgreSQL, then running a deep reconcile.")
+    print("smoke: We edit one account by hand in PostgreSQL. A deep reconcile compares every value and must find it.")
     time.sleep(float(stack.settings["SETTLE_SECONDS"]) + 1)  # what is younger is not judged
     damage_row(stack)
     found = count_drift(reconcile(stack, mode="deep"))
-    print(f"smoke: Reconcile found and repaired: {describe_drift(found)}.")
+    print(f"smoke: Reconcile found this drift and repaired it: {describe_drift(found)}.")
     complaints = [str(difference) for difference in stack.compare().differences[:20]]
     if found != {**dict.fromkeys(found, 0), "different": 1}:
         complaints.append(f"smoke: One row was edited by hand, but reconcile found {describe_drift(found)}.")

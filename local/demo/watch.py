@@ -32,18 +32,27 @@ _BEFORE_DAMAGE_SECONDS = 8.0
 _WHAT = """
 An application writes documents to Cosmos. The change feed triggers function_app.py, which maps each document to rows \
 and upserts them into PostgreSQL. A backfill copies the documents that were in Cosmos before the app started. One \
-document is poison (its CreatedAt is not a date): it is parked, and stays parked.
+document is poison (its CreatedAt is not a date). The app parks it: it has no rows, and a dead letter says why.
 
-While this runs, try these commands in another terminal, in this folder:
+While this runs, try these commands in another terminal, in this folder. The app answers with JSON on one line: add \
+"| python3 -m json.tool" to read it more easily.
 """
 _TRY = (
-    '{psql} -c "select id, email, last_login_at from accounts order by 3 desc limit 5"',
-    '{psql} -c "select container, id, kind, path, message from cdc.dead_letter"',
-    'curl -H "x-functions-key: {key}" {url}api/status',
-    'curl -H "x-functions-key: {key}" {url}api/dead-letters',
-    'curl -H "x-functions-key: {key}" -d "{{}}" {url}api/backfills',
-    'curl -H "x-functions-key: {key}" {url}api/reconciliations',
+    (
+        "The accounts that logged in last",
+        '{psql} -c "select id, email, last_login_at from accounts order by last_login_at desc nulls last limit 5"',
+    ),
+    ("The dead letters", '{psql} -c "select container, id, kind, path, message from cdc.dead_letter"'),
+    ("The dead letters over HTTP, without ids", 'curl -H "x-functions-key: {key}" {url}api/dead-letters'),
+    ("The counts of each container", 'curl -H "x-functions-key: {key}" {url}api/status'),
+    (
+        "Start another backfill (the path status_url in the answer shows how far it is)",
+        'curl -H "x-functions-key: {key}" -d "{{}}" {url}api/backfills',
+    ),
+    ("The reports of reconcile", 'curl -H "x-functions-key: {key}" {url}api/reconciliations'),
 )
+
+_EDITED = "We edited one e-mail by hand in PostgreSQL. Now we start a deep reconcile: it compares every value ..."
 
 _console = Console()
 
@@ -51,8 +60,8 @@ _console = Console()
 def main(mode: str = LATEST_VERSION) -> int:
     """Run until Ctrl-C, then stop every part."""
     _console.print(
-        f"Starting PostgreSQL and the Cosmos server, writing {DOCUMENTS} documents, "
-        "starting the Functions host. This takes a few seconds ..."
+        f"Starting PostgreSQL, the Cosmos server with {DOCUMENTS} documents, and the Functions host. "
+        "This takes a few seconds ..."
     )
     writer = Writer()
     with (
@@ -103,14 +112,14 @@ def _show_reconcile(stack: Stack, writer: Writer) -> None:
         return
     try:
         damage_row(stack)
-        _console.print("Edited one account's row by hand in PostgreSQL. Starting a deep reconcile ...", highlight=False)
+        _console.print(_EDITED, highlight=False)
         found = count_drift(reconcile(stack, mode="deep"))
     except (psycopg.Error, OSError, StackError) as error:
         if not writer.stopped.is_set():
             _console.print(f"The demo of reconcile stopped: {error}", highlight=False, markup=False)
         return
-    text = f"Reconcile found and repaired: {describe_drift(found)}. GET api/reconciliations has the report."
-    _console.print(text, highlight=False)
+    text = f"Reconcile found this drift and repaired it: {describe_drift(found)}."
+    _console.print(f"{text} GET api/reconciliations has the report.", highlight=False)
 
 
 def _watch(stack: Stack, writer: Writer) -> None:
@@ -171,15 +180,15 @@ def _counters(status: dict[str, Any], writer: Writer) -> Iterator[tuple[str, int
 
 def _describe(stack: Stack, log: str) -> None:
     _console.print(_WHAT)
-    for command in _TRY:
+    for what, command in _TRY:
         text = command.format(psql=stack.psql_command, key=stack.functions_key, url=stack.functions.url)
-        _console.print(f"  {text}\n", soft_wrap=True, highlight=False, markup=False)
+        _console.print(f"{what}:\n  {text}\n", soft_wrap=True, highlight=False, markup=False)
     _console.print(f"The Functions host writes its warnings to {log}.", soft_wrap=True, highlight=False)
-    _console.print("Press Ctrl-C to compare both sides and stop everything.\n", highlight=False)
+    _console.print("Press Ctrl-C to compare both sides, stop everything and remove the data.\n", highlight=False)
 
 
 def _end(stack: Stack) -> int:
-    _console.print("Comparing both sides ...")
+    _console.print("Comparing both sides value by value ...")
     try:
         comparison = _settle(stack)
     except (psycopg.Error, AzureError) as error:
