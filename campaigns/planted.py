@@ -24,6 +24,7 @@ create unique index uix_player_scenario_scores_profile_scenario on player_scenar
 alter table game_sessions
     add constraint fk_game_sessions_accounts foreign key (account_id) references accounts (id);
 """
+_OWN_STREAM = 0x706C616E74
 _SHARE_OF_POISON = 0.01
 _SHARE_OF_BREACHES = 0.004
 
@@ -50,7 +51,8 @@ class Planter:
     """Make the cases of a campaign; whatever is personal in them carries the marker."""
 
     def __init__(self, seed: int, marker: str) -> None:
-        self._values = Values(seed)
+        # Not the seed of the sample: two streams that begin alike may make one id for two documents.
+        self._values = Values(seed ^ _OWN_STREAM)
         self._dice = self._values.random
         self._marker = marker
         self._count = 0
