@@ -5,11 +5,13 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 
 from local.cosmos import CosmosServer, auth
 from local.ending import Ending
 
 PR_SET_PDEATHSIG = 1
+LONGEST_STOP_SECONDS = 10.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,8 +35,15 @@ def main(arguments: list[str] | None = None) -> int:
     which = "the emulator's published one" if options.key == auth.EMULATOR_KEY else "as given"
     print(f"cosmos: {server.endpoint} (key: {which})", flush=True)
     ending.wait()
-    server.stop()
+    _stop(server)
     return 0
+
+
+def _stop(server: CosmosServer) -> None:
+    # A request may compute for minutes, and nothing interrupts it but the end of the process.
+    stopping = threading.Thread(target=server.stop, daemon=True)
+    stopping.start()
+    stopping.join(LONGEST_STOP_SECONDS)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

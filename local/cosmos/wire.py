@@ -168,4 +168,4 @@ def complete(answer: Answer, call: Call, *, seconds: float, duration: float) -> 
 
 def _one_line(text: str) -> str:
     # Names come from paths and may have line breaks, or be no UTF-8; no header carries those.
-    return "".join(sign if sign.isprintable() else "?" for sign in text)
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in text)

@@ -6,10 +6,12 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 import pytest
 from azure.cosmos import ContainerProxy, CosmosClient
@@ -117,6 +119,30 @@ def test_command_serves_until_a_signal(number: signal.Signals) -> None:
         _, errors = process.communicate(timeout=WAIT)
 
         assert (process.returncode, errors) == (0, "")
+
+
+def test_signal_ends_the_command_while_it_computes() -> None:
+    """A request that takes for ever is not waited for."""
+    script = (
+        "import sys; from local.cosmos import __main__, routes\n"
+        "def compute(*_):\n    while True: pass\n"
+        "routes.answer = compute; sys.exit(__main__.main(['--port', '0']))"
+    )
+    date = "Tue, 14 Nov 2023 22:13:20 GMT"
+    token = f"type=master&ver=1.0&sig={auth.signature(auth.EMULATOR_KEY, auth.signed_text('GET', (), date))}"
+    request = f"GET / HTTP/1.1\r\nHost: here\r\nx-ms-date: {date}\r\nAuthorization: {quote(token)}\r\n\r\n"
+    with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            address = urlsplit(process.stdout.readline().split()[1])
+            with socket.create_connection((str(address.hostname), int(address.port or 0))) as connection:
+                connection.sendall(request.encode())
+                time.sleep(1)  # by now it computes
+                process.send_signal(signal.SIGTERM)
+
+                assert process.wait(WAIT) == 0
+        finally:
+            process.kill()
 
 
 def test_command_says_that_its_port_is_taken() -> None:
