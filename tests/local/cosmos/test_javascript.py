@@ -180,9 +180,9 @@ def test_batch_refuses_another_partition_key(run: Run, filled: ContainerProxy) -
 @pytest.mark.xfail(reason="the server executes an operation whatever partition key it names")
 def test_batch_refuses_an_operation_of_another_partition_key(run: Run, filled: ContainerProxy) -> None:
     """A deletion that names another key than the batch's deletes nothing."""
-    operations = [{"operationType": "Delete", "id": "id-3", "partitionKey": '["pk-4"]'}]
+    operations = [{"operationType": "Delete", "id": "id-3", "partitionKey": "pk-4"}]
 
     answer = run("batch", partitionKey="pk-3", operations=operations)
 
-    assert answer["statuses"] == [400]
+    assert "refused" in answer or answer["statuses"] == [400]
     assert filled.read_item("id-3", "pk-3")["number"] == 3
