@@ -86,7 +86,7 @@ class Compiler:
                 return lambda row: first(row) if test(row) is True else second(row)
             case ArrayOf(items):
                 compiled = self._all(items)
-                return lambda row: [value for item in compiled if (value := item(row)) is not UNDEFINED]
+                return lambda row: [None if (value := item(row)) is UNDEFINED else value for item in compiled]
             case ObjectOf(pairs):
                 return _object([(name, self.compile(item)) for name, item in pairs])
             case FunctionCall(name, arguments):

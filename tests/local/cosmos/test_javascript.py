@@ -175,9 +175,9 @@ def test_batch_refuses_another_partition_key(run: Run, filled: ContainerProxy) -
 
 def test_batch_refuses_an_operation_of_another_partition_key(run: Run, filled: ContainerProxy) -> None:
     """A deletion that names another key than the batch's deletes nothing."""
-    operations = [{"operationType": "Delete", "id": "id-3", "partitionKey": '["pk-4"]'}]
+    operations = [{"operationType": "Delete", "id": "id-3", "partitionKey": "pk-4"}]
 
     answer = run("batch", partitionKey="pk-3", operations=operations)
 
-    assert "must all have the partition key of the batch" in answer["message"]
+    assert "must all have the partition key of the batch" in answer["refused"]
     assert filled.read_item("id-3", "pk-3")["number"] == 3

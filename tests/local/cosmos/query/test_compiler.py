@@ -129,7 +129,7 @@ def test_logic(expression: str, expected: Any) -> None:
         ("c.absent ?? c.none ?? 1", None),
         ("c.one = 1 ? 'yes' : 'no'", "yes"),
         ("c.absent ? 'yes' : 'no'", "no"),
-        ("[c.one, c.absent, 'x']", [1, "x"]),
+        ("[c.one, c.absent, 'x']", [1, None, "x"]),
         ("{\"a\": c.one, b: c.absent, 'c': {}}", {"a": 1, "c": {}}),
         ("c[@name]", 1),
         ("c.list[c.one]", True),
@@ -137,7 +137,7 @@ def test_logic(expression: str, expected: Any) -> None:
     ],
 )
 def test_computed_value(expression: str, expected: Any) -> None:
-    """Operators compute with values of their own type, and constructors leave out what is undefined."""
+    """Operators compute with values of their own type; an undefined property is left out, an undefined element null."""
     assert evaluate(expression, {"@name": "one"}) == expected
 
 
