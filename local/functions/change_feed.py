@@ -18,11 +18,9 @@ from local.functions.initialization import Initialization
 from local.functions.leases import LeaseStore
 from local.functions.outage import Outage
 from local.functions.ranges import PartitionRanges
-from local.functions.successors import of_partition
 
 _BAD_REQUEST = 400
 _REFUSALS = {401, 403}
-_LOCK_WAIT_SECONDS = 15.0
 
 
 class ChangeFeed:
@@ -97,8 +95,7 @@ class ChangeFeed:
             ) from None
         if self._trigger.mode == "AllVersionsAndDeletes":
             self._check_all_versions(source.container)
-        partitions = lambda: map(of_partition, source.ranges.read())  # noqa: E731
-        if not initialization.run(source.leases, partitions, self._wait_for_lock):
+        if not initialization.run(source.leases, source.read_first_leases, self._wait_for_lock):
             return None
         if any(source.leases.has_other_mode(lease) for lease in source.leases.load()):
             raise HostError(
@@ -135,7 +132,7 @@ class ChangeFeed:
         return source, Initialization(lease_container, prefix, self._name)
 
     def _wait_for_lock(self) -> bool:
-        return self._subscription.stopping.wait(_LOCK_WAIT_SECONDS)
+        return self._subscription.stopping.wait(self._subscription.lock_wait_seconds)
 
     def _open_lease_container(self, client: CosmosClient) -> ContainerProxy:
         trigger = self._trigger

@@ -12,7 +12,7 @@ from local.functions import outage, successors
 from local.functions.feed import RangeReader
 from local.functions.follower import Follower, Handover, Subscription
 from local.functions.held import HeldLease
-from local.functions.leases import Lease, LeaseLostError, LeaseStore
+from local.functions.leases import Lease, LeaseLostError, LeaseStore, NewLease
 from local.functions.outage import UNAVAILABLE
 from local.functions.ranges import PartitionRanges
 
@@ -27,6 +27,10 @@ class Source:
     rid: str
     ranges: PartitionRanges
     leases: LeaseStore
+
+    def read_first_leases(self) -> list[NewLease]:
+        """Return the leases that a container begins with: one for each physical partition."""
+        return [successors.of_partition(found) for found in self.ranges.read()]
 
 
 class Controller:

@@ -29,6 +29,8 @@ class Subscription:
     trigger: CosmosTrigger
     invoker: Invoker
     stopping: threading.Event
+    cancelling: threading.Event
+    lock_wait_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +107,22 @@ class Follower:
         return self._stopping.is_set() or self._held.is_lost
 
     def _deliver_page(self, page: Page) -> None:
-        """Checkpoint a page after its invocation, also when that failed for good or the lease is not ours any more."""
+        """Checkpoint a page after its invocation, also where that failed for good or the lease was lost meanwhile."""
         if page.documents:
             subscription = self._subscription
-            outcome = subscription.invoker.run(subscription.function, _payload(page))
-            if outcome is Outcome.ABANDONED:
+            cancelled = subscription.cancelling
+            outcome = subscription.invoker.run(subscription.function, _payload(page), cancelled=cancelled)
+            if outcome is not Outcome.SUCCEEDED:
+                _log.warning(
+                    "Lease %s encountered an unhandled user exception during processing.",
+                    self._held.lease.token,
+                    extra=self._extra,
+                )
+            if cancelled.is_set():  # what succeeded after a stop without drain began comes again, too
                 return
             if outcome is Outcome.FAILED:
                 count = len(page.documents)
-                _log.error("batch lost: no retry is left, %d document(s) are checkpointed", count, extra=self._extra)
+                _log.info("batch lost: no retry is left, %d document(s) are checkpointed", count, extra=self._extra)
         self._held.checkpoint(page.continuation)
 
 

@@ -66,8 +66,12 @@ class Invoker:
         answer.add_done_callback(lambda done: _report(function, done, time.monotonic() - started))
         return answer
 
-    def run(self, function: Function, payload: Datum) -> Outcome:
-        """Invoke a function until it returns, its retries are spent, or the host stops."""
+    def run(self, function: Function, payload: Datum, *, cancelled: threading.Event | None = None) -> Outcome:
+        """Invoke a function until it returns, its retries are spent, or it is cancelled: by default as the host stops.
+
+        What runs then runs to its end; it is not tried again.
+        """
+        ended = cancelled or self._stopping
         policy = function.retry
         error: BaseException | None = None
         for retry_count in itertools.count():
@@ -76,14 +80,14 @@ class Invoker:
             error = self.submit(function, payload, retry).exception()
             if error is None:
                 return Outcome.SUCCEEDED
-            if self._stopping.is_set():
+            if ended.is_set():
                 return Outcome.ABANDONED
             if policy is None or policy.is_spent(retry_count):
                 return Outcome.FAILED
             delay = policy.delay(retry_count)
             count = f"{retry_count + 1} of {limit}" if limit > 0 else f"{retry_count + 1}"
             _log.info("trying again in %.1f s, retry %s", delay, count, extra={"function": function.name})
-            if self._stopping.wait(delay):
+            if ended.wait(delay):
                 return Outcome.ABANDONED
         raise AssertionError
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -39,6 +40,8 @@ def feed(documents: str, context: func.Context) -> None:
 )
 RETRY_EVER = '@app.retry(strategy="fixed_delay", max_retry_count="-1", delay_interval="00:00:00")'
 RETRY_TWICE = '@app.retry(strategy="fixed_delay", max_retry_count="2", delay_interval="00:00:00")'
+LOST = r"Lease \d encountered an unhandled user exception during processing\."
+DRAIN = {"FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING": "true"}
 IDS = [f"thing-{number}" for number in range(40)]
 
 
@@ -57,7 +60,7 @@ def delivered(app):
 @pytest.fixture
 def run(app, source, start):
     """Give a way to start a host whose connection is the Cosmos server."""
-    return lambda *options: start(app, *options, COSMOS=source.server.connection_string)
+    return lambda *options, **more: start(app, *options, COSMOS=source.server.connection_string, **more)
 
 
 def test_every_document_of_two_physical_partitions_is_delivered_once(app, run, source, eventually):
@@ -189,7 +192,7 @@ def test_a_retry_policy_redelivers_the_same_batch_until_it_succeeds(app, run, so
     assert [note["count"] for note in app.notes()] == list(range(len(app.notes())))
     assert all((note["ids"], note["limit"]) == (["one"], -1) for note in app.notes())
     assert host.stop() == 0
-    assert "batch lost" not in host.errors
+    assert not re.search(LOST, host.errors)
 
 
 @pytest.mark.parametrize(("retry", "attempts"), [("", 1), (RETRY_TWICE, 3)])
@@ -201,7 +204,7 @@ def test_a_batch_whose_retries_are_spent_is_checkpointed_and_lost(app, run, sour
     eventually(source.checkpointed)
     app.root.joinpath("mended").touch()
     assert host.stop() == 0
-    assert "error feed: batch lost: no retry is left, 1 document(s)" in host.errors
+    assert len(re.findall(f"warning feed: {LOST}", host.errors)) == 1
     assert len(app.notes()) == attempts
 
     run().wait_ready()
@@ -238,21 +241,83 @@ def test_a_batch_in_retry_is_not_checkpointed_when_the_host_stops(app, run, sour
     assert delivered(app) == ["one", "one"]
 
 
-def test_an_invocation_that_runs_when_the_host_stops_is_finished_and_checkpointed(app, run, source, eventually):
-    """Let the function wait for a file."""
-    wait = '    note(ids=["begun"])\n    while not pathlib.Path("go").exists(): time.sleep(0.01)\n'
-    app.write(declare(TRIGGER + "def feed(documents: func.DocumentList):\n" + wait))
-    source.write("one")
-    host = run().wait_ready()
-    eventually(app.notes)
-    host.process.terminate()
+WAITING = (
+    TRIGGER
+    + """{retry}
+def feed(documents: func.DocumentList) -> None:
+    note(ids=[document["id"] for document in documents])
+    while not pathlib.Path("go").exists():
+        time.sleep(0.01)
+    if pathlib.Path("fail").exists():
+        raise ValueError("not at the end")
+"""
+)
 
-    with pytest.raises(subprocess.TimeoutExpired):
-        host.wait(0.5)
-    app.root.joinpath("go").touch()
 
-    assert host.wait() == 0
+@pytest.fixture
+def stop_in_invocation(app, run, source, eventually):
+    """Give a way to stop a host while its function runs, which ends or fails after that."""
+
+    def stop(*, fails=False, **more):
+        app.write(declare(WAITING))
+        source.write("one")
+        host = run(**more).wait_ready()
+        eventually(app.notes)
+        host.process.terminate()
+        with pytest.raises(subprocess.TimeoutExpired):
+            host.wait(0.5)
+        if fails:
+            app.root.joinpath("fail").touch()
+        app.root.joinpath("go").touch()
+        assert host.wait() == 0
+        assert all(lease["Owner"] is None for lease in source.leases())
+        return host
+
+    return stop
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["succeeds", "fails"])
+def test_a_batch_that_ends_after_a_stop_without_drain_comes_again(
+    app, run, source, stop_in_invocation, eventually, fails
+):
+    """Nothing is checkpointed once the stop has begun, whatever the function does."""
+    stop_in_invocation(fails=fails)
+    assert source.checkpointed() == []
+
+    app.root.joinpath("fail").unlink(missing_ok=True)
+    run().wait_ready()
+    eventually(source.checkpointed)
+    assert delivered(app) == ["one", "one"]
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["succeeds", "fails"])
+def test_a_batch_that_ends_in_a_stop_with_drain_is_checkpointed_and_lost_if_it_failed(
+    source, stop_in_invocation, fails
+):
+    """Without a retry policy, a failure during the drain is a batch lost."""
+    host = stop_in_invocation(fails=fails, **DRAIN)
+
     assert len(source.checkpointed()) == 1
+    assert bool(re.search(LOST, host.errors)) is fails
+
+
+def test_endless_retries_go_on_in_a_stop_with_drain_until_the_host_is_killed(app, run, source, eventually):
+    """The lease stays owned: it is free when it has expired."""
+    app.write(declare(RETRIED, RETRY_EVER))
+    source.write("one")
+    host = run(**DRAIN).wait_ready()
+    eventually(app.notes)
+
+    host.process.terminate()
+    ended = eventually(lambda: len(app.notes()))
+    eventually(lambda: len(app.notes()) > ended + 5)
+    host.kill()
+
+    assert source.checkpointed() == []
+    assert sum(lease["Owner"] is not None for lease in source.leases()) == 1
+    app.root.joinpath("mended").touch()
+    run().wait_ready()
+    eventually(source.checkpointed)
 
 
 def test_a_second_signal_ends_the_host_at_once(app, run, source, eventually):
@@ -549,10 +614,11 @@ def test_the_log_can_be_json(app, run, source, eventually):
     source.write("one")
     host = run("--json-log").wait_ready()
 
-    eventually(lambda: "batch lost" in host.errors)
+    eventually(lambda: "encountered an unhandled user exception" in host.errors)
 
     failed, lost = map(json.loads, host.errors.splitlines())
     assert failed.keys() == {"time", "level", "source", "message", "error"}
     assert (failed["level"], failed["source"]) == ("error", "feed")
     assert failed["error"].startswith("ValueError: nope (function_app.py:")
-    assert lost["message"] == "batch lost: no retry is left, 1 document(s) are checkpointed"
+    assert lost["level"] == "warning"
+    assert re.fullmatch(LOST, lost["message"])

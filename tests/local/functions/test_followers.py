@@ -36,7 +36,8 @@ def subscription(source):
     """Give a function that always succeeds, and the event that stops its host."""
     invoker = SimpleNamespace(run=Mock(return_value=Outcome.SUCCEEDED))
     function = SimpleNamespace(name="feed")
-    subscription = Subscription(function=function, trigger=TRIGGER, invoker=invoker, stopping=threading.Event())
+    events = {"stopping": threading.Event(), "cancelling": threading.Event()}
+    subscription = Subscription(function=function, trigger=TRIGGER, invoker=invoker, lock_wait_seconds=0.1, **events)
     yield subscription
     subscription.stopping.set()
     for thread in threading.enumerate():
@@ -123,7 +124,7 @@ def test_what_is_read_after_the_lease_was_lost_is_left_to_its_holder(subscriptio
 def test_a_batch_whose_lease_was_lost_goes_on_and_only_its_checkpoint_fails(subscription, source, store, caplog):
     """Let another host take the lease while the function runs."""
     other = LeaseStore(source.lease_container, prefix="p", owner="other", mode="LatestVersion")
-    subscription.invoker.run.side_effect = lambda *_: other.acquire(other.load()[0]) and Outcome.SUCCEEDED
+    subscription.invoker.run.side_effect = lambda *_, **__: other.acquire(other.load()[0]) and Outcome.SUCCEEDED
 
     follower, _ = follow(subscription, store, Reader(Page([{"id": "a"}], '"7"')))
     follower.join(time.monotonic() + PATIENCE_SECONDS)
