@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 from azure.cosmos import CosmosClient, PartitionKey
@@ -100,8 +101,7 @@ def test_leases_are_shaped_like_those_of_the_real_processor(app, run, source, ev
     host = run().wait_ready()
     eventually(lambda: len(delivered(app)) == len(IDS))
 
-    database_rid = source.database.read()["_rid"]
-    prefix = f"test-127.0.0.1_{database_rid}_{source.container.read()['_rid']}"
+    prefix = lease_prefix(source)
     ranges = [found["Range"] for found in source.container.read_feed_ranges()]
     owned = source.leases()
     assert sorted(lease["id"] for lease in owned) == [f"{prefix}..0", f"{prefix}..1"]
@@ -141,6 +141,73 @@ def test_a_start_time_is_kept_to_and_can_be_resumed(app, run, source, eventually
     eventually(lambda: len(delivered(app)) >= len(IDS))
 
     assert sorted(delivered(app)) == sorted(IDS)
+
+
+def test_a_start_time_is_exclusive_and_in_whole_seconds(app, run, source, eventually):
+    """Write in the second of the start and in the next one; the fraction of the start is cut off."""
+    second = 1_800_000_000
+    start = datetime.fromtimestamp(second, UTC).isoformat().replace("+00:00", ".900000Z")
+    source.server.controls.clock.set(second)
+    source.write(*IDS[:20])
+    source.server.controls.clock.set(second + 1)
+    source.write(*IDS[20:])
+    app.write(declare(SOURCE, start_from_beginning=False, start_from_time=start))
+
+    run().wait_ready()
+    eventually(lambda: len(delivered(app)) >= 20)
+
+    assert sorted(delivered(app)) == sorted(IDS[20:])
+
+
+def test_a_host_that_waits_for_the_lock_of_another_one_goes_on_when_it_is_gone(app, run, source, eventually):
+    """Hold the lock, as a host does that writes the first leases; the note is the last thing that is written."""
+    app.write(declare(SOURCE))
+    source.write("one")
+    prefix = lease_prefix(source)
+    source.lease_container.create_item({"id": f"{prefix}.lock", "ttl": 30})
+    host = run("--lock-wait", "0.05")
+    eventually(lambda: f"waiting for another host to write the leases: {prefix}.lock" in host.errors)
+    assert source.leases() == []
+
+    source.lease_container.delete_item(f"{prefix}.lock", f"{prefix}.lock")
+    host.wait_ready()
+    eventually(lambda: delivered(app) == ["one"])
+
+    names = [each["id"] for each in source.lease_container.read_all_items()]
+    assert sorted(names) == [f"{prefix}..0", f"{prefix}..1", f"{prefix}.info"]
+
+
+@pytest.mark.parametrize("expires", [True, False], ids=["with a default time to live", "without"])
+def test_the_lock_of_a_host_that_died_goes_only_where_the_container_lets_documents_expire(
+    app, run, source, eventually, expires
+):
+    """Kill the host while the server holds its first lease, and let half a minute pass."""
+    if expires:
+        source.database.delete_container("leases")
+        source.lease_container = source.database.create_container("leases", PartitionKey("/id"), default_ttl=-1)
+    app.write(declare(SOURCE))
+    source.write("one")
+    with source.server.hold(operation="read_documents", path="/colls/leases/") as locked:
+        first = run()
+        assert locked.entered.wait(PATIENCE_SECONDS)
+        first.kill()
+    second = run("--lock-wait", "0.05")
+    eventually(lambda: "waiting for another host to write the leases" in second.errors)
+
+    source.server.controls.clock.advance(31)
+
+    if expires:
+        second.wait_ready()
+        eventually(lambda: delivered(app) == ["one"])
+    else:
+        looks = source.server.controls.counters["read_document"].requests
+        eventually(lambda: source.server.controls.counters["read_document"].requests > looks + 5)
+        assert [each["id"] for each in source.lease_container.read_all_items()] == [f"{lease_prefix(source)}.lock"]
+
+
+def lease_prefix(source):
+    """Return what the names of all lease documents of the function begin with."""
+    return f"test-127.0.0.1_{source.database.read()['_rid']}_{source.container.read()['_rid']}"
 
 
 def test_documents_arrive_whole_and_as_compact_json(app, run, source, eventually):
