@@ -60,7 +60,7 @@ def _nothing_new(container: Container, chosen: Scope, lsn: int) -> Answer:
 
 def _versions(chosen: Scope, after: int, since: float | None) -> Iterator[Document]:
     for document in chosen.partition.versions_after(after):
-        if chosen.holds(document) and (since is None or document.ts >= since):
+        if chosen.holds(document) and (since is None or document.ts > since):
             yield document
 
 

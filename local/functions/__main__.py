@@ -66,6 +66,13 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         help="the folder for the state of durable functions and the locks of timers",
     )
     parser.add_argument(
+        "--lock-wait",
+        type=_seconds,
+        default=15.0,
+        metavar="SECONDS",
+        help="how long a host waits before it asks again whether another one has written the first leases",
+    )
+    parser.add_argument(
         "--verbose",
         action="store_true",
         help="log every invocation and retry, why a request is refused, and what the app logs as INFO",
@@ -117,6 +124,8 @@ def _serve(loaded: LoadedApp, options: argparse.Namespace) -> NoReturn:
         threads=settings.read_threads(os.environ),
         answer_seconds=options.answer_within,
         state=options.state,
+        drains=settings.read_drains(os.environ),
+        lock_wait_seconds=options.lock_wait,
     )
     code = 0
 

@@ -9,8 +9,9 @@ from azure.cosmos import CosmosClient, PartitionKey
 from local.functions.errors import HostError
 from local.functions.settings import Connection
 
-# Throttling is waited out by the caller: the SDK multiplies its own retries of change-feed requests.
-_OPTIONS: dict[str, Any] = {"retry_throttle_total": 1, "connection_timeout": 5}
+# Two retries are three attempts, and nine of a change-feed read, which the SDK repeats within its repetition: about as
+# many as the ten of the .NET SDK, after which the processor gives a lease up.
+_OPTIONS: dict[str, Any] = {"retry_throttle_total": 2, "connection_timeout": 5}
 
 
 def connect(connection: Connection) -> CosmosClient:

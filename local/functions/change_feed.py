@@ -1,11 +1,9 @@
 """Open a change feed: find its containers, write its leases, follow a fair share of them."""
 
-import contextlib
 import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,22 +11,16 @@ from azure.cosmos import ContainerProxy, CosmosClient
 from azure.cosmos.exceptions import CosmosHttpResponseError, CosmosResourceNotFoundError
 
 from local.functions import account, balance
+from local.functions.controller import Controller, Source
 from local.functions.errors import HostError
-from local.functions.feed import RangeReader
-from local.functions.follower import Follower, Subscription
-from local.functions.held import HeldLease
-from local.functions.leases import Lease, LeaseLostError, LeaseStore
-from local.functions.outage import UNAVAILABLE, Outage
+from local.functions.follower import Subscription
+from local.functions.initialization import Initialization
+from local.functions.leases import LeaseStore
+from local.functions.outage import Outage
+from local.functions.ranges import PartitionRanges
 
 _BAD_REQUEST = 400
 _REFUSALS = {401, 403}
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    container: ContainerProxy
-    rid: str
-    leases: LeaseStore
 
 
 class ChangeFeed:
@@ -40,8 +32,7 @@ class ChangeFeed:
         self._trigger = subscription.trigger
         self._owner = str(uuid.uuid4())
         self._opened = threading.Event()
-        self._taking = threading.Lock()
-        self._followers: list[Follower] = []
+        self._controller: Controller | None = None
         self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self.failure: HostError | None = None
 
@@ -53,23 +44,26 @@ class ChangeFeed:
     def wait_until_reading(self, deadline: float) -> None:
         """Return once every range that is free was read for the first time, or cannot be read for now."""
         self._opened.wait(max(0.0, deadline - time.monotonic()))
-        for follower in self._followers:
-            follower.tried.wait(max(0.0, deadline - time.monotonic()))
+        if self._controller is not None:
+            self._controller.wait_until_reading(deadline)
 
     def join(self, deadline: float) -> None:
         """Wait for the running invocations and their checkpoints."""
         if self._thread.ident is not None:
             self._thread.join(max(0.0, deadline - time.monotonic()))
-        for follower in self._followers:
-            follower.join(deadline)
+        if self._controller is not None:
+            self._controller.join(deadline)
 
     def _run(self) -> None:
         stopping = self._subscription.stopping
         outage = Outage(self._name, stopping)
         try:
             source = outage.outlast(self._open, on_failure=self._opened.set)
-            while source is not None and not stopping.is_set():
-                self._look_for_leases(source, outage)
+            if source is None:
+                return
+            self._controller = Controller(self._subscription, source)
+            while not stopping.is_set():
+                self._take_leases(source, self._controller, outage)
                 self._opened.set()
                 stopping.wait(self._trigger.acquire_seconds)
         except HostError as error:
@@ -78,9 +72,20 @@ class ChangeFeed:
         finally:
             self._opened.set()
 
-    def _open(self) -> _Source:
+    def _take_leases(self, source: Source, controller: Controller, outage: Outage) -> None:
+        chosen = balance.choose(
+            outage.attempt(source.leases.load) or [],
+            owner=self._owner,
+            now=datetime.now(UTC),
+            expiration=timedelta(seconds=self._trigger.expiration_seconds),
+        )
+        for lease in chosen:
+            if not self._subscription.stopping.is_set():
+                controller.take(lease)
+
+    def _open(self) -> Source | None:
         try:
-            source = self._open_containers()
+            source, initialization = self._open_containers()
         except CosmosHttpResponseError as error:
             if error.status_code not in _REFUSALS:
                 raise
@@ -90,9 +95,8 @@ class ChangeFeed:
             ) from None
         if self._trigger.mode == "AllVersionsAndDeletes":
             self._check_all_versions(source.container)
-        if not source.leases.is_initialized():
-            ranges = [found["Range"] for found in source.container.read_feed_ranges(force_refresh=True)]
-            source.leases.initialize([(found["min"], found["max"]) for found in ranges])
+        if not initialization.run(source.leases, source.read_first_leases, self._wait_for_lock):
+            return None
         if any(source.leases.has_other_mode(lease) for lease in source.leases.load()):
             raise HostError(
                 f"function {self._name}: its leases were made for another changeFeedMode; use another lease prefix"
@@ -112,41 +116,7 @@ class ChangeFeed:
                 "or give the container a changeFeedPolicy with a retentionDuration"
             ) from None
 
-    def _look_for_leases(self, source: _Source, outage: Outage) -> None:
-        if not self._followers:
-            outage.outlast(lambda: self._take_leases(source), on_failure=self._opened.set)
-            return
-        with contextlib.suppress(*UNAVAILABLE):  # the followers say so
-            self._take_leases(source)
-
-    def _take_leases(self, source: _Source) -> None:
-        with self._taking:
-            self._followers = [follower for follower in self._followers if follower.is_running]
-            chosen = balance.choose(
-                source.leases.load(),
-                owner=self._owner,
-                now=datetime.now(UTC),
-                expiration=timedelta(seconds=self._trigger.expiration_seconds),
-            )
-            for lease in chosen:
-                if not self._subscription.stopping.is_set():
-                    self._take(source, lease)
-
-    def _take(self, source: _Source, lease: Lease) -> None:
-        try:
-            acquired = source.leases.acquire(lease)
-        except LeaseLostError:
-            return
-        for follower in self._followers:
-            if follower.token == lease.token:
-                follower.lose()
-        held = HeldLease(source.leases, acquired, renew_seconds=self._trigger.renew_seconds)
-        reader = RangeReader(source.container, source.rid, self._trigger, acquired)
-        follower = Follower(self._subscription, reader, held, on_split=lambda: self._take_leases(source))
-        self._followers.append(follower)
-        follower.start()
-
-    def _open_containers(self) -> _Source:
+    def _open_containers(self) -> tuple[Source, Initialization]:
         trigger = self._trigger
         client = account.connect(trigger.connection)
         # A client shares the headers of its last answer, and reading a change feed changes them under other readers.
@@ -157,7 +127,12 @@ class ChangeFeed:
         host = account.host_of(trigger.connection)
         prefix = f"{trigger.lease_prefix}{host}_{database['_rid']}_{properties['_rid']}"
         leases = LeaseStore(lease_container, prefix=prefix, owner=self._owner, mode=trigger.mode)
-        return _Source(container, properties["_rid"], leases)
+        rid = properties["_rid"]
+        source = Source(container, rid, PartitionRanges(container, rid), leases)
+        return source, Initialization(lease_container, prefix, self._name)
+
+    def _wait_for_lock(self) -> bool:
+        return self._subscription.stopping.wait(self._subscription.lock_wait_seconds)
 
     def _open_lease_container(self, client: CosmosClient) -> ContainerProxy:
         trigger = self._trigger

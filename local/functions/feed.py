@@ -2,47 +2,54 @@
 
 import base64
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from azure.core.exceptions import AzureError
 from azure.cosmos import ContainerProxy
 
+from local.functions import successors
 from local.functions.errors import HostError
 from local.functions.leases import Lease
+from local.functions.ranges import PartitionRanges
 from local.functions.signature import JsonObject
 from local.functions.triggers import CosmosTrigger
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 # What the SDK says of a continuation when the container has another resource id than the one it was made for.
 _MADE_AGAIN = "Mismatch collection rid"
 
 
-class RangeSplitError(Exception):
-    """Say that a feed range is no longer one physical partition."""
+class RangeGoneError(Exception):
+    """Say that the physical partition of a lease has split or merged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Hold what one read delivered, and the etag to read on from."""
+    """Hold what one read delivered, the etag to read on from, and whether it was a page: one can be empty.
+
+    No page means that nothing is new.
+    """
 
     documents: list[JsonObject]
     continuation: str
+    is_page: bool = True
 
 
 class RangeReader:
     """Read the pages of one lease's feed range."""
 
-    def __init__(self, container: ContainerProxy, container_rid: str, trigger: CosmosTrigger, lease: Lease) -> None:
+    def __init__(
+        self, container: ContainerProxy, ranges: PartitionRanges, trigger: CosmosTrigger, lease: Lease, *, rid: str
+    ) -> None:
         self._container = container
-        self._rid = container_rid
+        self._ranges = ranges
+        self._rid = rid
         self._trigger = trigger
+        self._lease = lease
         self._range = {"min": lease.low, "max": lease.high, "isMinInclusive": True, "isMaxInclusive": False}
 
     def read(self, continuation: str | None) -> Page:
-        """Return the next page, which is empty when nothing is new."""
+        """Return the next page, or that nothing is new."""
         try:
             return self._read(continuation)
         except ValueError as error:
@@ -55,26 +62,21 @@ class RangeReader:
 
     def _read(self, continuation: str | None) -> Page:
         answers: list[Mapping[str, Any]] = []
+        bodies: list[Any] = []
+
+        def note(headers: Mapping[str, Any], body: Any) -> None:
+            answers.append(headers)
+            bodies.append(body)
+
         pages = self._container.query_items_change_feed(
-            max_item_count=self._trigger.max_items,
-            response_hook=lambda headers, _: answers.append(headers),
-            **self._position(continuation),
+            max_item_count=self._trigger.max_items, response_hook=note, **self._position(continuation)
         ).by_page()
         documents = [dict(document) for document in next(pages, ())]
+        if successors.is_gone(self._lease, self._ranges.find(self._lease.low, self._lease.high)):
+            raise RangeGoneError
         # The SDK writes its composite token into the headers of the request after the hook has run. The client's
-        # last_response_headers belong to whichever thread was answered last.
-        return Page(documents, _etag_of(answers[-1]["etag"]))
-
-    def read_parts(self) -> list[tuple[str, str]]:
-        """Return the physical partitions that a split left in the feed range."""
-        low, high = self._range["min"], self._range["max"]
-        found = [each["Range"] for each in self._container.read_feed_ranges(force_refresh=True)]
-        parts = sorted((each["min"], each["max"]) for each in found if each["min"] >= low and each["max"] <= high)
-        ends = [low, *(end for _, end in parts)]
-        if len(parts) < 2 or [begin for begin, _ in parts] != ends[:-1] or ends[-1] != high:
-            # What a part misses, no lease would follow.
-            raise AzureError(f"the parts of the feed range {low}-{high} are not known yet")
-        return parts
+        # last_response_headers belong to whichever thread was answered last. Only 304 has no body.
+        return Page(documents, _etag_of(answers[-1]["etag"]), is_page=any(bodies))
 
     def _position(self, continuation: str | None) -> dict[str, Any]:
         if continuation is not None:
@@ -102,5 +104,5 @@ class RangeReader:
 def _etag_of(token: str) -> str:
     ranges = json.loads(base64.b64decode(token))["continuation"]["continuation"]
     if len(ranges) != 1:
-        raise RangeSplitError
+        raise RangeGoneError
     return str(ranges[0]["token"])

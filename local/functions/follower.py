@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 from azure.functions.meta import Datum
 
+from local.functions import outage
 from local.functions.app import Function
-from local.functions.feed import Page, RangeReader, RangeSplitError
+from local.functions.feed import Page, RangeGoneError, RangeReader
 from local.functions.held import HeldLease
 from local.functions.invoke import Invoker, Outcome
-from local.functions.leases import LeaseLostError
-from local.functions.outage import Outage
+from local.functions.leases import Lease, LeaseLostError
+from local.functions.outage import UNAVAILABLE
 from local.functions.triggers import CosmosTrigger
 
 _log = logging.getLogger(__name__)
@@ -28,42 +29,36 @@ class Subscription:
     trigger: CosmosTrigger
     invoker: Invoker
     stopping: threading.Event
+    cancelling: threading.Event
+    lock_wait_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """Hold what a follower calls at its end: to replace a lease whose range is gone, and to be forgotten."""
+
+    on_gone: Callable[[Lease, str | None], None]
+    on_end: Callable[[], None]
 
 
 class Follower:
-    """Deliver the pages of one lease in a thread of its own."""
+    """Deliver the pages of one lease in a thread of its own, until the first error."""
 
-    def __init__(
-        self, subscription: Subscription, reader: RangeReader, held: HeldLease, on_split: Callable[[], None]
-    ) -> None:
+    def __init__(self, subscription: Subscription, reader: RangeReader, held: HeldLease, handover: Handover) -> None:
         self._subscription = subscription
         self._reader = reader
         self._held = held
+        self._handover = handover
         self._continuation = held.lease.continuation
-        self._on_split = on_split
         self._extra = {"function": subscription.function.name}
         self._stopping = subscription.stopping
-        self._outage = Outage(subscription.function.name, subscription.stopping)
-        self._thread = threading.Thread(target=self._run, name=f"lease {self.token}", daemon=True)
+        self._is_loss_reported = False
+        self._thread = threading.Thread(target=self._run, name=f"lease {held.lease.token}", daemon=True)
         self.tried = threading.Event()
-
-    @property
-    def token(self) -> str:
-        """Return the name of the lease."""
-        return self._held.lease.token
-
-    @property
-    def is_running(self) -> bool:
-        """Tell whether the range is read, or a last invocation runs."""
-        return self._thread.is_alive()
 
     def start(self) -> None:
         """Begin to read in the background; tried is set after the first attempt."""
         self._thread.start()
-
-    def lose(self) -> None:
-        """Checkpoint nothing any more, because the lease has another holder."""
-        self._held.lose()
 
     def join(self, deadline: float) -> None:
         """Wait for a running invocation and its checkpoint."""
@@ -72,57 +67,63 @@ class Follower:
 
     def _run(self) -> None:
         try:
-            self._deliver_until_split()
-        except LeaseLostError as lost:
-            _log.warning("another host has taken the lease %s", lost, extra=self._extra)
+            self._guard(self._deliver)
+            self.tried.set()
+            self._report_loss()
+            self._guard(self._held.release)
         finally:
             self.tried.set()
+            self._handover.on_end()
 
-    def _deliver_until_split(self) -> None:
+    def _guard(self, step: Callable[[], None]) -> None:
+        """Report what ends the follower: the next one starts at the lease's continuation."""
         try:
-            self._deliver()
-        except RangeSplitError:
-            self._split()
+            step()
+        except RangeGoneError:
+            self._guard(lambda: self._handover.on_gone(self._held.lease, self._continuation))
+        except LeaseLostError:
+            self._report_loss(noticed=True)
+        except UNAVAILABLE as error:
+            outage.report(self._held.lease.token, error, self._extra)
+
+    def _report_loss(self, *, noticed: bool = False) -> None:
+        if (noticed or self._held.is_lost) and not self._is_loss_reported:
+            self._is_loss_reported = True
+            _log.warning("another host has taken the lease %s", self._held.lease.token, extra=self._extra)
 
     def _deliver(self) -> None:
-        while not self._held.is_ended and not self._stopping.is_set():
-            page = self._read()
-            # Reading may have outlasted an outage that the lease did not.
-            if page is None or self._held.is_ended:
-                break
-            if page.documents and not self._deliver_page(page):
-                break
+        while not self._is_over():
+            page = self._reader.read(self._continuation)
+            self.tried.set()
+            if self._is_over():
+                return
+            if page.is_page:
+                self._deliver_page(page)
             self._continuation = page.continuation
-            if not page.documents:
+            if not page.is_page:
                 self._stopping.wait(self._subscription.trigger.poll_seconds)
-        self._write(self._held.release)
 
-    def _read(self) -> Page | None:
-        page = self._outage.outlast(lambda: self._reader.read(self._continuation), on_failure=self.tried.set)
-        self.tried.set()
-        return page
+    def _is_over(self) -> bool:
+        return self._stopping.is_set() or self._held.is_lost
 
-    def _deliver_page(self, page: Page) -> bool:
-        count = len(page.documents)
-        subscription = self._subscription
-        outcome = subscription.invoker.run(subscription.function, _payload(page), is_lost=lambda: self._held.is_ended)
-        if outcome is Outcome.ABANDONED:
-            return False
-        if outcome is Outcome.FAILED:
-            _log.error("batch lost: no retry is left, %d document(s) are checkpointed", count, extra=self._extra)
-        return self._write(lambda: self._held.checkpoint(page.continuation))
-
-    def _split(self) -> None:
-        if self._write(lambda: self._held.split(self._reader.read_parts(), self._continuation)):
-            _log.warning("the range of lease %s was split", self.token, extra=self._extra)
-            self._outage.outlast(self._on_split)
-
-    def _write(self, write: Callable[[], None]) -> bool:
-        def written() -> bool:
-            write()
-            return True
-
-        return self._outage.outlast(written, on_failure=self.tried.set) is not None
+    def _deliver_page(self, page: Page) -> None:
+        """Checkpoint a page after its invocation, also where that failed for good or the lease was lost meanwhile."""
+        if page.documents:
+            subscription = self._subscription
+            cancelled = subscription.cancelling
+            outcome = subscription.invoker.run(subscription.function, _payload(page), cancelled=cancelled)
+            if outcome is not Outcome.SUCCEEDED:
+                _log.warning(
+                    "Lease %s encountered an unhandled user exception during processing.",
+                    self._held.lease.token,
+                    extra=self._extra,
+                )
+            if cancelled.is_set():  # what succeeded after a stop without drain began comes again, too
+                return
+            if outcome is Outcome.FAILED:
+                count = len(page.documents)
+                _log.info("batch lost: no retry is left, %d document(s) are checkpointed", count, extra=self._extra)
+        self._held.checkpoint(page.continuation)
 
 
 def _payload(page: Page) -> Datum:

@@ -16,6 +16,7 @@ class HeldLease:
         self._renew_seconds = renew_seconds
         self._writing = threading.Lock()
         self._ended = threading.Event()
+        self.is_lost = False
         threading.Thread(target=self._renew, name=f"renewal of {lease.token}", daemon=True).start()
 
     @property
@@ -23,49 +24,35 @@ class HeldLease:
         """Return the lease as it was last written."""
         return self._lease
 
-    @property
-    def is_ended(self) -> bool:
-        """Tell whether the lease was released, split or lost."""
-        return self._ended.is_set()
-
-    def lose(self) -> None:
-        """Take note that somebody else owns the lease, or nobody."""
-        self._ended.set()
-
     def checkpoint(self, continuation: str) -> None:
         """Write down how far the range was delivered."""
-        self._write(lambda: self._store.checkpoint(self._lease, continuation))
+        with self._writing:
+            self._write(lambda: self._store.checkpoint(self._lease, continuation))
 
     def release(self) -> None:
-        """Leave the lease to whoever comes next."""
-        self._write(lambda: self._store.release(self._lease))
-        self._ended.set()
-
-    def split(self, ranges: list[tuple[str, str]], continuation: str | None) -> None:
-        """Replace the lease by leases of the parts of its range."""
+        """Stop renewing, and leave the lease to the next host."""
         with self._writing:
-            self._check()
-            self._store.split(self._lease, ranges, continuation)
             self._ended.set()
+            self._store.release(self._lease)
 
     def _renew(self) -> None:
-        while not self._ended.wait(self._renew_seconds):
-            try:
-                self._write(lambda: self._store.renew(self._lease))
-            except LeaseLostError:
-                return
-            except UNAVAILABLE:  # whoever reads the range says so
-                continue
+        seconds = self._renew_seconds / 2
+        while not self._ended.wait(seconds):
+            seconds = self._renew_seconds
+            with self._writing:
+                if self._ended.is_set():
+                    return
+                try:
+                    self._write(lambda: self._store.renew(self._lease))
+                except LeaseLostError:
+                    return
+                except UNAVAILABLE:  # the lease expires unless a later renewal succeeds
+                    continue
 
     def _write(self, write: Callable[[], Lease]) -> None:
-        with self._writing:
-            self._check()
-            try:
-                self._lease = write()
-            except LeaseLostError:
-                self._ended.set()
-                raise
-
-    def _check(self) -> None:
-        if self._ended.is_set():
-            raise LeaseLostError(self._lease.token)
+        try:
+            self._lease = write()
+        except LeaseLostError:
+            self.is_lost = True
+            self._ended.set()
+            raise

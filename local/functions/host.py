@@ -95,6 +95,8 @@ class RunOptions:
     threads: int
     answer_seconds: float
     state: Path | None
+    drains: bool
+    lock_wait_seconds: float
 
 
 class Host:
@@ -102,6 +104,8 @@ class Host:
 
     def __init__(self, planned: Plan, given: RunOptions) -> None:
         self._stopping = threading.Event()
+        self._cancelling = threading.Event()
+        self._given = given
         self._stop_requested = asyncio.Event()
         self._keys = given.keys
         self._count = len(planned.endpoints) + len(planned.timers) + len(planned.change_feeds)
@@ -157,7 +161,14 @@ class Host:
 
     def _subscribe(self, function: Function, trigger: CosmosTrigger) -> ChangeFeed:
         return ChangeFeed(
-            Subscription(function=function, trigger=trigger, invoker=self._invoker, stopping=self._stopping)
+            Subscription(
+                function=function,
+                trigger=trigger,
+                invoker=self._invoker,
+                stopping=self._stopping,
+                cancelling=self._cancelling,
+                lock_wait_seconds=self._given.lock_wait_seconds,
+            )
         )
 
     async def _start_change_feeds(self) -> None:
@@ -202,11 +213,13 @@ class Host:
         self._loop.call_soon_threadsafe(self._request_stop)
 
     def _request_stop(self) -> None:
+        if not self._given.drains:
+            self._cancelling.set()
         self._stopping.set()
         self._stop_requested.set()
 
     async def _stop(self) -> None:
-        self._stopping.set()
+        self._request_stop()
         deadline = time.monotonic() + _GRACE_SECONDS
         if self._task_hub:
             self._task_hub.stop()

@@ -7,9 +7,8 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable
 from enum import Enum, auto
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azure.functions.meta import Datum, get_binding_registry
 
@@ -17,6 +16,9 @@ from local.functions.app import Function
 from local.functions.context import Context, RetryContext
 from local.functions.log import current_function
 from local.functions.worker import Answer, Worker, WorkerEndedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _log = logging.getLogger(__name__)
 
@@ -64,8 +66,12 @@ class Invoker:
         answer.add_done_callback(lambda done: _report(function, done, time.monotonic() - started))
         return answer
 
-    def run(self, function: Function, payload: Datum, *, is_lost: Callable[[], bool] = lambda: False) -> Outcome:
-        """Invoke a function until it returns, its retries are spent, the host stops, or the payload is another's."""
+    def run(self, function: Function, payload: Datum, *, cancelled: threading.Event | None = None) -> Outcome:
+        """Invoke a function until it returns, its retries are spent, or it is cancelled: by default as the host stops.
+
+        What runs then runs to its end; it is not tried again.
+        """
+        ended = cancelled or self._stopping
         policy = function.retry
         error: BaseException | None = None
         for retry_count in itertools.count():
@@ -74,14 +80,14 @@ class Invoker:
             error = self.submit(function, payload, retry).exception()
             if error is None:
                 return Outcome.SUCCEEDED
-            if self._stopping.is_set() or is_lost():
+            if ended.is_set():
                 return Outcome.ABANDONED
             if policy is None or policy.is_spent(retry_count):
                 return Outcome.FAILED
             delay = policy.delay(retry_count)
             count = f"{retry_count + 1} of {limit}" if limit > 0 else f"{retry_count + 1}"
             _log.info("trying again in %.1f s, retry %s", delay, count, extra={"function": function.name})
-            if self._stopping.wait(delay) or is_lost():
+            if ended.wait(delay):
                 return Outcome.ABANDONED
         raise AssertionError
 

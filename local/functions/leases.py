@@ -1,7 +1,6 @@
-"""Keep leases as documents, shaped like those of the .NET change feed processor."""
+"""Keep leases as documents, written as the .NET change feed processor writes them."""
 
 import contextlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -18,11 +17,22 @@ from local.functions.signature import JsonObject
 from local.functions.triggers import Mode
 
 _WIRE_MODES: dict[Mode, str] = {"LatestVersion": "Incremental Feed", "AllVersionsAndDeletes": "Full-Fidelity Feed"}
-_EPK_RANGE_LEASE = 1
+_PARTITION_LEASE, _RANGE_LEASE = 0, 1
+_WRITES = 6
 
 
 class LeaseLostError(Exception):
-    """Say that another host owns a lease now."""
+    """Say that a lease is another host's, nobody's, or gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewLease:
+    """Hold what tells a lease from others: its name, its range, and whether that is a whole physical partition."""
+
+    token: str
+    low: str
+    high: str
+    is_of_partition: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,11 @@ class Lease:
     def token(self) -> str:
         """Return the name of the lease within its container."""
         return str(self.document["LeaseToken"])
+
+    @property
+    def is_of_partition(self) -> bool:
+        """Tell whether the lease is of a physical partition, and not of a range within one."""
+        return bool(self.document["version"] == _PARTITION_LEASE)
 
     @property
     def low(self) -> str:
@@ -60,8 +75,11 @@ class Lease:
 
     @property
     def renewed_at(self) -> datetime:
-        """Return when the owner last said that it is alive."""
-        return datetime.fromisoformat(str(self.document["timestamp"]))
+        """Return when a host last wrote the lease; a new lease has only the time at which the service stored it."""
+        written = self.document.get("timestamp")
+        if written is None:
+            return datetime.fromtimestamp(self.document["_ts"], UTC)
+        return datetime.fromisoformat(str(written))
 
     @property
     def mode(self) -> str:
@@ -88,49 +106,50 @@ class LeaseStore:
         leases = [Lease(dict(found)) for found in documents if found["id"].startswith(f"{self._prefix}..")]
         return sorted(leases, key=lambda lease: lease.low)
 
-    def is_initialized(self) -> bool:
-        """Tell whether a host has written all leases before."""
+    def create(self, new: NewLease, continuation: str | None, properties: JsonObject | None = None) -> Lease | None:
+        """Write a new lease that nobody owns, unless it is there."""
+        document = {**self._new_document(new), "ContinuationToken": continuation, "properties": properties or {}}
         try:
-            self._container.read_item(f"{self._prefix}.info", f"{self._prefix}.info")
-        except CosmosResourceNotFoundError:
-            return False
-        return True
+            return Lease(dict(self._container.create_item(document)))
+        except CosmosResourceExistsError:
+            return None
 
-    def initialize(self, ranges: Iterable[tuple[str, str]]) -> None:
-        """Write a lease for each range that has none, then a note that all are there."""
-        for low, high in ranges:
-            self._create(self._new_document(low, high))
-        self._create({"id": f"{self._prefix}.info"})
-
-    def split(self, lease: Lease, ranges: Iterable[tuple[str, str]], continuation: str | None) -> None:
-        """Write a lease for each part of a split range, each to go on from where the whole was, and remove the whole.
-
-        A host that dies in between leaves the old lease behind, and whoever takes it splits it again.
-        """
-        for low, high in ranges:
-            self._create({**self._new_document(low, high), "ContinuationToken": continuation})
+    def delete(self, lease: Lease) -> None:
+        """Remove a lease, unless it is gone."""
         with contextlib.suppress(CosmosResourceNotFoundError):
             self._container.delete_item(lease.document["id"], lease.document["id"])
 
     def acquire(self, lease: Lease) -> Lease:
-        """Become the owner of a lease, unless somebody wrote it since it was read."""
-        return self._replace(lease, {"Owner": self._owner})
+        """Become the owner of a lease, unless its owner has changed since it was read."""
+        return self._replace(lease.document, {"Owner": self._owner}, expected=lease.owner)
+
+    def touch(self, lease: Lease) -> Lease:
+        """Renew a lease as it was read, if it is this host's."""
+        if lease.owner != self._owner:
+            raise LeaseLostError(lease.token)
+        return self._replace(lease.document, {}, expected=self._owner)
 
     def renew(self, lease: Lease) -> Lease:
-        """Say that the owner is alive."""
-        return self._replace(lease, {})
+        """Read a lease again, and say that its owner is alive."""
+        return self._replace(self._read(lease.document), {}, expected=self._owner)
 
     def checkpoint(self, lease: Lease, continuation: str) -> Lease:
         """Write down how far the range was delivered."""
-        return self._replace(lease, {"ContinuationToken": continuation})
+        return self._replace(lease.document, {"ContinuationToken": continuation}, expected=self._owner)
 
-    def release(self, lease: Lease) -> Lease:
-        """Leave a lease to whoever comes next."""
-        return self._replace(lease, {"Owner": None})
+    def release(self, lease: Lease) -> None:
+        """Read a lease again, and leave it to the next host; one that is gone needs nothing, as after a split."""
+        lease_id = lease.document["id"]
+        try:
+            found = dict(self._container.read_item(lease_id, lease_id))
+        except CosmosResourceNotFoundError:
+            return
+        self._replace(found, {"Owner": None}, expected=self._owner)
 
-    def _replace(self, lease: Lease, changes: JsonObject) -> Lease:
-        current = lease.document
-        while True:
+    def _replace(self, current: JsonObject, changes: JsonObject, *, expected: str | None) -> Lease:
+        for _ in range(_WRITES):
+            if current.get("Owner") != expected:
+                raise LeaseLostError(current["LeaseToken"])
             body = {**current, **changes, "timestamp": _now()}
             try:
                 replaced = self._container.replace_item(
@@ -138,38 +157,28 @@ class LeaseStore:
                 )
                 return Lease(dict(replaced))
             except CosmosAccessConditionFailedError:
-                # An answer that got lost leaves our own write behind: only another owner ends the lease.
-                current = self._read_mine(lease)
+                # Whoever wrote it, only another owner ends the lease.
+                current = self._read(current)
             except CosmosResourceNotFoundError:
-                raise LeaseLostError(lease.token) from None
+                raise LeaseLostError(current["LeaseToken"]) from None
+        raise LeaseLostError(current["LeaseToken"])
 
-    def _read_mine(self, lease: Lease) -> JsonObject:
-        lease_id = lease.document["id"]
+    def _read(self, document: JsonObject) -> JsonObject:
         try:
-            found = dict(self._container.read_item(lease_id, lease_id))
+            return dict(self._container.read_item(document["id"], document["id"]))
         except CosmosResourceNotFoundError:
-            raise LeaseLostError(lease.token) from None
-        if found.get("Owner") != self._owner:
-            raise LeaseLostError(lease.token)
-        return found
+            raise LeaseLostError(document["LeaseToken"]) from None
 
-    def _create(self, document: dict[str, Any]) -> None:
-        try:
-            self._container.create_item(document)
-        except CosmosResourceExistsError:
-            return
-
-    def _new_document(self, low: str, high: str) -> JsonObject:
-        token = f"{low}-{high}"
+    def _new_document(self, new: NewLease) -> dict[str, Any]:
         return {
-            "id": f"{self._prefix}..{token}",
-            "version": _EPK_RANGE_LEASE,
-            "LeaseToken": token,
-            "FeedRange": {"Range": {"min": low, "max": high}},
+            "id": f"{self._prefix}..{new.token}",
+            "version": _PARTITION_LEASE if new.is_of_partition else _RANGE_LEASE,
+            "LeaseToken": new.token,
+            "FeedRange": {"Range": {"min": new.low, "max": new.high}},
             "Owner": None,
             "ContinuationToken": None,
+            "timestamp": None,
             "properties": {},
-            "timestamp": _now(),
             "Mode": self._mode,
         }
 

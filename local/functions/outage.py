@@ -12,6 +12,7 @@ from local.functions import log
 _log = logging.getLogger(__name__)
 _SHORTEST = 0.25
 _LONGEST = 10.0
+_TRANSIENT = {408, 503}
 # The SDK answers some lasting failures with a bare KeyError, with a RecursionError while a range is gone, and with a
 # RuntimeError when one thread changes the headers of the last answer while another one copies them.
 UNAVAILABLE = (AzureError, KeyError, RuntimeError)
@@ -30,16 +31,22 @@ class Outage:
     def outlast(self, call: Callable[[], T], *, on_failure: Callable[[], None] = lambda: None) -> T | None:
         """Return what a call returns once it succeeds, or nothing when the host stops first."""
         while True:
-            try:
-                result = call()
-            except UNAVAILABLE as error:
-                self._note(error)
-                on_failure()
-                if self._stopping.wait(self._delay):
-                    return None
-            else:
-                self._recover()
+            result = self.attempt(call)
+            if not self._delay:
                 return result
+            on_failure()
+            if self._stopping.wait(self._delay):
+                return None
+
+    def attempt(self, call: Callable[[], T]) -> T | None:
+        """Return what a call returns, or nothing when it fails."""
+        try:
+            result = call()
+        except UNAVAILABLE as error:
+            self._note(error)
+            return None
+        self._recover()
+        return result
 
     def _note(self, error: Exception) -> None:
         if not self._delay:
@@ -51,6 +58,16 @@ class Outage:
         if self._delay and not self._stopping.is_set():
             _log.warning("Cosmos is available again", extra=self._extra)
         self._delay = 0.0
+
+
+def report(lease: str, error: Exception, extra: dict[str, str]) -> None:
+    """Say what ended the follower of a lease, in the words and at the levels of the real extension."""
+    status = getattr(error, "status_code", None)
+    if status is None or status in _TRANSIENT:
+        text = "Lease %s experiencing transient connectivity issues. (%s)"
+        _log.warning(text, lease, _describe(error), extra=extra)
+    else:
+        _log.error("Lease %s experienced an error during processing. (%s)", lease, _describe(error), extra=extra)
 
 
 def _describe(error: Exception) -> str:

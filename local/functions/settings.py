@@ -111,6 +111,11 @@ def read_threads(environment: Mapping[str, str]) -> int:
     return int(text)
 
 
+def read_drains(environment: Mapping[str, str]) -> bool:
+    """Tell whether a stop lets batches and their retries go on, as the real host does where this is set."""
+    return environment.get("FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING", "").strip().lower() == "true"
+
+
 def _find_endpoint(name: str, connection_string: str) -> str:
     # Nothing of it is quoted: it holds the key of the account.
     parts = dict(part.partition("=")[::2] for part in connection_string.rstrip(";").split(";"))

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from azure.cosmos import ContainerProxy, CosmosClient
 
 from cdc.config.settings import Settings
 from cdc.runtime import Runtime
@@ -170,6 +171,34 @@ def test_a_tombstone_stays_as_long_as_a_lease_may_need_it(
     left = [id_ for (id_,) in query("select id from cdc.document")]
     assert ('"account-0"' in left) == (waits == 150 * DAY)
     assert ('"account-1"' in left) == (settings["CHANGE_FEED_MODE"] == ALL_VERSIONS)
+
+
+RENEWALS = 5
+
+
+@pytest.mark.xfail(
+    reason="Only a backfill lets a lease begin: until a change was delivered, each error of the host begins it anew",
+    strict=True,
+)
+def test_the_leases_of_an_idle_container_begin_without_a_backfill(settings: Mapping[str, str], host: Part) -> None:
+    """A lease without a continuation begins at now after a failed read, too: what changed meanwhile is in no feed."""
+    seen: dict[str, set[str]] = {}
+    with CosmosClient.from_connection_string(settings["COSMOS_CONNECTION"]) as client:
+        database = client.get_database_client(settings["LEASE_DATABASE"])
+        container = database.get_container_client(settings["LEASE_CONTAINER"])
+
+        def renewed() -> bool:  # once a second; the timers of the app run as often
+            for lease in _list_leases(container):
+                seen.setdefault(lease["id"], set()).add(lease["timestamp"])
+            return len(seen) > 0 and min(map(len, seen.values())) > RENEWALS
+
+        wait_until(renewed, "the timers of the app had time to run")
+
+        assert all(lease["ContinuationToken"] for lease in _list_leases(container))
+
+
+def _list_leases(container: ContainerProxy) -> list[dict[str, Any]]:
+    return [dict(found) for found in container.read_all_items() if "LeaseToken" in found]
 
 
 def test_a_feed_that_the_account_does_not_keep_is_told_in_one_sentence(cosmos: CosmosServer, dsn: str) -> None:

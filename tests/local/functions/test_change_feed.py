@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 from azure.cosmos import CosmosClient, PartitionKey
@@ -39,6 +41,8 @@ def feed(documents: str, context: func.Context) -> None:
 )
 RETRY_EVER = '@app.retry(strategy="fixed_delay", max_retry_count="-1", delay_interval="00:00:00")'
 RETRY_TWICE = '@app.retry(strategy="fixed_delay", max_retry_count="2", delay_interval="00:00:00")'
+LOST = r"Lease \d encountered an unhandled user exception during processing\."
+DRAIN = {"FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING": "true"}
 IDS = [f"thing-{number}" for number in range(40)]
 
 
@@ -57,7 +61,7 @@ def delivered(app):
 @pytest.fixture
 def run(app, source, start):
     """Give a way to start a host whose connection is the Cosmos server."""
-    return lambda *options: start(app, *options, COSMOS=source.server.connection_string)
+    return lambda *options, **more: start(app, *options, COSMOS=source.server.connection_string, **more)
 
 
 def test_every_document_of_two_physical_partitions_is_delivered_once(app, run, source, eventually):
@@ -97,14 +101,14 @@ def test_leases_are_shaped_like_those_of_the_real_processor(app, run, source, ev
     host = run().wait_ready()
     eventually(lambda: len(delivered(app)) == len(IDS))
 
-    database_rid = source.database.read()["_rid"]
-    prefix = f"test-127.0.0.1_{database_rid}_{source.container.read()['_rid']}"
+    prefix = lease_prefix(source)
     ranges = [found["Range"] for found in source.container.read_feed_ranges()]
     owned = source.leases()
-    assert {lease["id"] for lease in owned} == {f"{prefix}..{found['min']}-{found['max']}" for found in ranges}
-    assert {lease["LeaseToken"] for lease in owned} == {f"{found['min']}-{found['max']}" for found in ranges}
-    assert all(lease["FeedRange"]["Range"].keys() == {"min", "max"} for lease in owned)
-    assert all(lease["version"] == 1 and lease["properties"] == {} and lease["timestamp"] for lease in owned)
+    assert sorted(lease["id"] for lease in owned) == [f"{prefix}..0", f"{prefix}..1"]
+    assert sorted(lease["LeaseToken"] for lease in owned) == ["0", "1"]
+    bounds = [{"min": found["min"], "max": found["max"]} for found in ranges]
+    assert [lease["FeedRange"]["Range"] for lease in sorted(owned, key=lambda each: each["id"])] == bounds
+    assert all(lease["version"] == 0 and lease["properties"] == {} and lease["timestamp"] for lease in owned)
     assert len({lease["Owner"] for lease in owned}) == 1
     assert owned[0]["Owner"]
 
@@ -137,6 +141,73 @@ def test_a_start_time_is_kept_to_and_can_be_resumed(app, run, source, eventually
     eventually(lambda: len(delivered(app)) >= len(IDS))
 
     assert sorted(delivered(app)) == sorted(IDS)
+
+
+def test_a_start_time_is_exclusive_and_in_whole_seconds(app, run, source, eventually):
+    """Write in the second of the start and in the next one; the fraction of the start is cut off."""
+    second = 1_800_000_000
+    start = datetime.fromtimestamp(second, UTC).isoformat().replace("+00:00", ".900000Z")
+    source.server.controls.clock.set(second)
+    source.write(*IDS[:20])
+    source.server.controls.clock.set(second + 1)
+    source.write(*IDS[20:])
+    app.write(declare(SOURCE, start_from_beginning=False, start_from_time=start))
+
+    run().wait_ready()
+    eventually(lambda: len(delivered(app)) >= 20)
+
+    assert sorted(delivered(app)) == sorted(IDS[20:])
+
+
+def test_a_host_that_waits_for_the_lock_of_another_one_goes_on_when_it_is_gone(app, run, source, eventually):
+    """Hold the lock, as a host does that writes the first leases; the note is the last thing that is written."""
+    app.write(declare(SOURCE))
+    source.write("one")
+    prefix = lease_prefix(source)
+    source.lease_container.create_item({"id": f"{prefix}.lock", "ttl": 30})
+    host = run("--lock-wait", "0.05")
+    eventually(lambda: f"waiting for another host to write the leases: {prefix}.lock" in host.errors)
+    assert source.leases() == []
+
+    source.lease_container.delete_item(f"{prefix}.lock", f"{prefix}.lock")
+    host.wait_ready()
+    eventually(lambda: delivered(app) == ["one"])
+
+    names = [each["id"] for each in source.lease_container.read_all_items()]
+    assert sorted(names) == [f"{prefix}..0", f"{prefix}..1", f"{prefix}.info"]
+
+
+@pytest.mark.parametrize("expires", [True, False], ids=["with a default time to live", "without"])
+def test_the_lock_of_a_host_that_died_goes_only_where_the_container_lets_documents_expire(
+    app, run, source, eventually, expires
+):
+    """Kill the host while the server holds its first lease, and let half a minute pass."""
+    if expires:
+        source.database.delete_container("leases")
+        source.lease_container = source.database.create_container("leases", PartitionKey("/id"), default_ttl=-1)
+    app.write(declare(SOURCE))
+    source.write("one")
+    with source.server.hold(operation="read_documents", path="/colls/leases/") as locked:
+        first = run()
+        assert locked.entered.wait(PATIENCE_SECONDS)
+        first.kill()
+    second = run("--lock-wait", "0.05")
+    eventually(lambda: "waiting for another host to write the leases" in second.errors)
+
+    source.server.controls.clock.advance(31)
+
+    if expires:
+        second.wait_ready()
+        eventually(lambda: delivered(app) == ["one"])
+    else:
+        looks = source.server.controls.counters["read_document"].requests
+        eventually(lambda: source.server.controls.counters["read_document"].requests > looks + 5)
+        assert [each["id"] for each in source.lease_container.read_all_items()] == [f"{lease_prefix(source)}.lock"]
+
+
+def lease_prefix(source):
+    """Return what the names of all lease documents of the function begin with."""
+    return f"test-127.0.0.1_{source.database.read()['_rid']}_{source.container.read()['_rid']}"
 
 
 def test_documents_arrive_whole_and_as_compact_json(app, run, source, eventually):
@@ -188,7 +259,7 @@ def test_a_retry_policy_redelivers_the_same_batch_until_it_succeeds(app, run, so
     assert [note["count"] for note in app.notes()] == list(range(len(app.notes())))
     assert all((note["ids"], note["limit"]) == (["one"], -1) for note in app.notes())
     assert host.stop() == 0
-    assert "batch lost" not in host.errors
+    assert not re.search(LOST, host.errors)
 
 
 @pytest.mark.parametrize(("retry", "attempts"), [("", 1), (RETRY_TWICE, 3)])
@@ -200,7 +271,7 @@ def test_a_batch_whose_retries_are_spent_is_checkpointed_and_lost(app, run, sour
     eventually(source.checkpointed)
     app.root.joinpath("mended").touch()
     assert host.stop() == 0
-    assert "error feed: batch lost: no retry is left, 1 document(s)" in host.errors
+    assert len(re.findall(f"warning feed: {LOST}", host.errors)) == 1
     assert len(app.notes()) == attempts
 
     run().wait_ready()
@@ -237,21 +308,83 @@ def test_a_batch_in_retry_is_not_checkpointed_when_the_host_stops(app, run, sour
     assert delivered(app) == ["one", "one"]
 
 
-def test_an_invocation_that_runs_when_the_host_stops_is_finished_and_checkpointed(app, run, source, eventually):
-    """Let the function wait for a file."""
-    wait = '    note(ids=["begun"])\n    while not pathlib.Path("go").exists(): time.sleep(0.01)\n'
-    app.write(declare(TRIGGER + "def feed(documents: func.DocumentList):\n" + wait))
-    source.write("one")
-    host = run().wait_ready()
-    eventually(app.notes)
-    host.process.terminate()
+WAITING = (
+    TRIGGER
+    + """{retry}
+def feed(documents: func.DocumentList) -> None:
+    note(ids=[document["id"] for document in documents])
+    while not pathlib.Path("go").exists():
+        time.sleep(0.01)
+    if pathlib.Path("fail").exists():
+        raise ValueError("not at the end")
+"""
+)
 
-    with pytest.raises(subprocess.TimeoutExpired):
-        host.wait(0.5)
-    app.root.joinpath("go").touch()
 
-    assert host.wait() == 0
+@pytest.fixture
+def stop_in_invocation(app, run, source, eventually):
+    """Give a way to stop a host while its function runs, which ends or fails after that."""
+
+    def stop(*, fails=False, **more):
+        app.write(declare(WAITING))
+        source.write("one")
+        host = run(**more).wait_ready()
+        eventually(app.notes)
+        host.process.terminate()
+        with pytest.raises(subprocess.TimeoutExpired):
+            host.wait(0.5)
+        if fails:
+            app.root.joinpath("fail").touch()
+        app.root.joinpath("go").touch()
+        assert host.wait() == 0
+        assert all(lease["Owner"] is None for lease in source.leases())
+        return host
+
+    return stop
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["succeeds", "fails"])
+def test_a_batch_that_ends_after_a_stop_without_drain_comes_again(
+    app, run, source, stop_in_invocation, eventually, fails
+):
+    """Nothing is checkpointed once the stop has begun, whatever the function does."""
+    stop_in_invocation(fails=fails)
+    assert source.checkpointed() == []
+
+    app.root.joinpath("fail").unlink(missing_ok=True)
+    run().wait_ready()
+    eventually(source.checkpointed)
+    assert delivered(app) == ["one", "one"]
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["succeeds", "fails"])
+def test_a_batch_that_ends_in_a_stop_with_drain_is_checkpointed_and_lost_if_it_failed(
+    source, stop_in_invocation, fails
+):
+    """Without a retry policy, a failure during the drain is a batch lost."""
+    host = stop_in_invocation(fails=fails, **DRAIN)
+
     assert len(source.checkpointed()) == 1
+    assert bool(re.search(LOST, host.errors)) is fails
+
+
+def test_endless_retries_go_on_in_a_stop_with_drain_until_the_host_is_killed(app, run, source, eventually):
+    """The lease stays owned: it is free when it has expired."""
+    app.write(declare(RETRIED, RETRY_EVER))
+    source.write("one")
+    host = run(**DRAIN).wait_ready()
+    eventually(app.notes)
+
+    host.process.terminate()
+    ended = eventually(lambda: len(app.notes()))
+    eventually(lambda: len(app.notes()) > ended + 5)
+    host.kill()
+
+    assert source.checkpointed() == []
+    assert sum(lease["Owner"] is not None for lease in source.leases()) == 1
+    app.root.joinpath("mended").touch()
+    run().wait_ready()
+    eventually(source.checkpointed)
 
 
 def test_a_second_signal_ends_the_host_at_once(app, run, source, eventually):
@@ -434,14 +567,15 @@ def test_an_account_that_goes_away_is_waited_for_and_logged_once(app, source, pr
     eventually(lambda: len(delivered(app)) == 20)
 
     proxy.cut()
-    eventually(lambda: host.errors.count("warning feed: Cosmos is not available") == 2)
+    eventually(lambda: "warning feed: Cosmos is not available" in host.errors)
+    eventually(lambda: all(f"Lease {lease} experiencing transient connectivity" in host.errors for lease in "01"))
     source.write(*IDS[20:])
     proxy.is_cut = False
     eventually(lambda: set(delivered(app)) == set(IDS))
 
     # When the connections were cut, a batch of each of the two ranges may have been delivered and not yet checkpointed.
     assert len(delivered(app)) <= len(IDS) + 2 * 5
-    assert host.errors.count("Cosmos is not available") == 2
+    assert host.errors.count("Cosmos is not available") == 1
     assert host.stop() == 0
 
 
@@ -547,10 +681,11 @@ def test_the_log_can_be_json(app, run, source, eventually):
     source.write("one")
     host = run("--json-log").wait_ready()
 
-    eventually(lambda: "batch lost" in host.errors)
+    eventually(lambda: "encountered an unhandled user exception" in host.errors)
 
     failed, lost = map(json.loads, host.errors.splitlines())
     assert failed.keys() == {"time", "level", "source", "message", "error"}
     assert (failed["level"], failed["source"]) == ("error", "feed")
     assert failed["error"].startswith("ValueError: nope (function_app.py:")
-    assert lost["message"] == "batch lost: no retry is left, 1 document(s) are checkpointed"
+    assert lost["level"] == "warning"
+    assert re.fullmatch(LOST, lost["message"])

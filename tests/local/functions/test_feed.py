@@ -5,21 +5,24 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from azure.core.exceptions import AzureError
 
-from local.functions.feed import RangeReader, RangeSplitError
+from local.functions.feed import RangeGoneError, RangeReader
 from local.functions.leases import Lease
+from local.functions.ranges import PartitionRange
 
-LEASE = Lease({"FeedRange": {"Range": {"min": "", "max": "FF"}}})
+LEASE = Lease({"LeaseToken": "0", "version": 0, "FeedRange": {"Range": {"min": "", "max": "FF"}}})
 TRIGGER = SimpleNamespace(max_items=7, start="Now", mode="LatestVersion")
+PARTITION, NEW_PARTITION = PartitionRange("0", "", "FF"), PartitionRange("7", "", "FF")
+NOTHING_NEW = None
 
 
 class Container:
     """Answer with documents and a composite token that is written after the hook has run."""
 
-    def __init__(self, documents, *tokens):
+    def __init__(self, documents, *tokens, bodies=None):
         self._documents = documents
         self._tokens = tokens
+        self._bodies = bodies or [{"Documents": documents}]
         self.asked = {}
 
     def query_items_change_feed(self, **options):
@@ -28,26 +31,41 @@ class Container:
 
     def by_page(self):
         headers = {"etag": '"of the server"'}
-        self.asked["response_hook"](headers, {})
+        for body in self._bodies:
+            self.asked["response_hook"](headers, body)
         state = {"continuation": {"continuation": [{"token": token} for token in self._tokens]}}
         headers["etag"] = base64.b64encode(json.dumps(state).encode()).decode()
         return iter([self._documents] if self._documents else [])
 
 
-def test_a_page_carries_the_etag_of_its_own_request():
-    """Read a page of one document, and an empty one."""
-    page = RangeReader(Container([{"id": "a"}], '"12"'), "rid", TRIGGER, LEASE).read(None)
-    empty = RangeReader(Container([], '"13"'), "rid", TRIGGER, LEASE).read('"12"')
+def reader(container, found=PARTITION):
+    """Make a reader of a container with one physical partition."""
+    ranges = SimpleNamespace(find=lambda *_: [found])
+    return RangeReader(container, ranges, TRIGGER, LEASE, rid="rid")
 
-    assert (page.documents, page.continuation) == ([{"id": "a"}], '"12"')
-    assert (empty.documents, empty.continuation) == ([], '"13"')
+
+def test_a_page_carries_the_etag_of_its_own_request():
+    """Read a page of one document, and that nothing is new."""
+    page = reader(Container([{"id": "a"}], '"12"')).read(None)
+    nothing = reader(Container([], '"13"', bodies=[NOTHING_NEW])).read('"12"')
+
+    assert (page.documents, page.continuation, page.is_page) == ([{"id": "a"}], '"12"', True)
+    assert (nothing.documents, nothing.continuation, nothing.is_page) == ([], '"13"', False)
+
+
+@pytest.mark.parametrize("bodies", [[{"Documents": []}], [{"Documents": []}, NOTHING_NEW]], ids=["alone", "read on"])
+def test_an_empty_page_is_a_page_also_where_the_sdk_read_on(bodies):
+    """The SDK reads on by itself after the first page of a start by time."""
+    page = reader(Container([], '"13"', bodies=bodies)).read(None)
+
+    assert (page.documents, page.continuation, page.is_page) == ([], '"13"', True)
 
 
 def test_a_continuation_is_rebuilt_from_range_and_etag():
     """Decode what the SDK is given."""
     container = Container([], '"12"')
 
-    RangeReader(container, "rid", TRIGGER, LEASE).read('"11"')
+    reader(container).read('"11"')
 
     token = json.loads(base64.b64decode(container.asked["continuation"]))
     assert (token["containerRid"], token["startFrom"]) == ("rid", {"Type": "Beginning"})
@@ -56,31 +74,10 @@ def test_a_continuation_is_rebuilt_from_range_and_etag():
     assert "start_time" not in container.asked
 
 
-def test_a_range_that_was_split_yields_no_page():
-    """Answer with the tokens of two ranges: one etag cannot stand for both."""
-    reader = RangeReader(Container([{"id": "a"}], '"12"', '"11"'), "rid", TRIGGER, LEASE)
-
-    with pytest.raises(RangeSplitError):
-        reader.read('"11"')
-
-
 @pytest.mark.parametrize(
-    "found", [[], [("", "FF")], [("", "1F")], [("1F", "FF")], [("", "1F"), ("2F", "FF")], [("", "1F"), ("0F", "FF")]]
+    ("tokens", "found"), [(['"12"', '"11"'], PARTITION), (['"12"'], NEW_PARTITION)], ids=["split", "merge"]
 )
-def test_parts_that_do_not_make_up_the_whole_range_are_asked_for_again(found):
-    """Leave out what a split must not forget: no lease would follow it."""
-    with pytest.raises(AzureError, match="not known yet"):
-        reader(found).read_parts()
-
-
-def test_the_parts_of_a_range_are_those_that_lie_within_it():
-    """Split a range that has a neighbour."""
-    lease = Lease({"FeedRange": {"Range": {"min": "", "max": "3F"}}})
-
-    assert reader([("1F", "3F"), ("", "1F"), ("3F", "FF")], lease).read_parts() == [("", "1F"), ("1F", "3F")]
-
-
-def reader(found, lease=LEASE):
-    """Make a reader whose container has these physical partitions."""
-    ranges = [{"Range": {"min": low, "max": high}} for low, high in found]
-    return RangeReader(SimpleNamespace(read_feed_ranges=lambda **_: ranges), "rid", TRIGGER, lease)
+def test_a_range_that_was_split_or_merged_yields_no_page(tokens, found):
+    """Answer with the tokens of two ranges, or from another partition than the lease is of."""
+    with pytest.raises(RangeGoneError):
+        reader(Container([{"id": "a"}], *tokens), found).read('"11"')

@@ -1,19 +1,13 @@
 """Check that leases change hands without a checkpoint getting lost or overwritten."""
 
-import logging
-import threading
-import time
-from types import SimpleNamespace
+from datetime import UTC, datetime
 
 import pytest
 
-from local.functions.feed import Page, RangeSplitError
-from local.functions.follower import Follower
-from local.functions.held import HeldLease
-from local.functions.leases import LeaseLostError, LeaseStore
-from local.patience import PATIENCE_SECONDS
+from local.functions.leases import LeaseLostError, LeaseStore, NewLease
 
-RANGES = [("", "1F"), ("1F", "FF")]
+FIRST, SECOND = NewLease("0", "", "1F", is_of_partition=True), NewLease("1", "1F", "FF", is_of_partition=True)
+PART = NewLease("-0F", "", "0F", is_of_partition=False)
 
 
 @pytest.fixture
@@ -22,24 +16,55 @@ def store(source):
     return lambda owner: LeaseStore(source.lease_container, prefix="p", owner=owner, mode="LatestVersion")
 
 
-def test_leases_are_written_once(store):
-    """Initialize twice, the second time over a checkpoint."""
+@pytest.fixture
+def mine(store):
+    """Give the leases of a container of two physical partitions, as one host sees them."""
     mine = store("me")
-    assert not mine.is_initialized()
-    mine.initialize(RANGES)
-    first, _ = mine.load()
-    mine.checkpoint(mine.acquire(first), '"7"')
+    for new in (FIRST, SECOND):
+        mine.create(new, None)
+    return mine
 
-    mine.initialize(RANGES)
 
-    assert mine.is_initialized()
+def test_the_lease_of_a_partition_is_named_by_its_id_and_has_no_time(mine, source):
+    """Read the document as it is stored: the service's time counts until a host writes the lease."""
+    lease = mine.load()[0]
+
+    assert {name: value for name, value in lease.document.items() if not name.startswith("_")} == {
+        "id": "p..0",
+        "version": 0,
+        "LeaseToken": "0",
+        "FeedRange": {"Range": {"min": "", "max": "1F"}},
+        "Owner": None,
+        "ContinuationToken": None,
+        "timestamp": None,
+        "properties": {},
+        "Mode": "Incremental Feed",
+    }
+    assert lease.is_of_partition
+    assert lease.renewed_at == datetime.fromtimestamp(lease.document["_ts"], UTC)
+    assert mine.acquire(lease).document["timestamp"]
+
+
+def test_the_lease_of_a_part_of_a_partition_is_named_by_its_bounds(mine):
+    """Such a lease is left by a merge."""
+    part = mine.create(PART, '"7"', {"kept": "yes"})
+
+    assert (part.document["id"], part.document["version"], part.continuation) == ("p..-0F", 1, '"7"')
+    assert part.document["properties"] == {"kept": "yes"}
+    assert not part.is_of_partition
+
+
+def test_a_lease_that_is_there_is_not_written_again(mine):
+    """Create one over a checkpoint."""
+    mine.checkpoint(mine.acquire(mine.load()[0]), '"7"')
+
+    assert mine.create(FIRST, None) is None
+
     assert [lease.continuation for lease in mine.load()] == ['"7"', None]
 
 
-def test_a_checkpoint_whose_answer_got_lost_can_be_written_again(store):
+def test_a_checkpoint_whose_answer_got_lost_can_be_written_again(mine):
     """Write from the same state twice, as after a connection that broke."""
-    mine = store("me")
-    mine.initialize(RANGES)
     lease = mine.acquire(mine.load()[0])
 
     mine.checkpoint(lease, '"7"')
@@ -48,109 +73,72 @@ def test_a_checkpoint_whose_answer_got_lost_can_be_written_again(store):
     assert again.continuation == '"7"'
 
 
-def test_a_host_whose_lease_was_taken_cannot_checkpoint_it(store):
+def test_a_host_whose_lease_was_taken_cannot_write_it(mine, store):
     """Let another host acquire the lease in between."""
-    mine, other = store("me"), store("other")
-    mine.initialize(RANGES)
+    other = store("other")
     lease = mine.acquire(mine.load()[0])
     taken = other.acquire(other.load()[0])
 
-    with pytest.raises(LeaseLostError):
-        mine.checkpoint(lease, '"7"')
-    with pytest.raises(LeaseLostError):
-        mine.release(lease)
+    for write in (lambda: mine.checkpoint(lease, '"7"'), lambda: mine.release(lease), lambda: mine.renew(lease)):
+        with pytest.raises(LeaseLostError):
+            write()
 
     assert other.checkpoint(taken, '"8"').continuation == '"8"'
-    assert other.release(taken).document["Owner"] is None
+    other.release(taken)
+    assert other.load()[0].owner is None
 
 
-def test_a_lease_that_was_written_since_it_was_read_is_not_acquired(store):
-    """Let its owner renew it between the other host's read and its write."""
-    mine, other = store("me"), store("other")
-    mine.initialize(RANGES)
+def test_a_lease_that_its_owner_wrote_since_it_was_read_is_taken_all_the_same(mine, store):
+    """Only another owner is in the way, not a renewal or a checkpoint."""
+    other = store("other")
     held = mine.acquire(mine.load()[0])
     seen = other.load()[0]
-    renewed = mine.renew(held)
+    mine.checkpoint(held, '"7"')
+
+    taken = other.acquire(seen)
+
+    assert (taken.owner, taken.continuation) == ("other", '"7"')
+
+
+def test_a_lease_that_changed_hands_since_it_was_read_is_not_acquired(mine, store):
+    """Let two hosts want the same free lease."""
+    other = store("other")
+    seen = other.load()[0]
+    mine.acquire(mine.load()[0])
 
     with pytest.raises(LeaseLostError):
         other.acquire(seen)
 
-    assert renewed.renewed_at > held.renewed_at
     assert mine.load()[0].owner == "me"
 
 
-def test_a_split_lease_hands_its_continuation_to_its_parts(store):
-    """Split twice, the second time as a host that does not know of the first."""
-    mine = store("me")
-    mine.initialize(RANGES)
-    lease = mine.checkpoint(mine.acquire(mine.load()[0]), '"7"')
+def test_only_a_lease_of_ones_own_is_renewed_as_it_was_read(mine, store):
+    """Touch a lease that is mine, and one that is another host's."""
+    mine.acquire(mine.load()[0])
+    store("other").acquire(mine.load()[1])
+    before = mine.load()
 
-    mine.split(lease, [("", "0F"), ("0F", "1F")], '"7"')
-    first, *_ = mine.load()
-    mine.checkpoint(mine.acquire(first), '"9"')
-    mine.split(lease, [("", "0F"), ("0F", "1F")], '"7"')
-
-    assert [(found.low, found.continuation) for found in mine.load()] == [("", '"9"'), ("0F", '"7"'), ("1F", None)]
+    assert mine.touch(before[0]).renewed_at > before[0].renewed_at
+    with pytest.raises(LeaseLostError):
+        mine.touch(before[1])
 
 
-def test_a_deleted_lease_is_lost(store, source):
-    """Delete the document of a lease that is held."""
-    mine = store("me")
-    mine.initialize(RANGES)
+def test_a_deleted_lease_is_lost_and_needs_no_release(mine):
+    """Delete the document of a lease that is held, twice."""
     lease = mine.acquire(mine.load()[0])
-    source.lease_container.delete_item(lease.document["id"], lease.document["id"])
+    mine.delete(lease)
+    mine.delete(lease)
 
-    with pytest.raises(LeaseLostError):
-        mine.checkpoint(lease, '"7"')
-    with pytest.raises(LeaseLostError):
-        mine.acquire(lease)
+    for write in (lambda: mine.checkpoint(lease, '"7"'), lambda: mine.renew(lease), lambda: mine.acquire(lease)):
+        with pytest.raises(LeaseLostError):
+            write()
+    mine.release(lease)
+    assert [each.token for each in mine.load()] == ["1"]
 
 
-def test_leases_of_another_prefix_are_not_seen(store, source):
+def test_leases_of_another_prefix_are_not_seen(mine, source):
     """Write leases of two prefixes, one of which begins with the other."""
-    mine = store("me")
-    mine.initialize(RANGES)
-
     longer = LeaseStore(source.lease_container, prefix="p2", owner="me", mode="LatestVersion")
-    longer.initialize(RANGES[:1])
+    longer.create(FIRST, None)
 
     assert (len(mine.load()), len(longer.load())) == (2, 1)
-
-
-class Reader:
-    """Lose the lease while a page is read, as in an outage that is longer than the expiration."""
-
-    def __init__(self, held, answer):
-        self._held = held
-        self._answer = answer
-
-    def read(self, _):
-        self._held.lose()
-        return self._answer()
-
-    def read_parts(self):
-        return [("", "0F"), ("0F", "1F")]
-
-
-def split():
-    """Refuse a page, because its range was split."""
-    raise RangeSplitError
-
-
-@pytest.mark.parametrize("answer", [split, lambda: Page([{"id": "a"}], '"7"')], ids=["split", "page"])
-def test_what_is_read_after_the_lease_was_lost_is_left_to_its_holder(store, caplog, answer):
-    """Lose the lease to nobody: no lease is written, no function is invoked, and no thread crashes."""
-    mine = store("me")
-    mine.initialize(RANGES)
-    held = HeldLease(mine, mine.acquire(mine.load()[0]), renew_seconds=60)
-    invoker = SimpleNamespace(run=lambda *_, **__: pytest.fail("a function was invoked"))
-    function = SimpleNamespace(name="feed")
-    subscription = SimpleNamespace(function=function, invoker=invoker, stopping=threading.Event())
-    follower = Follower(subscription, Reader(held, answer), held, on_split=lambda: pytest.fail("nothing was split"))
-
-    with caplog.at_level(logging.WARNING):
-        follower.start()
-        follower.join(time.monotonic() + PATIENCE_SECONDS)
-
-    assert "another host has taken the lease" in caplog.text
-    assert [(lease.low, lease.continuation) for lease in mine.load()] == [("", None), ("1F", None)]

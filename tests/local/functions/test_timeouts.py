@@ -51,7 +51,7 @@ def test_a_batch_that_takes_too_long_is_lost_without_a_retry_policy(app, run, so
     source.write("one")
     eventually(source.checkpointed)
 
-    assert "error feed: batch lost" in host.errors
+    assert "encountered an unhandled user exception" in host.errors
     assert "FunctionTimeoutError: the invocation ran for longer than functionTimeout, 1 s" in host.errors
     app.root.joinpath("mended").touch()
     source.write("two")
