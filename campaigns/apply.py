@@ -83,7 +83,9 @@ def run(seed: int, changes: int) -> int:
     def say(what: str) -> None:
         print(f"apply {seed}, {time.monotonic() - begun:5.0f} s: {what}", flush=True)
 
-    scale = Scale(changes, kills=30, outages=5, outage_seconds=10, deadlocks=10, freezes=3, splits=1, pace=400)
+    scale = Scale(
+        changes, kills=30, outages=5, outage_seconds=10, deadlocks=10, freezes=3, splits=1, merges=1, pace=400
+    )
     result = play(seed, scale, say)
     print(*result.differences[:100], sep="\n")
     print(f"apply: {result}")

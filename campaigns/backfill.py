@@ -1,4 +1,4 @@
-"""Copy containers while they change, with kills, an outage, a split and refusals, and compare both sides afterwards."""
+"""Copy containers while they change and while things break, then compare both sides."""
 
 import random
 import threading
@@ -45,6 +45,7 @@ class Result:
     kills: int = 0
     outages: int = 0
     splits: int = 0
+    merges: int = 0
     refused: int = 0
     requests: int = 0
     changes: int = 0
@@ -56,7 +57,7 @@ class Result:
 
     def __str__(self) -> str:
         return (
-            f"{self.kills} kills, {self.outages} outages, {self.splits} splits, "
+            f"{self.kills} kills, {self.outages} outages, {self.splits} splits, {self.merges} merges, "
             f"{self.refused} of {self.requests} requests refused, {self.changes} changes, "
             f"{self.read} documents read in {self.ranges} ranges and {self.seconds:.0f} s, "
             f"{self.parked} parked, {len(self.differences)} differences"
@@ -175,7 +176,7 @@ def _copy(stage: Stage, seed: str, plan: Plan, writer: Writer, result: Result) -
 def _break_things(stage: Stage, plan: Plan, dice: random.Random, result: Result) -> None:
     """Do each of them when so much is copied."""
     steps: list[Callable[[], None]] = [lambda: _kill(stage, result)] * plan.kills
-    steps += [lambda: _outage(stage, plan, result), lambda: _split(stage, dice, result)]
+    steps += [lambda: _outage(stage, plan, result), lambda: _split(stage, dice, result), lambda: _merge(stage, result)]
     dice.shuffle(steps)
     for part, step in zip(sorted(dice.uniform(FIRST, LAST) for _ in steps), steps, strict=True):
         wait_until(partial(_is_copied, stage, part * plan.documents), f"{part:.0%} are copied", PATIENCE_SECONDS)
@@ -204,8 +205,17 @@ def _outage(stage: Stage, plan: Plan, result: Result) -> None:
 
 def _split(stage: Stage, dice: random.Random, result: Result) -> None:
     for container in PARTITION_KEYS:
-        stage.cosmos.controls.split(DATABASE, container, str(dice.randrange(2)))
+        ids = stage.cosmos.controls.list_ranges(DATABASE, container)
+        stage.cosmos.controls.split(DATABASE, container, dice.choice(ids))
     result.splits += 1
+
+
+def _merge(stage: Stage, result: Result) -> None:
+    """Merge the last two partitions of each container, whether it has split before or splits afterwards."""
+    for container in PARTITION_KEYS:
+        ids = stage.cosmos.controls.list_ranges(DATABASE, container)
+        stage.cosmos.controls.merge(DATABASE, container, ids[-2])
+    result.merges += 1
 
 
 def _ask(stage: Stage, path: str, body: object = None) -> Any:

@@ -40,6 +40,7 @@ class Scale:
     deadlocks: int
     freezes: int
     splits: int
+    merges: int
     pace: float
     stall_seconds: float = 2
     share: float = 1 / 3
@@ -47,7 +48,7 @@ class Scale:
     @property
     def faults(self) -> int:
         """Count what goes wrong, beside single requests."""
-        return self.kills + self.outages + self.deadlocks + self.freezes + self.splits
+        return self.kills + self.outages + self.deadlocks + self.freezes + self.splits + self.merges
 
     def plan(self, dice: random.Random) -> list[tuple[int, str]]:
         """Return the faults, each with the number of changes after which it happens.
@@ -56,7 +57,7 @@ class Scale:
         because what is lost while two read everything is found by the other one.
         """
         names = ["kill"] * self.kills + ["outage"] * self.outages
-        names += ["deadlock"] * self.deadlocks + ["split"] * self.splits
+        names += ["deadlock"] * self.deadlocks + ["split"] * self.splits + ["merge"] * self.merges
         faults = [(dice.randrange(self.changes // 20, self.changes), name) for name in names]
         third = self.changes // 3
         faults += [(dice.randrange(third + 1, 2 * third), "freeze") for _ in range(self.freezes)]
@@ -73,6 +74,7 @@ class Faults:
         self._dice = dice
         self._hot = hot
         self._deadlocks = 0
+        self._repartitioned: set[str] = set()
         self.lost_deadlocks = 0
         self._refusals: list[Fault] = []
         self._requests = 0
@@ -82,6 +84,7 @@ class Faults:
             "deadlock": self._deadlock,
             "freeze": self._freeze,
             "split": self._split,
+            "merge": self._merge,
             "double": self._double,
             "share": self._share,
             "alone": self._alone,
@@ -166,10 +169,18 @@ class Faults:
             return _ask(connection, _HELD, document["id"]) > 0
 
     def _split(self) -> str:
-        container = self._dice.choice(CONTAINERS)
+        container = self._dice.choice([name for name in CONTAINERS if name not in self._repartitioned])
+        self._repartitioned.add(container)
         database = self._stage.settings["COSMOS_DATABASE"]
         children = self._stage.cosmos.controls.split(database, container, "0")
         return f"a physical partition of {container} split into {len(children)}"
+
+    def _merge(self) -> str:
+        """Merge the two partitions of a container that has not split: a split takes the first one's id away."""
+        container = self._dice.choice([name for name in CONTAINERS if name not in self._repartitioned])
+        merged = self._stage.cosmos.controls.merge(self._stage.settings["COSMOS_DATABASE"], container, "0")
+        self._repartitioned.add(container)
+        return f"the physical partitions of {container} merged into {merged}"
 
     def _freeze(self) -> str:
         """Hold a host up for so long that the other one takes its leases, in the midst of whatever it does."""

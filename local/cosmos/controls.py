@@ -32,6 +32,11 @@ class Controls:
         self._rates: list[Rate] = []
         self._holds: list[Hold] = []
 
+    def list_ranges(self, database: str, container: str) -> list[str]:
+        """Return the ids of a container's physical partitions, in the order of their ranges."""
+        with self._lock:
+            return [partition.id for partition in self._account.container(database, container).partitions]
+
     def split(self, database: str, container: str, range_id: str = "0", *, pieces: int = 2) -> list[str]:
         """Split a physical partition and name its children."""
         with self._lock:

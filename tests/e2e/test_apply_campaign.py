@@ -8,7 +8,16 @@ from campaigns.faults import Scale
 from campaigns.planted import Planter, identify, mix
 
 SMALL = Scale(
-    changes=600, kills=2, outages=2, outage_seconds=0.5, deadlocks=2, freezes=1, splits=1, pace=400, stall_seconds=0.5
+    changes=600,
+    kills=2,
+    outages=2,
+    outage_seconds=0.5,
+    deadlocks=2,
+    freezes=1,
+    splits=1,
+    merges=1,
+    pace=400,
+    stall_seconds=0.5,
 )
 ONE, OTHER = ("Accounts", '["one", "one"]'), ("Accounts", '["other", "other"]')
 
@@ -20,7 +29,7 @@ def test_whatever_breaks_both_sides_are_equal_and_exactly_the_poison_is_parked()
     result = play(11, SMALL, said.append)
 
     assert result.differences == [], said
-    assert result.faults == 8
+    assert result.faults == 9
     assert result.changes >= SMALL.changes
     assert result.parked > 5
 

@@ -212,5 +212,5 @@ def test_a_small_campaign_ends_without_a_difference() -> None:
     result = play("7", Plan(documents=400, kills=2, outage_seconds=1))
 
     assert result.differences == []
-    assert (result.kills, result.outages, result.splits) == (2, 1, 1)
+    assert (result.kills, result.outages, result.splits, result.merges) == (2, 1, 1, 1)
     assert result.refused > 0
