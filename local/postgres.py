@@ -20,8 +20,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 from urllib.parse import quote
 
-from local.patience import PATIENCE_SECONDS
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -174,7 +172,7 @@ class Postgres:
         return subprocess.Popen(command, cwd="/", stdout=log, stderr=log, start_new_session=True)
 
     def _wait_until_ready(self, server: subprocess.Popen[bytes], log: IO[bytes]) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + 300  # it ends what hangs: recovery after a crash can take long
         lines: list[bytes] = []
         while lines[:1] != [str(server.pid).encode()] or lines[7:8] != [b"ready"]:
             if server.poll() is not None or time.monotonic() > deadline:
