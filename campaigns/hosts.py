@@ -82,7 +82,7 @@ class Cosmos:
         self.server = server
         database = client.create_database("db")
         self.container = database.create_container("things", PartitionKey("/id"))
-        self._leases = database.create_container("leases", PartitionKey("/id"))
+        self._leases = database.create_container("leases", PartitionKey("/id"), default_ttl=-1)
         self.written: dict[str, int] = {}
         self.changes = 0
 

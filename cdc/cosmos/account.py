@@ -31,7 +31,7 @@ from cdc.cosmos.continuation import write_feed_range
 
 _IDENTITY = "COSMOS_CONNECTION__accountEndpoint, __credential and __clientId"
 _SETUP = "Run python -m cdc setup."
-_NO_SETUP = "An Entra identity cannot create it: run az cosmosdb sql container create, with the partition key /id."
+_NO_SETUP = "An Entra identity cannot create it: run az cosmosdb sql container create, with --partition-key-path /id and --ttl -1."
 # Substatus of a 404: this replica does not yet have what the client has read from another replica.
 _SESSION_NOT_AVAILABLE = 1002
 _TRANSIENT_STATUSES = (408, 410, 429, 449, 500, 502, 503, 504)
@@ -178,7 +178,8 @@ class CosmosAccount:
         if self._credential is None:
             with translated_errors(f"the lease container {container} in database {database}"):
                 leases = self._client().create_database_if_not_exists(database)
-                leases.create_container_if_not_exists(container, PartitionKey("/id"))
+                # With a default time to live, the lock of a host that died while it wrote the leases expires.
+                leases.create_container_if_not_exists(container, PartitionKey("/id"), default_ttl=-1)
         self.check_lease_container(database, container)
 
     @contextmanager

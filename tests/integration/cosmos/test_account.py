@@ -70,6 +70,13 @@ def test_a_document_is_found_by_its_identity(cosmos, database, path, document):
     assert abs(reading.ts - reading.body["_ts"]) <= 5
 
 
+def test_the_lock_of_a_host_that_died_expires(cosmos, database):
+    """The lease container has a default time to live, without which no document of it has one."""
+    cosmos.create_lease_container(database.id, "leases")
+
+    assert database.get_container_client("leases").read()["defaultTtl"] == -1
+
+
 def test_a_document_that_is_gone_is_an_absence_with_the_servers_time(cosmos, database, server):
     """The tombstone will have the source's time, not ours."""
     database.create_container("things", PartitionKey("/id"))
