@@ -31,7 +31,10 @@ from cdc.cosmos.continuation import write_feed_range
 
 _IDENTITY = "COSMOS_CONNECTION__accountEndpoint, __credential and __clientId"
 _SETUP = "Run python -m cdc setup."
-_NO_SETUP = "An Entra identity cannot create it: run az cosmosdb sql container create, with --partition-key-path /id and --ttl -1."
+_NO_SETUP = (
+    "An Entra identity cannot create it: run az cosmosdb sql container create, "
+    "with --partition-key-path /id and --ttl -1."
+)
 # Substatus of a 404: this replica does not yet have what the client has read from another replica.
 _SESSION_NOT_AVAILABLE = 1002
 _TRANSIENT_STATUSES = (408, 410, 429, 449, 500, 502, 503, 504)
