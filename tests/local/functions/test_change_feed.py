@@ -376,7 +376,8 @@ def test_endless_retries_go_on_in_a_stop_with_drain_until_the_host_is_killed(app
     eventually(app.notes)
 
     host.process.terminate()
-    ended = eventually(lambda: len(app.notes()))
+    eventually(lambda: sum(lease["Owner"] is not None for lease in source.leases()) == 1)  # the idle one is released
+    ended = len(app.notes())
     eventually(lambda: len(app.notes()) > ended + 5)
     host.kill()
 
