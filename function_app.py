@@ -77,15 +77,11 @@ if settings.replicates:
     for mapper in mappers:
         _register_change_feed(mapper)
 
-    @app.timer_trigger(arg_name="timer", schedule=settings.dead_letter_schedule)
-    def retry_dead_letters(timer: func.TimerRequest) -> None:
-        """Read the documents of due dead letters again."""
-        runtime.retry_dead_letters()
-
-    @app.timer_trigger(arg_name="timer", schedule=settings.tombstone_schedule)
-    def prune_tombstones(timer: func.TimerRequest) -> None:
-        """Prune tombstones that no late delivery needs any more."""
-        runtime.tombstones.prune(mapper.container for mapper in mappers)
+    @app.timer_trigger(arg_name="timer", schedule=settings.maintain_schedule)
+    @app.durable_client_input(client_name="client")
+    async def maintain(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
+        """Do what is due: dead letters, missing orchestrations, reconciles, pruning."""
+        await runtime.maintain.run(client)
 
     @app.route("dead-letters", methods=["GET"])
     def list_dead_letters(req: func.HttpRequest) -> func.HttpResponse:
@@ -149,12 +145,6 @@ if settings.replicates:
         """Cancel a backfill; what it has copied stays."""
         return _answer(lambda: runtime.backfills.cancel(req.route_params["id"]))
 
-    @app.timer_trigger(arg_name="timer", schedule=settings.backfill_schedule)
-    @app.durable_client_input(client_name="client")
-    async def restart_backfills(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
-        """Start the missing orchestrations of running backfills, in case a process died between row and start."""
-        await backfill_flow.start(client, await to_thread(runtime.backfills.list_tasks))
-
     @app.orchestration_trigger(context_name="context")
     def backfill(context: df.DurableOrchestrationContext) -> Steps:
         """Copy all feed ranges of a backfill."""
@@ -174,12 +164,6 @@ if settings.replicates:
     def copy_pages(task: dict) -> dict:  # type: ignore[type-arg]
         """Copy pages for a limited time."""
         return runtime.backfill.copy(task["id"], task["generation"], task["lane"])
-
-    @app.timer_trigger(arg_name="timer", schedule=settings.reconcile_schedule)
-    @app.durable_client_input(client_name="client")
-    async def reconcile_all(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
-        """Start a reconcile of every container, or continue where the last one stopped."""
-        await reconcile_flow.start(client, await to_thread(runtime.reconcile.begin_due))
 
     @app.route("reconciliations", methods=["POST"])
     @app.durable_client_input(client_name="client")

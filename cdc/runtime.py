@@ -9,6 +9,7 @@ from cdc.api.backfills import Backfills
 from cdc.api.dead_letters import DeadLetters
 from cdc.api.reconciliations import Reconciliations
 from cdc.api.resync import Resync
+from cdc.backfill import orchestration as backfill_flow
 from cdc.backfill.copying import Backfill, FeedSource
 from cdc.backfill.dry_run import DryRunSink
 from cdc.backfill.job import Job
@@ -24,11 +25,13 @@ from cdc.cosmos.feeds import CosmosFeeds
 from cdc.cosmos.leases import Leases
 from cdc.operations.checks import Checks
 from cdc.operations.counts import PostgresCounts, RememberedCounts
+from cdc.operations.maintain import Maintain, Part
 from cdc.operations.setup import Setup
 from cdc.operations.status import Status
 from cdc.operations.tombstones import Tombstones
 from cdc.postgres.containers import ConfirmedSource, PostgresFeedStates
 from cdc.postgres.database import Database
+from cdc.reconcile import orchestration as reconcile_flow
 from cdc.reconcile.activities import Activities
 from cdc.reconcile.advance import ContainerTools
 from cdc.reconcile.compare import Comparison
@@ -68,7 +71,7 @@ class Runtime:
             settings.backfill_activity_seconds,
         )
         self.reconcile = Activities(settings, containers, runs, self._open_tools, self._backfills.is_complete)
-        self.tombstones = Tombstones(
+        self._tombstones = Tombstones(
             self._database, self._source, self._leases, self._backfills, settings.tombstone_retention_days
         )
 
@@ -77,6 +80,8 @@ class Runtime:
         self.resync = Resync(self._by_container, self._source.confirm, self._source, self._rereads, identity_key)
         self.backfills = Backfills(containers, self._backfills, live_feed.check, settings.backfill_retry_seconds)
         self.reconciliations = Reconciliations(settings, containers, runs)
+
+        self.maintain = Maintain(self._list_parts(), self._database)
 
         counts = RememberedCounts(PostgresCounts(self._database))
         self.status = Status(
@@ -91,10 +96,21 @@ class Runtime:
 
     def close(self) -> None:
         """Close every connection."""
+        self.maintain.close()
         self._database.close()
         self._feeds.close()
         self._account.close()
         self._questions.close()
+
+    def _list_parts(self) -> list[Part]:
+        interval = self.settings.reconcile_interval_seconds
+        return [
+            Part("dead letters", self.retry_dead_letters),
+            Part("backfills", self.backfills.read_tasks, then=backfill_flow.restart),
+            Part("due reconciles", self.reconcile.begin_due, every=interval),
+            Part("reconciles", self.reconcile.read_running, then=reconcile_flow.restart),
+            Part("pruning", partial(self._tombstones.prune, list(self._by_container)), every=86_400, budget=600),
+        ]
 
     def _build_stores(self, settings: Settings) -> None:
         open_account = _find_account(settings)

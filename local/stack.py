@@ -224,11 +224,10 @@ def make_settings(cosmos_connection: str, dsn: str, mode: str = LATEST_VERSION) 
         "LEASE_EXPIRATION_INTERVAL_MS": "4000",
         "CHANGE_FEED_MODE": mode,
         "SETTLE_SECONDS": "3",
-        "DEAD_LETTER_SCHEDULE": "* * * * * *",
+        "MAINTAIN_SCHEDULE": "* * * * * *",
         "DEAD_LETTER_BACKOFF_SECONDS": "1",
         "BACKFILL_ACTIVITY_SECONDS": "2",
         "BACKFILL_RETRY_SECONDS": "0.5",
-        "BACKFILL_SCHEDULE": "*/2 * * * * *",
     }
 
 

@@ -21,6 +21,17 @@ with old as (
 )
 delete from cdc.document d using old where d.key = old.key;
 
+-- name: claim_part
+-- Claims a part of the timer that is due, for one instance. A part that is seen for the first time is only noted.
+insert into cdc.maintenance as held (part) values (%(part)s)
+on conflict (part) do update set claimed_until = now() + make_interval(secs => %(claim_seconds)s)
+where held.done_at + make_interval(secs => %(every)s) <= now() and coalesce(held.claimed_until <= now(), true)
+returning claimed_until is not null;
+
+-- name: note_part_done
+-- Ends the claim of a part; its next time counts from now.
+update cdc.maintenance set done_at = now(), claimed_until = null where part = %(part)s;
+
 -- name: read_columns
 -- The columns of a table in the database.
 select a.attname as name, format_type(a.atttypid, null) as type, a.attnotnull as required,

@@ -94,13 +94,18 @@ class Backfills:
         return self._move(id_, "cancelled")
 
     def list_tasks(self) -> list[JsonObject]:
-        """Return the inputs of the orchestrations that must be running; `id` is also the instance id."""
+        """Return what `read_tasks` returns, or nothing if that fails: the HTTP answer is known already."""
         try:
-            running = self._store.list_running()
-        except CdcError as error:  # the HTTP answer has reported it, and the timer tries again
+            return self.read_tasks()
+        except CdcError as error:  # the timer tries again
             logger.warning("cannot read the running backfills: %s", error)
-            running = []
-        return [{"id": id_, "generation": None, "retry_seconds": self._retry_seconds} for id_ in running]
+            return []
+
+    def read_tasks(self) -> list[JsonObject]:
+        """Return the inputs of the orchestrations that must be running; `id` is also the instance id."""
+        return [
+            {"id": id_, "generation": None, "retry_seconds": self._retry_seconds} for id_ in self._store.list_running()
+        ]
 
     def _check_names(self, containers: Sequence[str]) -> None:
         problems = [

@@ -4,25 +4,28 @@ The progress of a backfill is in PostgreSQL. The orchestrators only decide what 
 losing it loses no progress.
 """
 
-import contextlib
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 from cdc.core.documents import JsonObject
-from cdc.core.durable import Client, Context, Steps, is_over
+from cdc.core.durable import Client, Context, Steps, start_missing
+from cdc.core.errors import TransientError
 
 # After this many activities the lanes end, the progress is shown, and the history starts empty again.
 _TURNS = 3
 
 
 async def start(client: Client, tasks: Sequence[JsonObject]) -> None:
+    """Start the missing orchestrations after a request; if that fails, the timer starts them."""
+    with suppress(TransientError):
+        await restart(client, tasks)
+
+
+async def restart(client: Client, tasks: Sequence[JsonObject]) -> None:
     """Start the missing orchestrations of running backfills; a task is the input and has the backfill's id."""
-    for task in tasks:
-        # The SDK raises a bare Exception if another process has just started it; the timer tries again anyway.
-        with contextlib.suppress(Exception):
-            if await is_over(client, task["id"]):
-                await client.start_new("backfill", task["id"], task)
+    await start_missing(client, "backfill", {task["id"]: task for task in tasks})
 
 
 def backfill(context: Context) -> Steps:

@@ -149,17 +149,15 @@ class Settings(BaseModel):
     retry_minimum_interval: _Interval = "00:00:01"
     retry_maximum_interval: _Interval = "00:01:00"
     settle_seconds: _Seconds = 120
-    dead_letter_schedule: _Schedule = "*/10 * * * * *"
+    maintain_schedule: _Schedule = "*/10 * * * * *"
     dead_letter_backoff_seconds: _Seconds = 60
     dead_letter_claim_seconds: _Seconds = 120
     change_feed_mode: FeedMode = FeedMode.LATEST_VERSION
     # Longer than any change feed keeps deletes, which is at most 30 days.
     tombstone_retention_days: Annotated[int, Field(ge=31, le=3_650)] = 90
-    tombstone_schedule: _Schedule = "0 0 3 * * *"
     backfill_activity_seconds: Annotated[float, Field(gt=0, le=120, allow_inf_nan=False)] = 50
     backfill_retry_seconds: _Seconds = 5
-    backfill_schedule: _Schedule = "*/30 * * * * *"
-    reconcile_schedule: _Schedule = "0 */15 * * * *"
+    reconcile_interval_seconds: _Seconds = 900
     reconcile_request_units: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5_000
     reconcile_sample: Annotated[int, Field(ge=0, le=10_000)] = 20
 
@@ -219,10 +217,14 @@ class Settings(BaseModel):
         Raises SettingsError, which names every missing or wrong setting.
         """
         values = {name: value for name, value in environment.items() if value}
+        problems = [f"{name}: is no setting any more: {remedy}" for name, remedy in _REMOVED.items() if name in values]
         try:
-            return cls.model_validate(values, context=extra_containers)
+            settings = cls.model_validate(values, context=extra_containers)
         except ValidationError as error:
-            raise SettingsError(_describe(error)) from None
+            problems += _describe(error)
+        if problems:
+            raise SettingsError("\n  ".join([_WRONG, *problems]))
+        return settings
 
     @property
     def phase(self) -> Phase:
@@ -242,16 +244,25 @@ class Settings(BaseModel):
         return self.phase in (Phase.DUAL_WRITE_COSMOS_READ, Phase.DUAL_WRITE_POSTGRES_READ)
 
 
+_WRONG = "Settings are missing or wrong (see docs/deploying.md and local.settings.example.json):"
 _MESSAGES = {"missing": "is missing or empty", "int_parsing": "must be a whole number"}
 
 
-def _describe(error: ValidationError) -> str:
+# The four timers that became one.
+_REMOVED = {
+    "DEAD_LETTER_SCHEDULE": "remove it; MAINTAIN_SCHEDULE says when due dead letters are read again.",
+    "BACKFILL_SCHEDULE": "remove it; MAINTAIN_SCHEDULE says when missing orchestrations are started.",
+    "RECONCILE_SCHEDULE": "remove it; RECONCILE_INTERVAL_SECONDS says how often both sides are compared.",
+    "TOMBSTONE_SCHEDULE": "remove it; old deletes are forgotten once a day.",
+}
+
+
+def _describe(error: ValidationError) -> list[str]:
     lines = []
     for problem in error.errors(include_url=False, include_input=False):
         message = _MESSAGES.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
-        lines.append(f"  {_environment_name(str(problem['loc'][0]))}: {message}")
-    where = "see docs/deploying.md and local.settings.example.json"
-    return "\n".join([f"Settings are missing or wrong ({where}):", *lines])
+        lines.append(f"{_environment_name(str(problem['loc'][0]))}: {message}")
+    return lines
 
 
 def _environment_name(location: str) -> str:

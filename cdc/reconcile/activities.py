@@ -32,15 +32,18 @@ class Activities:
         self._runs = runs
         self._reconcile = Reconcile(runs, open_tools, is_copied, settings.settle_seconds)
 
-    def begin_due(self) -> dict[str, bool]:
-        """Begin a run of each container that has none; return what `list_running` returns.
+    def begin_due(self) -> None:
+        """Begin a run of each container that has none.
 
         All keys are compared if the feed had deletes that did not identify their document, or changed its mode.
         """
         incomplete = self._runs.list_incomplete(self._settings.settle_seconds)
         self._begin_due([name for name in self._containers if name in incomplete], "keys")
         self._begin_due([name for name in self._containers if name not in incomplete], "counts")
-        return self._runs.list_running(self._containers)
+
+    def read_running(self) -> list[str]:
+        """Return the containers whose runs need an orchestration."""
+        return list(self._runs.list_running(self._containers))
 
     def list_running(self) -> dict[str, bool]:
         """Return the containers whose runs need an orchestration, and whether each run has just begun.

@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
-from cdc.core.durable import Client, Context, Steps, is_over
+from cdc.core.durable import Client, Context, Steps, is_over, start_missing
 
 ORCHESTRATION = "reconcile"
 ADVANCE = "reconcile_advance"
@@ -38,8 +38,13 @@ def reconcile(context: Context) -> Steps:
     context.continue_as_new({"container": container})
 
 
+async def restart(client: Client, containers: Iterable[str]) -> None:
+    """Start the missing orchestrations of running reconciles, one for each of these containers."""
+    await start_missing(client, ORCHESTRATION, {_instance(each): {"container": each} for each in containers})
+
+
 async def start(client: Client, running: Mapping[str, bool], *, waits: bool = True) -> None:
-    """Start the missing orchestrations of running reconciles.
+    """Start the missing orchestrations after a request; if that fails, the timer starts them.
 
     `running` has for each container whether its run has just begun. Then an existing orchestration may belong to the
     run before, and gets time to end.
@@ -48,7 +53,7 @@ async def start(client: Client, running: Mapping[str, bool], *, waits: bool = Tr
 
 
 async def _start(client: Client, container: str, looks: int) -> None:
-    instance = f"reconcile-{container}"
+    instance = _instance(container)
     # The SDK raises a bare Exception if another process has just started it; the timer tries again anyway.
     with contextlib.suppress(Exception):
         for look in range(looks):
@@ -57,3 +62,7 @@ async def _start(client: Client, container: str, looks: int) -> None:
             if await is_over(client, instance):
                 await client.start_new(ORCHESTRATION, instance, {"container": container})
                 return
+
+
+def _instance(container: str) -> str:
+    return f"reconcile-{container}"

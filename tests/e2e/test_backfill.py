@@ -60,7 +60,6 @@ def settings(cosmos: CosmosServer, dsn: str, mode: str) -> dict[str, str]:
     """Settings by which each activity copies a page or a few."""
     settings = make_settings(cosmos.connection_string, dsn, mode) | {
         "BACKFILL_ACTIVITY_SECONDS": "0.2",
-        "BACKFILL_SCHEDULE": "* * * * * *",
     }
     prepare(settings)
     return settings

@@ -21,7 +21,7 @@ from mappers import MAPPERS
 ROOT = Path(__file__).parents[2]
 EXAMPLE = json.loads((ROOT / "local.settings.example.json").read_text(encoding="utf-8"))["Values"]
 ALWAYS = {"status", "health_live", "health_ready"}
-TIMERS = {"retry_dead_letters", "prune_tombstones", "restart_backfills", "reconcile_all"}
+TIMERS = {"maintain"}
 LETTERS = {
     "list_dead_letters",
     "replay_dead_letters",
@@ -206,31 +206,39 @@ def test_during_the_migration_every_trigger_is_registered(load, phase):
     assert len(load(MIGRATION_PHASE=phase)) == len(MAPPERS) + len(REPLICATING) + len(ALWAYS)
 
 
-def test_dead_letters_are_retried_on_a_schedule(load):
-    """The timer runs when the setting says."""
-    binding = trigger(load(DEAD_LETTER_SCHEDULE="*/2 * * * * *")["retry_dead_letters"])
+def test_one_timer_does_everything_else(load):
+    """Each timer would keep instances of its own awake."""
+    functions = load(MAINTAIN_SCHEDULE="*/2 * * * * *")
+    timers = {name: trigger(each) for name, each in functions.items() if trigger(each)["type"] == "timerTrigger"}
 
-    assert (binding["type"], binding["schedule"]) == ("timerTrigger", "*/2 * * * * *")
+    assert timers.keys() == {"maintain"}
+    assert timers["maintain"]["schedule"] == "*/2 * * * * *"
+    parts = functions["maintain"].get_user_function().client_function.__globals__["runtime"].maintain.parts
+    assert [(part.name, part.every) for part in parts] == [
+        ("dead letters", 0),
+        ("backfills", 0),
+        ("due reconciles", 900),
+        ("reconciles", 0),
+        ("pruning", 86_400),
+    ]
 
 
 def test_backfills_have_a_function_for_each_verb_and_path(load):
-    """Each needs a function key; what they start is looked after on a schedule."""
-    functions = load(BACKFILL_SCHEDULE="*/3 * * * * *")
+    """Each needs a function key."""
+    functions = load()
     bindings = {name: trigger(functions[name]) for name in BACKFILLS}
 
     assert {name: (*each["methods"], each["route"]) for name, each in bindings.items()} == BACKFILLS
     assert {each["authLevel"] for each in bindings.values()} == {"FUNCTION"}
-    assert trigger(functions["restart_backfills"])["schedule"] == "*/3 * * * * *"
 
 
 def test_reconciliations_have_a_function_for_each_verb_and_path(load):
-    """Each needs a function key; what nobody asks for is compared on a schedule."""
-    functions = load(RECONCILE_SCHEDULE="0 */5 * * * *")
+    """Each needs a function key."""
+    functions = load()
     bindings = {name: trigger(functions[name]) for name in RECONCILIATIONS}
 
     assert {name: (*each["methods"], each["route"]) for name, each in bindings.items()} == RECONCILIATIONS
     assert {each["authLevel"] for each in bindings.values()} == {"FUNCTION"}
-    assert trigger(functions["reconcile_all"])["schedule"] == "0 */5 * * * *"
 
 
 def test_invalid_settings_fail_the_import(load):

@@ -33,6 +33,25 @@ def read_error(**values):
     return str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("DEAD_LETTER_SCHEDULE", "MAINTAIN_SCHEDULE"),
+        ("BACKFILL_SCHEDULE", "MAINTAIN_SCHEDULE"),
+        ("RECONCILE_SCHEDULE", "RECONCILE_INTERVAL_SECONDS"),
+        ("TOMBSTONE_SCHEDULE", "once a day"),
+    ],
+)
+def test_the_settings_of_the_old_timers_are_refused_by_name(name, remedy):
+    """Ignored, they would be believed; they are reported together with what else is wrong."""
+    message = read_error(**{name: "0 0 3 * * *", "COSMOS_DATABASE": ""})
+
+    assert f"{name}: is no setting any more: remove it" in message
+    assert remedy in message
+    assert "COSMOS_DATABASE" in message
+    assert Settings.read(VALID | {name: ""})
+
+
 def read_postgres(text):
     """Return the connection parameters that a POSTGRES_CONNECTION leads to."""
     settings = Settings.read(VALID | {"POSTGRES_CONNECTION": text})
