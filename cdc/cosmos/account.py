@@ -28,6 +28,7 @@ from cdc.core.feed_items import FeedMode
 from cdc.core.feed_pages import FeedRange
 from cdc.core.source_container import SourceContainer
 from cdc.cosmos.continuation import write_feed_range
+from cdc.cosmos.lease_container import NEVER, check_properties, correct_expiry
 
 _IDENTITY = "COSMOS_CONNECTION__accountEndpoint, __credential and __clientId"
 _SETUP = "Run python -m cdc setup."
@@ -149,8 +150,8 @@ class CosmosAccount:
                 raise
             raise RetentionError(f"A lease of {container} is older than the retention of its change feed.") from error
 
-    def read_end(self, container: str, bounds: JsonObject) -> str | None:
-        feed_range = write_feed_range(FeedRange(bounds["min"], bounds["max"]))
+    def read_end(self, container: str, range_: FeedRange) -> str | None:
+        feed_range = write_feed_range(range_)
         ends: list[str | None] = []
 
         def note(answer: Any) -> None:  # read the header now: the SDK later replaces it with its own continuation
@@ -159,30 +160,30 @@ class CosmosAccount:
         with self.open_container(container) as proxy:
             options: dict[str, Any] = {"mode": "AllVersionsAndDeletes", "start_time": "Now", "raw_response_hook": note}
             next(proxy.query_items_change_feed(feed_range=feed_range, **options).by_page(), None)
-            known = list(proxy.read_feed_ranges(force_refresh=True))
-        # For a range that has split, the answer belongs to one of its children.
-        return ends[-1] if feed_range in known else None
+            physical = [each["Range"] for each in proxy.read_feed_ranges(force_refresh=True)]
+        # After a merge, the range is a part of a physical one. For a range that has split, the answer is a child's.
+        holding = [each for each in physical if each["min"] < range_.max and range_.min < each["max"]]
+        return ends[-1] if len(holding) == 1 else None
 
     def read_time(self, container: str) -> int:
         with self.open_container(container) as proxy:
             return read_seconds(proxy.read().get_response_headers())
 
     def check_lease_container(self, database: str, container: str) -> None:
-        """Raise FatalError if the lease container is missing or its partition key is not /id."""
+        """Raise FatalError if the lease container is missing, or its partition key or default time to live is wrong."""
         try:
             properties = self._read_properties(database, container)
         except MissingError as error:
             raise FatalError(f"{error} {_SETUP if self._credential is None else _NO_SETUP}") from error
-        if properties["partitionKey"]["paths"] != ["/id"]:
-            raise FatalError(f"Lease container {container} must have the partition key /id: change LEASE_CONTAINER.")
+        check_properties(properties, by_identity=self._credential is not None)
 
     def create_lease_container(self, database: str, container: str) -> None:
-        """Create the lease container and its database if they are missing; an Entra identity can only check them."""
+        """Create or correct the lease container, and create its database; an Entra identity can only check them."""
         if self._credential is None:
             with translated_errors(f"the lease container {container} in database {database}"):
                 leases = self._client().create_database_if_not_exists(database)
-                # With a default time to live, the lock of a host that died while it wrote the leases expires.
-                leases.create_container_if_not_exists(container, PartitionKey("/id"), default_ttl=-1)
+                proxy = leases.create_container_if_not_exists(container, PartitionKey("/id"), default_ttl=NEVER)
+                correct_expiry(leases, proxy.read())
         self.check_lease_container(database, container)
 
     @contextmanager

@@ -284,13 +284,16 @@ def test_no_token_for_cosmos_is_transient(open_account):
 
 
 def test_an_identity_creates_no_lease_container(open_account):
-    """Cosmos lets no identity create one: the sentence says how it is done; one that is there is accepted."""
+    """Cosmos lets no identity create or change one: the sentence says how it is done; one that is right is accepted."""
     account = open_account(Credential("entra"))
 
-    with pytest.raises(FatalError, match="az cosmosdb sql container create"):
+    with pytest.raises(FatalError, match=r"az cosmosdb sql container create.*--ttl -1"):
         account.create_lease_container("db", "leases")
+    with pytest.raises(FatalError, match=r"has no default time to live.*az cosmosdb sql container update.*--ttl -1"):
+        account.create_lease_container("db", "Accounts")
 
-    account.create_lease_container("db", "Accounts")
+    account._client().get_database_client("db").create_container("leases", PartitionKey("/id"), default_ttl=-1)
+    account.create_lease_container("db", "leases")
 
 
 @pytest.mark.parametrize(
@@ -321,7 +324,7 @@ def test_the_app_runs_without_a_secret(values, found, guarded_server, admin, acc
     rotate(admin, "token-one")
     admin.execute("create database secretless owner app")
     database = open_account(Credential("entra"))._client().get_database_client("db")
-    database.create_container("leases", PartitionKey("/id"))
+    database.create_container("leases", PartitionKey("/id"), default_ttl=-1)
     settings = {
         "COSMOS_CONNECTION__accountEndpoint": account.endpoint.replace("127.0.0.1", "localhost"),
         "COSMOS_DATABASE": "db",

@@ -77,6 +77,42 @@ def test_the_lock_of_a_host_that_died_expires(cosmos, database):
     assert database.get_container_client("leases").read()["defaultTtl"] == -1
 
 
+@pytest.mark.parametrize(
+    ("ttl", "harm"),
+    [
+        pytest.param(None, "the lock of a host that dies", id="older than the setting"),
+        pytest.param(3_600, "the leases of a stopped app expire", id="everything expires"),
+    ],
+)
+def test_an_older_lease_container_is_corrected(cosmos, database, ttl, harm):
+    """The check says what is wrong and what to do; setup does it, and changes nothing else."""
+    policy = {"indexingMode": "consistent", "automatic": True, "excludedPaths": [{"path": "/properties/*"}]}
+    container = database.create_container("leases", PartitionKey("/id", version=1), policy, ttl)
+    container.create_item({"id": "a lease"})
+    before = container.read()
+
+    with pytest.raises(FatalError, match=f"{harm}.*run python -m cdc setup"):
+        cosmos.check_lease_container(database.id, "leases")
+    cosmos.create_lease_container(database.id, "leases")
+
+    cosmos.check_lease_container(database.id, "leases")
+    changed = ("_etag", "_ts", "defaultTtl")
+    assert [{k: v for k, v in each.items() if k not in changed} for each in (before, container.read())] == [
+        {k: v for k, v in before.items() if k not in changed}
+    ] * 2
+    assert [each["id"] for each in container.read_all_items()] == ["a lease"]
+
+
+def test_a_container_of_something_else_is_left_alone(cosmos, database):
+    """Its partition key says that no lease is kept there: a wrong LEASE_CONTAINER changes nobody's documents."""
+    database.create_container("things", PartitionKey("/pk"))
+
+    with pytest.raises(FatalError, match="change LEASE_CONTAINER"):
+        cosmos.create_lease_container(database.id, "things")
+
+    assert "defaultTtl" not in database.get_container_client("things").read()
+
+
 def test_a_document_that_is_gone_is_an_absence_with_the_servers_time(cosmos, database, server):
     """The tombstone will have the source's time, not ours."""
     database.create_container("things", PartitionKey("/id"))
