@@ -34,9 +34,9 @@ app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 def _start() -> dict[str, Any]:
     if settings.change_feed_mode is FeedMode.ALL_VERSIONS:  # it always begins now; the trigger refuses a start
         return {"change_feed_mode": "AllVersionsAndDeletes"}
-    if settings.change_feed_start == "beginning":
+    if settings.trigger_start == "beginning":
         return {"start_from_beginning": True}
-    return {"start_from_time": settings.change_feed_start.isoformat().replace("+00:00", "Z")}
+    return {"start_from_time": settings.trigger_start.isoformat().replace("+00:00", "Z")}
 
 
 def _answer(make: Callable[[], BaseModel], status: int = 200) -> func.HttpResponse:

@@ -3,7 +3,7 @@
 import base64
 import re
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Annotated, Literal, Self
 
@@ -80,10 +80,15 @@ def _read_start(value: object) -> object:
     try:
         instant = datetime.fromisoformat(str(value))
         if instant.tzinfo is not None:
+            _before(instant.astimezone(UTC))  # raises OverflowError if the calendar ends there
             return instant.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
     raise ValueError("must be `beginning` or an ISO time with its zone, such as 2026-01-31T12:00:00Z")
+
+
+def _before(start: datetime) -> datetime:
+    return start.replace(microsecond=0) - timedelta(seconds=1)
 
 
 def _split_names(value: object) -> object:
@@ -237,6 +242,17 @@ class Settings(BaseModel):
         """Return the id prefix of the trigger's leases; leases of one mode cannot be used in the other."""
         mode = "latest-version" if self.change_feed_mode is FeedMode.LATEST_VERSION else "all-versions"
         return f"{self.lease_prefix}-{mode}-"
+
+    @property
+    def trigger_start(self) -> Literal["beginning"] | datetime:
+        """Return where the trigger starts: for Cosmos a start is exclusive, and in whole seconds."""
+        start = self.change_feed_start
+        return _before(start) if isinstance(start, datetime) else start
+
+    @property
+    def lease_settle_seconds(self) -> float:
+        """Return how long a split may take: a host dies in it, its lease expires, and another host takes the lease."""
+        return 2 * (self.lease_expiration_interval_ms + self.lease_acquire_interval_ms) / 1_000
 
     @property
     def replicates(self) -> bool:

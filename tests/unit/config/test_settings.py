@@ -253,12 +253,29 @@ def test_unknown_phases_are_refused(name, value):
     ],
 )
 def test_the_feed_starts_at_an_instant(value, instant):
-    """A time with any zone is one instant in UTC."""
-    assert Settings.read(VALID | {"CHANGE_FEED_START": value}).change_feed_start == instant
+    """A time with any zone is one instant in UTC; the trigger is given the second before, which Cosmos leaves out."""
+    settings = Settings.read(VALID | {"CHANGE_FEED_START": value})
+
+    assert settings.change_feed_start == instant
+    assert settings.trigger_start == datetime(2026, 1, 31, 11, 59, 59, tzinfo=UTC)
+
+
+def test_the_beginning_has_no_second_before_it():
+    """The trigger starts there, too."""
+    assert Settings.read(VALID).trigger_start == "beginning"
 
 
 @pytest.mark.parametrize(
-    "value", ["now", "2026-01-31T12:00:00", "2026-01-31", "1767225600", "Beginning", "0001-01-01T00:00:00+14:00"]
+    "value",
+    [
+        "now",
+        "2026-01-31T12:00:00",
+        "2026-01-31",
+        "1767225600",
+        "Beginning",
+        "0001-01-01T00:00:00+14:00",
+        "0001-01-01T00:00:00Z",
+    ],
 )
 def test_ambiguous_starts_are_refused(value):
     """A time without zone would mean another instant on another machine."""
