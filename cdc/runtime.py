@@ -19,12 +19,14 @@ from cdc.config import entra
 from cdc.config.settings import Settings
 from cdc.core import feed_items
 from cdc.core.documents import Change, JsonObject
+from cdc.core.errors import UnknownLagError
 from cdc.core.mapping import Mapper
 from cdc.cosmos.account import CosmosAccount
 from cdc.cosmos.feeds import CosmosFeeds
 from cdc.cosmos.leases import Leases
 from cdc.operations.checks import Checks
 from cdc.operations.counts import PostgresCounts, RememberedCounts
+from cdc.operations.lease_watch import LeaseWatch
 from cdc.operations.maintain import Maintain, Part
 from cdc.operations.setup import Setup
 from cdc.operations.status import Status
@@ -85,9 +87,14 @@ class Runtime:
 
         counts = RememberedCounts(PostgresCounts(self._database))
         self.status = Status(
-            settings.phase.name.lower(), containers, counts, self._feed_states, self.reconcile.newest_reports
+            settings.phase.name.lower(),
+            containers,
+            counts,
+            self._feed_states,
+            self._lease_watch,
+            self.reconcile.newest_reports,
         )
-        self.checks = Checks(settings, mappers, self._database, self._account)
+        self.checks = Checks(settings, mappers, self._database, self._account, self._lease_watch)
         self.setup = Setup(settings, containers, self._database, self._account)
 
     def retry_dead_letters(self) -> Counter[Ending]:
@@ -106,6 +113,7 @@ class Runtime:
         interval = self.settings.reconcile_interval_seconds
         return [
             Part("dead letters", self.retry_dead_letters),
+            Part("leases", partial(self._lease_watch.look, list(self._by_container))),
             Part("backfills", self.backfills.read_tasks, then=backfill_flow.restart),
             Part("due reconciles", self.reconcile.begin_due, every=interval),
             Part("reconciles", self.reconcile.read_running, then=reconcile_flow.restart),
@@ -127,7 +135,11 @@ class Runtime:
             partial(self._account.replace_lease, *place[:2]),
             self._account,
             settings.change_feed_mode,
-            settings.change_feed_start,
+            settings.trigger_start,
+            settings.trigger_lease_prefix,
+        )
+        self._lease_watch = LeaseWatch(
+            self._database, self._source, self._leases, settings.lease_settle_seconds, settings.replicates
         )
         self._backfills = PostgresBackfills(self._database)
         self._rereads = _make_reread_store(settings, self._database)
@@ -155,8 +167,14 @@ class Runtime:
             self._by_container[container],
             source,
             self._database,
-            lambda: self._leases.read_lag(self._source.confirm(container)),
+            lambda: self._read_lag(container),
         )
+
+    def _read_lag(self, container: str) -> float:
+        problem = self._lease_watch.find_problems().get(container)
+        if problem is not None:
+            raise UnknownLagError(problem.sentence)
+        return self._leases.read_lag(self._source.confirm(container))
 
 
 def make_tools(
@@ -164,7 +182,7 @@ def make_tools(
     mapper: Mapper[Any],
     source: CosmosSide,
     database: Database,
-    read_lag: Callable[[], float | None],
+    read_lag: Callable[[], float],
 ) -> ContainerTools:
     """Build the tools that compare and repair one container."""
     ledger = PostgresLedgerSide(database, mapper.container)

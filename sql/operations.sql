@@ -51,3 +51,16 @@ order by k.place;
 -- name: read_migrations
 -- The applied migrations with their checksums.
 select number, name, checksum from cdc.migration order by number;
+
+-- name: note_lease_problem
+-- Stores what is wrong with the leases of a container, or null. It is the same problem only if its sentence is the same.
+update cdc.container set
+    lease_problem = %(problem)s,
+    lease_problem_since = case when lease_problem = %(problem)s then lease_problem_since else now() end,
+    leases_seen_at = now()
+where container = %(container)s;
+
+-- name: read_lease_problems
+-- The problems with leases that were seen for longer than a split takes.
+select container, lease_problem, lease_problem_since from cdc.container
+where lease_problem is not null and lease_problem_since <= leases_seen_at - make_interval(secs => %(settle)s);

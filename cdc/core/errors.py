@@ -3,6 +3,7 @@
 CdcError
 ├── TransientError    retry the whole batch
 ├── DocumentError     park this one document, continue with the others
+├── UnknownLagError   judge nothing until the leases tell how late their feed is
 ├── UnreadyError      fix the failed checks before changes can be applied
 ├── FatalError        stop until a person fixes what the message names
 │   ├── RetentionError
@@ -34,6 +35,10 @@ class TransientError(CdcError):
 
 class FatalError(CdcError):
     """A failure that only a person can fix; the message says how in one sentence."""
+
+
+class UnknownLagError(CdcError):
+    """Leases that do not tell how late their feed is; the message says why and what to do."""
 
 
 class UnreadyError(CdcError):

@@ -1,16 +1,32 @@
-"""The trigger's leases: how far each feed range was delivered."""
+"""The trigger's leases: how far each feed range was delivered, and which part of a feed has none."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol, Self
 
 from cdc.core.documents import JsonObject
-from cdc.core.errors import RetentionError
+from cdc.core.errors import RetentionError, UnknownLagError
 from cdc.core.feed_items import FeedMode
 from cdc.core.feed_pages import FeedRange
 from cdc.core.source_container import SourceContainer
+from cdc.cosmos import key_space
 from cdc.cosmos.continuation import write_continuation, write_feed_range
+
+_NOT_BEGUN = (
+    "The trigger of {} has not written all its leases: check that its host runs, and delete a document whose id ends "
+    "with .lock if it stays in the lease container."
+)
+_GAP = "No lease covers the feed range {} of {}, so its changes do not arrive."
+_DOUBLE = "More than one lease covers the feed range {} of {}, so its changes arrive more than once."
+_UNREADABLE = "{} documents with ids of leases of {} are no leases that can be read."
+# A host writes leases only until it has noted that all are there, and when a range splits or merges.
+_REMEDY = (
+    "The host does not correct this by itself: stop the app, delete all documents of the lease container whose ids "
+    "begin with {}, and start the app. Then run a backfill of {} and a reconcile of all its keys."
+)
+_NO_POSITION = "A lease of {} has no position yet: wait until the app has written it."
+_TOO_OLD = "Run a backfill of {} and a reconcile of all its keys."
 
 
 class FeedReader(Protocol):
@@ -24,77 +40,143 @@ class FeedReader(Protocol):
         """Return the source's time in seconds."""
         ...
 
-    def read_end(self, container: str, bounds: JsonObject) -> str | None:
-        """Return the current end of a feed range's all-versions feed, or None if the range has split."""
+    def read_end(self, container: str, range_: FeedRange) -> str | None:
+        """Return the current end of a range's all-versions feed, or None if it is in several physical partitions."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Leases:
-    """The leases of this app, from `read`; `start` is where the trigger begins.
+class _Lease:
+    """A lease document, its feed range, and the position of what was delivered last."""
 
-    `replace` returns False if the lease has changed since it was read.
+    document: JsonObject
+    range: FeedRange
+    continuation: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The leases of a container as they were read once.
+
+    The sentences say which part of the feed has no lease that can be read, and which has several.
+    """
+
+    leases: list[_Lease]
+    gap: str | None = None
+    double: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Leases:
+    """The leases of this app, whose ids begin with `prefix`; `start` is where the trigger begins.
+
+    `replace_lease` returns False if the lease has changed since it was read.
     """
 
     read: Callable[[], Iterable[JsonObject]]
-    replace: Callable[[JsonObject], bool]
+    replace_lease: Callable[[JsonObject], bool]
     reader: FeedReader
     mode: FeedMode
     start: datetime | Literal["beginning"]
+    prefix: str
+
+    def read_once(self) -> Self:
+        """Return the leases as they are now, to look at several containers."""
+        found = list(self.read())
+        return replace(self, read=lambda: found)
+
+    def find_problem(self, origin: SourceContainer) -> str | None:
+        """Return how the leases of a container fail to cover its feed exactly once and what to do, or None.
+
+        A problem that does not last is none: first leases are still to be written, a range splits or merges.
+        """
+        look = self._look(origin)
+        return look.gap or look.double
 
     def read_oldest_pending(self, origin: SourceContainer) -> int | None:
         """Return the `_ts` of the oldest change that was not delivered, or None if all changes were.
 
-        Returns 0 if that is unknown: there are no leases, or a lease is older than the feed's retention.
+        Raises UnknownLagError if the leases do not tell.
         """
-        leases = self._find(origin)
-        positions = [self._position(origin, lease) for lease in leases]
-        if not leases or None in positions:
-            return 0
-        items = (self.reader.read_next(origin.container, each) for each in positions if each is not None)
+        look = self._look(origin)
+        if look.gap is not None:  # several leases are not read at one time: those of a split may be missed once
+            look = self._look(origin)
+        if look.gap is not None:
+            raise UnknownLagError(look.gap)
+        positions = [self._position(origin, lease) for lease in look.leases]
         try:
-            return min((_seconds(item) for item in items if item is not None), default=None)
-        except RetentionError:
-            return 0
+            items = [self.reader.read_next(origin.container, each) for each in positions]
+        except RetentionError as error:
+            raise UnknownLagError(f"{error} {_TOO_OLD.format(origin.container)}") from error
+        return min((_seconds(item) for item in items if item is not None), default=None)
 
-    def read_lag(self, origin: SourceContainer) -> float | None:
-        """Return the age in seconds of the oldest change that was not delivered, or None if that is unknown."""
+    def read_lag(self, origin: SourceContainer) -> float:
+        """Return the age in seconds of the oldest change that was not delivered; raises UnknownLagError."""
         pending = self.read_oldest_pending(origin)
-        if pending is None:
-            return 0.0
-        return self.reader.read_time(origin.container) - pending if pending else None
+        return 0.0 if pending is None else self.reader.read_time(origin.container) - pending
 
     def begin(self, origin: SourceContainer) -> bool:
         """Give every lease without a position of an all-versions feed the current one; return whether all have one.
 
-        The host saves a lease's position only with its first change. Until then each start of the host begins at that
-        moment again, and the changes in between are in no feed.
+        The host saves a lease's position only with its first change. Until then every failure of a read lets the feed
+        begin at that moment again, and the changes in between are in no feed.
         """
-        begun = [bool(lease.get("ContinuationToken")) or self._begin(origin, lease) for lease in self._find(origin)]
-        return bool(begun) and all(begun)
+        look = self._look(origin)
+        begun = [lease.continuation is not None or self._begin(origin, lease) for lease in look.leases]
+        return look.gap is None and all(begun)
 
-    def _begin(self, origin: SourceContainer, lease: JsonObject) -> bool:
-        bounds = lease.get("FeedRange", {}).get("Range")
-        end = self.reader.read_end(origin.container, bounds) if bounds else None
-        return end is not None and self.replace({**lease, "ContinuationToken": end})
+    def _begin(self, origin: SourceContainer, lease: _Lease) -> bool:
+        end = self.reader.read_end(origin.container, lease.range)
+        return end is not None and self.replace_lease({**lease.document, "ContinuationToken": end})
 
-    def _find(self, origin: SourceContainer) -> list[JsonObject]:
-        """Return the leases of a container, or [] until the host has noted that it has created all of them."""
-        found = list(self.read())
-        if not any(lease["id"].endswith(f"_{origin.rid}.info") for lease in found):
-            return []
-        return [lease for lease in found if f"_{origin.rid}.." in lease["id"]]
+    def _look(self, origin: SourceContainer) -> _Look:
+        """Look at the leases of a container, of which there are none until the host has noted that all are written."""
+        # Another account may have a container with the same resource id: a restored one.
+        own = [lease for lease in self.read() if lease["id"].startswith(f"{self.prefix}{origin.account}_")]
+        notes = [lease["id"] for lease in own if lease["id"].endswith(f"_{origin.rid}.info")]
+        if not notes:
+            return _Look([], gap=_NOT_BEGUN.format(origin.container))
+        leases = [lease for lease in own if f"_{origin.rid}.." in lease["id"]]
+        return _judge(origin.container, leases, notes[0].removesuffix(".info"))
 
-    def _position(self, origin: SourceContainer, lease: Mapping[str, Any]) -> JsonObject | None:
-        """Return a lease's position in the SDK's form, or None if it has no position yet."""
-        continuation, bounds = lease.get("ContinuationToken"), lease.get("FeedRange", {}).get("Range")
-        if not bounds or (not continuation and self.mode is FeedMode.ALL_VERSIONS):
-            return None
-        range_ = FeedRange(bounds["min"], bounds["max"])
-        if not continuation:  # nothing was delivered under it yet: the trigger begins at its start
-            start = "Beginning" if self.start == "beginning" else self.start
-            return {"feed_range": write_feed_range(range_), "start_time": start}
-        return {"continuation": write_continuation(origin.rid, range_, continuation, self.mode)}
+    def _position(self, origin: SourceContainer, lease: _Lease) -> JsonObject:
+        """Return a lease's position in the SDK's form."""
+        if lease.continuation is not None:
+            return {"continuation": write_continuation(origin.rid, lease.range, lease.continuation, self.mode)}
+        if self.mode is FeedMode.ALL_VERSIONS:
+            raise UnknownLagError(_NO_POSITION.format(origin.container))
+        # Nothing was delivered under it yet: the trigger begins at its start.
+        start = "Beginning" if self.start == "beginning" else self.start
+        return {"feed_range": write_feed_range(lease.range), "start_time": start}
+
+
+def _judge(container: str, documents: list[JsonObject], prefix: str) -> _Look:
+    leases = [lease for lease in map(_read_lease, documents) if lease is not None]
+    ranges = [lease.range for lease in leases]
+    gaps, doubles = key_space.find_gaps(ranges), key_space.find_doubles(ranges)
+    without, several = [], []
+    if gaps:
+        without.append(_GAP.format(key_space.describe(gaps), container))
+    if unreadable := len(documents) - len(leases):
+        without.append(_UNREADABLE.format(unreadable, container))
+    if doubles:
+        several.append(_DOUBLE.format(key_space.describe(doubles), container))
+    remedy = _REMEDY.format(prefix, container)
+    gap, double = (" ".join([*found, remedy]) if found else None for found in (without, several))
+    return _Look(leases, gap, double)
+
+
+def _read_lease(document: JsonObject) -> _Lease | None:
+    """Return a lease, or None if somebody has written something else under its id."""
+    try:
+        low, high = (document["FeedRange"]["Range"][bound] for bound in ("min", "max"))
+    except (KeyError, TypeError):
+        return None
+    continuation = document.get("ContinuationToken") or None
+    texts = [low, high] if continuation is None else [low, high, continuation]
+    if all(isinstance(text, str) for text in texts) and low < high:
+        return _Lease(document, FeedRange(low, high), continuation)
+    return None
 
 
 def _seconds(item: JsonObject) -> int:

@@ -10,6 +10,7 @@ from cdc.core.errors import CdcError, FatalError
 from cdc.core.mapping import Mapper
 from cdc.cosmos.account import CosmosAccount
 from cdc.operations import migrations, table_check
+from cdc.operations.lease_watch import LeaseWatch
 from cdc.postgres import containers
 from cdc.postgres.database import Database
 
@@ -35,18 +36,30 @@ class Checks:
     """Checks the settings against both stores."""
 
     def __init__(
-        self, settings: Settings, mappers: Sequence[Mapper[Any]], database: Database, account: CosmosAccount
+        self,
+        settings: Settings,
+        mappers: Sequence[Mapper[Any]],
+        database: Database,
+        account: CosmosAccount,
+        lease_watch: LeaseWatch,
     ) -> None:
         self._settings = settings
         self._mappers = mappers
         self._database = database
         self._account = account
+        self._lease_watch = lease_watch
 
     def run(self) -> list[Check]:
         """Run all checks."""
         postgres = run_checks(
             [("postgres", self._database.check), ("migrations", self._check_migrations)],
-            [(f"tables of {m.container}", partial(table_check.check_tables, self._database, m)) for m in self._mappers],
+            [
+                *(
+                    (f"tables of {m.container}", partial(table_check.check_tables, self._database, m))
+                    for m in self._mappers
+                ),
+                ("coverage of the feeds", self._find_lease_problems),
+            ],
         )
         # Without its tables, PostgreSQL cannot return which containers were seen first.
         check_container = self._check_container if all_pass(postgres[:2]) else self._account.read_source_container
@@ -67,6 +80,10 @@ class Checks:
     def _check_container(self, container: str) -> None:
         containers.confirm(self._database, self._account.read_source_container(container))
         self._account.check_feed(container, self._settings.change_feed_mode)
+
+    def _find_lease_problems(self) -> list[str]:
+        names = [mapper.container for mapper in self._mappers]
+        return [each.sentence for name, each in self._lease_watch.find_problems().items() if name in names]
 
     def _check_leases(self) -> None:
         check_lease_names(self._settings, [mapper.container for mapper in self._mappers])

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from cdc.core.documents import State
 from cdc.core.feed_items import FeedMode
 from cdc.operations.counts import Counts, DocumentCount, LetterCount
+from cdc.operations.lease_watch import LeaseProblem, LeaseWatch
 from cdc.postgres.containers import FeedState, PostgresFeedStates
 from cdc.reconcile.report import RunReport
 
@@ -31,7 +32,10 @@ class ContainerStatus(BaseModel):
 
 
 class ChangeFeedStatus(BaseModel):
-    """A change feed: mode, gaps, and the times after which a backfill and a complete reconcile must begin."""
+    """A change feed: mode, gaps, the times after which a backfill and a complete reconcile must begin.
+
+    `lease_problem` says which part of the feed has no lease, or several, and what to do.
+    """
 
     container: str
     mode: FeedMode | None
@@ -39,6 +43,8 @@ class ChangeFeedStatus(BaseModel):
     suspects: int
     backfill_since: datetime | None
     complete_reconcile_since: datetime | None
+    lease_problem: str | None
+    lease_problem_since: datetime | None
 
 
 class StatusReport(BaseModel):
@@ -61,12 +67,14 @@ class Status:
         containers: Sequence[str],
         counts: Counts,
         feed_states: PostgresFeedStates,
+        lease_watch: LeaseWatch,
         read_reports: Callable[[], Mapping[str, RunReport]],
     ) -> None:
         self._phase = phase
         self._containers = containers
         self._counts = counts
         self._feed_states = feed_states
+        self._lease_watch = lease_watch
         self._read_reports = read_reports
 
     def read(self) -> StatusReport:
@@ -75,7 +83,9 @@ class Status:
         reports = self._read_reports()
         containers = [describe_container(name, documents, letters, reports.get(name)) for name in self._containers]
         # The table also has containers that are no longer replicated.
-        feeds = [_describe_feed(state) for state in self._feed_states.read() if state.container in self._containers]
+        states = [state for state in self._feed_states.read() if state.container in self._containers]
+        problems = self._lease_watch.find_problems()
+        feeds = [_describe_feed(state, problems.get(state.container)) for state in states]
         return StatusReport(phase=self._phase, containers=containers, change_feeds=feeds)
 
 
@@ -97,7 +107,7 @@ def describe_container(
     )
 
 
-def _describe_feed(state: FeedState) -> ChangeFeedStatus:
+def _describe_feed(state: FeedState, problem: LeaseProblem | None) -> ChangeFeedStatus:
     return ChangeFeedStatus(
         container=state.container,
         mode=state.mode,
@@ -105,4 +115,6 @@ def _describe_feed(state: FeedState) -> ChangeFeedStatus:
         suspects=state.suspects,
         backfill_since=state.backfill_since,
         complete_reconcile_since=state.complete_reconcile_since,
+        lease_problem=problem.sentence if problem else None,
+        lease_problem_since=problem.since if problem else None,
     )

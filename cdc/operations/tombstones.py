@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cdc.backfill.store import PostgresBackfills
+from cdc.core.errors import UnknownLagError
 from cdc.cosmos.leases import Leases
 from cdc.postgres.containers import ConfirmedSource
 from cdc.postgres.database import Database
@@ -35,7 +36,11 @@ class Tombstones:
 
     def _find_oldest_needed(self, container: str) -> datetime:
         """Return the time before which neither the retention nor a feed's reader needs a tombstone."""
-        pending = self.leases.read_oldest_pending(self.source.confirm(container))
+        try:
+            pending = self.leases.read_oldest_pending(self.source.confirm(container))
+        except UnknownLagError as reason:
+            logger.warning("all tombstones of %s stay: %s", container, reason)
+            return datetime.fromtimestamp(0, UTC)
         before = datetime.now(UTC) - timedelta(days=self.retention_days)
         others = [datetime.fromtimestamp(pending, UTC) if pending is not None else None]
         others.append(self.backfills.read_running_since(container))

@@ -5,12 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from cdc.core.errors import FatalError
+from cdc.core.errors import FatalError, UnknownLagError
 from cdc.reconcile.compare import Comparison
 from cdc.reconcile.confirm import Confirmation
 from cdc.reconcile.run import Run, Task, Usage
 
-_NO_LEASE = "The change feed of {} has no readable lease, so this run stops: check that its trigger runs."
 _LATE = "The change feed of {} lags {:.0f} s, more than the settle time, so this run stops: the next one tries again."
 # After a crash, at most this much work is repeated; repeating it changes nothing.
 _SAVED_SECONDS = 1.0
@@ -37,12 +36,12 @@ class RunStore(Protocol):
 class ContainerTools:
     """The tools that compare and repair one container.
 
-    `read_lag` returns the age in seconds of the oldest change that was not delivered, or None if that is unknown.
+    `read_lag` returns the age in seconds of the oldest change that was not delivered, or raises UnknownLagError.
     """
 
     comparison: Comparison
     confirmation: Confirmation
-    read_lag: Callable[[], float | None]
+    read_lag: Callable[[], float]
     usage: Usage
 
 
@@ -125,9 +124,10 @@ class Reconcile:
     def _find_delay(self, run: Run, tools: ContainerTools) -> str | None:
         if not self._is_copied(run.container):
             return _UNFINISHED.format(run.container)
-        lag = tools.read_lag()
-        if lag is None:
-            return _NO_LEASE.format(run.container)
+        try:
+            lag = tools.read_lag()
+        except UnknownLagError as reason:
+            return f"This run stops. {reason}"
         return _LATE.format(run.container, lag) if lag > self._settle_seconds else None
 
 

@@ -6,6 +6,7 @@ import time
 from cdc.api.answers import read_body, read_query
 from cdc.api.reconciliations import ReconcileRequest, ReconciliationQuery, Reconciliations
 from cdc.config.settings import Settings
+from cdc.core.errors import UnknownLagError
 from cdc.core.feed_items import read_change
 from cdc.cosmos.account import CosmosAccount
 from cdc.postgres.containers import ConfirmedSource
@@ -72,12 +73,18 @@ class World:
 
         def open_tools(container):
             source = CosmosSide.open(self.cosmos, confirmed, container)
-            return make_tools(self.settings, ACCOUNTS, source, self.database, lambda: self.lag)
+            return make_tools(self.settings, ACCOUNTS, source, self.database, self.read_lag)
 
         runs = PostgresRuns(self.database)
         self.reconciliations = Reconciliations(self.settings, CONTAINERS, runs)
         self.activities = Activities(self.settings, CONTAINERS, runs, open_tools, self.has_copied)
         return self.activities
+
+    def read_lag(self):
+        """Tell how late the feed is, unless nobody knows."""
+        if self.lag is None:
+            raise UnknownLagError("No lease covers a part of the feed.")
+        return self.lag
 
     def close(self):
         """Stop the server."""

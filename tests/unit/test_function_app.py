@@ -216,6 +216,7 @@ def test_one_timer_does_everything_else(load):
     parts = functions["maintain"].get_user_function().client_function.__globals__["runtime"].maintain.parts
     assert [(part.name, part.every) for part in parts] == [
         ("dead letters", 0),
+        ("leases", 0),
         ("backfills", 0),
         ("due reconciles", 900),
         ("reconciles", 0),

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cdc.core.errors import UnknownLagError
 from cdc.core.feed_items import FeedMode
 from cdc.cosmos.account import CosmosAccount
 from cdc.cosmos.leases import Leases
@@ -39,16 +40,17 @@ class Feed:
 
     def oldest_pending(self, start="beginning", mode=FeedMode.LATEST_VERSION):
         """Ask the leases as the app does whose trigger begins there."""
-        return Leases(self._read, self._replace, self.cosmos, mode, start).read_oldest_pending(self.origin)
+        leases = Leases(self._read, self._replace, self.cosmos, mode, start, "test-")
+        return leases.read_oldest_pending(self.origin)
 
     def _replace(self, _):
         raise AssertionError("asking how late a feed is writes nothing")
 
     def _read(self):
-        marker = {"id": f"test_host_{self.origin.rid}.info"}
+        marker = {"id": f"test-{self.origin.account}_database_{self.origin.rid}.info"}
         return [marker] + [
             {
-                "id": f"test_host_{self.origin.rid}..{number}",
+                "id": f"test-{self.origin.account}_database_{self.origin.rid}..{number}",
                 "ContinuationToken": continuation,
                 "FeedRange": {"Range": {"min": range_["min"], "max": range_["max"]}},
             }
@@ -113,7 +115,10 @@ def test_what_is_older_than_the_start_of_a_trigger_is_never_pending(feed, source
 
 
 def test_nobody_can_tell_without_leases_or_where_all_versions_begin(feed):
-    """Zero is no time of a change."""
-    assert feed.oldest_pending(mode=FeedMode.ALL_VERSIONS) == 0
+    """The sentence says what is waited for."""
+    with pytest.raises(UnknownLagError, match="has no position yet"):
+        feed.oldest_pending(mode=FeedMode.ALL_VERSIONS)
+
     feed.ranges = feed.continuations = []
-    assert feed.oldest_pending() == 0
+    with pytest.raises(UnknownLagError, match='No lease covers the feed range "" to "FF"'):
+        feed.oldest_pending()

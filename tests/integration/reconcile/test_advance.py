@@ -241,7 +241,7 @@ class TestNoFalseDrift:
         assert world.documents["a0003"]["_etag"] != document["_etag"]
         assert "a0003" in world.observer.ids()
 
-    @pytest.mark.parametrize(("lag", "sentence"), [(5.0, "lags 5 s"), (None, "no readable lease")])
+    @pytest.mark.parametrize(("lag", "sentence"), [(5.0, "lags 5 s"), (None, "No lease covers a part")])
     def test_while_the_feed_is_behind_nothing_is_judged(self, world, lag, sentence):
         """The answer is `behind`, and why."""
         world.forget("a0003")

@@ -1,0 +1,134 @@
+"""The timer lets idle feeds begin, and what stays wrong with leases is told everywhere; a split is no alarm."""
+
+import pytest
+
+from cdc.core.errors import FatalError
+from cdc.core.feed_items import FeedMode
+from cdc.operations.lease_watch import LeaseWatch
+from cdc.postgres.containers import ConfirmedSource, confirm
+from tests.builders import an_account
+from tests.integration.leased import LeasedAccounts
+
+
+@pytest.fixture
+def accounts(cosmos):
+    """The accounts, whose account keeps all versions."""
+    accounts = LeasedAccounts(cosmos)
+    yield accounts
+    accounts.close()
+
+
+@pytest.fixture
+def open_watch(accounts, database):
+    """Open the watch as a process would, with another time that a split may take."""
+    source = ConfirmedSource(accounts.account, database)
+    return lambda settle=0.0, active=True: LeaseWatch(database, source, accounts.leases, settle, active)
+
+
+def sentences(watch):
+    """Return what is told of the accounts."""
+    return [problem.sentence for container, problem in watch.find_problems().items() if container == "Accounts"]
+
+
+def test_an_idle_feed_begins_without_a_backfill(accounts, open_watch):
+    """A failed read is enough for a feed without a position to begin anew, and what changed meanwhile to be lost."""
+    accounts.initialize(accounts.partitions())
+
+    open_watch().look(["Accounts"])
+
+    assert all(lease.continuation for lease in accounts.store.load())
+    written = accounts.source.write("Accounts", an_account("after"))
+    assert accounts.leases.read_oldest_pending(accounts.origin) == written["_ts"]
+
+
+def test_a_held_lease_begins_and_stays_held(accounts, open_watch):
+    """Its host reads it again before it renews it, and checkpoints over what was written."""
+    accounts.initialize(accounts.partitions())
+    held = accounts.store.acquire(accounts.store.load()[0])
+
+    open_watch().look(["Accounts"])
+
+    renewed = accounts.store.renew(held)
+    assert renewed.owner == "host"
+    assert renewed.continuation is not None
+    assert accounts.store.checkpoint(held, '"1"').continuation == '"1"'
+
+
+def test_a_feed_of_latest_versions_is_left_alone(cosmos, database):
+    """Without a position it goes on where the trigger starts: nothing is lost."""
+    accounts = LeasedAccounts(cosmos, FeedMode.LATEST_VERSION)
+    accounts.initialize(accounts.partitions())
+    source = ConfirmedSource(accounts.account, database)
+
+    LeaseWatch(database, source, accounts.leases, 0.0, active=True).look(["Accounts"])
+
+    assert not any(lease.continuation for lease in accounts.store.load())
+    accounts.close()
+
+
+def test_a_container_that_fails_keeps_no_other_waiting(accounts, open_watch, database):
+    """One was made again behind the app's back; the others begin, and the timer reports the failure."""
+    accounts.initialize(accounts.partitions())
+    other = accounts.account.read_source_container("GameSessions")
+    confirm(database, type(other)(other.container, other.account, "AAAAAIAAAAA=", other.partition_key_paths))
+
+    with pytest.raises(FatalError, match="python -m cdc adopt GameSessions"):
+        open_watch().look(["GameSessions", "Accounts"])
+
+    assert all(lease.continuation for lease in accounts.store.load())
+
+
+def test_what_lasts_is_told_by_name(accounts, open_watch):
+    """Not before it was seen as long as a split may take, and not once it is gone."""
+    accounts.initialize(accounts.partitions())
+    deleted = accounts.partitions()[0]
+    accounts.store.delete(accounts.store.load()[0])
+
+    for _ in range(2):
+        open_watch().look(["Accounts"])
+    assert sentences(open_watch(settle=3_600)) == []
+    assert sentences(open_watch(active=False)) == []
+    (sentence,) = sentences(open_watch())
+    assert sentence.startswith("No lease covers the feed range")
+
+    accounts.store.create(deleted, None)
+    open_watch().look(["Accounts"])
+    assert sentences(open_watch()) == []
+
+
+def test_the_same_problem_keeps_its_time_and_another_begins_anew(accounts, open_watch):
+    """Splits one after the other are several short ones; a gap stays the same while another range splits."""
+    accounts.initialize(accounts.partitions())
+    accounts.store.delete(accounts.store.load()[1])
+    watch = open_watch()
+
+    def since():
+        watch.look(["Accounts"])
+        return watch.find_problems()["Accounts"].since
+
+    first = since()
+    assert since() == first
+    parent = accounts.split(delete=False)
+    assert since() == first
+    accounts.store.delete(parent)
+    assert since() == first
+    accounts.store.delete(accounts.store.load()[0])
+    assert since() > first
+
+
+def test_a_split_and_the_time_before_the_first_leases_are_no_alarm(accounts, open_watch):
+    """Nothing is told while they go on; a host that never writes its leases is told in the end."""
+    watch = open_watch(settle=3_600)
+    watch.look(["Accounts"])
+    assert sentences(watch) == []
+    assert "has not written all its leases" in sentences(open_watch())[0]
+
+    accounts.initialize(accounts.partitions())
+    parent = accounts.split(delete=False)
+    watch.look(["Accounts"])
+    assert sentences(watch) == []
+    assert "More than one lease covers" in sentences(open_watch())[0]
+
+    accounts.store.delete(parent)
+    watch.look(["Accounts"])
+    assert sentences(open_watch()) == []
