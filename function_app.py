@@ -217,4 +217,4 @@ def health_live(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("health/ready", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def health_ready(req: func.HttpRequest) -> func.HttpResponse:
     """Report whether changes can be applied now, and if not, why."""
-    return _answer(lambda: tell_ready(runtime.checks))
+    return _answer(lambda: tell_ready(runtime.checks, runtime.status.list_unmapped))

@@ -62,7 +62,7 @@ class Planter:
         poisons = [
             _POISON[number % len(_POISON)] for number in range(max(len(_POISON), int(changes * _SHARE_OF_POISON)))
         ]
-        breaches = (self._break_email, self._break_parent, self._break_score, self._break_row_key)
+        breaches = (self._break_email, self._break_parent, self._break_score, self._break_row_key, self._change_type)
         times = max(2, int(changes * _SHARE_OF_BREACHES / len(breaches)))
         cases = [self._poison(*poison) for poison in poisons]
         return cases + [
@@ -151,6 +151,13 @@ class Planter:
         else:
             gone = "GameSessions", holder | {"$type": "SomethingElse", "Discriminator": "SomethingElse"}
             yield Case((("GameSessions", holder), second, gone), first=accounts)
+
+    def _change_type(self, *, lasting: bool) -> Iterator[Case]:
+        """Let a profile with badges become a document that nobody maps; where it does not last, it comes back."""
+        profile = self._profile()
+        other = f"Other{self._dice.randrange(30)}" if self._dice.random() < 0.5 else self._mark()
+        versions = (profile, profile | {"$type": other}, profile)
+        yield Case(tuple(("UserProfiles", each) for each in versions[: 2 if lasting else 3]))
 
 
 def _long_text(planter: Planter, _: Document) -> Document:

@@ -97,7 +97,10 @@ def play(stack: Stack, seed: str, seconds: float) -> Result:
 
 
 def _write(dice: random.Random, sample: Sample, source: Source, stopped: threading.Event, result: Result) -> None:
-    """Change documents, some twice in a second; delete some, and create many of these again."""
+    """Change documents, some twice in a second; delete some, and create many of these again.
+
+    Some get a type that nobody maps, until they are written again.
+    """
     again: list[tuple[float, str, Document]] = []
     while not stopped.is_set() or again:
         choice = dice.random()
@@ -109,6 +112,9 @@ def _write(dice: random.Random, sample: Sample, source: Source, stopped: threadi
             source.delete(container, document)
             if dice.random() < 0.6:
                 again.append((time.monotonic() + dice.uniform(0, 8), container, document))
+        elif choice < 0.05:
+            container, document = sample.change()
+            source.write(container, document | {"$type": dice.choice(("SalesOrder", "not a name"))})
         else:
             for _ in range(2 if choice < 0.2 else 1):
                 source.write(*sample.change())

@@ -11,6 +11,7 @@ from pathlib import Path
 from cdc.api import openapi
 from cdc.config.settings import Settings
 from cdc.core.errors import CdcError, SettingsError
+from cdc.operations.checks import all_pass
 from cdc.runtime import Runtime
 from mappers import EXTRA_CONTAINERS, choose_mappers
 
@@ -104,7 +105,11 @@ def _check(runtime: Runtime, _: argparse.Namespace) -> int:
             print(f"FAIL  {check.name}: {_sentence(check.problem, check.detail)}")
         else:
             print(f"{'skip' if check.skipped else 'ok  '}  {check.name}")
-    return int(any(check.problem is not None for check in checks))
+    if not all_pass(checks):
+        return 1
+    for unmapped in runtime.status.list_unmapped():
+        print(f"note  {unmapped.container}: {unmapped.describe()}")
+    return 0
 
 
 def _adopt(runtime: Runtime, arguments: argparse.Namespace) -> int:

@@ -86,9 +86,10 @@ class Runtime:
         self.maintain = Maintain(self._list_parts(), self._database)
 
         counts = RememberedCounts(PostgresCounts(self._database))
+        types = {mapper.container: mapper.types for mapper in mappers}
         self.status = Status(
             settings.phase.name.lower(),
-            containers,
+            types,
             counts,
             self._feed_states,
             self._lease_watch,

@@ -136,13 +136,17 @@ def _inner(annotation: Any, suffix: str = "") -> Iterator[tuple[type[DocumentMod
 
 
 class DocumentReader(Generic[Root]):
-    """Reads documents of all generations; a document of another type, or marked as deleted, has no rows."""
+    """Reads documents of all generations; a document of another type, or marked as deleted, has no rows.
+
+    A document that names no type is of the model's type.
+    """
 
     def __init__(self, model: type[Root]) -> None:
         # The function behind model_validate, which takes a microsecond more.
         self._validate = TypeAdapter(model).validator.validate_python
         # Read once from the model, because that is slow for every document.
         self._type = model.__name__
+        self.types = frozenset({self._type})
         self._injected = model.injected
         self._root = _shape(model)
 
@@ -150,28 +154,27 @@ class DocumentReader(Generic[Root]):
         """Return a document as its model, with the observations."""
         observations: list[Observation] = []
         document = None
-        if self._is_ours(body, observations):
+        unmapped_type = self._find_other_type(body, observations)
+        if unmapped_type is None:
             values = self._resolve(body, observations)
             _find_unknown(self._root, body, observations)
             # A deleted document must lose its rows, even if the rest of it is not valid.
             document = None if body.get("IsDeleted") is True else self._validate(values)
-        return Read(document, tuple(dict.fromkeys(observations)) if observations else ())
+        return Read(document, tuple(dict.fromkeys(observations)) if observations else (), unmapped_type)
 
-    def _is_ours(self, body: JsonObject, observations: list[Observation]) -> bool:
+    def _find_other_type(self, body: JsonObject, observations: list[Observation]) -> str | None:
+        """Return the document's type if it is not the model's, else None."""
         if body.get("$type") == self._type and "Discriminator" not in body:
-            return True
+            return None
         names = [name for name in _TYPE_NAMES if body.get(name) not in _EMPTY]
         if not names:
-            return True
+            return None
         chosen = body[names[0]]
         if not isinstance(chosen, str):
             # A copy tool turned the value into an array: the document's type is unknown.
             raise DocumentError(Problem(ProblemKind.MAPPING, f"$.{names[0]}", "Input should be a valid string"))
         observations += [_ambiguous(name) for name in names if body[name] != chosen]
-        if chosen == self._type:
-            return True
-        observations.append(Observation(ObservationKind.UNKNOWN, f"$.{names[0]}"))
-        return False
+        return None if chosen == self._type else chosen
 
     def _resolve(self, body: JsonObject, observations: list[Observation]) -> JsonObject:
         """Keep each renamed property under one name only, because pydantic also takes a null or empty one."""

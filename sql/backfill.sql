@@ -84,7 +84,7 @@ update cdc.backfill_range r set
     continuation = %(next)s,
     state = case when %(ended)s then 'completed' else 'waiting' end,
     read = r.read + %(read)s, applied = r.applied + %(applied)s, stale = r.stale + %(stale)s,
-    undecided = r.undecided + %(undecided)s, parked = r.parked + %(parked)s,
+    undecided = r.undecided + %(undecided)s, parked = r.parked + %(parked)s, unmapped = r.unmapped + %(unmapped)s,
     request_units = r.request_units + %(request_units)s,
     problem = null, updated_at = now()
 from cdc.backfill b
@@ -167,6 +167,7 @@ select jsonb_build_object(
     'documents', c.documents, 'counted', c.counted,
     'read', coalesce(r.read, 0), 'applied', coalesce(r.applied, 0), 'stale', coalesce(r.stale, 0),
     'undecided', coalesce(r.undecided, 0), 'parked', coalesce(r.parked, 0),
+    'unmapped', coalesce(r.unmapped, 0),
     'request_units', coalesce(r.request_units, 0),
     'seconds', extract(epoch from coalesce(b.finished_at, now()) - b.measured_at),
     'measured_read', coalesce(r.read, 0) - b.measured_read,
@@ -180,7 +181,7 @@ cross join lateral (
 ) as c
 cross join lateral (
     select sum(read) as read, sum(applied) as applied, sum(stale) as stale, sum(undecided) as undecided,
-           sum(parked) as parked, sum(request_units) as request_units, max(problem) as problem
+           sum(parked) as parked, sum(unmapped) as unmapped, sum(request_units) as request_units, max(problem) as problem
     from cdc.backfill_range where backfill = b.id
 ) as r
 where (%(id)s::text is null or b.id = %(id)s)
@@ -194,8 +195,8 @@ order by b.started_at desc, b.id desc limit %(limit)s;
 -- The progress of each feed range.
 select jsonb_build_object(
     'container', container, 'min', range_min, 'max', range_max, 'state', state, 'read', read, 'applied', applied,
-    'stale', stale, 'undecided', undecided, 'parked', parked, 'request_units', request_units, 'problem', problem,
-    'updated_at', updated_at
+    'stale', stale, 'undecided', undecided, 'parked', parked, 'unmapped', unmapped, 'request_units', request_units,
+    'problem', problem, 'updated_at', updated_at
 )
 from cdc.backfill_range where backfill = %(id)s order by container, range_min, number;
 

@@ -10,8 +10,8 @@ select key, ts, lsn, etag, state, absence from cdc.document where key = any(%(ke
 -- A delete has no etag.
 -- The source is the arrays of cdc/postgres/arrays.py in key order, the lock order of all writers. A subquery of arrays
 -- alone keeps their order, so ORDER BY would only sort again; with a join, ORDER BY would be needed.
-insert into cdc.document as held (key, container, partition_key, id, ts, lsn, etag, row_key, state, absence)
-select s.key, %s, s.partition_key, s.id, s.ts, s.lsn, s.etag, s.row_key, s.state, s.absence
+insert into cdc.document as held (key, container, partition_key, id, ts, lsn, etag, row_key, state, absence, unmapped_type)
+select s.key, %s, s.partition_key, s.id, s.ts, s.lsn, s.etag, s.row_key, s.state, s.absence, s.unmapped_type
 from {source}
 on conflict (key) do update set
     ts = excluded.ts,
@@ -23,6 +23,7 @@ on conflict (key) do update set
     end,
     state = excluded.state,
     absence = excluded.absence,
+    unmapped_type = excluded.unmapped_type,
     applied_at = now()
 where (
         cdc.surely_newer(excluded.ts, excluded.lsn, held.ts, held.lsn)
@@ -56,6 +57,7 @@ update cdc.document as held set
     abandoned_row_key = case when s.state <> 'parked' and held.row_key is distinct from s.row_key then held.row_key end,
     state = s.state,
     absence = s.absence,
+    unmapped_type = s.unmapped_type,
     applied_at = now()
 from (select %s::text) as c (container), {source}
 where held.key = s.key and held.container = c.container
@@ -64,3 +66,25 @@ returning held.key, held.abandoned_row_key;
 -- name: read_holder
 -- The document that holds a row.
 select partition_key, id from cdc.document where container = %(container)s and row_key = %(row_key)s;
+
+-- name: read_types
+-- The names of a container's unmapped types that are shown.
+select type from cdc.unmapped_type where container = %(container)s;
+
+-- name: lock_types
+-- Before names are added: two transactions that count the free places at once would fill them twice.
+lock table cdc.unmapped_type in share row exclusive mode;
+
+-- name: keep_types
+-- Adds names while the container has free places.
+insert into cdc.unmapped_type (container, type)
+select %(container)s, s.type from unnest(%(types)s::text[]) as s (type)
+where not exists (select from cdc.unmapped_type k where (k.container, k.type) = (%(container)s, s.type))
+order by s.type
+limit greatest(0, %(at_most)s - (select count(*) from cdc.unmapped_type where container = %(container)s));
+
+-- name: count_unmapped
+-- The unmapped documents by container and type, of one container or of all.
+select container, unmapped_type, count(*) from cdc.document
+where state = 'unmapped' and (%(container)s::text is null or container = %(container)s)
+group by container, unmapped_type order by container, unmapped_type = 'other', unmapped_type;

@@ -30,9 +30,14 @@ where s.container = %(container)s order by s.noticed_at limit %(limit)s;
 delete from cdc.suspect s using unnest(%(keys)b::bytea[], %(moments)s::timestamptz[]) as n (key, noticed_at)
 where s.key = n.key and s.noticed_at = n.noticed_at;
 
--- name: read_applied_rows
--- Applied documents with their etags and row keys.
-select key, etag, row_key from cdc.document where key = any(%(keys)b) and state = 'applied';
+-- name: read_mapped_states
+-- Documents whose mapper was asked last: their etags, states and row keys.
+select key, etag, state, row_key from cdc.document where key = any(%(keys)b) and state in ('applied', 'unmapped');
+
+-- name: find_unmapped
+-- Unmapped documents of these types.
+select partition_key, id from cdc.document
+where container = %(container)s and state = 'unmapped' and unmapped_type = any(%(types)s::text[]) limit %(limit)s;
 
 -- name: next_reconciliation
 -- The number of the next reconciliation.

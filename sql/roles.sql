@@ -77,7 +77,8 @@ begin
         execute format('grant select on cdc.migration to %I', reader);
     end if;
     if to_regclass('cdc.document') is not null then
-        execute format('grant select (container, ts, lsn, state, applied_at) on cdc.document to %I', reader);
+        execute format('grant select (container, ts, lsn, state, applied_at, unmapped_type) on cdc.document to %I',
+            reader);
     end if;
     if to_regclass('cdc.dead_letter') is not null then
         execute format(

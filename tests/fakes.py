@@ -42,6 +42,7 @@ class FakeSink:
             applied=sum(write.state is State.APPLIED for write in decided),
             deleted=sum(write.state is State.DELETED for write in decided),
             undecided=len(writes) - len(decided),
+            unmapped=sum(write.state is State.UNMAPPED for write in decided),
             problems=tuple(write.problem for write in decided if write.problem is not None),
         )
         if also is not None:

@@ -47,6 +47,7 @@ class Result(StrEnum):
     ALREADY_APPLIED = "already_applied"
     DELETED = "deleted"
     PARKED = "parked"
+    UNMAPPED = "unmapped"
     ABSENT = "absent"
     TO_BE_CONFIRMED = "to_be_confirmed"
 
@@ -56,6 +57,7 @@ _MESSAGES = {
     Result.ALREADY_APPLIED: "The ledger already had this version; its rows were written again.",
     Result.DELETED: "The document is gone; its rows were deleted.",
     Result.PARKED: "The document cannot be applied; its dead letter says why.",
+    Result.UNMAPPED: "No mapper takes the type of the document; it has no rows.",
     Result.ABSENT: "There is no such document.",
     Result.TO_BE_CONFIRMED: "Cosmos says that the document is gone or older than its rows. It is read again "
     "automatically after the settle time, and applied if the answer is the same. Until then the rows stay.",
@@ -63,6 +65,7 @@ _MESSAGES = {
 _RESULTS = {
     Ending.DELETED: Result.DELETED,
     Ending.PARKED: Result.PARKED,
+    Ending.UNMAPPED: Result.UNMAPPED,
     Ending.ABSENT: Result.ABSENT,
     Ending.DOUBTED: Result.TO_BE_CONFIRMED,
 }

@@ -11,6 +11,7 @@ from cdc.core.writes import Also, Outcome, Write
 from cdc.postgres.database import Database
 from cdc.postgres.observations import PATHS_AT_MOST
 from cdc.postgres.statements import statement
+from cdc.postgres.unmapped_types import TypeNames
 from cdc.replication.planning import Piece
 from cdc.replication.sink import plan_pieces
 
@@ -21,12 +22,14 @@ class DryRunSink:
     def __init__(self, database: Database, backfill: str, *, reapplies: bool) -> None:
         self.reapplies = reapplies
         self._database = database
+        self._types = TypeNames(database)
         self._backfill = backfill
 
     def apply(self, mapper: Mapper[Any], pieces: Sequence[Piece], also: Also | None = None) -> Outcome:
         """Count what would be written; refusals by PostgreSQL are not detected."""
         with self._database.connection() as connection:
-            writes = [write for _, planned in plan_pieces(connection, pieces) for write in planned]
+            planned = [write for _, writes in plan_pieces(connection, pieces) for write in writes]
+        writes = self._types.keep_and_show(mapper.container, planned)
         stale = sum(piece.changes for piece in pieces) - len(writes)
         outcome = Outcome(stale=stale) + _count(writes)
         findings = Counter(found for write in writes for found in _findings(write))
@@ -54,10 +57,13 @@ def _count(writes: Sequence[Write]) -> Outcome:
         deleted=states[State.DELETED],
         undecided=len(writes) - len(decided),
         problems=tuple(write.problem for write in decided if write.problem is not None),
+        unmapped=states[State.UNMAPPED],
     )
 
 
 def _findings(write: Write) -> Iterator[tuple[str, str]]:
     if write.problem is not None:
         yield write.problem.kind.value, re.sub(r"\[\d+\]", "[]", write.problem.path)
+    if write.rows.unmapped_type is not None:
+        yield "unmapped", write.rows.unmapped_type
     yield from ((each.kind.value, each.path) for each in write.rows.observations)

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from cdc.core.documents import JsonObject
 
-_COUNTERS = ("read", "applied", "stale", "undecided", "parked")
+_COUNTERS = ("read", "applied", "stale", "undecided", "parked", "unmapped")
 
 
 class Totals(BaseModel):
@@ -17,6 +17,7 @@ class Totals(BaseModel):
     stale: int
     undecided: int
     parked: int
+    unmapped: int
 
 
 class BackfillStatus(BaseModel):
@@ -54,7 +55,7 @@ class RangeStatus(Totals):
 
 
 class DryRunFinding(BaseModel):
-    """A problem or an observation of a dry run at a path."""
+    """A problem or an observation of a dry run at a path; for the kind `unmapped`, the path is a document type."""
 
     container: str
     kind: str

@@ -120,7 +120,7 @@ class PostgresBackfills:
         parameters = _place(job, cursor) | {
             "next": page.continuation, "ended": advance.ended, "read": len(page.documents), "applied": advance.applied,
             "stale": outcome.stale, "undecided": outcome.undecided, "parked": outcome.parked,
-            "request_units": page.request_units,
+            "unmapped": outcome.unmapped, "request_units": page.request_units,
         }  # fmt: skip
         row = connection.execute(statement("advance_range"), parameters).fetchone()
         if row is None:

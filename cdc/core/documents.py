@@ -86,11 +86,12 @@ class Change:
 
 
 class State(StrEnum):
-    """The state of a document in the ledger."""
+    """The state of a document in the ledger; no mapper takes the type of an unmapped one."""
 
     APPLIED = "applied"
     PARKED = "parked"
     DELETED = "deleted"
+    UNMAPPED = "unmapped"
 
 
 @frozen

@@ -1,6 +1,7 @@
 """The mapper: documents in, rows out."""
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import itemgetter
@@ -20,6 +21,10 @@ Values = tuple[Any, ...]
 Document = TypeVar("Document", bound=BaseModel)
 
 _Take = Callable[[Any], Values]
+
+# A type's name is content of a document: only the name of a class is ever shown.
+OTHER_TYPE = "other"
+_TYPE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
 class ObservationKind(StrEnum):
@@ -48,11 +53,15 @@ class Rows:
 
 @frozen
 class Tuples:
-    """The rows of one document in the form that is written: values in the order of the table's columns."""
+    """The rows of one document in the form that is written: values in the order of the table's columns.
+
+    A document of a type that the mapper does not take has no rows, and `unmapped_type`: a class name, or `other`.
+    """
 
     root: Values | None = None
     children: Mapping[str, Sequence[Values]] = field(default_factory=dict)
     observations: tuple[Observation, ...] = ()
+    unmapped_type: str | None = None
 
 
 NO_ROWS = Tuples()
@@ -67,14 +76,23 @@ def take(names: Sequence[Any]) -> Callable[[Any], Values]:
 
 @frozen
 class Read(Generic[Document]):
-    """The result of a reader: the document, or None if it has no rows, and the observations."""
+    """The result of a reader: the document, or None if it has no rows, and the observations.
+
+    `unmapped_type` is the type of a document that the reader does not take, as the document names it; "" without one.
+    """
 
     document: Document | None
     observations: tuple[Observation, ...] = ()
+    unmapped_type: str | None = None
 
 
 class Reader(Protocol[Document]):
     """Validates the documents of one container."""
+
+    @property
+    def types(self) -> Collection[str]:
+        """Return the names of the document types that it takes."""
+        ...
 
     def read(self, body: JsonObject) -> Read[Document]:
         """Return the document as its model; any exception parks the document."""
@@ -102,9 +120,17 @@ class Mapper(Generic[Document]):
         self._columns = {table.name: (take(table.columns.keys()), len(table.columns)) for table in self.tables}
         self._joins = {child.name: (itemgetter(*_key(child)[: len(key)]), itemgetter(*key)) for child in children}
 
+    @property
+    def types(self) -> Collection[str]:
+        """Return the names of the document types that it maps, as the ledger shows them."""
+        return frozenset(self.reader.types) - {OTHER_TYPE}
+
     def map(self, body: JsonObject) -> Tuples:
         """Map a document to its rows; raise DocumentError if the rows do not fit the tables."""
         read = self.reader.read(body)
+        if read.unmapped_type is not None:
+            name = read.unmapped_type if _TYPE_NAME.fullmatch(read.unmapped_type) else OTHER_TYPE
+            return Tuples(observations=read.observations, unmapped_type=name)
         if read.document is None:
             return Tuples(observations=read.observations) if read.observations else NO_ROWS
         rows = self.rows(read.document)

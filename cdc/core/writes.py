@@ -39,7 +39,9 @@ class Write:
         """Return the state that the ledger gets."""
         if self.problem is not None:
             return State.PARKED
-        return State.DELETED if self.change.body is None else State.APPLIED
+        if self.change.body is None:
+            return State.DELETED
+        return State.APPLIED if self.rows.unmapped_type is None else State.UNMAPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ class Outcome:
     """The outcome of a batch in documents: every delivered document is counted exactly once.
 
     `stale` counts versions that are older than the held one or already applied; `problems` has one problem for each
-    parked document. `gaps` counts again the documents that do not follow the held version.
+    parked document. `unmapped` documents are of types that no mapper takes. `gaps` counts again the documents that do
+    not follow the held version.
     """
 
     applied: int = 0
@@ -55,6 +58,7 @@ class Outcome:
     stale: int = 0
     undecided: int = 0
     problems: tuple[Problem, ...] = ()
+    unmapped: int = 0
     gaps: int = 0
 
     @property
@@ -69,6 +73,7 @@ class Outcome:
             stale=self.stale + other.stale,
             undecided=self.undecided + other.undecided,
             problems=self.problems + other.problems,
+            unmapped=self.unmapped + other.unmapped,
             gaps=self.gaps + other.gaps,
         )
 

@@ -2,10 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from cdc.postgres.database import Database
 from cdc.postgres.statements import statement
@@ -14,6 +14,8 @@ from cdc.postgres.statements import statement
 _REMEMBERED = 20
 
 _LONG_SECONDS = 0.25
+
+_Count = TypeVar("_Count")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +38,28 @@ class LetterCount:
     documents: int
 
 
+@dataclass(frozen=True, slots=True)
+class UnmappedCount:
+    """The number of a container's unmapped documents of one type, as the type is shown."""
+
+    container: str
+    type: str
+    documents: int
+
+
 class Counts(Protocol):
     """Counts the ledger and the dead letters."""
 
-    def count_documents(self) -> list[DocumentCount]:
+    def count_documents(self) -> Sequence[DocumentCount]:
         """Count the ledger."""
         ...
 
-    def count_letters(self) -> list[LetterCount]:
+    def count_letters(self) -> Sequence[LetterCount]:
         """Count the dead letters."""
+        ...
+
+    def count_unmapped(self) -> Sequence[UnmappedCount]:
+        """Count the unmapped documents."""
         ...
 
 
@@ -64,6 +79,11 @@ class PostgresCounts:
         with self._database.connection() as connection:
             return [LetterCount(*row) for row in connection.execute(statement("count_letters"))]
 
+    def count_unmapped(self) -> list[UnmappedCount]:
+        """Count the unmapped documents by container and type, `other` last."""
+        with self._database.connection() as connection:
+            return [UnmappedCount(*row) for row in connection.execute(statement("count_unmapped"), {"container": None})]
+
 
 class RememberedCounts:
     """Remembers counts of the ledger, because a large ledger takes long to count.
@@ -73,21 +93,37 @@ class RememberedCounts:
 
     def __init__(self, counts: Counts, clock: Callable[[], float] = time.monotonic) -> None:
         self._counts = counts
+        self._documents = _Remembered(counts.count_documents, clock)
+        self._unmapped = _Remembered(counts.count_unmapped, clock)
+
+    def count_documents(self) -> Sequence[DocumentCount]:
+        """Count the ledger, or return the remembered count."""
+        return self._documents.count()
+
+    def count_letters(self) -> Sequence[LetterCount]:
+        """Count the dead letters; these are few and not remembered."""
+        return self._counts.count_letters()
+
+    def count_unmapped(self) -> Sequence[UnmappedCount]:
+        """Count the unmapped documents, or return the remembered count."""
+        return self._unmapped.count()
+
+
+class _Remembered(Generic[_Count]):
+    """One count, with the time until which it is good."""
+
+    def __init__(self, count: Callable[[], Sequence[_Count]], clock: Callable[[], float]) -> None:
+        self._count = count
         self._clock = clock
         self._lock = Lock()
-        self._documents: list[DocumentCount] = []
+        self._counted: Sequence[_Count] = ()
         self._good_until = -math.inf
 
-    def count_documents(self) -> list[DocumentCount]:
-        """Count the ledger, or return the remembered count."""
+    def count(self) -> Sequence[_Count]:
         with self._lock:
             begun = self._clock()
             if begun >= self._good_until:
-                self._documents = self._counts.count_documents()
+                self._counted = self._count()
                 took = self._clock() - begun
                 self._good_until = begun + (_REMEMBERED * took if took >= _LONG_SECONDS else 0)
-            return self._documents
-
-    def count_letters(self) -> list[LetterCount]:
-        """Count the dead letters; these are few and not remembered."""
-        return self._counts.count_letters()
+            return self._counted

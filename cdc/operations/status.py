@@ -1,16 +1,17 @@
 """The state of the replication: only numbers, no identities."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 
 from pydantic import BaseModel
 
 from cdc.core.documents import State
 from cdc.core.feed_items import FeedMode
+from cdc.core.mapping import OTHER_TYPE
 from cdc.operations.counts import Counts, DocumentCount, LetterCount
 from cdc.operations.lease_watch import LeaseProblem, LeaseWatch
 from cdc.postgres.containers import FeedState, PostgresFeedStates
-from cdc.reconcile.report import RunReport
+from cdc.reconcile.report import RunReport, UnmappedType
 
 
 class LetterCounts(BaseModel):
@@ -21,6 +22,22 @@ class LetterCounts(BaseModel):
     documents: int
 
 
+class UnmappedStatus(UnmappedType):
+    """Documents of one type that no mapper took; if a mapper takes it now, a backfill with `reapply` applies them."""
+
+    container: str
+    has_mapper: bool
+
+    def describe(self) -> str:
+        """Return it as one sentence."""
+        type_ = "types that are not named" if self.type == OTHER_TYPE else f"type {self.type}"
+        if self.has_mapper:
+            return (
+                f"unmapped documents of {type_}: {self.documents}; a mapper takes them now: run a backfill with reapply"
+            )
+        return f"unmapped documents of {type_}: {self.documents}; no mapper takes them"
+
+
 class ContainerStatus(BaseModel):
     """A container: its documents by state, the newest `_ts`, its dead letters, the newest finished reconcile."""
 
@@ -28,6 +45,7 @@ class ContainerStatus(BaseModel):
     documents: dict[str, int]
     newest_ts: int | None
     dead_letters: list[LetterCounts]
+    unmapped: list[UnmappedStatus]
     reconciliation: RunReport | None
 
 
@@ -58,20 +76,21 @@ class StatusReport(BaseModel):
 class Status:
     """Collects the state of the replication.
 
-    `read_reports` returns the newest finished reconcile of each container.
+    `types` has the replicated containers and the document types that their mappers take. `read_reports` returns the
+    newest finished reconcile of each container.
     """
 
     def __init__(
         self,
         phase: str,
-        containers: Sequence[str],
+        types: Mapping[str, Collection[str]],
         counts: Counts,
         feed_states: PostgresFeedStates,
         lease_watch: LeaseWatch,
         read_reports: Callable[[], Mapping[str, RunReport]],
     ) -> None:
         self._phase = phase
-        self._containers = containers
+        self._types = types
         self._counts = counts
         self._feed_states = feed_states
         self._lease_watch = lease_watch
@@ -80,17 +99,34 @@ class Status:
     def read(self) -> StatusReport:
         """Return the state of each replicated container and of its change feed."""
         documents, letters = self._counts.count_documents(), self._counts.count_letters()
-        reports = self._read_reports()
-        containers = [describe_container(name, documents, letters, reports.get(name)) for name in self._containers]
+        reports, unmapped = self._read_reports(), self.list_unmapped()
+        containers = [describe_container(name, documents, letters, unmapped, reports.get(name)) for name in self._types]
         # The table also has containers that are no longer replicated.
-        states = [state for state in self._feed_states.read() if state.container in self._containers]
+        states = [state for state in self._feed_states.read() if state.container in self._types]
         problems = self._lease_watch.find_problems()
         feeds = [_describe_feed(state, problems.get(state.container)) for state in states]
         return StatusReport(phase=self._phase, containers=containers, change_feeds=feeds)
 
+    def list_unmapped(self) -> list[UnmappedStatus]:
+        """Return the unmapped documents of every container by type."""
+        return [
+            UnmappedStatus(
+                container=count.container,
+                type=count.type,
+                documents=count.documents,
+                has_mapper=count.type in self._types[count.container],
+            )
+            for count in self._counts.count_unmapped()
+            if count.container in self._types
+        ]
+
 
 def describe_container(
-    name: str, documents: Iterable[DocumentCount], letters: Iterable[LetterCount], report: RunReport | None = None
+    name: str,
+    documents: Iterable[DocumentCount],
+    letters: Iterable[LetterCount],
+    unmapped: Iterable[UnmappedStatus] = (),
+    report: RunReport | None = None,
 ) -> ContainerStatus:
     """Return the status of a container from the counts of all containers."""
     own = [count for count in documents if count.container == name]
@@ -103,6 +139,7 @@ def describe_container(
             for count in letters
             if count.container == name
         ],
+        unmapped=[each for each in unmapped if each.container == name],
         reconciliation=report,
     )
 

@@ -33,6 +33,7 @@ _SHAPE: Shape = (
     ("row_key", "text"),
     ("state", "text"),
     ("absence", "boolean"),
+    ("unmapped_type", "text"),
 )
 _STATES = {state.value: state for state in State}
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
@@ -109,6 +110,7 @@ def _values(write: Write, row_key: str | None) -> Values:
         row_key,
         write.state,
         change.absence,
+        write.rows.unmapped_type,
     )
 
 

@@ -196,9 +196,19 @@ class Comparison:
         return drift.suspect(suspected.identity, suspected.held, read_version(body), run.progress.line)
 
     def _find_lost(self, run: Run, _: Task) -> list[Task]:
-        lost = self.tables.find_lost(_ROWS_AT_MOST)
+        lost = [*self.tables.find_lost(_ROWS_AT_MOST), *self._find_mapped_meanwhile(run)]
         self.findings.add_different(run, lost, self.ledger.read_held(lost))
         return []
+
+    def _find_mapped_meanwhile(self, run: Run) -> Sequence[Identity]:
+        """Return unmapped documents whose type the mapper takes by now."""
+        found = self.ledger.find_unmapped(self.mapper.types, _ROWS_AT_MOST)
+        if len(found) == _ROWS_AT_MOST:
+            run.progress.note(
+                f"At least {len(found)} unmapped documents have a type that a mapper takes now: run a backfill of the "
+                "container with reapply."
+            )
+        return found
 
     def _find_unclaimed(self, run: Run, _: Task) -> list[Task]:
         unclaimed = self.tables.find_unclaimed(_ROWS_AT_MOST)

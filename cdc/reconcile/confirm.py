@@ -16,6 +16,7 @@ _AT_ONCE = 50
 _STATES = {
     Ending.APPLIED: "repaired",
     Ending.DELETED: "repaired",
+    Ending.UNMAPPED: "repaired",
     Ending.ABSENT: "dropped",
     Ending.OVERTAKEN: "dropped",
 }

@@ -1,6 +1,6 @@
 """Query the ledger for many documents of one container."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -44,6 +44,12 @@ class PostgresLedgerSide:
         with self._database.connection() as connection:
             rows = connection.execute(statement("read_held"), {"keys": list(by_key)})
             return {by_key[key]: _held(*rest) for key, *rest in rows}
+
+    def find_unmapped(self, types: Collection[str], limit: int) -> list[Identity]:
+        parameters = {"container": self._container, "types": list(types), "limit": limit}
+        with self._database.connection() as connection:
+            rows = connection.execute(statement("find_unmapped"), parameters)
+            return [Identity(self._container, *row) for row in rows]
 
     def sample(self, start: bytes, documents: int) -> list[Identity]:
         """Return up to this many applied documents after a key."""

@@ -26,6 +26,13 @@ class ObservedPath(BaseModel):
     documents: int
 
 
+class UnmappedType(BaseModel):
+    """Documents of one type that no mapper took; `other` stands for all types that are not shown by name."""
+
+    type: str
+    documents: int
+
+
 class RunResult(Figures):
     """The result of a run; while the run is not finished, all values are null or 0."""
 
@@ -37,6 +44,7 @@ class RunResult(Figures):
     max_deletes: int | None = None
     source_documents: int | None = None
     ledger_documents: int | None = None
+    unmapped: list[UnmappedType] | None = None
     rotation: RotationReport | None = None
     observations: list[ObservedPath] = Field(default_factory=list)
 

@@ -1,6 +1,6 @@
 """The interfaces of reconcile: both sides of a container, findings, and rotation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -68,6 +68,10 @@ class LedgerSide(Protocol):
 
     def forget_noticed(self, noticed: Mapping[Identity, datetime]) -> None:
         """Forget these gaps, unless they were noticed again since."""
+        ...
+
+    def find_unmapped(self, types: Collection[str], limit: int) -> Sequence[Identity]:
+        """Return unmapped documents of these types."""
         ...
 
     def sample(self, start: bytes, documents: int) -> Sequence[Identity]:

@@ -10,7 +10,7 @@ from cdc.core.documents import Held, Identity, State, Version, canonical_json
 from cdc.postgres.database import Database
 from cdc.postgres.statements import statement
 from cdc.reconcile.drift import Kind, Suspect, Window
-from cdc.reconcile.report import ObservedPath, RotationReport, RunResult
+from cdc.reconcile.report import ObservedPath, RotationReport, RunResult, UnmappedType
 from cdc.reconcile.run import FIRST_STEP, Finding, Progress, Run
 
 _ALL = tuple(Kind)
@@ -82,7 +82,8 @@ class PostgresRuns:
             found = connection.execute(statement("count_drift"), own).fetchall()
             compared = connection.execute(statement("read_compared"), own).fetchone()
             observed = connection.execute(statement("read_observed"), own).fetchall()
-            report = _report(run.progress, found, compared, observed)
+            unmapped = connection.execute(statement("count_unmapped"), {"container": run.container}).fetchall()
+            report = _report(run.progress, found, compared, observed, unmapped)
             message = " ".join(filter(None, [sentence, *run.progress.notes])) or None
             parameters = own | {"state": state, "message": message, "report": report.model_dump_json()}
             connection.execute(statement("finish_reconciliation"), parameters)
@@ -116,7 +117,11 @@ class PostgresRuns:
 
 
 def _report(
-    progress: Progress, found: Sequence[Any], compared: tuple[Any, ...] | None, observed: Sequence[Any]
+    progress: Progress,
+    found: Sequence[Any],
+    compared: tuple[Any, ...] | None,
+    observed: Sequence[Any],
+    unmapped: Sequence[Any],
 ) -> RunResult:
     drift: dict[str, int] = dict.fromkeys(Kind, 0)
     states = {"repaired": 0, "left": 0}
@@ -134,6 +139,7 @@ def _report(
         max_deletes=progress.limits.orphaned,
         source_documents=progress.source_documents,
         ledger_documents=progress.ledger_documents,
+        unmapped=[UnmappedType(type=type_, documents=count) for _, type_, count in unmapped],
         rotation=RotationReport(
             every_key_compared_since=completed_at, round_began_at=began_at, keys_of_this_round=behind
         ),

@@ -72,10 +72,10 @@ class PostgresTablesSide:
 
     def _find_different(self, connection: Connection, writes: Sequence[Write]) -> tuple[int, list[Identity]]:
         by_key = {write.change.key: write for write in writes}
-        applied = connection.execute(statement("read_applied_rows"), {"keys": list(by_key)}).fetchall()
-        same = [(by_key[key], row_key) for key, etag, row_key in applied if by_key[key].change.version.etag == etag]
+        held = connection.execute(statement("read_mapped_states"), {"keys": list(by_key)}).fetchall()
+        same = [(by_key[key], rest) for key, etag, *rest in held if by_key[key].change.version.etag == etag]
         keys = {write.change.key: self._row_key(write) for write, _ in same}
-        differing = {write.change.key for write, row_key in same if keys[write.change.key] != row_key}
+        differing = {write.change.key for write, rest in same if [write.state, keys[write.change.key]] != rest}
         mapped = [write for write, _ in same if write.rows.root is not None]
         wrong = self._find_wrong(connection, mapped)
         differing |= {write.change.key for write in mapped if keys[write.change.key] in wrong}

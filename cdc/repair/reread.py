@@ -33,6 +33,7 @@ class Ending(StrEnum):
     APPLIED = "applied"
     DELETED = "deleted"
     PARKED = "parked"
+    UNMAPPED = "unmapped"
     ABSENT = "absent"
     DOUBTED = "doubted"
     OVERTAKEN = "overtaken"

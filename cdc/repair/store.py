@@ -1,14 +1,17 @@
 """Repairs in PostgreSQL: write only if the ledger is still as noted."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from cdc.core.documents import Change, Held, Identity, State, Version
 from cdc.core.errors import DocumentError, Wanted
 from cdc.core.mapping import Mapper
+from cdc.core.writes import Write
 from cdc.postgres import ledger, observations, rows
 from cdc.postgres.database import Connection, Database
 from cdc.postgres.statements import statement
+from cdc.postgres.unmapped_types import TypeNames
 from cdc.repair import blockers, parking
 from cdc.repair.letters import Mark
 from cdc.repair.reread import Note, Repair
@@ -21,6 +24,7 @@ class PostgresRereadStore:
         self, database: Database, *, backoff_seconds: float, settle_seconds: float, claim_seconds: float = 120
     ) -> None:
         self._database = database
+        self._types = TypeNames(database)
         self._backoff_seconds = backoff_seconds
         self._claim_seconds = claim_seconds
         self._settle_seconds = settle_seconds
@@ -36,6 +40,7 @@ class PostgresRereadStore:
 
     def repair(self, mapper: Mapper[Any], repairs: Sequence[Repair]) -> bool:
         """Write all in one transaction; write nothing and return False if the ledger has changed."""
+        repairs = [replace(repair, write=self._show_type(mapper, repair.write)) for repair in repairs]
         try:
             with self._database.transaction() as connection:
                 self._repair(connection, mapper, repairs)
@@ -77,6 +82,9 @@ class PostgresRereadStore:
         """Return a claimed letter because another writer has changed its document."""
         with self._database.transaction() as connection:
             parking.release(connection, identity.key)
+
+    def _show_type(self, mapper: Mapper[Any], write: Write | None) -> Write | None:
+        return None if write is None else self._types.keep_and_show(mapper.container, [write])[0]
 
     def _repair(self, connection: Connection, mapper: Mapper[Any], repairs: Sequence[Repair]) -> None:
         freed = _write_ledger(connection, mapper, repairs)

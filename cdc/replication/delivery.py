@@ -39,8 +39,9 @@ class Delivery:
 
 def _log(container: str, outcome: Outcome, nameless: int) -> None:
     logger.info(
-        "applied a batch of %s: %d applied, %d deleted, %d stale, %d undecided, %d parked",
+        "applied a batch of %s: %d applied, %d deleted, %d stale, %d undecided, %d parked, %d unmapped",
         container, outcome.applied, outcome.deleted, outcome.stale, outcome.undecided, outcome.parked,
+        outcome.unmapped,
     )  # fmt: skip
     for problem in outcome.problems:
         logger.warning("parked a document of %s: %s at %s: %s", container, problem.kind, problem.path, problem.message)

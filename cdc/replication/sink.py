@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cdc.core.documents import Change, Held
+from cdc.core.documents import Change, Held, State
 from cdc.core.errors import DocumentError
 from cdc.core.mapping import Mapper, Observation
 from cdc.core.ordering import Verdict, judge
 from cdc.core.writes import Also, Outcome, Write
 from cdc.postgres import containers, ledger, observations, rows
 from cdc.postgres.database import Connection, Database, pipelined, request_answers
+from cdc.postgres.unmapped_types import NewTypesError, TypeNames
 from cdc.repair import blockers, parking
 from cdc.replication.planning import Piece
 
@@ -27,10 +28,20 @@ class PostgresSink:
         """Take the database; with `reapplies`, versions already in the ledger are written again."""
         self.reapplies = reapplies
         self._database = database
+        self._types = TypeNames(database)
         self._backoff_seconds = backoff_seconds
 
     def apply(self, mapper: Mapper[Any], pieces: Sequence[Piece], also: Also | None = None) -> Outcome:
         """Write everything in one transaction; leave out changes that are stale by now."""
+        while True:
+            try:
+                return self._apply(mapper, pieces, also)
+            except NewTypesError as error:
+                names = error.names
+            # Not in the transaction: it would hold the names' lock while it waits for documents that others hold.
+            self._types.keep(mapper.container, names)
+
+    def _apply(self, mapper: Mapper[Any], pieces: Sequence[Piece], also: Also | None) -> Outcome:
         batch = _Batch()
         try:
             with self._database.transaction() as connection:
@@ -55,7 +66,8 @@ class PostgresSink:
     def _write(self, connection: Connection, mapper: Mapper[Any], pieces: Sequence[Piece], batch: "_Batch") -> None:
         """Record each piece in the ledger, then write the rows of the piece before: its winners are known by then."""
         before: _Recorded | None = None
-        for piece, writes in plan_pieces(connection, pieces):
+        for piece, planned in plan_pieces(connection, pieces):
+            writes = self._types.show(mapper.container, planned)
             batch.note_plan(piece, writes, pieces)
             recorded = _record(connection, mapper, writes, reapplies=self.reapplies)
             if before is not None:
@@ -132,6 +144,7 @@ class _Batch:
 
     stale: int = 0
     settled: list[Change] = field(default_factory=list)
+    unmapped: int = 0
     # Writes that get a dead letter.
     unapplied: list[Write] = field(default_factory=list)
     losers: list[Change] = field(default_factory=list)
@@ -155,6 +168,7 @@ class _Batch:
         self.unapplied += [write for write in winners if write.problem is not None]
         written = [write for write in winners if write.problem is None]
         self.settled += [write.change for write in written]
+        self.unmapped += sum(write.state is State.UNMAPPED for write in written)
         self.observed.update(observations.collect(written))
         return written
 
@@ -167,10 +181,11 @@ class _Batch:
         deleted = sum(change.body is None for change in self.settled)
         problems = tuple(each.problem for each in self.unapplied if each.problem is not None and not each.undecided)
         return Outcome(
-            applied=len(self.settled) - deleted,
+            applied=len(self.settled) - deleted - self.unmapped,
             deleted=deleted,
             stale=self.stale,
             undecided=len(self.unapplied) - len(problems),
             problems=problems,
+            unmapped=self.unmapped,
             gaps=len(self.gaps),
         )

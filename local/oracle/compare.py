@@ -62,6 +62,7 @@ class _Known:
 
     etag: str
     parked: bool
+    unmapped: bool
     waits: bool
     row: str | None
 
@@ -139,7 +140,8 @@ def _read_target(connection: psycopg.Connection[Json], container: Container) -> 
     for entry in connection.execute(_LEDGER, [container.name]):
         identity = _identity(json.loads(entry["partition_key"]), json.loads(entry["id"]))
         row_key = entry["row_key"] and json.loads(entry["row_key"])[0]
-        known[identity] = _Known(entry["etag"], entry["state"] == "parked", entry["waits"], row_key)
+        parked, unmapped = (entry["state"] == state for state in ("parked", "unmapped"))
+        known[identity] = _Known(entry["etag"], parked, unmapped, entry["waits"], row_key)
     return _Target(rows, children, known)
 
 
@@ -188,6 +190,8 @@ def _compare_document(
     if known is None or known.etag != document["_etag"]:
         yield Difference("stale", container.name, document["id"], "the ledger holds another version, or none")
         return
+    if known.unmapped is container.is_mapped(document):
+        yield Difference("type", container.name, document["id"], "the ledger has another opinion whether it is mapped")
     if row is None:
         return
     for column in _unequal(container.fields, document, row):

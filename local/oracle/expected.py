@@ -50,9 +50,13 @@ class Container:
     children: tuple[Child, ...] = ()
     extra: bool = False
 
+    def is_mapped(self, document: Json) -> bool:
+        """Tell whether a document is of the container's type, which it need not name."""
+        return (type_of(document) or self.type) == self.type
+
     def has_rows(self, document: Json) -> bool:
         """Tell whether a document has rows at all: it is of the container's type and not deleted softly."""
-        return (type_of(document) or self.type) == self.type and document.get("IsDeleted") is not True
+        return self.is_mapped(document) and document.get("IsDeleted") is not True
 
 
 def _completed(document: Json) -> list[Json]:

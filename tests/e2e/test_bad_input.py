@@ -52,12 +52,21 @@ def _ready(settings: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
 
 
 def test_everything_in_order_is_reported_line_by_line(settings: Mapping[str, str]) -> None:
-    """The good case: `check` exits 0 and health/ready answers 200."""
-    checked = _run("cdc", "check", settings=settings)
+    """The good case: `check` exits 0 and health/ready answers 200. Both tell what is unmapped, which is no failure."""
+    with psycopg.connect(settings["POSTGRES_CONNECTION"]) as connection:
+        connection.execute(
+            "insert into cdc.document (key, container, partition_key, id, ts, etag, state, unmapped_type)"
+            " values ('k', 'Accounts', '\"a\"', '\"a\"', 1, 'e', 'unmapped', 'SalesOrder')"
+        )
 
-    assert checked.returncode == 0
-    assert all(line.startswith("ok ") for line in checked.stdout.splitlines())
-    assert _ready(settings)[0] == 200
+    checked = _run("cdc", "check", settings=settings)
+    status, body = _ready(settings)
+
+    *lines, note = checked.stdout.splitlines()
+    assert (checked.returncode, status) == (0, 200)
+    assert all(line.startswith("ok ") for line in lines)
+    assert note == "note  Accounts: unmapped documents of type SalesOrder: 1; no mapper takes them"
+    assert [(each["type"], each["documents"]) for each in body["unmapped"]] == [("SalesOrder", 1)]
 
 
 def test_missing_settings_are_all_named_and_the_host_does_not_start(cosmos: CosmosServer) -> None:

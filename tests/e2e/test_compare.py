@@ -102,6 +102,14 @@ PLANTS = {
         "stale Accounts: the ledger holds another version, or none",
         """delete from cdc.document where id = '"gone"'""",
     ),
+    "a document of another type that counts as applied": (
+        "type GameSessions: the ledger has another opinion whether it is mapped",
+        """update cdc.document set state = 'applied', unmapped_type = null where id = '"other"'""",
+    ),
+    "a mapped document that counts as unmapped": (
+        "type Accounts: the ledger has another opinion whether it is mapped",
+        """update cdc.document set state = 'unmapped', unmapped_type = 'other' where id = '"gone"'""",
+    ),
     "a row too many": (
         "extra Accounts: a row in accounts that no document maps to",
         "insert into accounts (id, email) values ('nobody', 'nobody@example.com')",

@@ -48,7 +48,7 @@ def test_up_prints_one_line_of_json_and_serves_until_sigterm() -> None:
 
         stack.send_signal(signal.SIGTERM)
         assert stack.wait(PATIENCE_SECONDS) == 0
-    assert status["containers"][0]["documents"] == {"applied": 1, "parked": 0, "deleted": 0}
+    assert status["containers"][0]["documents"] == {"applied": 1, "parked": 0, "deleted": 0, "unmapped": 0}
     assert server is not None
     assert _is_gone(server[0])
 

@@ -9,7 +9,8 @@ base      the base that the case changes; without it, `sample`
 set       new values by path, such as `Settings.Theme` or `EarnedBadges[0].Id`; the index behind the last appends
 remove    paths of properties that the document does not have
 keep      instead of `set` and `remove`: values of the base, when the base itself shows the edge case
-expect    new values by path: `root.email`, `children.user_badges[0].id`, `observations`; or a problem; or "same"
+expect    new values by path: `root.email`, `children.user_badges[0].id`, `observations`; or a problem; or "same".
+          The last observation of a document of another type is `unmapped` and the type as it is shown
 document  instead of all these: a whole document, when no base is like it. It expects whole rows, or a problem
 
 A base can also be a change, of a base above it. In place of a value can stand a marker:

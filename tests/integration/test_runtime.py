@@ -67,7 +67,7 @@ def test_logs_hold_no_document(start, dsn, caplog):
         outcome = start(dsn).delivery.apply(ACCOUNTS, documents)
 
     assert (outcome.applied, outcome.parked) == (1, 3)
-    assert "1 applied, 0 deleted, 0 stale, 0 undecided, 3 parked" in caplog.text
+    assert "1 applied, 0 deleted, 0 stale, 0 undecided, 3 parked, 0 unmapped" in caplog.text
     assert "$.Email" in caplog.text
     assert "lerato" not in caplog.text
     assert "thandi" not in caplog.text.lower()
@@ -82,13 +82,40 @@ def test_status_is_numbers(start, dsn):
 
     assert made.status == 200
     assert json.loads(made.body)["phase"] == "dual_write_cosmos_read"
-    assert json.loads(made.body)["containers"][0]["documents"] == {"applied": 1, "parked": 1, "deleted": 0}
+    assert json.loads(made.body)["containers"][0]["documents"] == {
+        "applied": 1,
+        "parked": 1,
+        "deleted": 0,
+        "unmapped": 0,
+    }
     assert "lerato" not in made.body
+
+
+def test_unmapped_documents_are_told_by_readiness_and_status(start, dsn, caplog):
+    """They are no failure: the app is ready, and says what has no rows. A type that is no name is told nowhere."""
+    runtime = start(dsn)
+    orders = [a_document(f"lerato-{n}", **{"$type": "SalesOrder"}) for n in range(2)]
+    with caplog.at_level(logging.DEBUG):
+        runtime.delivery.apply(ACCOUNTS, [*orders, a_document("lerato-3", **{"$type": "lerato@example.com"})])
+
+    ready = answer(lambda: tell_ready(runtime.checks, runtime.status.list_unmapped))
+    status = answer(runtime.status.read)
+
+    unmapped = [
+        {"container": "Accounts", "type": type_, "documents": documents, "has_mapper": False}
+        for type_, documents in (("SalesOrder", 2), ("other", 1))
+    ]
+    assert (ready.status, json.loads(ready.body)["unmapped"]) == (200, unmapped)
+    assert json.loads(status.body)["containers"][0]["unmapped"] == unmapped
+    assert "0 parked, 3 unmapped" in caplog.text
+    assert "lerato" not in ready.body + status.body + caplog.text
 
 
 def test_a_migrated_database_is_ready(start, dsn):
     """With every check passed the app can apply changes."""
-    made = answer(lambda: tell_ready(start(dsn).checks))
+    runtime = start(dsn)
+
+    made = answer(lambda: tell_ready(runtime.checks, runtime.status.list_unmapped))
 
     assert made.status == 200
     assert json.loads(made.body)["checks"][:2] == ["postgres", "migrations"]
@@ -98,7 +125,7 @@ def test_an_unmigrated_database_is_not_ready(start, empty_dsn):
     """The answer is 503 and says which command is missing; the trigger raises, so that nothing is checkpointed."""
     runtime = start(empty_dsn)
 
-    made = answer(lambda: tell_ready(runtime.checks))
+    made = answer(lambda: tell_ready(runtime.checks, runtime.status.list_unmapped))
 
     assert (made.status, made.content_type) == (503, "application/problem+json")
     assert json.loads(made.body)["errors"][0]["field"] == "migrations"
@@ -112,7 +139,7 @@ def test_an_unreachable_database_is_not_ready(start):
     """The answer is 503 with the setting to correct, and without the password."""
     runtime = start("postgresql://app:s3cret@127.0.0.1:9/app")
 
-    made = answer(lambda: tell_ready(runtime.checks))
+    made = answer(lambda: tell_ready(runtime.checks, runtime.status.list_unmapped))
 
     assert made.status == 503
     assert "POSTGRES_CONNECTION" in made.body

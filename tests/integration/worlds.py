@@ -57,6 +57,7 @@ class World:
         self.database = database
         self.observer = observer
         self.sink = PostgresSink(database)
+        self.mapper = ACCOUNTS
         self.lag = 0.0
         self.backfilled = True
         self.is_copied = lambda _: self.backfilled
@@ -73,7 +74,7 @@ class World:
 
         def open_tools(container):
             source = CosmosSide.open(self.cosmos, confirmed, container)
-            return make_tools(self.settings, ACCOUNTS, source, self.database, self.read_lag)
+            return make_tools(self.settings, self.mapper, source, self.database, self.read_lag)
 
         runs = PostgresRuns(self.database)
         self.reconciliations = Reconciliations(self.settings, CONTAINERS, runs)

@@ -118,6 +118,23 @@ def test_a_document_that_no_mapper_takes_is_parked(ask, source, observer):
     assert observer.letters()["a"][0] == "mapping"
 
 
+def test_a_document_of_a_type_that_nobody_maps_is_unmapped(ask, source, sink, observer):
+    """It gives up its rows, as when the feed brings it; its type is shown in the ledger only as a name."""
+    hold(sink)
+    source.put(5, **{"$type": "SalesOrder"})
+
+    assert (read(ask), read(ask)) == ("unmapped", "unmapped")
+    assert (observer.ids(), observer.states()) == ([], {"a": "unmapped"})
+
+    source.put(6, **{"$type": "lerato@example.com"})
+    assert read(ask) == "unmapped"
+    assert [row["unmapped_type"] for row in observer.rows("cdc.document")] == ["other"]
+
+    source.put(7)
+    assert read(ask) == "applied"
+    assert observer.ids() == ["a"]
+
+
 def test_a_reader_does_not_undo_a_discard(ask, source, observer):
     """The version that somebody gave up stays given up, however often it is missed; the next one has a letter again."""
     source.put(0, Email=None)

@@ -3,6 +3,7 @@
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
@@ -20,6 +21,7 @@ from local.patience import PATIENCE_SECONDS
 from local.sample import DATABASE, Sample, Source
 from local.stack import make_settings
 from mappers import MAPPERS
+from mappers.accounts import ACCOUNTS
 from tests.builders import an_account
 
 FEED = "read_change_feed"
@@ -94,6 +96,19 @@ def work(runtime, id_, rounds=50):
     return read(runtime, id_)
 
 
+class SalesOrders:
+    """A reader that takes sales orders as accounts, too."""
+
+    types = frozenset({"Account", "SalesOrder"})
+
+    def __init__(self, reader):
+        self._reader = reader
+
+    def read(self, body):
+        """Read a sales order as an account."""
+        return self._reader.read(body | {"$type": "Account"} if body.get("$type") == "SalesOrder" else body)
+
+
 def write(source, documents, container="Accounts"):
     """Write accounts, with names of their own."""
     for number in range(documents):
@@ -115,7 +130,7 @@ def test_what_was_there_before_is_copied(runtime, source, cosmos, dsn):
     done = work(runtime, ask(runtime, page_size=20))
 
     assert done["state"] == "completed"
-    assert done["totals"] == {"read": 301, "applied": 300, "stale": 0, "undecided": 0, "parked": 1}
+    assert done["totals"] == {"read": 301, "applied": 300, "stale": 0, "undecided": 0, "parked": 1, "unmapped": 0}
     assert (done["documents"], done["percent"], done["seconds_left"]) == (301, 100.0, 0)
     assert {range_["state"] for range_ in done["ranges"]} == {"completed"}
     assert sum(range_["read"] for range_ in done["ranges"]) == 301
@@ -129,7 +144,7 @@ def test_what_is_applied_already_is_stale(runtime, source):
 
     again = work(runtime, ask(runtime, containers=["Accounts"]))
 
-    assert again["totals"] == {"read": 30, "applied": 0, "stale": 30, "undecided": 0, "parked": 0}
+    assert again["totals"] == {"read": 30, "applied": 0, "stale": 30, "undecided": 0, "parked": 0, "unmapped": 0}
 
 
 def test_a_range_that_splits_goes_on_in_its_children(runtime, source, cosmos, dsn):
@@ -436,6 +451,45 @@ def test_a_parked_document_is_applied_by_reapply_when_it_can_be(start, source, c
     assert connection.execute("select id from accounts").fetchall() == [("a",)]
 
 
+def test_a_backfill_counts_what_no_mapper_takes_and_applies_it_when_one_does(start, source, cosmos, connection):
+    """The types are told by status and readiness; a mapper that is deployed later takes the documents by reapplying."""
+    write(source, 2)
+    source.write("Accounts", an_account("order", **{"$type": "SalesOrder"}))
+    source.write("Accounts", an_account("guest", **{"$type": "thandi@example.com"}))
+    runtime = start()
+
+    done = work(runtime, ask(runtime, containers=["Accounts"]))
+
+    assert done["totals"] == {"read": 4, "applied": 2, "stale": 0, "undecided": 0, "parked": 0, "unmapped": 2}
+    assert sum(each["unmapped"] for each in done["ranges"]) == 2
+    assert work(runtime, ask(runtime, containers=["Accounts"]))["totals"]["stale"] == 4
+    order = {"container": "Accounts", "type": "SalesOrder", "documents": 1, "has_mapper": False}
+    other = {"container": "Accounts", "type": "other", "documents": 1, "has_mapper": False}
+    status = runtime.status.read().containers[0]
+    assert (status.documents["unmapped"], status.documents["applied"]) == (2, 2)
+    assert [each.model_dump() for each in status.unmapped] == [order, other]
+
+    later = start([replace(ACCOUNTS, reader=SalesOrders(ACCOUNTS.reader))])
+    assert [each.has_mapper for each in later.status.list_unmapped()] == [True, False]
+    assert work(later, ask(later, containers=["Accounts"]))["totals"]["stale"] == 4
+    again = work(later, ask(later, containers=["Accounts"], reapply=True))
+    assert (again["totals"]["applied"], again["totals"]["unmapped"]) == (3, 1)
+    assert connection.execute("select id from accounts where id = 'order'").fetchone() == ("order",)
+    assert [each.type for each in later.status.list_unmapped()] == ["other"]
+
+
+def test_documents_that_were_written_as_applied_become_known_by_reapplying(runtime, source, connection):
+    """So were all of types that nobody maps before the state existed."""
+    source.write("Accounts", an_account("order", **{"$type": "SalesOrder"}))
+    work(runtime, ask(runtime, containers=["Accounts"]))
+    connection.execute("update cdc.document set state = 'applied', unmapped_type = null")
+
+    done = work(runtime, ask(runtime, containers=["Accounts"], reapply=True))
+
+    assert done["totals"]["unmapped"] == 1
+    assert [(each.type, each.documents) for each in runtime.status.list_unmapped()] == [("SalesOrder", 1)]
+
+
 def test_a_dry_run_says_what_it_would_do_and_writes_nothing(runtime, source, connection):
     """What would be applied, what would be parked and why, and the properties that nobody knows."""
     write(source, 4)
@@ -443,10 +497,14 @@ def test_a_dry_run_says_what_it_would_do_and_writes_nothing(runtime, source, con
     source.write("Accounts", an_account("unknown", ShoeSize=38))
     source.write("Accounts", an_account("first", CompletedScenarioIds=[{}]))
     source.write("Accounts", an_account("second", CompletedScenarioIds=["a", {}]))
+    for id_, type_ in (("one", "SalesOrder"), ("two", "SalesOrder"), ("three", "thandi@example.com")):
+        source.write("Accounts", an_account(id_, **{"$type": type_}))
 
     done = work(runtime, ask(runtime, containers=["Accounts"], dry_run=True))
 
-    assert done["totals"] == {"read": 8, "applied": 5, "stale": 0, "undecided": 0, "parked": 3}
+    assert done["totals"] == {"read": 11, "applied": 5, "stale": 0, "undecided": 0, "parked": 3, "unmapped": 3}
+    types = {each["path"]: each["documents"] for each in done["findings"] if each["kind"] == "unmapped"}
+    assert types == {"SalesOrder": 2, "other": 1}
     path = "$.CompletedScenarioIds[]"
     assert {"container": "Accounts", "kind": "mapping", "path": path, "documents": 2} in done["findings"]
     assert {"container": "Accounts", "kind": "mapping", "path": "$.Email", "documents": 1} in done["findings"]

@@ -27,9 +27,9 @@ def test_status_counts_documents_and_letters(database, sink):
         describe_container(name, documents, letters).model_dump() for name in ("Accounts", "UserProfiles")
     )
 
-    assert accounts["documents"] == {"applied": 3, "parked": 1, "deleted": 1}
+    assert accounts["documents"] == {"applied": 3, "parked": 1, "deleted": 1, "unmapped": 0}
     assert accounts["newest_ts"] == TS + 9
     assert sorted(letter["kind"] for letter in accounts["dead_letters"]) == ["mapping", "undecided"]
     assert all(letter["documents"] == 1 and letter["state"] == "waiting" for letter in accounts["dead_letters"])
-    assert profiles["documents"] == {"applied": 1, "parked": 0, "deleted": 0}
+    assert profiles["documents"] == {"applied": 1, "parked": 0, "deleted": 0, "unmapped": 0}
     assert profiles["dead_letters"] == []

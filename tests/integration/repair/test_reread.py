@@ -147,6 +147,17 @@ def test_a_replay_applies_what_a_mended_mapper_takes(sink, observer, source, rep
     assert observer.letters() == {}
 
 
+def test_a_parked_document_that_has_become_unmapped_loses_its_letter_and_its_rows(sink, observer, source, repair):
+    """The retry finds another type: nothing waits for it any more."""
+    replicate(ACCOUNTS, [an_upsert(ts=0)], sink)
+    replicate(ACCOUNTS, [an_upsert(ts=1, Email=None)], sink)
+    source.put("a", 2, etag="other", **{"$type": "SalesOrder"})
+
+    assert repair() is Ending.UNMAPPED
+
+    assert (observer.ids(), observer.letters(), observer.states()) == ([], {}, {"a": "unmapped"})
+
+
 def test_a_document_that_is_still_bad_stays_parked(sink, observer, source, repair):
     """The letter says what is wrong now, and counts the attempt; nothing makes it due again."""
     replicate(ACCOUNTS, [an_upsert(Email=None)], sink)

@@ -7,7 +7,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from cdc.core.errors import FatalError
-from cdc.operations.counts import PostgresCounts
+from cdc.operations.counts import PostgresCounts, UnmappedCount
 from cdc.operations.migrations import Migration, find_missing, migrate, read_migrations
 from cdc.operations.table_check import check_tables
 from cdc.postgres.database import Database
@@ -100,7 +100,7 @@ def a_profile_change(id_="p", ts=0, badges=1, **overrides):
 
 
 def write_everything(database):
-    """Let the sink do all that it can: insert, update, delete, park, clear, read and count."""
+    """Let the sink do all that it can: insert, update, delete, park, clear, keep a type's name, read and count."""
     sink = PostgresSink(database)
     replicate(USER_PROFILES, [a_profile_change("p", 0, 3), a_profile_change("q", 0), a_profile_change("bad", 0)], sink)
     batch = [a_profile_change("p", 1, 1, Name="Naledi"), a_profile_change("bad", 1, Name=None)]
@@ -111,9 +111,12 @@ def write_everything(database):
     assert [count.documents for count in PostgresCounts(database).count_letters()] == [1, 1]
     replicate(USER_PROFILES, [a_profile_change("p", 5), a_profile_change("bad", 5)], sink)
     assert PostgresCounts(database).count_letters() == []
+    replicate(USER_PROFILES, [a_profile_change("order", **{"$type": "SalesOrder"})], sink)
+    assert PostgresCounts(database).count_unmapped() == [UnmappedCount("UserProfiles", "SalesOrder", 1)]
     assert {count.state: count.documents for count in PostgresCounts(database).count_documents()} == {
         "applied": 2,
         "deleted": 1,
+        "unmapped": 1,
     }
 
 
@@ -181,7 +184,7 @@ def test_the_writer_cannot_migrate(logins, open_as):
 
 
 READABLE = {
-    "document": {"container", "ts", "lsn", "state", "applied_at"},
+    "document": {"container", "ts", "lsn", "state", "applied_at", "unmapped_type"},
     "dead_letter": {
         "number", "container", "ts", "lsn", "kind", "message", "state", "attempts", "next_attempt_at", "parked_at",
     },
@@ -199,6 +202,7 @@ READABLE = {
     "reconciliation": set(),
     "drift": set(),
     "rotation": set(),
+    "unmapped_type": set(),
 }  # fmt: skip
 
 
@@ -217,7 +221,8 @@ def test_the_reader_reads_the_tables_and_no_identity(logins, connection):
         for mapper in MAPPERS:
             for table in mapper.tables:
                 assert reader.execute(f"select * from {table}").fetchall() == []
-        assert reader.execute("select container, state, count(*) from cdc.document group by 1, 2").fetchall() == []
+        counted = "select container, state, unmapped_type, count(*) from cdc.document group by 1, 2, 3"
+        assert reader.execute(counted).fetchall() == []
 
 
 @pytest.mark.parametrize(

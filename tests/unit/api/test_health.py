@@ -6,17 +6,20 @@ from types import SimpleNamespace
 from cdc.api.answers import answer
 from cdc.api.health import Live, tell_ready
 from cdc.operations.checks import Check
+from cdc.operations.status import UnmappedStatus
+
+UNMAPPED = UnmappedStatus(container="Accounts", type="SalesOrder", documents=2, has_mapper=False)
 
 
 def ask(*checks):
     """Ask an app that has made these checks."""
-    made = answer(lambda: tell_ready(SimpleNamespace(run=lambda: checks)))
+    made = answer(lambda: tell_ready(SimpleNamespace(run=lambda: checks), lambda: [UNMAPPED]))
     return made.status, made.content_type, json.loads(made.body)
 
 
 def test_passed_checks_are_ready():
-    """With every check passed the answer names them."""
-    body = {"status": "ready", "checks": ["postgres", "cosmos"]}
+    """With every check passed the answer names them; what is unmapped is told, and is no failure."""
+    body = {"status": "ready", "checks": ["postgres", "cosmos"], "unmapped": [UNMAPPED.model_dump()]}
 
     assert ask(Check("postgres"), Check("cosmos")) == (200, "application/json", body)
 

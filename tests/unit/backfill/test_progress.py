@@ -8,8 +8,8 @@ ROW = {
     "id": "b", "state": "running", "containers": ["Accounts"], "problem": None, "dry_run": False, "reapply": False,
     "started_at": "2026-01-01T00:00:00+00:00", "finished_at": None, "max_request_units_per_second": None,
     "max_parallel_ranges": 4, "page_size": 1000, "documents": 1000, "counted": True, "read": 250, "applied": 200,
-    "stale": 40, "undecided": 4, "parked": 6, "request_units": 500.0, "seconds": 10.0, "measured_read": 200,
-    "measured_request_units": 400.0,
+    "stale": 40, "undecided": 4, "parked": 5, "unmapped": 1, "request_units": 500.0, "seconds": 10.0,
+    "measured_read": 200, "measured_request_units": 400.0,
 }  # fmt: skip
 
 
@@ -20,7 +20,14 @@ def test_percent_and_time_left_come_from_the_count_at_the_start_and_the_speed_si
     assert progress.percent == 25.0
     assert progress.seconds_left == 38
     assert progress.request_units_per_second == 40.0
-    assert progress.totals.model_dump() == {"read": 250, "applied": 200, "stale": 40, "undecided": 4, "parked": 6}
+    assert progress.totals.model_dump() == {
+        "read": 250,
+        "applied": 200,
+        "stale": 40,
+        "undecided": 4,
+        "parked": 5,
+        "unmapped": 1,
+    }
 
 
 @pytest.mark.parametrize(

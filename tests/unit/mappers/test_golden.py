@@ -33,6 +33,8 @@ def test_document_becomes_these_rows(mapper, case):
     if write_.problem is None:
         rows = by_column(mapper, write_.rows)
         seen = [f"{seen.kind} {seen.path}" for seen in write_.rows.observations]
+        if write_.rows.unmapped_type is not None:
+            seen.append(f"unmapped {write_.rows.unmapped_type}")
         found = {"root": rows.root, "children": rows.children, "observations": seen}
     else:
         problem = write_.problem
