@@ -202,6 +202,7 @@ READABLE = {
     "reconciliation": set(),
     "drift": set(),
     "rotation": set(),
+    "maintenance": set(),
     "unmapped_type": set(),
 }  # fmt: skip
 
