@@ -192,7 +192,7 @@ READABLE = {
     "observation": {"container", "kind", "path", "documents", "first_seen_at", "last_seen_at"},
     "container": {
         "container", "account", "rid", "partition_key_paths", "adopted_at", "feed_mode", "mode_changed_at", "gaps",
-        "nameless_delete_at",
+        "nameless_delete_at", "lease_problem", "lease_problem_since", "leases_seen_at",
     },
     "suspect": set(),
     "backfill": set(),
