@@ -88,11 +88,12 @@ where container = %(container)s and finished_at < now() - make_interval(days => 
 -- name: forget_drift
 -- Deletes old unrepaired drift that a later run has found again.
 delete from cdc.drift d
-where d.container = %(container)s and d.state = 'left' and d.suspected_at < now() - make_interval(days => %(left_days)s)
+where d.container = %(container)s and d.state in ('left', 'unreadable')
+  and d.suspected_at < now() - make_interval(days => %(left_days)s)
   and exists (select from cdc.drift n where n.container = d.container and n.key = d.key and n.number > d.number);
 
 -- name: add_drift
--- Stores a finding. If the latest run with the same finding left it, `since` is taken from there.
+-- Stores a finding. If the latest run with the same finding did not repair it, `since` is taken from there.
 insert into cdc.drift (
     reconciliation, container, key, partition_key, id, row_table, row_key, kind, ts, lsn, etag, held_state, absence,
     found_etag, state, since
@@ -101,7 +102,7 @@ values (
     %(reconciliation)s, %(container)s, %(key)s, %(partition_key)s, %(id)s, %(row_table)s, %(row_key)s, %(kind)s,
     %(ts)s, %(lsn)s, %(etag)s, %(held_state)s, %(absence)s, %(found_etag)s, %(state)s,
     coalesce((
-        select case when d.state = 'left' then d.since end from cdc.drift d
+        select case when d.state in ('left', 'unreadable') then d.since end from cdc.drift d
         where d.container = %(container)s and d.key = %(key)s and d.reconciliation <> %(reconciliation)s
         order by d.number desc limit 1
     ), now())
@@ -214,9 +215,10 @@ cross join lateral (
 -- name: list_drift
 -- The findings of a reconciliation that were not dropped.
 select number, container, key, kind, state, since from cdc.drift
-where reconciliation = %(reconciliation)s and state in ('drift', 'repaired', 'left') order by number limit %(limit)s;
+where reconciliation = %(reconciliation)s and state in ('drift', 'repaired', 'left', 'unreadable')
+order by number limit %(limit)s;
 
 -- name: find_drift
 -- One finding with its document or its row.
 select container, partition_key, id, row_table, row_key, kind, state, since from cdc.drift
-where number = %(number)s and state in ('drift', 'repaired', 'left');
+where number = %(number)s and state in ('drift', 'repaired', 'left', 'unreadable');

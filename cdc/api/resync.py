@@ -15,7 +15,7 @@ from cdc.core.source_container import SourceContainer
 from cdc.repair.reread import DocumentSource, Ending, Note, RereadStore, repair_document
 
 _TRIES = 3
-_IDS = "must be text of 1 to 1023 characters, without / \\ ? and #"
+_IDS = "must be text of 1 to 1023 characters"
 _KEYS = "must be a string, a number, true, false, null, {} if the document has none, or a list of these"
 
 
@@ -25,7 +25,7 @@ class Undefined(RequestModel):
 
 _Value = str | bool | Annotated[float, Field(allow_inf_nan=False)] | Undefined | None
 _Values = Annotated[list[_Value], Field(min_length=1, max_length=3)]
-_Id = Annotated[str, Field(min_length=1, max_length=1023, pattern=r"^[^/\\?#]+$"), say(_IDS)]
+_Id = Annotated[str, Field(min_length=1, max_length=1023), say(_IDS)]
 
 
 class ResyncRequest(RequestModel):
@@ -50,6 +50,7 @@ class Result(StrEnum):
     UNMAPPED = "unmapped"
     ABSENT = "absent"
     TO_BE_CONFIRMED = "to_be_confirmed"
+    UNREADABLE = "unreadable"
 
 
 _MESSAGES = {
@@ -61,6 +62,8 @@ _MESSAGES = {
     Result.ABSENT: "There is no such document.",
     Result.TO_BE_CONFIRMED: "Cosmos says that the document is gone or older than its rows. It is read again "
     "automatically after the settle time, and applied if the answer is the same. Until then the rows stay.",
+    Result.UNREADABLE: "Cosmos answers, but it does not give this document: its rows stay. Read it in the portal; if "
+    "that fails too, write or delete it there.",
 }
 _RESULTS = {
     Ending.DELETED: Result.DELETED,
@@ -68,6 +71,7 @@ _RESULTS = {
     Ending.UNMAPPED: Result.UNMAPPED,
     Ending.ABSENT: Result.ABSENT,
     Ending.DOUBTED: Result.TO_BE_CONFIRMED,
+    Ending.UNREADABLE: Result.UNREADABLE,
 }
 
 

@@ -2,8 +2,10 @@
 
 CdcError
 ├── TransientError    retry the whole batch
+│   └── UnansweredError
 ├── DocumentError     park this one document, continue with the others
 ├── UnknownLagError   judge nothing until the leases tell how late their feed is
+├── UnreadableError   leave this one document as it is, continue with the others
 ├── UnreadyError      fix the failed checks before changes can be applied
 ├── FatalError        stop until a person fixes what the message names
 │   ├── RetentionError
@@ -31,6 +33,14 @@ class TransientError(CdcError):
     def __init__(self, message: str, detail: str = "") -> None:
         super().__init__(message)
         self.detail = detail
+
+
+class UnreadableError(CdcError):
+    """A document that the source does not give, although the source answers for others."""
+
+
+class UnansweredError(TransientError):
+    """A question that the source does not answer; it may still answer others."""
 
 
 class FatalError(CdcError):

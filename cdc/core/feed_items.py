@@ -68,8 +68,8 @@ def read_change(container: str, partition_key_paths: Sequence[str], document: Js
     Raises FatalError for an item without a usable id, `_ts` or `_etag`: without these no document can be parked.
     """
     try:
-        version = read_version(document)
-        identity = Identity.of(container, partition_key(partition_key_paths, document), document["id"])
+        version = Version(int(document["_ts"]), _lsn(document, "_lsn"), str(document["_etag"]))
+        identity = read_identity(container, partition_key_paths, document)
     except (KeyError, TypeError, ValueError):
         raise FatalError(
             f"The change feed of {container} delivers items without a usable id, _ts or _etag: "
@@ -78,9 +78,17 @@ def read_change(container: str, partition_key_paths: Sequence[str], document: Js
     return Change(identity, version, document)
 
 
+def read_identity(container: str, partition_key_paths: Sequence[str], document: JsonObject) -> Identity:
+    """Read a document's identity; raise KeyError or TypeError if it has none."""
+    return Identity.of(container, partition_key(partition_key_paths, document), document["id"])
+
+
 def read_version(document: JsonObject) -> Version:
-    """Read a document's version; raise KeyError, TypeError or ValueError if it has none."""
-    return Version(int(document["_ts"]), _lsn(document, "_lsn"), str(document["_etag"]))
+    """Read a document's version, without an lsn; raise KeyError, TypeError or ValueError if it has none.
+
+    Outside a latest-version feed, `_lsn` is a property that anybody may have written.
+    """
+    return Version(int(document["_ts"]), None, str(document["_etag"]))
 
 
 def _read_version_item(container: str, paths: Sequence[str], item: JsonObject) -> Change | None:
@@ -92,12 +100,12 @@ def _read_version_item(container: str, paths: Sequence[str], item: JsonObject) -
             return _read_delete(container, paths, metadata, follows)
         if not document:
             return None
-        change = read_change(container, paths, document)
-        version = Version(change.version.ts, lsn, change.version.etag)
-        return Change(change.identity, version, document, follows=follows)
+        # The document's own `_lsn` means nothing in this feed.
+        version = Version(int(document["_ts"]), lsn, str(document["_etag"]))
+        return Change(read_identity(container, paths, document), version, document, follows=follows)
     except (KeyError, TypeError, ValueError):
         raise FatalError(
-            f"The change feed of {container} delivers items whose metadata has no usable lsn or crts: "
+            f"The change feed of {container} delivers items without a usable id, version, lsn or crts: "
             "the trigger must read the change feed of a Cosmos DB for NoSQL container."
         ) from None
 

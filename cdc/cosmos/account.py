@@ -1,10 +1,8 @@
 """The engine's own requests to Cosmos DB."""
 
-import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from threading import RLock
 from typing import Any
@@ -19,16 +17,18 @@ from azure.cosmos.exceptions import (
     CosmosHttpResponseError,
     CosmosResourceNotFoundError,
 )
-from azure.cosmos.partition_key import NonePartitionKeyValue, NullPartitionKeyValue
 
 from cdc.config.entra import no_token
 from cdc.core.documents import Identity, JsonObject, Reading
-from cdc.core.errors import CdcError, FatalError, RetentionError, TransientError
+from cdc.core.errors import CdcError, FatalError, RetentionError, TransientError, UnansweredError, UnreadableError
 from cdc.core.feed_items import FeedMode
 from cdc.core.feed_pages import FeedRange
 from cdc.core.source_container import SourceContainer
+from cdc.cosmos import point_reads
 from cdc.cosmos.continuation import write_feed_range
 from cdc.cosmos.lease_container import NEVER, check_properties, correct_expiry
+from cdc.cosmos.point_reads import read_seconds
+from cdc.cosmos.transport import Transport
 
 _IDENTITY = "COSMOS_CONNECTION__accountEndpoint, __credential and __clientId"
 _SETUP = "Run python -m cdc setup."
@@ -38,7 +38,8 @@ _NO_SETUP = (
 )
 # Substatus of a 404: this replica does not yet have what the client has read from another replica.
 _SESSION_NOT_AVAILABLE = 1002
-_TRANSIENT_STATUSES = (408, 410, 429, 449, 500, 502, 503, 504)
+_NO_ANSWERS = (408, 500, 502, 503, 504)
+_TRANSIENT_STATUSES = (410, 429, 449, *_NO_ANSWERS)
 
 
 class MissingError(FatalError):
@@ -73,22 +74,18 @@ class CosmosAccount:
 
     def connect(self, **options: Any) -> CosmosClient:
         """Make another client: threads that read in parallel need one each."""
+        options |= {"connection_timeout": 5, "transport": Transport()}
         if self._credential is None:
-            return CosmosClient.from_connection_string(self._connection, connection_timeout=5, **options)
-        return CosmosClient(self._connection, self._credential, connection_timeout=5, **options)
+            return CosmosClient.from_connection_string(self._connection, **options)
+        return CosmosClient(self._connection, self._credential, **options)
 
     def read_document(self, identity: Identity) -> Reading:
-        """Read the current version of a document; a missing document is an answer, not an error."""
-        with self.translated_errors(f"a document of {identity.container}"), self._lock:
+        """Read the current version of a document; raise UnreadableError for a failure that may be its own."""
+        what = f"a document of {identity.container}"
+        with self.translated_errors(what), self._lock:
             proxy = self._client().get_database_client(self.database).get_container_client(identity.container)
-            try:
-                # Any: the SDK declares neither the response's headers nor all forms of a partition key.
-                body: Any = proxy.read_item(json.loads(identity.id), _partition_key(identity))
-            except CosmosResourceNotFoundError as error:
-                if error.sub_status:  # the container or the session is missing, not the document
-                    raise
-                return Reading(None, read_seconds(error.headers))
-            return Reading(dict(body), read_seconds(body.get_response_headers()))
+            with _refusals_of_one_document(what):
+                return point_reads.read_document(proxy, identity)
 
     def check_account(self) -> None:
         with self.translated_errors("the account of COSMOS_CONNECTION"), self._lock:
@@ -208,18 +205,6 @@ class CosmosAccount:
             return dict(proxy.read())
 
 
-def _partition_key(identity: Identity) -> Any:
-    key = json.loads(identity.partition_key)
-    if key is None:
-        return NullPartitionKeyValue
-    return NonePartitionKeyValue if key == {} else key
-
-
-def read_seconds(headers: Mapping[str, str]) -> int:
-    """Read the server's time from the headers of an answer."""
-    return int(parsedate_to_datetime(headers["Date"]).timestamp())
-
-
 @contextmanager
 def translated_errors(what: str, *, by_identity: bool = False) -> Iterator[None]:
     """Translate the SDK's errors into the engine's errors."""
@@ -234,11 +219,29 @@ def translated_errors(what: str, *, by_identity: bool = False) -> Iterator[None]
             raise FatalError(f"Cosmos refuses the identity's token: check {_IDENTITY}.") from error
         raise _translate(error, what) from error
     except (ServiceRequestError, ServiceResponseError) as error:
-        raise TransientError(f"Cosmos did not answer for {what}: check COSMOS_CONNECTION and the network.") from error
+        raise UnansweredError(f"Cosmos did not answer for {what}: check COSMOS_CONNECTION and the network.") from error
     except ClientAuthenticationError as error:
         raise no_token(f"Cosmos: check {_IDENTITY}", error) from None
     except AzureError as error:
         raise FatalError(f"The Cosmos SDK refuses the request for {what}: {type(error).__name__}.") from error
+
+
+@contextmanager
+def _refusals_of_one_document(what: str) -> Iterator[None]:
+    """Raise UnreadableError for every failure that one document alone may cause.
+
+    401 is one of them: the signature may be wrong for one path only.
+    """
+    try:
+        yield
+    except CosmosHttpResponseError as error:
+        if error.status_code in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, *_TRANSIENT_STATUSES):
+            raise
+        raise UnreadableError(f"Cosmos answered {error.status_code} for {what}.") from None
+    except (ServiceRequestError, ServiceResponseError, ClientAuthenticationError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the SDK raises for one document is kept from its neighbours
+        raise UnreadableError(f"The Cosmos SDK cannot read {what}: {type(error).__name__}.") from None
 
 
 def _is_bad_request(error: FatalError) -> bool:
@@ -253,5 +256,6 @@ def _translate(error: CosmosHttpResponseError, what: str) -> CdcError:
     if error.status_code == 403:
         return FatalError(f"Cosmos forbids access to {what}: grant the identity or the key access to it.")
     if error.status_code in _TRANSIENT_STATUSES:
-        return TransientError(f"Cosmos answered {error.status_code} for {what}.")
+        kind = UnansweredError if error.status_code in _NO_ANSWERS else TransientError
+        return kind(f"Cosmos answered {error.status_code} for {what}.")
     return FatalError(f"Cosmos answered {error.status_code} for {what}.")

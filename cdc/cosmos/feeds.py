@@ -13,8 +13,9 @@ from azure.cosmos import CosmosClient
 
 from cdc.core.errors import TransientError
 from cdc.core.feed_pages import FeedRange, Page, Size
-from cdc.cosmos.account import CosmosAccount, read_seconds
+from cdc.cosmos.account import CosmosAccount
 from cdc.cosmos.continuation import write_continuation, write_feed_range
+from cdc.cosmos.point_reads import read_seconds
 
 # The SDK retries in two nested layers: limit it, and let the caller retry after longer waits.
 _THROTTLED_TRIES = 3

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Protocol
 
 from cdc.core.documents import Change, Identity, JsonObject, Reading
-from cdc.core.errors import FatalError
-from cdc.core.feed_items import FeedMode
+from cdc.core.errors import FatalError, UnreadableError
+from cdc.core.feed_items import FeedMode, read_identity
 from cdc.core.source_container import SourceContainer
 from cdc.postgres.database import Connection, Database
 from cdc.postgres.statements import statement
@@ -67,13 +67,27 @@ class ConfirmedSource:
         return origin
 
     def read_document(self, identity: Identity) -> Reading:
-        """Read one document; raise FatalError if the answer comes from another container than the one seen first."""
-        reading = self._account.read_document(identity)
+        """Read one document; raise FatalError if the answer comes from another container than the one seen first.
+
+        Raises UnreadableError only if the account and the container still answer.
+        """
+        try:
+            reading = self._account.read_document(identity)
+        except UnreadableError:
+            self.confirm_now(identity.container)
+            raise
         if reading.body is None:
             self.confirm_now(identity.container)
-        else:
-            self.confirm(identity.container, [reading.body])
+        elif not _is(identity, reading.body, self.confirm(identity.container, [reading.body])):
+            raise UnreadableError("Cosmos answered with another document than the one asked for.")
         return reading
+
+
+def _is(identity: Identity, body: JsonObject, origin: SourceContainer) -> bool:
+    try:
+        return read_identity(origin.container, origin.partition_key_paths, body) == identity
+    except (KeyError, TypeError):
+        return False
 
 
 def confirm(database: Database, found: SourceContainer) -> None:

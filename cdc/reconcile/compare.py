@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 from cdc.core.documents import Change, Identity, JsonObject, Version
+from cdc.core.errors import UnreadableError
 from cdc.core.feed_items import read_version
 from cdc.core.mapping import Mapper
 from cdc.core.writes import map_change
@@ -190,7 +191,11 @@ class Comparison:
             return suspected
         if run.progress.has_too_many:
             return None
-        body = self.source.read_document(suspected.identity).body
+        try:
+            body = self.source.read_document(suspected.identity).body
+        except UnreadableError:
+            self.findings.add_unreadable(run, suspected)
+            return None
         if body is None:
             return suspected
         return drift.suspect(suspected.identity, suspected.held, read_version(body), run.progress.line)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cdc.core.documents import Identity, Version
+from cdc.core.errors import UnreadableError
 from cdc.core.feed_items import read_version
 from cdc.core.mapping import Mapper
 from cdc.reconcile import drift
@@ -19,6 +20,7 @@ _STATES = {
     Ending.UNMAPPED: "repaired",
     Ending.ABSENT: "dropped",
     Ending.OVERTAKEN: "dropped",
+    Ending.UNREADABLE: "unreadable",
 }
 _SUSPECTED = (Kind.MISSING, Kind.STALE, Kind.ORPHANED)
 
@@ -48,7 +50,11 @@ class Confirmation:
         marks: list[tuple[int, Kind, str]] = []
         for each in suspects:
             identity = each.suspect.identity
-            version = found.get(identity) or self._read_version(identity)
+            try:
+                version = found.get(identity) or self._read_version(identity)
+            except UnreadableError:
+                marks.append((each.number, each.suspect.kind, "unreadable"))
+                continue
             kind = drift.confirm(each.suspect, held.get(identity), version)
             marks.append((each.number, kind or each.suspect.kind, "dropped" if kind is None else "drift"))
         self.findings.mark(marks)

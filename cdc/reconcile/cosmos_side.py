@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 from cdc.core.documents import Identity, JsonObject, Reading, Version
-from cdc.core.errors import FatalError
+from cdc.core.errors import FatalError, UnansweredError, UnreadableError
 from cdc.core.feed_items import partition_key, read_version
 from cdc.core.source_container import SourceContainer
-from cdc.cosmos.account import CosmosAccount, read_seconds
+from cdc.cosmos.account import CosmosAccount
+from cdc.cosmos.point_reads import read_seconds
 from cdc.postgres.containers import ConfirmedSource
 from cdc.reconcile.drift import Tally, Window
 from cdc.reconcile.run import Census, Usage
@@ -71,9 +72,16 @@ class CosmosSide:
         return self._find("*", identities)
 
     def read_document(self, identity: Identity) -> Reading:
-        """Read one document by its id: only this proves that a document is gone."""
+        """Read one document by its identity: only this proves that a document is gone.
+
+        If Cosmos answers for the container but not for the document, the document is unreadable.
+        """
         self.usage.add(1.0)  # an estimate, 1 RU for 1 KB: the read does not return its charge
-        return self._source.read_document(identity)
+        try:
+            return self._source.read_document(identity)
+        except UnansweredError as error:
+            self._source.confirm_now(identity.container)
+            raise UnreadableError(str(error)) from None
 
     def _find(self, projection: str, identities: Sequence[Identity]) -> dict[Identity, JsonObject]:
         if not identities:

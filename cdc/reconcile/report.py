@@ -40,6 +40,7 @@ class RunResult(Figures):
     drift: dict[str, int] | None = None
     repaired: int | None = None
     left: int | None = None
+    unreadable: int | None = None
     oldest_drift_since: datetime | None = None
     max_deletes: int | None = None
     source_documents: int | None = None

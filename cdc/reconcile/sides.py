@@ -109,6 +109,10 @@ class Findings(Protocol):
         """Store suspects."""
         ...
 
+    def add_unreadable(self, run: Run, suspect: Suspect) -> None:
+        """Store a document that the source does not give: it is reported, never repaired."""
+        ...
+
     def add_different(self, run: Run, identities: Sequence[Identity], held: Mapping[Identity, Held]) -> None:
         """Store documents whose rows differ; these need no confirmation."""
         ...

@@ -124,7 +124,7 @@ def _report(
     unmapped: Sequence[Any],
 ) -> RunResult:
     drift: dict[str, int] = dict.fromkeys(Kind, 0)
-    states = {"repaired": 0, "left": 0}
+    states = {"repaired": 0, "left": 0, "unreadable": 0}
     for kind, state, count, _ in found:
         if state in states:
             drift[kind] += count
@@ -166,6 +166,10 @@ class PostgresFindings:
     def add(self, run: Run, suspects: Sequence[Suspect]) -> None:
         """Store suspects; they are confirmed after the settle time."""
         self._add([_document(run, each) | {"state": "suspected"} for each in suspects])
+
+    def add_unreadable(self, run: Run, suspect: Suspect) -> None:
+        """Store a document that the source does not give: it is reported, never repaired."""
+        self._add([_document(run, suspect) | {"state": "unreadable"}])
 
     def add_different(self, run: Run, identities: Sequence[Identity], held: Mapping[Identity, Held]) -> None:
         suspects = [Suspect(each, Kind.DIFFERENT, held.get(each), None) for each in identities]

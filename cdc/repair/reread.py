@@ -3,12 +3,22 @@
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
 from cdc.core.documents import Change, Held, Identity, Reading, State, Version
-from cdc.core.errors import CdcError, DocumentError, FatalError, Problem, ProblemKind, TransientError, Wanted
+from cdc.core.errors import (
+    CdcError,
+    DocumentError,
+    FatalError,
+    Problem,
+    ProblemKind,
+    TransientError,
+    UnreadableError,
+    Wanted,
+)
 from cdc.core.feed_items import read_version
 from cdc.core.mapping import Mapper
 from cdc.core.ordering import Verdict, judge
@@ -28,6 +38,7 @@ class Ending(StrEnum):
     """The result of reading a document again.
 
     `doubted`: it is read once more after the settle time. `overtaken`: another writer changed it in the meantime.
+    `unreadable`: Cosmos does not give this one document; nothing was written.
     """
 
     APPLIED = "applied"
@@ -37,6 +48,7 @@ class Ending(StrEnum):
     ABSENT = "absent"
     DOUBTED = "doubted"
     OVERTAKEN = "overtaken"
+    UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +93,10 @@ class DocumentSource(Protocol):
     """Reads documents."""
 
     def read_document(self, identity: Identity) -> Reading:
-        """Read the current version of a document from the write region."""
+        """Read the current version of a document from the write region.
+
+        Raises UnreadableError if the source does not give this one document.
+        """
         ...
 
 
@@ -159,6 +174,8 @@ def _retry_document(mapper: Mapper[Any], identity: Identity, source: DocumentSou
     ending = repair_document(mapper, identity, source, repairs)
     if ending is Ending.OVERTAKEN:
         repairs.release(identity)
+    if ending is Ending.UNREADABLE:
+        repairs.postpone(identity)
     return ending
 
 
@@ -174,7 +191,10 @@ def repair_document(
 
     `answered` is the source's first answer, at least one settle time old.
     """
-    planned = _plan(mapper, identity, source, repairs, answered)
+    try:
+        planned = _plan(mapper, identity, source, repairs, answered)
+    except UnreadableError:
+        return Ending.UNREADABLE
     if planned is None:
         return Ending.DOUBTED
     try:
@@ -219,7 +239,6 @@ def _read_change(identity: Identity, reading: Reading, held: Held | None) -> Cha
         # The answer's clock may be behind the `_ts` clock: a tombstone must be at least as new as what it replaces.
         return Change(identity, replace(known, ts=max(known.ts, reading.ts)), None, absence=True)
     version = read_version(reading.body)
-    # A document that is read by its id has no lsn.
     return Change(identity, replace(version, lsn=known.lsn) if version.etag == known.etag else version, reading.body)
 
 
@@ -231,12 +250,11 @@ def _repair_with_holder(
     if problem.kind is ProblemKind.CONFLICT and problem.wanted is not None:
         holder = repairs.find_holder(mapper, problem.wanted)
     if holder is not None and holder != planned.change.identity:
-        other = _plan(mapper, holder, source, repairs)
-        if other is not None and other.write is not None:
-            try:
+        # If the holder cannot be read, or both documents still claim the row, the first is parked.
+        with suppress(UnreadableError, DocumentError):
+            other = _plan(mapper, holder, source, repairs)
+            if other is not None and other.write is not None:
                 return _ending(planned, written=repairs.repair(mapper, [other, planned]))
-            except DocumentError:
-                pass  # both documents still claim the row
     parked = replace(planned, write=Write(planned.change, problem=problem))
     return _ending(parked, written=repairs.repair(mapper, [parked]))
 
