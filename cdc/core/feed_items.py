@@ -105,7 +105,8 @@ def _read_version_item(container: str, paths: Sequence[str], item: JsonObject) -
         return Change(read_identity(container, paths, document), version, document, follows=follows)
     except (KeyError, TypeError, ValueError):
         raise FatalError(
-            f"The change feed of {container} delivers items without a usable id, version, lsn or crts: "
+            f"The change feed of {container} delivers items whose metadata has no usable lsn or crts, or whose "
+            "document has no usable id, _ts or _etag: "
             "the trigger must read the change feed of a Cosmos DB for NoSQL container."
         ) from None
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from cdc.core.documents import Change, Identity, JsonObject, Version
+from cdc.core.documents import Change, Identity, JsonObject, State, Version
 from cdc.core.errors import UnreadableError
 from cdc.core.feed_items import read_version
 from cdc.core.mapping import Mapper
@@ -235,10 +235,17 @@ class Comparison:
 
     def _compare_values(self, run: Run, bodies: Mapping[Identity, JsonObject]) -> None:
         changes = [Change(identity, read_version(body), body) for identity, body in bodies.items()]
-        writes = [write for change in changes if (write := map_change(self.mapper, change)).problem is None]
-        compared, different = self.tables.find_different(writes)
+        writes = [map_change(self.mapper, change) for change in changes]
+        compared, different = self.tables.find_different([write for write in writes if write.problem is None])
         run.progress.figures.values += compared
+        different = [*different, *self._find_refused([write.change for write in writes if write.problem is not None])]
         self.findings.add_different(run, different, self.ledger.read_held(different))
+
+    def _find_refused(self, changes: Sequence[Change]) -> list[Identity]:
+        """Return the documents that are applied although their mapper refuses this version of them now."""
+        held = self.ledger.read_held([change.identity for change in changes])
+        applied = {each: entry.version.etag for each, entry in held.items() if entry.state is State.APPLIED}
+        return [change.identity for change in changes if applied.get(change.identity) == change.version.etag]
 
 
 def _compares(task: Task) -> bool:

@@ -15,6 +15,11 @@ GIVE_UP = "reconcile_give_up"
 _TURNS = 50
 _FAILURES_IN_A_ROW = 5
 _PAUSE_SECONDS = 5.0
+_FAILED = {
+    "over": False,
+    "seconds": 0.0,
+    "problem": "The reconcile failed with an unexpected error: search the log of reconcile_advance for it.",
+}
 # An orchestration ends a moment after its run. Check several times, or the next run would get no orchestration.
 _LOOKS = 20
 _LOOK_SECONDS = 0.5
@@ -25,7 +30,10 @@ def reconcile(context: Context) -> Steps:
     container = context.get_input()["container"]
     failures = 0
     for _ in range(_TURNS):
-        turn = yield context.call_activity(ADVANCE, container)
+        try:
+            turn = yield context.call_activity(ADVANCE, container)
+        except Exception:  # noqa: BLE001 - the SDK raises no other class; the run would stay `running` for ever
+            turn = _FAILED
         if turn["over"]:
             return
         failures = failures + 1 if turn["problem"] else 0

@@ -18,6 +18,8 @@ from local.functions.keys import Keys
 
 _PR_SET_PDEATHSIG = 1
 _LAST_PORT = 65_535
+# The SDK's setting for text that is no UTF-8: the .NET host replaces it, too.
+_MALFORMED_TEXT = "AZURE_COSMOS_CHARSET_DECODER_ERROR_ACTION_ON_MALFORMED_INPUT"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -115,6 +117,7 @@ def _enter(root: Path) -> Path:
 
 
 def _serve(loaded: LoadedApp, options: argparse.Namespace) -> NoReturn:
+    os.environ.setdefault(_MALFORMED_TEXT, "REPLACE")
     planned = host.plan(loaded, os.environ)
     host.warn_about_dates(loaded)
     given = RunOptions(

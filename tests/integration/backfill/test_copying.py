@@ -137,6 +137,22 @@ def test_what_was_there_before_is_copied(runtime, source, cosmos, dsn):
     assert is_equal(cosmos, dsn)
 
 
+@pytest.mark.parametrize("page_size", [1, 4, 1_000])
+def test_a_document_whose_bytes_are_no_text_is_parked(runtime, source, cosmos, connection, page_size):
+    """Its page is copied, wherever in a page it is; the SDK alone would stop at this page for ever."""
+    write(source, 12)
+    for id_ in ("account-0", "account-5", "account-6"):
+        cosmos.controls.spoil(DATABASE, "Accounts", id_, [id_], "DisplayName")
+
+    done = work(runtime, ask(runtime, containers=["Accounts"], page_size=page_size))
+
+    assert done["state"] == "completed"
+    assert done["totals"] == {"read": 12, "applied": 9, "stale": 0, "undecided": 0, "parked": 3}
+    letters = connection.execute("select kind, path, message from cdc.dead_letter").fetchall()
+    assert {(kind, path) for kind, path, _ in letters} == {("mapping", "$.DisplayName")}
+    assert all(message.isascii() for _, _, message in letters)
+
+
 def test_what_is_applied_already_is_stale(runtime, source):
     """A second backfill writes nothing."""
     write(source, 30)

@@ -75,7 +75,7 @@ def test_an_error_is_problem_details(error):
         (StartRequest, {"containers": []}, "containers", "must not be empty"),
         (ReconcileRequest, {"sample": "some"}, "sample", "must be a whole number from 0 to 1000000, or `all`"),
         (ReconcileRequest, {"sample": -1}, "sample", "must be a whole number from 0 to 1000000, or `all`"),
-        (ResyncRequest, {"id": "a/b", "partition_key": "x"}, "id", "without / \\ ? and #"),
+        (ResyncRequest, {"id": "", "partition_key": "x"}, "id", "text of 1 to 1023 characters"),
         (ReplayRequest, {"container": "a?b"}, "container", "without / \\ ? and #"),
     ],
 )

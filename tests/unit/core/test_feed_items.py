@@ -4,7 +4,7 @@ import pytest
 
 from cdc.core.documents import Change, Identity, Version
 from cdc.core.errors import FatalError
-from cdc.core.feed_items import FeedMode, partition_key, read_change, read_delivered, read_documents
+from cdc.core.feed_items import FeedMode, partition_key, read_change, read_delivered, read_documents, read_version
 
 ITEM = {"id": "a", "_ts": 1_700_000_000, "_etag": '"1"', "_lsn": 7, "Tenant": {"Name": "t", "Number": 1.0}}
 
@@ -154,6 +154,15 @@ def test_metadata_without_time_or_with_a_wrong_lsn_is_no_documents_fault(metadat
         a_delete(id="a", partitionKey={"pk": 1}, **metadata)
 
     assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("lsn", [1_000_000, "no number", None])
+def test_a_documents_own_lsn_means_nothing_beside_the_metadatas(lsn):
+    """Anybody may write such a property."""
+    [change] = read_delivered(ALL, "Scores", ("/pk",), [an_item("replace", DOCUMENT | {"_lsn": lsn})]).changes
+
+    assert change.version.lsn == 9
+    assert read_version(DOCUMENT | {"_lsn": lsn}).lsn is None
 
 
 def test_the_other_mode_is_refused_in_one_sentence():

@@ -37,12 +37,12 @@ class Context:
 
 
 def play(context, turns):
-    """Answer the activities one after the other and return what was planned."""
+    """Answer the activities one after the other, or let them fail, and return what was planned."""
     flow, planned, answers = orchestration.reconcile(context), [], iter(turns)
     answer = None
     try:
         while True:
-            planned.append(flow.send(answer))
+            planned.append(flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer))
             answer = next(answers) if planned[-1][0] == "reconcile_advance" else None
     except StopIteration:
         return planned
@@ -70,6 +70,17 @@ def test_what_time_may_mend_is_tried_again_and_then_given_up():
 
     assert [each for name, each in planned if name == "timer"] == [5.0, 10.0, 15.0, 20.0]
     assert planned[-1] == ("reconcile_give_up", {"container": "Accounts", "problem": "Cosmos did not answer."})
+
+
+def test_an_activity_that_fails_unexpectedly_is_tried_again_and_then_given_up():
+    """The run ends: otherwise it would stay `running`, and every later request for one would be refused."""
+    planned = play(Context(), [Exception("a bug, or the worker ended")] * 5)
+
+    assert [each for name, each in planned if name == "timer"] == [5.0, 10.0, 15.0, 20.0]
+    name, given_up = planned[-1]
+    assert (name, given_up["container"]) == ("reconcile_give_up", "Accounts")
+    assert "search the log" in given_up["problem"]
+    assert "a bug" not in given_up["problem"]
 
 
 def test_a_success_forgets_the_failures_before_it():
