@@ -1,40 +1,32 @@
 """Read documents of every generation: type and key, renamed properties, and unknown properties."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
 from typing import Any, ClassVar, Generic, Self, TypeVar, get_args
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_pascal
 
 from cdc.core.documents import JsonObject
 from cdc.core.errors import DocumentError, Problem, ProblemKind
 from cdc.core.mapping import Observation, ObservationKind, Read
+from cdc.core.writes import json_path
 from mappers.fields import Text
+from mappers.ids import read_key, write_id
+from mappers.json_columns import Json
+from mappers.names import SECRETS, fold, is_secret
 
 _EMPTY = (None, "")
 _KEYS = ("Id", "id")
 _TYPE_NAMES = ("$type", "Discriminator")
-_ESCAPED = re.compile(r"\^([|/\\?#])")
+_MISSPELLED = "is missing: the document has it in another spelling"
+_MISSPELLED_MARK = "has another spelling: it is unclear whether the document is deleted"
 # Any other name may be a key in user data.
 _PROPERTY = re.compile(r"[A-Za-z_$][A-Za-z0-9_]{0,63}")
 
-# Never read and never counted.
-_SECRETS = {
-    "Code",
-    "ParentalControlPinHash",
-    "PasswordHash",
-    "PurchaseToken",
-    "RefreshToken",
-    "RefreshTokenExpiresAt",
-    "SecurityStamp",
-    "TwoFactorSecretKey",
-    "VerificationToken",
-    "VerificationTokenHash",
-}
 # Properties that Entity Framework, the application's base classes and Cosmos write into every document.
 _COMMON = {
     *("$type", "Discriminator", "PartitionKeyId", "PartitionKeyIdUpper"),
@@ -100,11 +92,13 @@ Root = TypeVar("Root", bound=RootDocument)
 class _Shape:
     """The property names that a model knows, and the models inside it.
 
-    `rivals` are all pairs of names of one property; most documents have only one of them.
+    `read` has the names that are read, by their folded form. `rivals` are all pairs of names of one property; most
+    documents have only one of them.
     """
 
     path: str
     known: frozenset[str]
+    read: Mapping[str, str]
     renamed: tuple[tuple[str, ...], ...]
     rivals: tuple[tuple[str, str], ...]
     presences: tuple[tuple[str, frozenset[str]], ...]
@@ -113,19 +107,22 @@ class _Shape:
 
 @cache
 def _shape(model: type[DocumentModel], path: str = "$") -> _Shape:
-    known = {*_SECRETS, *model.unmapped} | (_COMMON if issubclass(model, RootDocument) else set())
+    is_root = issubclass(model, RootDocument)
+    read = [*_TYPE_NAMES] if is_root else []
     groups, presences, nested = [], [], []
     for name, info in model.model_fields.items():
         alias = info.validation_alias or name
         names = tuple(map(str, alias.choices)) if isinstance(alias, AliasChoices) else (str(alias),)
         marks = [mark.names for mark in info.metadata if isinstance(mark, Presence)]
         presences += [(names[0], mark) for mark in marks]
-        known.update(*(marks or [frozenset(names)]))
+        read += [name for mark in marks for name in mark] if marks else names
         if len(names) > 1 and names != _KEYS:
             groups.append(names)
         nested += [(names[0], _shape(inner, f"{path}.{names[0]}{suffix}")) for inner, suffix in _inner(info.annotation)]
+    known = frozenset((*SECRETS, *model.unmapped, *read, *(_COMMON if is_root else ())))
     rivals = tuple(pair for group in groups for pair in combinations(group, 2))
-    return _Shape(path, frozenset(known), tuple(groups), rivals, tuple(presences), tuple(nested))
+    folded = {fold(name): name for name in reversed(read)}
+    return _Shape(path, known, folded, tuple(groups), rivals, tuple(presences), tuple(nested))
 
 
 def _inner(annotation: Any, suffix: str = "") -> Iterator[tuple[type[DocumentModel], str]]:
@@ -159,7 +156,12 @@ class DocumentReader(Generic[Root]):
             values = self._resolve(body, observations)
             _find_unknown(self._root, body, observations)
             # A deleted document must lose its rows, even if the rest of it is not valid.
-            document = None if body.get("IsDeleted") is True else self._validate(values)
+            if not _is_deleted(body):
+                _refuse_misspelled_mark(body, observations)
+                try:
+                    document = self._validate(values)
+                except ValidationError as error:
+                    raise self._explain(error, observations) from None
         return Read(document, tuple(dict.fromkeys(observations)) if observations else (), unmapped_type)
 
     def _find_other_type(self, body: JsonObject, observations: list[Observation]) -> str | None:
@@ -171,6 +173,8 @@ class DocumentReader(Generic[Root]):
             return None
         chosen = body[names[0]]
         if not isinstance(chosen, str):
+            if _is_deleted(body):
+                return None
             # A copy tool turned the value into an array: the document's type is unknown.
             raise DocumentError(Problem(ProblemKind.MAPPING, f"$.{names[0]}", "Input should be a valid string"))
         observations += [_ambiguous(name) for name in names if body[name] != chosen]
@@ -184,9 +188,9 @@ class DocumentReader(Generic[Root]):
         for name, heard in self._root.presences:
             replaced[name] = not heard.isdisjoint(body)
         id_, own = body.get("id"), body.get("Id")
-        key = self._read_key(id_)
+        key = read_key(self._type, id_)
         if isinstance(own, str) and own:
-            if own != key:
+            if own != key and write_id(self._type, own) != id_:
                 observations.append(_ambiguous("id"))
         elif "Id" in body:
             if own not in _EMPTY:
@@ -210,12 +214,30 @@ class DocumentReader(Generic[Root]):
                 losers += _older(body, [name for name in given if name not in losers], observations)
         return losers
 
-    def _read_key(self, id_: Any) -> Any:
-        """Return the key in `id`: before version 9, the provider prefixed it with the type and escaped it."""
-        if not isinstance(id_, str) or "|" not in id_:
-            return id_
-        prefix = f"{self._type}|"
-        return _ESCAPED.sub(r"\1", id_[len(prefix) :]) if id_.startswith(prefix) else id_
+    def _explain(self, error: ValidationError, observations: Sequence[Observation]) -> Exception:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        if first["type"] == "missing" and self._is_misspelled(first["loc"], observations):
+            return DocumentError(Problem(ProblemKind.MAPPING, json_path(first["loc"]), _MISSPELLED))
+        return error
+
+    def _is_misspelled(self, location: Sequence[int | str], observations: Sequence[Observation]) -> bool:
+        """Return whether a missing property was found under another spelling of any of its names."""
+        *parents, last = ("[]" if isinstance(part, int) else f".{part}" for part in location)
+        names = next((names for names in self._root.renamed if f".{names[0]}" == last), ())
+        paths = {"".join(("$", *parents, name)) for name in (last, *(f".{name}" for name in names))}
+        return any(each.kind is ObservationKind.SPELLING and each.path in paths for each in observations)
+
+
+def _is_deleted(body: JsonObject) -> bool:
+    return body.get("IsDeleted") is True
+
+
+def _refuse_misspelled_mark(body: JsonObject, observations: Sequence[Observation]) -> None:
+    if Observation(ObservationKind.SPELLING, "$.IsDeleted") not in observations:
+        return
+    marks = [value for name, value in body.items() if name != "IsDeleted" and fold(name) == "isdeleted"]
+    if any(value not in (None, False) for value in marks):
+        raise DocumentError(Problem(ProblemKind.MAPPING, "$.IsDeleted", _MISSPELLED_MARK))
 
 
 def _has_both(rivals: Sequence[tuple[str, str]], body: JsonObject) -> bool:
@@ -235,11 +257,9 @@ def _older(body: JsonObject, given: Sequence[str], observations: list[Observatio
     return given[: given.index(winner)]
 
 
-def ambiguous_keys(name: str, value: object) -> tuple[Observation, ...]:
+def ambiguous_keys(name: str, value: Json) -> tuple[Observation, ...]:
     """Return an observation if dictionary keys differ only in case: for the application they are one key."""
-    if isinstance(value, dict) and len({key.lower() for key in value}) < len(value):
-        return (_ambiguous(name),)
-    return ()
+    return (_ambiguous(name),) if len(set(map(str.lower, value.names))) < len(value.names) else ()
 
 
 def _ambiguous(name: str) -> Observation:
@@ -248,12 +268,22 @@ def _ambiguous(name: str) -> Observation:
 
 def _find_unknown(shape: _Shape, value: JsonObject, observations: list[Observation]) -> None:
     if not shape.known.issuperset(value):
-        for name in sorted(value.keys() - shape.known):
-            if not (name.startswith("_") and shape.path == "$"):
-                path = f"{shape.path}.{name if _PROPERTY.fullmatch(name) else '*'}"
-                observations.append(Observation(ObservationKind.UNKNOWN, path))
+        unknown = sorted(value.keys() - shape.known)
+        observations += [_describe(shape, name) for name in unknown if not _is_foreign(shape, name)]
     for name, inner in shape.nested:
         items = value.get(name)
         for item in items if isinstance(items, list) else (items,):
             if isinstance(item, dict):
                 _find_unknown(inner, item, observations)
+
+
+def _is_foreign(shape: _Shape, name: str) -> bool:
+    """Return whether a property is not counted: Cosmos's own ones and secrets."""
+    return (name.startswith("_") and shape.path == "$") or is_secret(name)
+
+
+def _describe(shape: _Shape, name: str) -> Observation:
+    meant = shape.read.get(fold(name))
+    if meant is not None:
+        return Observation(ObservationKind.SPELLING, f"{shape.path}.{meant}")
+    return Observation(ObservationKind.UNKNOWN, f"{shape.path}.{name if _PROPERTY.fullmatch(name) else '*'}")

@@ -8,16 +8,8 @@ from cdc.core.errors import DocumentError, Problem, ProblemKind
 from cdc.core.mapping import Mapper, Observation, ObservationKind, Rows
 from mappers import tables
 from mappers.documents import DocumentModel, DocumentReader, Presence, RootDocument, ambiguous_keys, renamed
-from mappers.fields import (
-    CommaList,
-    Duration,
-    EmbeddedArray,
-    EmbeddedObject,
-    Instant,
-    JsonArray,
-    Text,
-    WholeNumber,
-)
+from mappers.fields import CommaList, Duration, Instant, Text, WholeNumber
+from mappers.json_columns import EMPTY_ARRAY, EMPTY_OBJECT, EmbeddedArray, EmbeddedObject, JsonArray
 
 # The application's classes of 2026 changed the meaning of SessionStatus numbers.
 _OLD_STATUS = ("NotStarted", "InProgress", "Paused", "Completed", "Abandoned")
@@ -53,12 +45,12 @@ class GameSession(RootDocument):
     has_old_properties: Annotated[bool, _OLD_PROPERTIES] = False
     current_scene_id: Text | None = None
     player_names: CommaList = []
-    choice_history: JsonArray = []
-    echo_history: JsonArray = []
-    compass_values: EmbeddedObject = {}
-    player_compass_progress_totals: EmbeddedArray = []
-    achievements: JsonArray = []
-    character_assignments: JsonArray = []
+    choice_history: JsonArray = EMPTY_ARRAY
+    echo_history: JsonArray = EMPTY_ARRAY
+    compass_values: EmbeddedObject = EMPTY_OBJECT
+    player_compass_progress_totals: EmbeddedArray = EMPTY_ARRAY
+    achievements: JsonArray = EMPTY_ARRAY
+    character_assignments: JsonArray = EMPTY_ARRAY
     start_time: Instant = renamed("StartedAt", "StartTime", default=None)
     end_time: Instant = renamed("EndedAt", "EndTime", default=None)
     elapsed_time: Duration = None

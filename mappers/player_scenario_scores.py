@@ -3,7 +3,8 @@
 from cdc.core.mapping import Mapper, Rows
 from mappers import tables
 from mappers.documents import DocumentReader, RootDocument, ambiguous_keys, renamed
-from mappers.fields import EmbeddedObject, Instant, Text
+from mappers.fields import Instant, Text
+from mappers.json_columns import EMPTY_OBJECT, EmbeddedObject
 
 
 class PlayerScenarioScore(RootDocument):
@@ -17,7 +18,7 @@ class PlayerScenarioScore(RootDocument):
     profile_id: Text = renamed("UserId", "ProfileId")
     scenario_id: Text
     game_session_id: Text | None = None
-    axis_scores: EmbeddedObject = {}
+    axis_scores: EmbeddedObject = EMPTY_OBJECT
     created_at: Instant = None
 
 

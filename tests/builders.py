@@ -1,9 +1,14 @@
 """Builders of what tests need, with defaults that mean nothing."""
 
+import json
+from decimal import Decimal
 from typing import Any
 
+from sqlalchemy import Table
+
 from cdc.core.documents import Change, Identity, JsonObject, Version
-from cdc.core.mapping import Mapper, Rows, Tuples
+from cdc.core.json_text import JsonText
+from cdc.core.mapping import Mapper, Row, Rows, Tuples, Values
 from cdc.postgres.rows import name_values
 
 TS = 1_700_000_000
@@ -136,10 +141,18 @@ def a_score(id_: str = "score", **overrides: object) -> JsonObject:
 
 
 def by_column(mapper: Mapper[Any], rows: Tuples) -> Rows:
-    """Return a document's rows as its mapper wrote them."""
+    """Return a document's rows as its mapper wrote them; fractions in JSON that it wrote have all their digits."""
     tables = {table.name: table for table in mapper.tables}
     return Rows(
-        None if rows.root is None else name_values(mapper.tables[0], rows.root),
-        {name: [name_values(tables[name], row) for row in found] for name, found in rows.children.items()},
+        None if rows.root is None else _name_values(mapper.tables[0], rows.root),
+        {name: [_name_values(tables[name], row) for row in found] for name, found in rows.children.items()},
         rows.observations,
     )
+
+
+def _name_values(table: Table, row: Values) -> Row:
+    values = name_values(table, row)
+    return {
+        name: json.loads(it.text, parse_float=Decimal) if isinstance(it, JsonText) else it
+        for name, it in values.items()
+    }

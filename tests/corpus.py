@@ -25,8 +25,20 @@ _DAYS = ("2017-05-04T00:00:00", "2016-05-04", "2016-02-29T22:00:00Z", "2016-12-3
 _DURATIONS = ("00:12:34.5678901", "1.02:03:04", "00:00:00", "-00:00:00.5", "23:59:59.9999999")
 _TEXTS = ("", " ", "Zoë 🦊", 'O\'Brien "%s" \\ {x}', "\\u0000", "line\nline\u2028\t", "null", "a" * 3000, "a,b", "{}")
 _LISTS = ("", "one", "a,b", "Björn, jr,Sam", ",", [], ["a", "b,c", ""], ["a", "a"])
-_AXES = ({}, {"Courage": 1}, {"Courage": 6.5, "Curiosity & Initiative": -1.25, "": 0}, {"Courage": 1, "COURAGE": 2**70})
-_ITEMS = ([], {}, [{"Type": "Guest", "GuestName": "Sam"}], [{"Type": 1, "Extra": None}, None, 7, 1e-7, 2**70, "x"])
+_AXES = (
+    {},
+    {"Courage": 1},
+    {"Courage": 1, "refresh_token": "x", "Code": 2},
+    {"Courage": 6.5, "Curiosity & Initiative": -1.25, "": 0},
+    {"Courage": 1, "COURAGE": 2**70},
+)
+_ITEMS = (
+    [],
+    {},
+    [{"Type": "Guest", "GuestName": "Sam"}],
+    [{"Type": 1, "Extra": None}, None, 7, 1e-7, 2**70, "x"],
+    [{"Type": 1, "passwordHash": "x", "Inner": {"SecurityStamp": []}, "Json": '[{"CODE":1,"a":2}]'}],
+)
 _FLAGS = (True, False)
 _COUNTS = (0, 1, 18.0, -1, 2**31 - 1)
 _SCORES = (0, 5.0, -1.25, 1e300, 2**40)
@@ -36,6 +48,7 @@ _JSON_TEXTS = (
     "null",
     "{}",
     "[]",
+    '{"Courage":0.1234567890123456789012345678,"tiny":1e-400,"big":1e400,"whole":1.50,"zero":-0}',
     *(json.dumps(value) for value in (*_AXES, *_ITEMS)),
     json.dumps(json.dumps(_AXES)),
 )
@@ -104,6 +117,10 @@ def _vary(chance: random.Random, shape: JsonObject, number: int) -> JsonObject:
         document["IsDeleted"] = chance.choice((True, False, None))
     if chance.random() < 0.05:
         document[f"Unknown{chance.randint(1, 3)}"] = chance.choice(_TEXTS)
+    optional = sorted(document.keys() & _LEGAL.keys() - _REQUIRED)
+    if optional and chance.random() < 0.05:
+        name = chance.choice(optional)
+        document[name[0].lower() + name[1:]] = document.pop(name)
     return document
 
 

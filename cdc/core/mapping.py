@@ -32,6 +32,7 @@ class ObservationKind(StrEnum):
 
     UNKNOWN = "unknown"
     AMBIGUOUS = "ambiguous"
+    SPELLING = "spelling"
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,9 +100,10 @@ def _problem(error: Exception) -> Problem:
     if isinstance(error, ValidationError):
         # pydantic's messages say what was expected; the input is left out because it may be personal data.
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        return Problem(ProblemKind.MAPPING, _json_path(first["loc"]), first["msg"].removeprefix("Value error, "))
+        return Problem(ProblemKind.MAPPING, json_path(first["loc"]), first["msg"].removeprefix("Value error, "))
     return Problem(ProblemKind.MAPPING, "$", f"the mapper raised {type(error).__name__}")
 
 
-def _json_path(location: Iterable[int | str]) -> str:
+def json_path(location: Iterable[int | str]) -> str:
+    """Write where pydantic found a problem as a JSON path."""
     return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)

@@ -10,9 +10,9 @@ import psycopg
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 from psycopg.sql import SQL, Composable, Identifier
-from pydantic_core import to_json
 
 from cdc.core.errors import DocumentError, Problem, ProblemKind
+from cdc.core.json_text import write_json
 from cdc.core.mapping import Values
 
 # Names and types of columns; they come from declarations, never from input.
@@ -84,7 +84,7 @@ def _encode_bytes(values: Sequence[Any]) -> bytes:
 
 
 def _encode_json(values: Sequence[Any]) -> bytes:
-    return b"".join([_NULL if it is None else _JSON_LENGTHS[len(text := to_json(it))] + text for it in values])
+    return b"".join([_NULL if it is None else _JSON_LENGTHS[len(text := write_json(it))] + text for it in values])
 
 
 def _encode_booleans(values: Sequence[Any]) -> bytes:

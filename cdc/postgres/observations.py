@@ -1,12 +1,15 @@
 """Count observations of mappers: unknown properties, and values that a rule of ours chose."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from cdc.core.mapping import Observation
+from cdc.core.mapping import Observation, ObservationKind
 from cdc.core.writes import Write
 from cdc.postgres.database import Database
 from cdc.postgres.statements import statement
+
+logger = logging.getLogger(__name__)
 
 # Documents with dictionaries instead of objects would produce any number of paths.
 PATHS_AT_MOST = 500
@@ -30,3 +33,7 @@ def count(database: Database, container: str, found: Mapping[Observation, int]) 
     }
     with database.connection() as connection:
         connection.execute(statement("count_observations"), parameters)
+    # These are names that mappers know: they tell nothing of a document.
+    misspelled = sorted(each.path for each in found if each.kind is ObservationKind.SPELLING)
+    if misspelled:
+        logger.warning("documents of %s have properties in another spelling: %s", container, ", ".join(misspelled))

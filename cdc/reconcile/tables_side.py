@@ -9,12 +9,13 @@ from psycopg.sql import SQL, Composed, Identifier
 from sqlalchemy import Table
 
 from cdc.core.documents import Identity
-from cdc.core.errors import DocumentError
+from cdc.core.errors import DocumentError, Problem, ProblemKind
+from cdc.core.json_text import write_json
 from cdc.core.mapping import Mapper, Values
 from cdc.core.writes import Write
 from cdc.postgres.database import Connection, Database
 from cdc.postgres.ledger import write_row_key
-from cdc.postgres.rows import key_taker, name_values, primary_key, type_name
+from cdc.postgres.rows import key_taker, primary_key, type_name
 from cdc.postgres.statements import statement
 
 
@@ -151,7 +152,25 @@ def _same(left: str, right: str, ours: Sequence[str], theirs: Sequence[str]) -> 
 
 
 def _write_json(table: Table, rows: Sequence[Values]) -> str:
-    return json.dumps([name_values(table, row) for row in rows], default=_write_value)
+    """Write rows as an array of objects, and each JSON column as it was written to the table."""
+    writers = [_write_json_column if type_name(column) == "jsonb" else _write_column for column in table.columns]
+    names = [json.dumps(column.name) for column in table.columns]
+    texts = [
+        ",".join(f"{name}:{write(value)}" for name, write, value in zip(names, writers, row, strict=True))
+        for row in rows
+    ]
+    return f"[{','.join(f'{{{text}}}' for text in texts)}]"
+
+
+def _write_json_column(value: object) -> str:
+    try:
+        return write_json(value).decode()
+    except ValueError:
+        raise DocumentError(Problem(ProblemKind.DATA, "$", "a value that PostgreSQL cannot store")) from None
+
+
+def _write_column(value: object) -> str:
+    return json.dumps(value, default=_write_value)
 
 
 def _write_value(value: object) -> str:

@@ -16,10 +16,12 @@ from azure.core.exceptions import AzureError
 from azure.cosmos import ContainerProxy, CosmosClient
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
+from psycopg.types.json import set_json_loads
 
 from local.console import quiet_localhost
 from local.oracle.expected import CONTAINERS, Child, Container
 from local.oracle.fields import Expected, Json
+from local.oracle.json_columns import is_equal, read_json
 
 _SETTINGS = ("COSMOS_CONNECTION", "COSMOS_DATABASE", "POSTGRES_CONNECTION")
 _PAGE = 1_000
@@ -90,6 +92,7 @@ def compare(
     client = CosmosClient.from_connection_string(cosmos_connection)
     try:
         with psycopg.connect(postgres_connection, options="-c TimeZone=UTC", row_factory=dict_row) as connection:
+            set_json_loads(read_json, connection)
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             database = client.get_database_client(cosmos_database)
             parts = []
@@ -218,20 +221,11 @@ def _compare_children(child: Child, document: Json, rows: Mapping[str, Json]) ->
 def _unequal(fields: Mapping[str, Expected], document: Json, row: Json) -> Iterator[str]:
     for column, expected in fields.items():
         try:
-            equal = _is_equal(expected(document), row[column])
+            equal = is_equal(expected(document), row[column])
         except _UNREADABLE:  # the document should have been parked, and was not
             equal = False
         if not equal:
             yield column
-
-
-def _is_equal(one: Any, other: Any) -> bool:
-    """Compare values as JSON does, where true is not 1."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_is_equal(value, other[name]) for name, value in one.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_is_equal, one, other))
-    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
 def compare_settings(settings: Mapping[str, str]) -> Comparison:

@@ -15,7 +15,6 @@ from local.oracle.fields import (
     names,
     not_empty,
     owner,
-    packed,
     same,
     settings,
     status,
@@ -23,6 +22,7 @@ from local.oracle.fields import (
     time_span,
     type_of,
 )
+from local.oracle.json_columns import items, packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,9 @@ class Container:
 
     def is_mapped(self, document: Json) -> bool:
         """Tell whether a document is of the container's type, which it need not name."""
-        return (type_of(document) or self.type) == self.type
+        named = type_of(document) or self.type
+        # What is no text is no other type: such a document is parked, or has no rows.
+        return named == self.type or not isinstance(named, str)
 
     def has_rows(self, document: Json) -> bool:
         """Tell whether a document has rows at all: it is of the container's type and not deleted softly."""
@@ -142,12 +144,12 @@ CONTAINERS = (
             "status": status,
             "current_scene_id": same("CurrentSceneId"),
             "player_names": names("PlayerNames"),
-            "choice_history": same("ChoiceHistory", default=[]),
-            "echo_history": same("EchoHistory", default=[]),
+            "choice_history": items("ChoiceHistory"),
+            "echo_history": items("EchoHistory"),
             "compass_values": packed("CompassValues", {}),
             "player_compass_progress_totals": packed("PlayerCompassProgressTotals", []),
-            "achievements": same("Achievements", default=[]),
-            "character_assignments": same("CharacterAssignments", default=[]),
+            "achievements": items("Achievements"),
+            "character_assignments": items("CharacterAssignments"),
             "start_time": instant("StartedAt", "StartTime"),
             "end_time": instant("EndedAt", "EndTime"),
             "elapsed_time": time_span("ElapsedTime"),

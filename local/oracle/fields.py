@@ -1,6 +1,5 @@
 """How the comparison reads a document's properties: its own code, and none of the product's."""
 
-import json
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -16,7 +15,8 @@ _NEW_STATUS = dict(
 _STATUS_NAMES = {*_OLD_STATUS.values(), *_NEW_STATUS.values()}
 _NEW_SESSION = ("HostPlayerId", "LastActivityAt", "MaxPlayers", "StartedAt", "IsDeleted")
 _TIME_SPAN = re.compile(r"(-?)(?:(\d+)\.)?(\d+):(\d\d):(\d\d)(?:\.(\d{1,6})\d*)?")
-_ESCAPED = re.compile(r"\^([|/\\?#])")
+_ESCAPED = re.compile(r"\^(\||[0-9A-F]{2})")
+_CHARACTERS = {"|": "|", "2F": "/", "5C": "\\", "3F": "?", "23": "#"}
 _SUBSCRIPTION: Json = {
     "Id": None,
     "Type": 0,
@@ -69,9 +69,13 @@ def key(type_name: str) -> Expected:
             return str(document["Id"])
         prefix = f"{type_of(document) or type_name}|"
         id_ = str(document["id"])
-        return _ESCAPED.sub(r"\1", id_[len(prefix) :]) if id_.startswith(prefix) else id_
+        return _ESCAPED.sub(_unescape, id_[len(prefix) :]) if id_.startswith(prefix) else id_
 
     return read
+
+
+def _unescape(match: re.Match[str]) -> str:
+    return _CHARACTERS.get(match[1], match[0])
 
 
 def type_of(document: Json) -> Any:
@@ -126,19 +130,6 @@ def names(name: str) -> Expected:
     def read(document: Json) -> list[Any]:
         value = document.get(name) or []
         return value.split(",") if isinstance(value, str) else value
-
-    return read
-
-
-def packed(name: str, default: object) -> Expected:
-    """Read JSON that may be packed in a text, once or twice."""
-
-    def read(document: Json) -> object:
-        value = document.get(name)
-        for _ in range(2):
-            if isinstance(value, str) and value:
-                value = json.loads(value)
-        return default if value is None or value == "" else value
 
     return read
 

@@ -1,6 +1,11 @@
 """Read the database as a stranger would: with statements of the tests' own."""
 
+import json
+from decimal import Decimal
+from functools import partial
+
 from psycopg.rows import dict_row
+from psycopg.types.json import set_json_loads
 
 TABLES = ("accounts", "completed_scenarios", "user_profiles", "user_badges")
 
@@ -10,6 +15,7 @@ class Observer:
 
     def __init__(self, connection):
         self.connection = connection
+        set_json_loads(partial(json.loads, parse_float=Decimal), connection)
 
     def rows(self, table, columns="*"):
         """Return a table's rows in an order that depends on their values only."""

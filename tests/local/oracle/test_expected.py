@@ -79,7 +79,7 @@ def test_an_account_of_several_generations():
     [
         ({"id": GUID}, GUID),
         ({"id": f"Account|{GUID}", "Id": ""}, GUID),
-        ({"id": "Account|a^|b^/c"}, "a|b/c"),
+        ({"id": "Account|a^|b^2Fc^5Cd^3Fe^23f^g^2f"}, "a|b/c\\d?e#f^g^2f"),
         ({"id": "Other|x"}, "Other|x"),
         ({"id": "a", "Id": "b"}, "b"),
     ],

@@ -50,7 +50,7 @@ def test_a_document_is_left_as_it_was(documents):
 
 
 def test_the_corpus_has_everything(documents):
-    """Every container and both type markers, rows and none, and both kinds of observation."""
+    """Every container and both type markers, rows and none, and every kind of observation."""
     rows = [mapper.map(body) for mapper, body in documents]
     kinds = Counter(seen.kind for each in rows for seen in each.observations)
 

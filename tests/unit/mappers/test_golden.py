@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import date, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -20,8 +21,10 @@ CASES = [
 
 
 def write(value):
-    """Write days, instants and durations as JSON can hold them."""
-    assert isinstance(value, date | timedelta)
+    """Write days, instants, durations and exact fractions as JSON can hold them."""
+    assert isinstance(value, date | timedelta | Decimal)
+    if isinstance(value, Decimal):
+        return float(value)
     return str(value) if isinstance(value, timedelta) else value.isoformat()
 
 
