@@ -33,6 +33,7 @@ from cdc.operations.status import Status
 from cdc.operations.tombstones import Tombstones
 from cdc.postgres.containers import ConfirmedSource, PostgresFeedStates
 from cdc.postgres.database import Database
+from cdc.postgres.pool import Use
 from cdc.reconcile import orchestration as reconcile_flow
 from cdc.reconcile.activities import Activities
 from cdc.reconcile.advance import ContainerTools
@@ -59,12 +60,14 @@ class Runtime:
         self._by_container = {mapper.container: mapper for mapper in mappers}
         containers = list(self._by_container)
         self._build_stores(settings)
-        runs = PostgresRuns(self._database)
+        feed, background, operators = (self._database.share(use) for use in Use)
+        self._source = self._confirm(background)
+        self._backfills = PostgresBackfills(background)
+        self._rereads = _make_reread_store(settings, background)
+        self._lease_watch = self._watch_leases(background)
 
-        self.delivery = Delivery(settings.change_feed_mode, self._source, self._feed_states, self._open_sink())
-        live_feed = LiveFeed(
-            self._source, self._leases, self._account, settings.change_feed_mode, settings.change_feed_start
-        )
+        states = PostgresFeedStates(feed)
+        self.delivery = Delivery(settings.change_feed_mode, self._confirm(feed), states, self._open_sink(feed))
         self.backfill = Backfill(
             self._by_container,
             FeedSource(self._feeds.open, self._read_changes),
@@ -72,31 +75,36 @@ class Runtime:
             self._open_job_sink,
             settings.backfill_activity_seconds,
         )
+        runs = PostgresRuns(background)
         self.reconcile = Activities(settings, containers, runs, self._open_tools, self._backfills.is_complete)
         self._tombstones = Tombstones(
-            self._database, self._source, self._leases, self._backfills, settings.tombstone_retention_days
+            background, self._source, self._leases, self._backfills, settings.tombstone_retention_days
         )
+        self._serve(settings, containers, operators)
+        self.maintain = Maintain(self._list_parts(), background)
 
+    def _serve(self, settings: Settings, containers: Sequence[str], database: Database) -> None:
+        """Build what answers requests and commands."""
+        source, backfills = self._confirm(database), PostgresBackfills(database)
+        live_feed = LiveFeed(source, self._leases, self._account, settings.change_feed_mode, settings.change_feed_start)
         identity_key = settings.identity_key.get_secret_value()
-        self.dead_letters = DeadLetters(PostgresLetters(self._database), containers, identity_key)
-        self.resync = Resync(self._by_container, self._source.confirm, self._source, self._rereads, identity_key)
-        self.backfills = Backfills(containers, self._backfills, live_feed.check, settings.backfill_retry_seconds)
-        self.reconciliations = Reconciliations(settings, containers, runs)
+        rereads = _make_reread_store(settings, database)
+        self.dead_letters = DeadLetters(PostgresLetters(database), containers, identity_key)
+        self.resync = Resync(self._by_container, source.confirm, source, rereads, identity_key)
+        self.backfills = Backfills(containers, backfills, live_feed.check, settings.backfill_retry_seconds)
+        self.reconciliations = Reconciliations(settings, containers, PostgresRuns(database))
 
-        self.maintain = Maintain(self._list_parts(), self._database)
-
-        counts = RememberedCounts(PostgresCounts(self._database))
-        types = {mapper.container: mapper.types for mapper in mappers}
+        lease_watch = self._watch_leases(database)
         self.status = Status(
             settings.phase.name.lower(),
-            types,
-            counts,
-            self._feed_states,
-            self._lease_watch,
-            self.reconcile.newest_reports,
+            {mapper.container: mapper.types for mapper in self.mappers},
+            RememberedCounts(PostgresCounts(database)),
+            PostgresFeedStates(database),
+            lease_watch,
+            self.reconciliations.newest_reports,
         )
-        self.checks = Checks(settings, mappers, self._database, self._account, self._lease_watch)
-        self.setup = Setup(settings, containers, self._database, self._account)
+        self.checks = Checks(settings, self.mappers, database, self._account, lease_watch)
+        self.setup = Setup(settings, containers, database, self._account)
 
     def retry_dead_letters(self) -> Counter[Ending]:
         """Read the documents of due dead letters again."""
@@ -128,8 +136,6 @@ class Runtime:
         self._questions = open_account()
         self._feeds = CosmosFeeds(self._account)
         self._database = _open_database(settings)
-        self._feed_states = PostgresFeedStates(self._database)
-        self._source = ConfirmedSource(self._account, self._database, self._note_feed)
         place = settings.lease_database, settings.lease_container, settings.trigger_lease_prefix
         self._leases = Leases(
             partial(self._account.read_leases, *place),
@@ -139,27 +145,32 @@ class Runtime:
             settings.trigger_start,
             settings.trigger_lease_prefix,
         )
-        self._lease_watch = LeaseWatch(
-            self._database, self._source, self._leases, settings.lease_settle_seconds, settings.replicates
-        )
-        self._backfills = PostgresBackfills(self._database)
-        self._rereads = _make_reread_store(settings, self._database)
 
-    def _note_feed(self, container: str) -> None:
-        self._account.check_feed(container, self.settings.change_feed_mode)
-        self._feed_states.note_mode(container, self.settings.change_feed_mode)
+    def _confirm(self, database: Database) -> ConfirmedSource:
+        mode, states = self.settings.change_feed_mode, PostgresFeedStates(database)
+
+        def note_feed(container: str) -> None:
+            self._account.check_feed(container, mode)
+            states.note_mode(container, mode)
+
+        return ConfirmedSource(self._account, database, note_feed)
+
+    def _watch_leases(self, database: Database) -> LeaseWatch:
+        seconds, replicates = self.settings.lease_settle_seconds, self.settings.replicates
+        return LeaseWatch(database, self._confirm(database), self._leases, seconds, replicates)
 
     def _read_changes(self, container: str, documents: Sequence[JsonObject]) -> list[Change]:
         paths = self._source.confirm(container, documents).partition_key_paths
         return [feed_items.read_change(container, paths, document) for document in documents]
 
-    def _open_sink(self, *, reapplies: bool = False) -> PostgresSink:
-        return PostgresSink(self._database, self.settings.dead_letter_backoff_seconds, reapplies=reapplies)
+    def _open_sink(self, database: Database, *, reapplies: bool = False) -> PostgresSink:
+        return PostgresSink(database, self.settings.dead_letter_backoff_seconds, reapplies=reapplies)
 
     def _open_job_sink(self, job: Job) -> Sink:
+        database = self._database.share(Use.BACKGROUND)
         if job.options.dry_run:
-            return DryRunSink(self._database, job.id, reapplies=job.options.reapply)
-        return self._open_sink(reapplies=job.options.reapply)
+            return DryRunSink(database, job.id, reapplies=job.options.reapply)
+        return self._open_sink(database, reapplies=job.options.reapply)
 
     def _open_tools(self, container: str) -> ContainerTools:
         source = CosmosSide.open(self._questions, self._source, container)
@@ -167,7 +178,7 @@ class Runtime:
             self.settings,
             self._by_container[container],
             source,
-            self._database,
+            self._database.share(Use.BACKGROUND),
             lambda: self._read_lag(container),
         )
 

@@ -11,7 +11,13 @@ from cdc.api.fingerprints import fingerprint
 from cdc.config.settings import Settings
 from cdc.core.documents import JsonObject
 from cdc.core.errors import ConflictError, RequestError, UnknownError
-from cdc.reconcile.report import ReconciliationStatus, describe_reconciliation, group_by_id
+from cdc.reconcile.report import (
+    ReconciliationStatus,
+    RunReport,
+    describe_reconciliation,
+    describe_run,
+    group_by_id,
+)
 from cdc.reconcile.run import Mode
 from cdc.reconcile.store import PostgresRuns
 
@@ -72,6 +78,10 @@ class Reconciliations:
         self._settings = settings
         self._containers = containers
         self._runs = runs
+
+    def newest_reports(self) -> dict[str, RunReport]:
+        """Return the newest finished report of each container."""
+        return {row["container"]: describe_run(row) for row in self._runs.newest_reports(list(self._containers))}
 
     def start(self, request: ReconcileRequest) -> Accepted:
         """Start a run of each requested container."""

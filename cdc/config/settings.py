@@ -134,7 +134,7 @@ class Settings(BaseModel):
     lease_prefix: Annotated[str, _matching(r"[A-Za-z0-9_-]{1,100}", "must be 1 to 100 letters, digits, - and _")]
     postgres_connection: Annotated[SecretStr, AfterValidator(_read_postgres_connection)]
     postgres_identity: _PostgresIdentity | None = None
-    postgres_pool_size: Annotated[int, Field(ge=1, le=100)] = 4
+    postgres_pool_size: Annotated[int, Field(ge=1, le=100)] = 8
     postgres_pooler: Literal["transaction"] | None = None
     extra_containers: Annotated[tuple[str, ...], BeforeValidator(_split_names)] = ()
     durable_hub: Annotated[

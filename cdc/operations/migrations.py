@@ -10,10 +10,13 @@ from psycopg.errors import UndefinedTable
 
 from cdc.core.errors import FatalError
 from cdc.postgres.database import Connection, Database
+from cdc.postgres.pool import Use
 from cdc.postgres.statements import SQL, statement
 
 # Any constant that differs from the advisory locks of other programs in the same database.
 _LOCK = 0x6D797374
+# An index of a large table takes its time.
+_A_DAY = 86_400
 
 _CREATE_HISTORY: LiteralString = """
 create schema if not exists cdc;
@@ -52,6 +55,7 @@ def read_migrations(folder: Path = SQL / "migrations") -> list[Migration]:
 
 def migrate(database: Database, migrations: Sequence[Migration]) -> list[Migration]:
     """Apply the missing migrations and return those applied here; two parallel runs apply each migration once."""
+    database = database.share(Use.OPERATORS, seconds=_A_DAY)
     with database.transaction() as connection:
         _lock(connection)
         connection.execute(_CREATE_HISTORY)
@@ -90,7 +94,6 @@ def _apply(database: Database, migration: Migration) -> bool:
         _lock(connection)
         if not _missing(connection, [migration]):
             return False
-        connection.execute("set local statement_timeout = 0")
         connection.execute(migration.statements)
         connection.execute(
             "insert into cdc.migration (number, name, checksum) values (%s, %s, %s)",

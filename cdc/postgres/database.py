@@ -1,35 +1,39 @@
-"""PostgreSQL: connection pool, transactions, and translated errors."""
+"""PostgreSQL: connections, transactions, and translated errors."""
 
+import copy
 import logging
+import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any, LiteralString
 
 import psycopg
-from psycopg.rows import TupleRow
-from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from cdc.core.errors import CdcError, DocumentError, FatalError, Problem, ProblemKind, TransientError
+from cdc.postgres import session as sessions
 from cdc.postgres import sqlstates
-
-Connection = psycopg.Connection[TupleRow]
+from cdc.postgres.pool import Borrower, Pool, RefusedError, Use
+from cdc.postgres.session import Connection as Connection
+from cdc.postgres.session import Session
 
 _UNREACHABLE = "PostgreSQL cannot be reached: check that the server of POSTGRES_CONNECTION runs and accepts this host"
 _REFUSED = "PostgreSQL refuses the connection: check user, password or identity, and database in POSTGRES_CONNECTION"
+_STARTING = "PostgreSQL is starting or stopping: wait until it accepts connections"
+_FULL = (
+    "PostgreSQL has no free connection slot: end connections that nobody needs, raise the limit that is reached "
+    "(max_connections of the server, or the limit of the role, the database or the pooler), or lower POSTGRES_POOL_SIZE"
+)
+# For a refused connection, libpq gives no SQLSTATE, only the text of the server or pooler.
+_FULL_WORDS = ("too many", "connection slots", "no more connections", "query_wait_timeout")
+_STARTING_WORDS = ("starting up", "shutting down", "recovery mode", "not yet accepting", "cannot connect to server")
 _POOL_TIMEOUT_SECONDS = 10.0
+_CHECK_SECONDS = 5.0
 # psycopg has no exception class for this error.
 _NO_DUMPER = "cannot adapt type"
 
-# Without timeouts, a waiting statement would last until the host's function timeout, which ends the worker. Arrays
-# have no statistics: one generic plan that uses the indexes is right for every batch.
-_SETTINGS: LiteralString = """
-select set_config('lock_timeout', '30s', %(local)s), set_config('statement_timeout', '120s', %(local)s),
-       set_config('plan_cache_mode', 'force_generic_plan', %(local)s), set_config('random_page_cost', '1.1', %(local)s)
-"""
-
 
 class Database:
-    """A bounded connection pool that opens on first use and survives an outage.
+    """A bounded pool of connections, opened on first use, or one share of it.
 
     `password` is called for every new connection. Without `session_state` nothing may outlive a transaction, because a
     pooler gives each transaction another session.
@@ -40,74 +44,100 @@ class Database:
         conninfo: str,
         *,
         password: Callable[[], str] | None = None,
-        pool_size: int = 4,
+        pool_size: int = 8,
         session_state: bool = True,
     ) -> None:
         self.session_state = session_state
         self._conninfo = conninfo
         self._password = password
-        self._pool: ConnectionPool[Connection] = ConnectionPool(
-            conninfo,
-            connection_class=psycopg.Connection[TupleRow],
-            min_size=0,
-            max_size=pool_size,
-            timeout=_POOL_TIMEOUT_SECONDS,
-            open=False,
-            check=ConnectionPool.check_connection,
-            kwargs=self._options,
-            configure=self._configure,
-        )
+        self._pool = Pool(self._open, pool_size)
+        self.use: Use | None = None
+        self.seconds = math.inf
         # psycopg's warnings quote addresses and row values. The caller reports every failure.
         logging.getLogger("psycopg").setLevel(logging.ERROR)
 
+    def share(self, use: Use, *, seconds: float = math.inf) -> "Database":
+        """Return this database with the connections of one use.
+
+        With `seconds`, whatever is done with a lent connection, and the wait for it, ends within that time.
+        """
+        view = copy.copy(self)
+        view.use, view.seconds = use, seconds
+        return view
+
     @contextmanager
-    def connection(self) -> Iterator[Connection]:
+    def connection(self, container: str | None = None) -> Iterator[Connection]:
         """Lend a connection in autocommit mode; raise translated errors.
 
-        Without session state it is always inside a transaction.
+        Name the container whose tables are touched. Without session state, or with a limit of seconds, the connection
+        is inside a transaction.
         """
-        with self._lend(in_transaction=not self.session_state) as connection:
+        with self._lend(container, in_transaction=not self.session_state or self.seconds < math.inf) as connection:
             yield connection
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """Lend a connection inside one READ COMMITTED transaction."""
-        with self._lend(in_transaction=True) as connection:
+    def transaction(self, container: str | None = None, *, snapshot: bool = False) -> Iterator[Connection]:
+        """Lend a connection inside one transaction: READ COMMITTED, or with one snapshot for all its statements."""
+        with self._lend(container, in_transaction=True, snapshot=snapshot) as connection:
             yield connection
 
     def check(self) -> None:
-        """Raise if the server cannot be reached or refuses the database or role."""
-        with translated_errors(), psycopg.connect(self._conninfo, **self._options() | {"connect_timeout": 5}):
-            pass
+        """Raise if the server cannot be reached, refuses the database or role, or accepts no writes."""
+        with translated_errors(), self._open(_CHECK_SECONDS) as session, session.transaction():
+            session.deadline = time.monotonic() + _CHECK_SECONDS
+            sessions.prepare(session, local=True)
+            problem = sessions.find_read_only(session)
+        if problem is not None:
+            raise FatalError(problem)
 
     def close(self) -> None:
         """Close the pool."""
         self._pool.close()
 
     @contextmanager
-    def _lend(self, *, in_transaction: bool) -> Iterator[Connection]:
+    def _lend(self, container: str | None, *, in_transaction: bool, snapshot: bool = False) -> Iterator[Connection]:
+        now = time.monotonic()
+        borrower, deadline = Borrower(self.use, container), now + self.seconds
+        with (
+            translated_errors(),
+            self._pool.lend(borrower, min(deadline, now + _POOL_TIMEOUT_SECONDS)) as session,
+            _closed_when_read_only(session),
+            _until(session, deadline),
+            _isolated(session, snapshot=snapshot),
+            session.transaction() if in_transaction else nullcontext(),
+        ):
+            if not self.session_state:
+                sessions.prepare(session, local=True)
+            if deadline < math.inf:
+                sessions.limit(session, deadline - time.monotonic())
+            yield session
+
+    def _open(self, seconds: float) -> Session:
+        password = None if self._password is None else self._password()
         with translated_errors():
-            self._pool.open()
-            with (
-                self._pool.connection() as connection,
-                _closed_when_read_only(connection),
-                connection.transaction() if in_transaction else nullcontext(),
-            ):
-                if not self.session_state:
-                    connection.execute(_SETTINGS, {"local": True})
-                yield connection
+            return sessions.open_session(self._conninfo, password, seconds, keeps_state=self.session_state)
 
-    def _options(self) -> dict[str, Any]:
-        options: dict[str, Any] = {"autocommit": True, "connect_timeout": 10, "tcp_user_timeout": 30_000}
-        if not self.session_state:
-            options["prepare_threshold"] = None
-        if self._password is not None:
-            options["password"] = self._password()
-        return options
 
-    def _configure(self, connection: Connection) -> None:
-        if self.session_state:
-            connection.execute(_SETTINGS, {"local": False})
+@contextmanager
+def _until(session: Session, deadline: float) -> Iterator[None]:
+    session.deadline = deadline
+    try:
+        yield
+    finally:
+        session.deadline = math.inf
+
+
+@contextmanager
+def _isolated(session: Session, *, snapshot: bool) -> Iterator[None]:
+    if not snapshot:
+        yield
+        return
+    session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    try:
+        yield
+    finally:
+        if session.is_idle:  # otherwise it does not return to the pool
+            session.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
 
 
 @contextmanager
@@ -144,8 +174,6 @@ def translated_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (PoolTimeout, PoolClosed):
-        raise TransientError(f"{_UNREACHABLE} and has free connections; run python -m cdc check for details.") from None
     except UnicodeEncodeError:
         raise DocumentError(Problem(ProblemKind.DATA, "$", "text that is not valid Unicode")) from None
     except psycopg.Error as error:
@@ -162,7 +190,13 @@ def _translate_client_error(error: psycopg.Error) -> CdcError:
     if isinstance(error, psycopg.DataError) or str(error).startswith(_NO_DUMPER):
         return DocumentError(Problem(ProblemKind.DATA, "$", "a value that PostgreSQL cannot store"))
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        # For a refused connection, libpq gives no SQLSTATE, only the server's text.
-        refused = "FATAL:" in str(error)
-        return TransientError(f"{_REFUSED if refused else _UNREACHABLE}.", detail=str(error).partition("\n")[0])
+        return _translate_refusal(str(error))
     return FatalError(f"psycopg refuses the statement: {type(error).__name__}.")
+
+
+def _translate_refusal(text: str) -> TransientError:
+    detail = text.partition("\n")[0]
+    for words, sentence in ((_FULL_WORDS, _FULL), (_STARTING_WORDS, _STARTING)):
+        if any(word in text for word in words):
+            return TransientError(f"{sentence}.", detail)
+    return RefusedError(f"{_REFUSED}.", detail) if "FATAL:" in text else TransientError(f"{_UNREACHABLE}.", detail)

@@ -7,7 +7,6 @@ from cdc.config.settings import Settings
 from cdc.core.documents import JsonObject
 from cdc.core.errors import CdcError
 from cdc.reconcile.advance import ContainerTools, Reconcile
-from cdc.reconcile.report import RunReport, describe_run
 from cdc.reconcile.run import Mode
 from cdc.reconcile.store import PostgresRuns
 
@@ -84,7 +83,3 @@ class Activities:
         except CdcError as error:
             return {"problem": str(error)}
         return {"problem": None}
-
-    def newest_reports(self) -> dict[str, RunReport]:
-        """Return the newest finished report of each container."""
-        return {row["container"]: describe_run(row) for row in self._runs.newest_reports(list(self._containers))}

@@ -33,13 +33,13 @@ class PostgresTablesSide:
             "where d.container = %s and d.state = 'applied' and d.row_key is not null and {} is null limit %s"
         ).format(_table(root), _claims(root, len(primary_key(root))), Identifier("t", primary_key(root)[0]))
         container = self._mapper.container
-        with self._database.connection() as connection:
+        with self._database.connection(container) as connection:
             return [Identity(container, *row) for row in connection.execute(query, [container, limit])]
 
     def find_unclaimed(self, limit: int) -> list[tuple[str, str]]:
         """Return rows, by table and key, whose root key no document of the ledger claims."""
         found: list[tuple[str, str]] = []
-        with self._database.connection() as connection:
+        with self._database.connection(self._mapper.container) as connection:
             for table in self._mapper.tables:
                 rows = connection.execute(self._unclaimed(table), [self._mapper.container, limit - len(found)])
                 found += [(str(table), write_row_key(row)) for row in rows]
@@ -61,8 +61,7 @@ class PostgresTablesSide:
         if not writes:
             return 0, []
         try:
-            with self._database.transaction() as connection:
-                connection.execute("set transaction isolation level repeatable read, read only")
+            with self._database.transaction(self._mapper.container, snapshot=True) as connection:
                 return self._find_different(connection, writes)
         except DocumentError:
             if len(writes) == 1:  # a value that PostgreSQL cannot store differs from the table

@@ -28,7 +28,7 @@ def explain(database: Database, mapper: Mapper[Any], write: Write, problem: Prob
         wanted: Wanted | None = Wanted(str(root), write_row_key(rows.key_taker(root)(write.rows.root)))
     else:
         row = rows.name_values(root, write.rows.root)
-        with database.connection() as connection:
+        with database.connection(mapper.container) as connection:
             find = _find_rival if problem.kind is ProblemKind.CONFLICT else _find_parent
             wanted = find(connection, root, row, problem.path)
     fits = wanted is not None and len(wanted.key.encode()) <= _LONGEST_KEY

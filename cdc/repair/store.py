@@ -42,7 +42,7 @@ class PostgresRereadStore:
         """Write all in one transaction; write nothing and return False if the ledger has changed."""
         repairs = [replace(repair, write=self._show_type(mapper, repair.write)) for repair in repairs]
         try:
-            with self._database.transaction() as connection:
+            with self._database.transaction(mapper.container) as connection:
                 self._repair(connection, mapper, repairs)
         except _OvertakenError:
             return False

@@ -44,7 +44,7 @@ class PostgresSink:
     def _apply(self, mapper: Mapper[Any], pieces: Sequence[Piece], also: Also | None) -> Outcome:
         batch = _Batch()
         try:
-            with self._database.transaction() as connection:
+            with self._database.transaction(mapper.container) as connection:
                 with pipelined(connection):
                     self._write(connection, mapper, pieces, batch)
                     _judge_losers(connection, batch)

@@ -638,7 +638,7 @@ def test_what_is_not_there_is_404_and_lists_have_pages(runtime, source):
 def test_without_postgres_the_answer_is_503_and_nobody_fails(start, source, monkeypatch):
     """One sentence; the timer that looks for backfills finds none."""
     runtime = start(POSTGRES_CONNECTION="postgresql://postgres@127.0.0.1:9/none")
-    monkeypatch.setattr(runtime._database._pool, "timeout", 0.1)
+    monkeypatch.setattr("cdc.postgres.database._POOL_TIMEOUT_SECONDS", 0.1)
 
     made = post(runtime, b"{}")
 

@@ -1,17 +1,19 @@
 """Behind a pooler that gives every transaction another session, everything works as without one."""
 
+import math
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from cdc.core.errors import FatalError, TransientError
+from cdc.core.errors import FatalError
 from cdc.operations.counts import PostgresCounts
 from cdc.operations.migrations import find_missing, migrate, read_migrations
 from cdc.operations.table_check import check_tables
 from cdc.postgres.database import Database
+from cdc.postgres.pool import Borrower, Use
 from cdc.replication.batch import replicate
 from cdc.replication.sink import PostgresSink
 from mappers import MAPPERS
@@ -121,7 +123,7 @@ def test_nothing_is_left_in_a_session(dsn, postgres_server):
         sink = PostgresSink(database)
         for ts in range(8):
             replicate(USER_PROFILES, [a_profile_change("p", ts)], sink)
-        with database._pool.connection() as connection:
+        with database._pool.lend(Borrower(Use.FEED), math.inf) as connection:
             left = connection.execute(
                 "select (select count(*) from pg_prepared_statements),"
                 " (select count(*) from pg_settings where source = 'session'),"
@@ -151,12 +153,3 @@ def test_migrations_run_through_the_pooler(empty_dsn, port):
         assert sorted(applied) == [migration.number for migration in MIGRATIONS]
         assert find_missing(one, MIGRATIONS) == []
         assert [problem for mapper in MAPPERS for problem in check_tables(one, mapper)] == []
-
-
-def test_the_pool_is_bounded(dsn, monkeypatch):
-    """One connection more than the pool holds is waited for, and not opened."""
-    database = Database(dsn, pool_size=2)
-    with closing(database), database.connection(), database.connection():
-        monkeypatch.setattr(database._pool, "timeout", 0.2)
-        with pytest.raises(TransientError, match="free connections"), database.connection():
-            pass

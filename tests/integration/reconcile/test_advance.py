@@ -312,7 +312,7 @@ def test_a_report_tells_whether_everything_was_compared(world):
 
     found = [(each["state"], each["ended_early"], each["containers"][0]["ended_early"]) for each in reports]
     assert found == [("completed", "too_much_differs", "too_much_differs"), ("completed", None, None)]
-    assert world.activities.newest_reports()["Accounts"].ended_early == "too_much_differs"
+    assert world.reconciliations.newest_reports()["Accounts"].ended_early == "too_much_differs"
 
 
 class TestNeverHarmful:
