@@ -15,7 +15,7 @@ from local.functions.successors import of_partition
 from local.sample import DATABASE, Source
 
 PLACE = "leases", "leases"
-PREFIX = "prefix-"
+PREFIX = "test-all-versions-"  # as of LEASE_PREFIX=test, in the feed of all versions
 
 
 class LeasedAccounts:

@@ -2,12 +2,17 @@
 
 import pytest
 
-from cdc.core.errors import FatalError
+from cdc.config.settings import Settings
+from cdc.core.errors import FatalError, UnknownLagError
 from cdc.core.feed_items import FeedMode
 from cdc.operations.lease_watch import LeaseWatch
 from cdc.postgres.containers import ConfirmedSource, confirm
+from cdc.runtime import Runtime
+from local.functions.successors import of_range
+from mappers import MAPPERS
 from tests.builders import an_account
 from tests.integration.leased import LeasedAccounts
+from tests.integration.worlds import SETTINGS
 
 
 @pytest.fixture
@@ -94,6 +99,46 @@ def test_what_lasts_is_told_by_name(accounts, open_watch):
     accounts.store.create(deleted, None)
     open_watch().look(["Accounts"])
     assert sentences(open_watch()) == []
+
+
+@pytest.fixture
+def runtime(accounts, cosmos, dsn):
+    """The app, for which a split lasts no time."""
+    settings = SETTINGS | {
+        "COSMOS_CONNECTION": cosmos.connection_string,
+        "POSTGRES_CONNECTION": dsn,
+        "CHANGE_FEED_MODE": "all_versions_and_deletes",
+        "LEASE_ACQUIRE_INTERVAL_MS": "1",
+        "LEASE_RENEW_INTERVAL_MS": "1",
+        "LEASE_EXPIRATION_INTERVAL_MS": "2",
+    }
+    runtime = Runtime(Settings.read(settings), MAPPERS)
+    yield runtime
+    runtime.close()
+
+
+def test_a_lease_that_somebody_has_added_is_told_everywhere(accounts, runtime):
+    """By status, by the checks of `ready` and `check`, and by reconcile, which judges nothing then."""
+    accounts.initialize(accounts.partitions())
+    (look,) = [part.work for part in runtime.maintain.parts if part.name == "leases"]
+    look()
+    assert runtime._open_tools("Accounts").read_lag() == 0.0
+    accounts.store.create(of_range("", "0F"), accounts.store.load()[0].continuation)
+    sentence = 'More than one lease covers the feed range "" to "0F" of Accounts'
+
+    def feed():
+        look()
+        return next(feed for feed in runtime.status.read().change_feeds if feed.container == "Accounts")
+
+    while (found := feed()).lease_problem is None:
+        pass  # it was not seen twice yet
+
+    assert found.lease_problem.startswith(sentence)
+    assert found.lease_problem_since is not None
+    (check,) = [each for each in runtime.checks.run() if each.name == "coverage of the feeds"]
+    assert sentence in check.problem
+    with pytest.raises(UnknownLagError, match=sentence):
+        runtime._open_tools("Accounts").read_lag()
 
 
 def test_the_same_problem_keeps_its_time_and_another_begins_anew(accounts, open_watch):
