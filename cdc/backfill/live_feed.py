@@ -26,6 +26,7 @@ class LiveFeed:
         origin = self.source.confirm_now(container)
         if self.mode is FeedMode.ALL_VERSIONS:
             if not self.leases.begin(origin):
-                raise ConflictError(f"The live feed of {container} has not begun everywhere: try again in a moment.")
+                reason = self.leases.find_problem(origin) or "Try again in a moment."
+                raise ConflictError(f"The live feed of {container} has not begun everywhere. {reason}")
         elif isinstance(self.start, datetime) and int(self.start.timestamp()) > self.account.read_time(container):
             raise ConflictError(f"The live feed begins at CHANGE_FEED_START, {self.start.isoformat()}: try again then.")

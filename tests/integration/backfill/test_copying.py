@@ -568,7 +568,7 @@ def test_a_copy_waits_for_the_live_feed_to_begin(start, source):
 
     assert (ahead.status, without.status) == (409, 409)
     assert "CHANGE_FEED_START" in json.loads(ahead.body)["detail"]
-    assert "has not begun everywhere" in json.loads(without.body)["detail"]
+    assert "has not begun everywhere. The trigger of Accounts has not" in json.loads(without.body)["detail"]
     assert json.loads(page(start()).body)["items"] == []
 
 
