@@ -3,7 +3,8 @@
 import re
 from typing import Any
 
-# Of all others each stands for itself, also `^`: that a key has had `^2F` and not `/`, only the property `Id` tells.
+# https://github.com/dotnet/efcore/issues/38244: `^` itself is not escaped, so only `Id` can tell a key with `^2F` from
+# one with `/`.
 _ESCAPES = {"|": "^|", "/": "^2F", "\\": "^5C", "?": "^3F", "#": "^23"}
 _ESCAPE = str.maketrans(_ESCAPES)
 _CHARACTERS = {escape: character for character, escape in _ESCAPES.items()}
