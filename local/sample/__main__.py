@@ -4,12 +4,15 @@ import argparse
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 from azure.core.exceptions import AzureError
 
 from local.console import quiet_localhost
 from local.sample import CONTAINERS, DATABASE, EMULATOR, Sample, Source, write_changes
+
+_SILENT_SECONDS = 2.0
 
 
 def _setting(name: str, default: str) -> str:
@@ -26,6 +29,17 @@ def _positive(text: str) -> float:
     if not 0 <= float(text) < float("inf"):
         raise argparse.ArgumentTypeError("must be 0 or more")
     return float(text)
+
+
+def _write(sample: Sample, source: Source, documents: int) -> None:
+    """Write documents, and say now and then how many are written."""
+    said = time.monotonic()
+    for number, document in enumerate(sample.create(documents), 1):
+        source.write(*document)
+        if time.monotonic() - said >= _SILENT_SECONDS:
+            said = time.monotonic()
+            print(f"{number} of {documents} documents written ...", flush=True)
+    print(f"{documents} documents written")
 
 
 def main() -> int:
@@ -51,9 +65,7 @@ def main() -> int:
         return 1
     extra = _setting("EXTRA_CONTAINERS", "").replace(" ", "").split(",")
     sample = Sample(arguments.seed, containers=(*CONTAINERS, *extra))
-    for document in sample.create(arguments.documents):
-        source.write(*document)
-    print(f"{arguments.documents} documents written")
+    _write(sample, source, arguments.documents)
     if arguments.changes_per_second and sample.documents:
         changes = list(
             write_changes(sample, source, per_second=arguments.changes_per_second, seconds=arguments.seconds)
