@@ -158,7 +158,7 @@ def _copy(feeds: CosmosFeeds, documents: int) -> dict[str, float]:
             with feeds.open(container) as feed:
                 yield TimedFeed(feed, watch)
 
-        def open_sink(_: Job) -> TimedSink:
+        def open_sink(_: Job, _source_ts: int) -> TimedSink:
             return TimedSink(PostgresSink(database), watch)
 
         mapper = TimedMapper(GAME_SESSIONS, watch)

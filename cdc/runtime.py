@@ -28,9 +28,9 @@ from cdc.operations.checks import Checks
 from cdc.operations.counts import PostgresCounts, RememberedCounts
 from cdc.operations.lease_watch import LeaseWatch
 from cdc.operations.maintain import Maintain, Part
+from cdc.operations.pruning import Pruning
 from cdc.operations.setup import Setup
 from cdc.operations.status import Status
-from cdc.operations.tombstones import Tombstones
 from cdc.postgres.containers import ConfirmedSource, PostgresFeedStates
 from cdc.postgres.database import Database
 from cdc.postgres.pool import Use
@@ -77,8 +77,8 @@ class Runtime:
         )
         runs = PostgresRuns(background)
         self.reconcile = Activities(settings, containers, runs, self._open_tools, self._backfills.is_complete)
-        self._tombstones = Tombstones(
-            background, self._source, self._leases, self._backfills, settings.tombstone_retention_days
+        self.pruning = Pruning(
+            background, self._source, self._leases, self._backfills, runs, settings.tombstone_retention_days
         )
         self._serve(settings, containers, operators)
         self.maintain = Maintain(self._list_parts(), background)
@@ -126,7 +126,7 @@ class Runtime:
             Part("backfills", self.backfills.read_tasks, then=backfill_flow.restart),
             Part("due reconciles", self.reconcile.begin_due, every=interval),
             Part("reconciles", self.reconcile.read_running, then=reconcile_flow.restart),
-            Part("pruning", partial(self._tombstones.prune, list(self._by_container)), every=86_400, budget=600),
+            Part("pruning", partial(self.pruning.prune, list(self._by_container)), every=86_400, budget=600),
         ]
 
     def _build_stores(self, settings: Settings) -> None:
@@ -163,14 +163,15 @@ class Runtime:
         paths = self._source.confirm(container, documents).partition_key_paths
         return [feed_items.read_change(container, paths, document) for document in documents]
 
-    def _open_sink(self, database: Database, *, reapplies: bool = False) -> PostgresSink:
-        return PostgresSink(database, self.settings.dead_letter_backoff_seconds, reapplies=reapplies)
+    def _open_sink(self, database: Database, *, reapplies: bool = False, read_since: int | None = None) -> PostgresSink:
+        backoff_seconds = self.settings.dead_letter_backoff_seconds
+        return PostgresSink(database, backoff_seconds, reapplies=reapplies, read_since=read_since)
 
-    def _open_job_sink(self, job: Job) -> Sink:
+    def _open_job_sink(self, job: Job, source_ts: int) -> Sink:
         database = self._database.share(Use.BACKGROUND)
         if job.options.dry_run:
-            return DryRunSink(database, job.id, reapplies=job.options.reapply)
-        return self._open_sink(database, reapplies=job.options.reapply)
+            return DryRunSink(database, job.id, reapplies=job.options.reapply, read_since=source_ts)
+        return self._open_sink(database, reapplies=job.options.reapply, read_since=source_ts)
 
     def _open_tools(self, container: str) -> ContainerTools:
         source = CosmosSide.open(self._questions, self._source, container)

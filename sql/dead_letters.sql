@@ -2,7 +2,7 @@
 
 -- name: note_documents
 -- Ledger entries and dead letters of documents, read before the source is asked.
-select k.key, d.ts, d.lsn, d.etag, d.state, d.absence, l.number, l.revision,
+select k.key, extract(epoch from now())::bigint, d.ts, d.lsn, d.etag, d.state, d.absence, l.number, l.revision,
     -- Until an undecided letter is due, the source may still answer with an older version.
     coalesce(l.kind <> 'undecided' or l.next_attempt_at <= now(), false) as due,
     coalesce(

@@ -4,6 +4,10 @@
 -- Ledger entries, read without a lock: stale changes are dropped before they are mapped.
 select key, ts, lsn, etag, state, absence from cdc.document where key = any(%(keys)b);
 
+-- name: read_pruned
+-- The ts of the newest tombstone of a container that was pruned.
+select ts from cdc.pruned where container = %(container)s;
+
 -- name: upsert_documents
 -- Writes the ledger under its version guard and returns the winners.
 -- The guard is the NEWER verdict of cdc/core/ordering.py, and also the SAME verdict if versions are written again.

@@ -9,8 +9,8 @@ select container, state, count(*) as documents, max(ts) as newest_ts from cdc.do
 select container, kind, state, count(*) as documents from cdc.dead_letter group by container, kind, state;
 
 -- name: prune_tombstones
--- Deletes some old tombstones, but none with a dead letter or a suspicion. It skips locked rows, so it needs no lock
--- order: a tombstone that is written now is still needed.
+-- Deletes some old tombstones, but none with a dead letter or a suspicion, moves the fence and returns their number. It
+-- skips locked rows, so it needs no lock order: a tombstone that is written now is still needed.
 with old as (
     select key from cdc.document d
     where d.container = %(container)s and d.state = 'deleted'
@@ -18,8 +18,14 @@ with old as (
       and not exists (select from cdc.dead_letter l where l.key = d.key)
       and not exists (select from cdc.suspect s where s.key = d.key)
     limit %(limit)s for update of d skip locked
+), gone as (
+    delete from cdc.document d using old where d.key = old.key returning d.ts
+), fence as (
+    insert into cdc.pruned as held (container, ts)
+    select %(container)s, max(ts) from gone having count(*) > 0
+    on conflict (container) do update set ts = greatest(held.ts, excluded.ts)
 )
-delete from cdc.document d using old where d.key = old.key;
+select count(*) from gone;
 
 -- name: claim_part
 -- Claims a part of the timer that is due, for one instance. A part that is seen for the first time is only noted.

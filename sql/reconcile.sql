@@ -79,17 +79,16 @@ update cdc.reconciliation
 set state = %(state)s, message = %(message)s, report = %(report)s::jsonb, finished_at = now()
 where id = %(id)s and container = %(container)s and state = 'running';
 
--- name: forget_reconciliations
+-- name: prune_reconciliations
 -- Deletes old reports, but always keeps a container's newest.
 delete from cdc.reconciliation r
-where container = %(container)s and finished_at < now() - make_interval(days => %(report_days)s)
+where finished_at < now() - make_interval(days => %(report_days)s)
   and id < (select max(id) from cdc.reconciliation n where n.container = r.container);
 
--- name: forget_drift
+-- name: prune_drift
 -- Deletes old unrepaired drift that a later run has found again.
 delete from cdc.drift d
-where d.container = %(container)s and d.state in ('left', 'unreadable')
-  and d.suspected_at < now() - make_interval(days => %(left_days)s)
+where d.state in ('left', 'unreadable') and d.suspected_at < now() - make_interval(days => %(left_days)s)
   and exists (select from cdc.drift n where n.container = d.container and n.key = d.key and n.number > d.number);
 
 -- name: add_drift

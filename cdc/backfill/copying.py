@@ -58,7 +58,7 @@ class Backfill:
         mappers: Mapping[str, Mapper[Any]],
         source: FeedSource,
         backfills: BackfillStore,
-        open_sink: Callable[[Job], Sink],
+        open_sink: Callable[[Job, int], Sink],
         activity_seconds: float,
     ) -> None:
         self._mappers = mappers
@@ -120,7 +120,7 @@ class Backfill:
 
         Only the next page is read while a page is written.
         """
-        sink, pace = self._open_sink(job), Pace(self._backfills, job)
+        sink, pace = self._open_sink(job, cursor.source_ts), Pace(self._backfills, job)
         with self._source.open(cursor.container) as feed, ThreadPoolExecutor(1) as reading:
 
             def read(continuation: str | None) -> "Future[Page]":

@@ -19,8 +19,9 @@ from cdc.replication.sink import plan_pieces
 class DryRunSink:
     """Read the ledger, write no rows, and keep findings by kind and path."""
 
-    def __init__(self, database: Database, backfill: str, *, reapplies: bool) -> None:
+    def __init__(self, database: Database, backfill: str, *, reapplies: bool, read_since: int) -> None:
         self.reapplies = reapplies
+        self._read_since = read_since
         self._database = database
         self._types = TypeNames(database)
         self._backfill = backfill
@@ -28,7 +29,8 @@ class DryRunSink:
     def apply(self, mapper: Mapper[Any], pieces: Sequence[Piece], also: Also | None = None) -> Outcome:
         """Count what would be written; refusals by PostgreSQL are not detected."""
         with self._database.connection() as connection:
-            planned = [write for _, writes in plan_pieces(connection, pieces) for write in writes]
+            found = plan_pieces(connection, mapper.container, pieces, self._read_since)
+            planned = [write for _, writes in found for write in writes]
         writes = self._types.keep_and_show(mapper.container, planned)
         stale = sum(piece.changes for piece in pieces) - len(writes)
         outcome = Outcome(stale=stale) + _count(writes)

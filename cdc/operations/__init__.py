@@ -1,1 +1,1 @@
-"""Operations on everything: migrations, setup, checks, status, counts, tombstones."""
+"""Operations on everything: migrations, setup, checks, status, counts, the timer, pruning."""

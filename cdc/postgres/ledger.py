@@ -47,6 +47,20 @@ def read_held(connection: Connection, keys: Sequence[bytes]) -> Callable[[], dic
     return _read(connection, statement("read_held"), keys)
 
 
+def read_pruned(connection: Connection, container: str) -> Callable[[], int | None]:
+    """Read the `ts` of the newest tombstone of a container that was pruned; None if none was.
+
+    Inside a pipeline the statement is only sent: the returned function waits for the answer.
+    """
+    found = connection.execute(statement("read_pruned"), {"container": container}, binary=True)
+
+    def answer() -> int | None:
+        row = found.fetchone()
+        return None if row is None else int(row[0])
+
+    return answer
+
+
 def lock(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, Held]:
     """Return the ledger's entries of these documents and lock them until the transaction ends."""
     return _read(connection, statement("lock_documents"), keys)()

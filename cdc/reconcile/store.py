@@ -75,7 +75,7 @@ class PostgresRuns:
     def finish(self, run: Run, state: str, sentence: str | None) -> None:
         """End a run with its report; drop unconfirmed suspects, keep unrepaired drift as `left`."""
         own: dict[str, object] = {"id": run.id, "reconciliation": run.id, "container": run.container}
-        own |= {"report_days": _REPORT_DAYS, "left_days": _LEFT_DAYS, "observed_at_most": _OBSERVED_AT_MOST}
+        own["observed_at_most"] = _OBSERVED_AT_MOST
         with self._database.transaction() as connection:
             connection.execute(statement("drop_suspects"), own)
             connection.execute(statement("leave_drift"), own)
@@ -87,8 +87,12 @@ class PostgresRuns:
             message = " ".join(filter(None, [sentence, *run.progress.notes])) or None
             parameters = own | {"state": state, "message": message, "report": report.model_dump_json()}
             connection.execute(statement("finish_reconciliation"), parameters)
-            connection.execute(statement("forget_reconciliations"), own)
-            connection.execute(statement("forget_drift"), own)
+
+    def prune(self) -> None:
+        """Delete old reports, and old drift that a later run has found again."""
+        with self._database.transaction() as connection:
+            connection.execute(statement("prune_reconciliations"), {"report_days": _REPORT_DAYS})
+            connection.execute(statement("prune_drift"), {"left_days": _LEFT_DAYS})
 
     def list_reports(self, before: int, limit: int) -> list[dict[str, Any]]:
         """Return the reports of the newest reconciliations whose id is less than `before`."""

@@ -1,8 +1,9 @@
 """Read documents again and apply the source's current version: for dead letters and for drift."""
 
 import logging
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 # The next run of the timer takes the rest.
 _ROUNDS = 20
+_SECONDS = 30.0
 _CLAIMED_AT_ONCE = 50
 # This many failed reads in a row are an outage, not a problem of the documents.
 _FAILURES_IN_A_ROW = 3
@@ -70,10 +72,11 @@ class Note:
 
     `letter` is the due letter that the answer settles, if any; `waits` is true for any letter. `settled` means that a
     doubted answer counts if the source repeats it with the same etag: the settle time is over and the ledger has not
-    changed.
+    changed. `noted_at` is the time in seconds.
     """
 
     held: Held | None
+    noted_at: int
     letter: Mark | None = None
     waits: bool = False
     settled: bool = False
@@ -133,9 +136,13 @@ class RereadStore(Protocol):
 
 
 def retry(
-    mappers: Sequence[Mapper[Any]], source: DocumentSource, repairs: RereadStore, rounds: int = _ROUNDS
+    mappers: Sequence[Mapper[Any]],
+    source: DocumentSource,
+    repairs: RereadStore,
+    rounds: int = _ROUNDS,
+    seconds: float = _SECONDS,
 ) -> Counter[Ending]:
-    """Read the documents of due dead letters again; `rounds` limits how many letters one call takes.
+    """Read the documents of due dead letters again; `rounds` and `seconds` limit how many letters one call takes.
 
     After several failed reads in a row a container is skipped. The first error is raised after the other containers.
     """
@@ -143,31 +150,40 @@ def retry(
     endings: Counter[Ending] = Counter()
     failures: Counter[str] = Counter()
     raised: list[CdcError] = []
-    for _ in range(rounds):
-        due = repairs.claim(list(by_container), _CLAIMED_AT_ONCE)
-        for identity in due:
-            container = identity.container
-            if container not in by_container:
-                continue  # its claimed letters are due again when the claim expires
-            try:
-                endings[_retry_document(by_container[container], identity, source, repairs)] += 1
-                failures[container] = 0
-            except (TransientError, FatalError) as error:
-                repairs.postpone(identity)
-                failures[container] += 1
-                given_up = failures[container] == _FAILURES_IN_A_ROW
-                if given_up:
-                    del by_container[container]
-                if given_up or isinstance(error, FatalError):
-                    raised.append(error)
-        if not due:
-            break
+    for identity in _claim_due(repairs, by_container, rounds, time.monotonic() + seconds):
+        container = identity.container
+        if container not in by_container:
+            continue  # its claimed letters are due again when the claim expires
+        try:
+            endings[_retry_document(by_container[container], identity, source, repairs)] += 1
+            failures[container] = 0
+        except (TransientError, FatalError) as error:
+            repairs.postpone(identity)
+            failures[container] += 1
+            given_up = failures[container] == _FAILURES_IN_A_ROW
+            if given_up:
+                del by_container[container]
+            if given_up or isinstance(error, FatalError):
+                raised.append(error)
     if endings:
         counts = ", ".join(f"{count} {ending}" for ending, count in endings.items())
         logger.info("read %d documents again: %s", endings.total(), counts)
     if raised:
         raise raised[0]
     return endings
+
+
+def _claim_due(repairs: RereadStore, containers: Collection[str], rounds: int, deadline: float) -> Iterator[Identity]:
+    """Claim due letters round by round; return those for which no time is left."""
+    for _ in range(rounds):
+        due = repairs.claim(list(containers), _CLAIMED_AT_ONCE)
+        for identity in due:
+            if time.monotonic() < deadline:
+                yield identity
+            else:
+                repairs.release(identity)
+        if not due or time.monotonic() >= deadline:
+            return
 
 
 def _retry_document(mapper: Mapper[Any], identity: Identity, source: DocumentSource, repairs: RereadStore) -> Ending:

@@ -117,6 +117,9 @@ def _write_ledger(connection: Connection, mapper: Mapper[Any], repairs: Sequence
     held = ledger.lock(connection, [repair.change.key for repair in repairs])
     if any(held.get(repair.change.key) != repair.note.held for repair in repairs):
         raise _OvertakenError
+    pruned_ts = ledger.read_pruned(connection, mapper.container)()
+    if pruned_ts is not None and pruned_ts >= min(repair.note.noted_at for repair in repairs):
+        raise _OvertakenError  # since then the ledger may have got a tombstone and lost it again
     writes = {repair.change.key: repair.write for repair in repairs if repair.write is not None}
     keys = rows.row_keys(mapper, writes)
     known = [write for key, write in writes.items() if key in held]
@@ -129,9 +132,9 @@ def _write_ledger(connection: Connection, mapper: Mapper[Any], repairs: Sequence
 
 
 def _note(
-    ts: int | None, lsn: int | None, etag: str, state: str, absence: bool,
+    noted_at: int, ts: int | None, lsn: int | None, etag: str, state: str, absence: bool,
     number: int | None, revision: int, due: bool, settled: bool, doubted_etag: str | None,
 ) -> Note:  # fmt: skip
     held = None if ts is None else Held(Version(ts, lsn, etag), State(state), absence)
     letter = None if number is None or not due else Mark(number, revision)
-    return Note(held, letter, waits=number is not None, settled=settled, doubted_etag=doubted_etag)
+    return Note(held, noted_at, letter, waits=number is not None, settled=settled, doubted_etag=doubted_etag)

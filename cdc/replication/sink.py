@@ -14,6 +14,7 @@ from cdc.postgres import containers, ledger, observations, rows
 from cdc.postgres.database import Connection, Database, pipelined, request_answers
 from cdc.postgres.unmapped_types import NewTypesError, TypeNames
 from cdc.repair import blockers, parking
+from cdc.replication.fence import fence
 from cdc.replication.planning import Piece
 
 
@@ -24,9 +25,20 @@ class PostgresSink:
     ledger is one piece ahead of the rows.
     """
 
-    def __init__(self, database: Database, backoff_seconds: float = 60, *, reapplies: bool = False) -> None:
-        """Take the database; with `reapplies`, versions already in the ledger are written again."""
+    def __init__(
+        self,
+        database: Database,
+        backoff_seconds: float = 60,
+        *,
+        reapplies: bool = False,
+        read_since: int | None = None,
+    ) -> None:
+        """Take the database; with `reapplies`, versions already in the ledger are written again.
+
+        `read_since` is the source's time since when the documents were read, if that is known.
+        """
         self.reapplies = reapplies
+        self._read_since = read_since
         self._database = database
         self._types = TypeNames(database)
         self._backoff_seconds = backoff_seconds
@@ -66,7 +78,7 @@ class PostgresSink:
     def _write(self, connection: Connection, mapper: Mapper[Any], pieces: Sequence[Piece], batch: "_Batch") -> None:
         """Record each piece in the ledger, then write the rows of the piece before: its winners are known by then."""
         before: _Recorded | None = None
-        for piece, planned in plan_pieces(connection, pieces):
+        for piece, planned in plan_pieces(connection, mapper.container, pieces, self._read_since):
             writes = self._types.show(mapper.container, planned)
             batch.note_plan(piece, writes, pieces)
             recorded = _record(connection, mapper, writes, reapplies=self.reapplies)
@@ -79,20 +91,31 @@ class PostgresSink:
             request_answers(connection)
 
 
-def plan_pieces(connection: Connection, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, Sequence[Write]]]:
-    """Plan each piece from its ledger entries; the server reads the rest while the first piece is mapped."""
+def plan_pieces(
+    connection: Connection, container: str, pieces: Sequence[Piece], read_since: int | None
+) -> Iterator[tuple[Piece, Sequence[Write]]]:
+    """Plan each piece from its ledger entries; the server reads the rest while the first piece is mapped.
+
+    A document that was read after the newest pruned tombstone was deleted is no late delivery.
+    """
     parts = [part for part in (pieces[:1], pieces[1:]) if part]
-    answers = [_ask(connection, part) for part in parts]
+    answers = [_ask(connection, container, part) for part in parts]
     for part, answer in zip(parts, answers, strict=True):
-        held = answer()
+        held, pruned_ts = answer()
+        if read_since is not None and pruned_ts is not None and pruned_ts < read_since:
+            pruned_ts = None
         for piece in part:
-            yield piece, piece.plan(held)
+            yield piece, fence(piece.plan(held), held, pruned_ts)
 
 
-def _ask(connection: Connection, pieces: Sequence[Piece]) -> Callable[[], Mapping[bytes, Held]]:
-    answer = ledger.read_held(connection, [key for piece in pieces for key in piece.keys])
-    request_answers(connection)  # this answer must not wait for the next statement
-    return answer
+def _ask(
+    connection: Connection, container: str, pieces: Sequence[Piece]
+) -> Callable[[], tuple[Mapping[bytes, Held], int | None]]:
+    held = ledger.read_held(connection, [key for piece in pieces for key in piece.keys])
+    # After the entries: whoever prunes a tombstone moves the fence in the same transaction.
+    pruned_ts = ledger.read_pruned(connection, container)
+    request_answers(connection)  # these answers must not wait for the next statement
+    return lambda: (held(), pruned_ts())
 
 
 @dataclass(frozen=True, slots=True)

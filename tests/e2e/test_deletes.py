@@ -166,7 +166,7 @@ def test_a_tombstone_stays_as_long_as_a_lease_may_need_it(
     query("update cdc.document set ts = ts + 100 * 86400 where id = %s returning 1", '"account-0"')
 
     try:
-        assert runtime._tombstones.prune(mapper.container for mapper in MAPPERS) == pruned
+        assert runtime.pruning.prune(mapper.container for mapper in MAPPERS) == pruned
     finally:
         runtime.close()
     left = [id_ for (id_,) in query("select id from cdc.document")]

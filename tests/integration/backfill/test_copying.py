@@ -388,6 +388,31 @@ def test_a_cancelled_backfill_writes_no_page_that_it_was_at(runtime, source, con
     assert connection.execute("select count(*) from cdc.document").fetchone() == (0,)
 
 
+def test_a_worker_that_slept_through_the_end_of_its_backfill_revives_nothing(
+    runtime, source, connection, cosmos, monkeypatch
+):
+    """It still writes the halves of a page that PostgreSQL refuses; tombstones of its time may be pruned by then."""
+    connection.execute("alter table accounts alter display_name type varchar(20)")
+    write(source, 5)
+    source.write("Accounts", an_account("refused", Email="r@example.com", DisplayName="longer than the column is"))
+    id_ = ask(runtime, containers=["Accounts"])
+    replicate = backfill_module.replicate
+
+    def sleep_first(*arguments):
+        move(runtime, "cancel", id_)
+        pruned = {"container": "Accounts", "ts": int(cosmos.controls.clock()) + 60}
+        connection.execute(
+            "insert into cdc.pruned values (%(container)s, %(ts)s) on conflict (container) do nothing", pruned
+        )
+        return replicate(*arguments)
+
+    monkeypatch.setattr(backfill_module, "replicate", sleep_first)
+    work(runtime, id_)
+
+    assert connection.execute("select count(*) from accounts").fetchone() == (0,)
+    assert connection.execute("select count(*) from cdc.document").fetchone() == (0,)
+
+
 def test_who_takes_a_backfill_fences_the_one_before(start, source):
     """Two orchestrations of one backfill: what the older one does from then on is not written."""
     write(source, 60)

@@ -7,7 +7,7 @@ import pytest
 from cdc.core.errors import ConflictError, RequestError, UnknownError
 from cdc.reconcile import drift
 from cdc.reconcile.cosmos_side import CosmosSide
-from cdc.reconcile.store import PostgresRotation
+from cdc.reconcile.store import PostgresRotation, PostgresRuns
 from tests.builders import an_account
 from tests.integration.worlds import CONTAINERS, World
 
@@ -590,10 +590,25 @@ class TestBounds:
         world.observer.connection.execute("update cdc.drift set suspected_at = suspected_at - interval '2 days'")
 
         report = world.run(repair=False)
+        PostgresRuns(world.database).prune()
 
         assert sorted(report["found"]) == [("orphaned", "left"), ("unclaimed", "left")]
         assert report["oldest_drift_since"] == since
         assert len(world.observer.rows("cdc.drift")) == 2
+
+    def test_old_reports_go_and_the_newest_stays(self, world):
+        """However old it is: status shows it."""
+        ids = []
+        for _ in range(2):
+            ids.append(world.begin())
+            world.finish(ids[-1])
+        PostgresRuns(world.database).prune()
+        assert len(world.list_reports()["items"]) == 2
+
+        world.observer.connection.execute("update cdc.reconciliation set finished_at = now() - interval '31 days'")
+        PostgresRuns(world.database).prune()
+
+        assert [report["id"] for report in world.list_reports()["items"]] == ids[1:]
 
     @pytest.mark.usefixtures("narrow")
     def test_differences_in_many_documents_are_narrowed_down(self, world):

@@ -191,6 +191,19 @@ def test_a_document_that_is_parked_has_a_letter_whoever_answered_the_last(sink, 
     assert observer.letters()["a"][0] == "mapping"
 
 
+def test_letters_for_which_the_time_was_too_short_are_due_at_once(sink, observer, source, repairs, run_timer):
+    """The next run of the timer takes them, on whatever instance."""
+    for id_ in "abc":
+        replicate(ACCOUNTS, [an_upsert(id_, lsn=1), an_upsert(id_, ts=-5, lsn=2)], sink)
+        source.put(id_)
+    pass_time(observer, SETTLE_SECONDS)
+
+    assert retry([ACCOUNTS], source, repairs, seconds=0.0) == {}
+    assert source.reads == []
+
+    assert run_timer() == {Ending.APPLIED: 3}
+
+
 def test_whoever_writes_while_the_source_answers_wins(sink, observer, source, repair):
     """The repair finds the ledger moved and writes nothing."""
     replicate(ACCOUNTS, [an_upsert(ts=0)], sink)

@@ -203,6 +203,7 @@ READABLE = {
     "drift": set(),
     "rotation": set(),
     "maintenance": set(),
+    "pruned": set(),
     "unmapped_type": set(),
 }  # fmt: skip
 

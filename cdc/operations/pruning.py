@@ -1,4 +1,4 @@
-"""Prune tombstones that no late delivery needs any more."""
+"""Delete what nobody needs any more: old tombstones and old reports."""
 
 import logging
 from collections.abc import Iterable
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cdc.backfill.store import PostgresBackfills
-from cdc.core.errors import UnknownLagError
+from cdc.core.errors import CdcError, UnknownLagError
 from cdc.cosmos.leases import Leases
 from cdc.postgres.containers import ConfirmedSource
 from cdc.postgres.database import Database
 from cdc.postgres.statements import statement
+from cdc.reconcile.store import PostgresRuns
 
 logger = logging.getLogger(__name__)
 
@@ -19,19 +20,32 @@ _AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Tombstones:
-    """Prunes the ledger's tombstones; leases and backfills may still need some of them."""
+class Pruning:
+    """Prunes reports and tombstones.
+
+    A late delivery that meets no tombstone any more is read again (cdc/replication/fence.py): correct, but slow. So
+    what a lease or a backfill may still deliver keeps its tombstones.
+    """
 
     database: Database
     source: ConfirmedSource
     leases: Leases
     backfills: PostgresBackfills
+    runs: PostgresRuns
     retention_days: float
 
     def prune(self, containers: Iterable[str]) -> int:
-        """Delete the tombstones of these containers that neither the retention nor a feed's reader needs."""
-        pruned = sum(prune(self.database, each, self._find_oldest_needed(each)) for each in containers)
+        """Prune everything; return the number of tombstones. Raise the first container's failure after the others."""
+        self.runs.prune()
+        pruned, failures = 0, list[CdcError]()
+        for container in containers:
+            try:
+                pruned += prune_tombstones(self.database, container, self._find_oldest_needed(container))
+            except CdcError as error:
+                failures.append(error)
         logger.info("pruned %d tombstones", pruned)
+        if failures:
+            raise failures[0]
         return pruned
 
     def _find_oldest_needed(self, container: str) -> datetime:
@@ -47,12 +61,12 @@ class Tombstones:
         return min([before, *(other for other in others if other is not None)])
 
 
-def prune(database: Database, container: str, before: datetime) -> int:
+def prune_tombstones(database: Database, container: str, before: datetime) -> int:
     """Delete a container's tombstones older than `before`; keep those with a dead letter or a suspicion."""
     parameters = {"container": container, "before": before, "limit": _AT_ONCE}
     pruned, found = 0, _AT_ONCE
     while found == _AT_ONCE:
         with database.transaction() as connection:
-            found = connection.execute(statement("prune_tombstones"), parameters).rowcount
+            (found,) = connection.execute(statement("prune_tombstones"), parameters).fetchone() or (0,)
         pruned += found
     return pruned
