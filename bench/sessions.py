@@ -1,5 +1,6 @@
 """Many game sessions in a Cosmos server, written in batches."""
 
+import json
 from typing import Any
 
 from local.sample import DATABASE, Sample, Source
@@ -8,18 +9,26 @@ CONTAINER = "GameSessions"
 _BATCH = 100
 
 
-def fill(connection: str, documents: int) -> None:
-    """Write so many sessions, a hundred to an account."""
+def fill(connection: str, documents: int, size: int = 0) -> None:
+    """Write so many sessions, a hundred to an account; with a size, each has about this many bytes."""
     source = Source.open(connection, DATABASE)
     patterns = _patterns()
-    for first in range(0, documents, _BATCH):
+    if size:
+        patterns = [_enlarge(each, size) for each in patterns[:50] if each["ChoiceHistory"]]
+    at_once = 1 if size else _BATCH  # a request has at most 2 MB
+    for first in range(0, documents, at_once):
         account = f"account-{first}"
         batch = [
             ("upsert", (patterns[number % len(patterns)] | {"id": f"session-{number}", "accountId": account},))
-            for number in range(first, min(first + _BATCH, documents))
+            for number in range(first, min(first + at_once, documents))
         ]
         source.containers[CONTAINER].execute_item_batch(batch, account)
     source.close()
+
+
+def _enlarge(document: dict[str, Any], size: int) -> dict[str, Any]:
+    choices = document["ChoiceHistory"]
+    return document | {"ChoiceHistory": choices * (size // len(json.dumps(choices)))}
 
 
 def _patterns() -> list[dict[str, Any]]:

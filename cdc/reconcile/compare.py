@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from cdc.core.documents import Change, Identity, JsonObject, State, Version
+from cdc.core.documents import Change, Identity, State, Version
 from cdc.core.errors import UnreadableError
 from cdc.core.feed_items import read_version
 from cdc.core.mapping import Mapper
@@ -14,7 +14,7 @@ from cdc.core.writes import map_change
 from cdc.reconcile import drift
 from cdc.reconcile.drift import KEYS_AT_ONCE, Kind, Suspect, Tally, Window
 from cdc.reconcile.run import COMPARING, Run, Task
-from cdc.reconcile.sides import Findings, LedgerSide, Rotation, SourceSide, TablesSide
+from cdc.reconcile.sides import Bodies, Findings, LedgerSide, Rotation, SourceSide, TablesSide
 
 # Fewer than keys, because bodies need more memory.
 _VALUES_AT_ONCE = 1_000
@@ -146,17 +146,24 @@ class Comparison:
     def _compare_keys(self, run: Run, task: Task) -> list[Task]:
         window, progress = _window(task), run.progress
         ledger = self.ledger.read_keys(window)  # first: changes in between are too young to be compared
-        bodies = self.source.read_bodies(window) if run.reads_bodies and task.rotates else {}
-        found = {each: read_version(body) for each, body in bodies.items()} or self.source.read_keys(window)
+        by_values = run.reads_bodies and task.rotates
+        found = self._read_and_compare(run, window) if by_values else self.source.read_keys(window)
         progress.figures.keys += len(found.keys() | ledger.keys())
         self._suspect(run, drift.find_differences(found, ledger), found)
-        self._compare_values(run, bodies)
         if task.rotates and not progress.has_too_many:
             progress.rotated = True
             self.rotation.turn(window, None if window.high == progress.line else window.high)
             if run.mode != "counts" and not any(each.rotates for each in progress.tasks):
                 self.rotation.complete(run)
         return []
+
+    def _read_and_compare(self, run: Run, window: Window) -> dict[Identity, Version]:
+        """Compare the values of a window page by page, and return its keys."""
+        found: dict[Identity, Version] = {}
+        for bodies in self.source.read_bodies(window):
+            found |= {each: read_version(body) for each, body in bodies.items()}
+            self._compare_values(run, bodies)
+        return found
 
     def _suspect(self, run: Run, differing: Sequence[Identity], found: Mapping[Identity, Version]) -> None:
         identities = self.findings.leave_out_found(run, differing)  # counts may have found the same documents
@@ -224,16 +231,15 @@ class Comparison:
     def _sample(self, run: Run, task: Task) -> list[Task]:
         wanted = min(task.left, _SAMPLED_AT_ONCE)
         identities = self.ledger.sample(bytes.fromhex(task.start), wanted)
-        bodies: dict[Identity, JsonObject] = {}
         for few in _batches(identities, _FOUND_AT_ONCE):
-            bodies |= self.source.find_bodies(few)
-        self._compare_values(run, bodies)
+            for bodies in self.source.find_bodies(few):
+                self._compare_values(run, bodies)
         left = task.left - len(identities)
         if len(identities) < wanted:  # the end of the keys: continue once at their beginning
             return [Task(step="values", left=left)] if task.start and left else []
         return [Task(step="values", start=identities[-1].key.hex(), left=left)] if left else []
 
-    def _compare_values(self, run: Run, bodies: Mapping[Identity, JsonObject]) -> None:
+    def _compare_values(self, run: Run, bodies: Bodies) -> None:
         changes = [Change(identity, read_version(body), body) for identity, body in bodies.items()]
         writes = [map_change(self.mapper, change) for change in changes]
         compared, different = self.tables.find_different([write for write in writes if write.problem is None])

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, Self
 
 from cdc.core.documents import Identity, JsonObject, Reading, Version
@@ -13,6 +14,7 @@ from cdc.cosmos.point_reads import read_seconds
 from cdc.postgres.containers import ConfirmedSource
 from cdc.reconcile.drift import Tally, Window
 from cdc.reconcile.run import Census, Usage
+from cdc.reconcile.sides import Bodies
 
 _PAGE = 1_000
 _CHARGE = "x-ms-request-charge"
@@ -57,18 +59,18 @@ class CosmosSide:
         found = self._query(f"SELECT {self._projection} FROM c WHERE {_IN_WINDOW}", _bounds(window))
         return {self._identity(document): read_version(document) for document in found}
 
-    def read_bodies(self, window: Window) -> dict[Identity, JsonObject]:
-        """Return the documents of a window."""
-        found = self._query(f"SELECT * FROM c WHERE {_IN_WINDOW}", _bounds(window))
-        return {self._identity(document): document for document in found}
+    def read_bodies(self, window: Window) -> Iterator[Bodies]:
+        """Return the documents of a window, page by page."""
+        pages = self._query_pages(f"SELECT * FROM c WHERE {_IN_WINDOW}", _bounds(window))
+        return ({self._identity(document): document for document in page} for page in pages)
 
     def find_keys(self, identities: Sequence[Identity]) -> dict[Identity, Version]:
         """Return the versions of those of these documents that exist."""
-        found = self._find(self._projection, identities)
-        return {identity: read_version(document) for identity, document in found.items()}
+        found = [page.items() for page in self._find(self._projection, identities)]
+        return {identity: read_version(document) for page in found for identity, document in page}
 
-    def find_bodies(self, identities: Sequence[Identity]) -> dict[Identity, JsonObject]:
-        """Return those of these documents that exist."""
+    def find_bodies(self, identities: Sequence[Identity]) -> Iterator[Bodies]:
+        """Return those of these documents that exist, page by page."""
         return self._find("*", identities)
 
     def read_document(self, identity: Identity) -> Reading:
@@ -83,28 +85,33 @@ class CosmosSide:
             self._source.confirm_now(identity.container)
             raise UnreadableError(str(error)) from None
 
-    def _find(self, projection: str, identities: Sequence[Identity]) -> dict[Identity, JsonObject]:
+    def _find(self, projection: str, identities: Sequence[Identity]) -> Iterator[Bodies]:
         if not identities:
-            return {}
+            return
         parameters = [
             {"name": f"@id{number}", "value": json.loads(identity.id)} for number, identity in enumerate(identities)
         ]
         names = ", ".join(each["name"] for each in parameters)
-        found = self._query(f"SELECT {projection} FROM c WHERE c.id IN ({names})", parameters)
-        documents = {self._identity(document): document for document in found}
-        return {identity: documents[identity] for identity in identities if identity in documents}
+        wanted = set(identities)
+        for page in self._query_pages(f"SELECT {projection} FROM c WHERE c.id IN ({names})", parameters):
+            documents = {self._identity(document): document for document in page}
+            yield {identity: document for identity, document in documents.items() if identity in wanted}
 
     def _identity(self, document: JsonObject) -> Identity:
         key = partition_key(self._origin.partition_key_paths, document)
         return Identity.of(self._origin.container, key, document["id"])
 
     def _query(self, query: str, parameters: Sequence[JsonObject] = ()) -> Iterator[Any]:
+        return chain.from_iterable(self._query_pages(query, parameters))
+
+    def _query_pages(self, query: str, parameters: Sequence[JsonObject] = ()) -> Iterator[list[Any]]:
+        """Yield one page after the other; Cosmos ends a page with the document that reaches 4 MB."""
         with self._cosmos.open_container(self._origin.container) as proxy:
             ranges = list(proxy.read_feed_ranges())
         for feed_range in ranges:
             yield from self._query_range(query, list(parameters), feed_range)
 
-    def _query_range(self, query: str, parameters: list[JsonObject], feed_range: dict[str, Any]) -> Iterator[Any]:
+    def _query_range(self, query: str, parameters: list[JsonObject], feed_range: dict[str, Any]) -> Iterator[list[Any]]:
         with self._cosmos.open_container(self._origin.container) as proxy:
             found = proxy.query_items(query, parameters=parameters, feed_range=feed_range, max_item_count=_PAGE)
             pages = found.by_page()
@@ -117,7 +124,7 @@ class CosmosSide:
                 break
             self.usage.add(float(headers.get(_CHARGE, 0)))
             self._now = max(self._now, read_seconds(headers))
-            yield from items
+            yield items
 
 
 def _bounds(window: Window) -> list[JsonObject]:

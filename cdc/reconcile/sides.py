@@ -1,6 +1,6 @@
 """The interfaces of reconcile: both sides of a container, findings, and rotation."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from cdc.reconcile.run import Census, Finding, Run, Usage
 from cdc.repair.reread import DocumentSource
 
 Row = tuple[str, str]
+Bodies = Mapping[Identity, JsonObject]
 
 
 class SourceSide(DocumentSource, Protocol):
@@ -30,16 +31,16 @@ class SourceSide(DocumentSource, Protocol):
         """Return a window's documents with their versions."""
         ...
 
-    def read_bodies(self, window: Window) -> Mapping[Identity, JsonObject]:
-        """Return a window's documents."""
+    def read_bodies(self, window: Window) -> Iterator[Bodies]:
+        """Return a window's documents, page by page: only one page at a time is in memory."""
         ...
 
     def find_keys(self, identities: Sequence[Identity]) -> Mapping[Identity, Version]:
         """Return the versions of those of these documents that exist."""
         ...
 
-    def find_bodies(self, identities: Sequence[Identity]) -> Mapping[Identity, JsonObject]:
-        """Return those of these documents that exist."""
+    def find_bodies(self, identities: Sequence[Identity]) -> Iterator[Bodies]:
+        """Return those of these documents that exist, page by page."""
         ...
 
 

@@ -98,12 +98,12 @@ class World:
         for id_ in ids:
             self.documents[id_] = self.source.write("Accounts", an_account(id_, **overrides))
 
-    def write_apart(self, count, first=0, seconds=10):
+    def write_apart(self, count, first=0, seconds=10, **properties):
         """Write accounts with some seconds between each two, and deliver them."""
         ids = [f"a{number:04}" for number in range(first, first + count)]
         for id_ in ids:
             self.clock.now += seconds
-            self.write(id_)
+            self.write(id_, **properties)
         self.deliver(*ids)
         return ids
 
