@@ -1,4 +1,4 @@
-"""The command line: python -m cdc migrate | setup | check | adopt | show | openapi."""
+"""The command line: python -m cdc migrate | setup | check | adopt | show | cutover check | openapi."""
 
 import argparse
 import json
@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cdc.api import openapi
+from cdc.api.fingerprints import fingerprint
 from cdc.config.settings import Settings
 from cdc.core.errors import CdcError, SettingsError
 from cdc.operations.checks import all_pass
@@ -63,6 +64,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("id")
     command.add_argument("--drift", action="store_true", help="the id is the id of a reconcile's finding")
     command.set_defaults(run=_show)
+    help_ = "say which rows break a rule of the cut-over today; reads only"
+    cutover = commands.add_parser("cutover", help="prepare the cut-over to PostgreSQL as the primary store")
+    command = cutover.add_subparsers(required=True).add_parser("check", help=help_, description=help_)
+    command.add_argument("--identities", action="store_true", help="also print the documents; this is personal data")
+    command.set_defaults(run=_check_cutover)
     help_ = "print the OpenAPI document of the HTTP API"
     commands.add_parser("openapi", help=help_, description=help_).set_defaults(run=None)
     return parser
@@ -118,6 +124,21 @@ def _adopt(runtime: Runtime, arguments: argparse.Namespace) -> int:
     else:
         print(f"nothing to adopt: {arguments.container} is already the container seen first")
     return 0
+
+
+def _check_cutover(runtime: Runtime, arguments: argparse.Namespace) -> int:
+    secret = runtime.settings.identity_key.get_secret_value()
+    broken = 0
+    for breach in runtime.find_breaches():
+        broken += bool(breach.rows)
+        print(f"{'FAIL' if breach.rows else 'ok  '}  {breach.rule.name}: {breach.meaning}", end="")
+        print(f"; {breach.rows} rows break it" if breach.rows else "")
+        for identity in breach.documents:
+            who = f"  id {identity.id}, partition key {identity.partition_key}" if arguments.identities else ""
+            print(f"      document {fingerprint(identity.key, secret)}{who}")
+    if broken:
+        print(f"{broken} rules would fail: correct these documents in Cosmos, where they are still written")
+    return int(broken > 0)
 
 
 def _show(runtime: Runtime, arguments: argparse.Namespace) -> int:

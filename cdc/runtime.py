@@ -1,7 +1,7 @@
 """The composition root: builds the stores once per worker process and gives them to the use cases."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,7 @@ from cdc.core.mapping import Mapper
 from cdc.cosmos.account import CosmosAccount
 from cdc.cosmos.feeds import CosmosFeeds
 from cdc.cosmos.leases import Leases
+from cdc.operations import cutover
 from cdc.operations.checks import Checks
 from cdc.operations.counts import PostgresCounts, RememberedCounts
 from cdc.operations.lease_watch import LeaseWatch
@@ -109,6 +110,10 @@ class Runtime:
     def retry_dead_letters(self) -> Counter[Ending]:
         """Read the documents of due dead letters again."""
         return retry(self.mappers, self._source, self._rereads)
+
+    def find_breaches(self) -> Iterator[cutover.Breach]:
+        """Check the rules of the cut-over against the data."""
+        return cutover.check_rules(self._database, self.mappers)
 
     def close(self) -> None:
         """Close every connection."""

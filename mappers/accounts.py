@@ -1,5 +1,6 @@
 """Accounts: one row per account, one child row per completed scenario."""
 
+from cdc.core.application import Lookup, ParentRule, UniqueRule
 from cdc.core.mapping import Mapper, Rows
 from mappers import tables
 from mappers.documents import DocumentReader, JsonObjectModel, RootDocument, renamed
@@ -79,4 +80,13 @@ ACCOUNTS = Mapper(
     reader=DocumentReader(Account),
     tables=(tables.accounts, tables.completed_scenarios),
     rows=map_account,
+    lookups=(
+        Lookup(tables.accounts, "lower(email) = ''", "ix_accounts_lower_email", "(lower(email))"),
+        Lookup(tables.accounts, "external_user_id = ''", "ix_accounts_external_user_id", "(external_user_id)"),
+        Lookup(tables.completed_scenarios, "account_id = ''", "completed_scenarios_pkey", "(account_id, scenario_id)"),
+    ),
+    rules=(
+        UniqueRule("ix_accounts_email", tables.accounts, ("email",)),
+        ParentRule("fk_completed_scenarios_accounts", tables.completed_scenarios, "account_id", tables.accounts),
+    ),
 )

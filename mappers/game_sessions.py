@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
+from cdc.core.application import Lookup, ParentRule
 from cdc.core.errors import DocumentError, Problem, ProblemKind
 from cdc.core.mapping import Mapper, Observation, ObservationKind, Rows
 from mappers import tables
@@ -132,4 +133,21 @@ GAME_SESSIONS = Mapper(
     reader=DocumentReader(GameSession),
     tables=(tables.game_sessions,),
     rows=map_game_session,
+    lookups=(
+        Lookup(tables.game_sessions, "account_id = ''", "ix_game_sessions_account_id", "(account_id)"),
+        Lookup(
+            tables.game_sessions,
+            "account_id = '' and status in ('InProgress', 'Paused')",
+            "ix_game_sessions_account_status",
+            "(account_id, status)",
+        ),
+        Lookup(tables.game_sessions, "status in ('InProgress', 'Paused')", "ix_game_sessions_status", "(status)"),
+        Lookup(
+            tables.game_sessions,
+            "profile_id = '' or player_names ? ''",
+            "ix_game_sessions_player_names",
+            "using gin (player_names)",
+        ),
+    ),
+    rules=(ParentRule("fk_game_sessions_accounts", tables.game_sessions, "account_id", tables.accounts),),
 )

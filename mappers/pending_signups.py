@@ -1,5 +1,6 @@
 """Pending sign-ups: one row per sign-up, without secrets; only if EXTRA_CONTAINERS names the container."""
 
+from cdc.core.application import Lookup
 from cdc.core.mapping import Mapper, Rows
 from mappers import tables
 from mappers.documents import DocumentReader, RootDocument, renamed
@@ -42,4 +43,8 @@ PENDING_SIGNUPS = Mapper(
     reader=DocumentReader(PendingSignup),
     tables=(tables.pending_signups,),
     rows=map_pending_signup,
+    lookups=(
+        Lookup(tables.pending_signups, "email = ''", "ix_pending_signups_email", "(email)"),
+        Lookup(tables.pending_signups, "expires_at <= now()", "ix_pending_signups_expires_at", "(expires_at)"),
+    ),
 )

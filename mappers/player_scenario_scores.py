@@ -1,5 +1,6 @@
 """Scores: one row per score of a player in a scenario."""
 
+from cdc.core.application import Lookup, ParentRule, UniqueRule
 from cdc.core.mapping import Mapper, Rows
 from mappers import tables
 from mappers.documents import DocumentReader, RootDocument, ambiguous_keys, renamed
@@ -43,4 +44,26 @@ PLAYER_SCENARIO_SCORES = Mapper(
     reader=DocumentReader(PlayerScenarioScore),
     tables=(tables.player_scenario_scores,),
     rows=map_score,
+    lookups=(
+        Lookup(
+            tables.player_scenario_scores, "profile_id = ''", "ix_player_scenario_scores_profile_id", "(profile_id)"
+        ),
+        Lookup(
+            tables.player_scenario_scores,
+            "game_session_id = ''",
+            "ix_player_scenario_scores_game_session_id",
+            "(game_session_id)",
+        ),
+    ),
+    rules=(
+        UniqueRule(
+            "uix_player_scenario_scores_profile_scenario", tables.player_scenario_scores, ("profile_id", "scenario_id")
+        ),
+        ParentRule(
+            "fk_player_scenario_scores_game_sessions",
+            tables.player_scenario_scores,
+            "game_session_id",
+            tables.game_sessions,
+        ),
+    ),
 )

@@ -4,6 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import model_validator
 
+from cdc.core.application import Lookup, ParentRule
 from cdc.core.mapping import Mapper, Row, Rows
 from mappers import tables
 from mappers.documents import DocumentModel, DocumentReader, RootDocument, renamed
@@ -96,4 +97,12 @@ USER_PROFILES = Mapper(
     reader=DocumentReader(UserProfile),
     tables=(tables.user_profiles, tables.user_badges),
     rows=map_user_profile,
+    lookups=(
+        Lookup(tables.user_profiles, "account_id = ''", "ix_user_profiles_account_id", "(account_id)"),
+        Lookup(tables.user_profiles, "name = ''", "ix_user_profiles_name", "(name)"),
+        Lookup(tables.user_badges, "user_profile_id = ''", "user_badges_pkey", "(user_profile_id, id)"),
+        Lookup(tables.user_badges, "game_session_id = ''", "ix_user_badges_game_session_id", "(game_session_id)"),
+        Lookup(tables.user_badges, "scenario_id = ''", "ix_user_badges_scenario_id", "(scenario_id)"),
+    ),
+    rules=(ParentRule("fk_user_badges_user_profiles", tables.user_badges, "user_profile_id", tables.user_profiles),),
 )

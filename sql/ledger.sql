@@ -92,3 +92,7 @@ limit greatest(0, %(at_most)s - (select count(*) from cdc.unmapped_type where co
 select container, unmapped_type, count(*) from cdc.document
 where state = 'unmapped' and (%(container)s::text is null or container = %(container)s)
 group by container, unmapped_type order by container, unmapped_type = 'other', unmapped_type;
+
+-- name: find_claimants
+-- The documents that claim these rows.
+select partition_key, id from cdc.document where container = %(container)s and row_key = any(%(row_keys)s) order by key;

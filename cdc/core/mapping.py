@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from pydantic import BaseModel
 from sqlalchemy import Table
 
+from cdc.core.application import Lookup, Rule
 from cdc.core.documents import JsonObject
 from cdc.core.errors import DocumentError, Problem, ProblemKind
 from cdc.core.frozen import frozen
@@ -104,13 +105,16 @@ class Reader(Protocol[Document]):
 class Mapper(Generic[Document]):
     """Says how the documents of one container become rows.
 
-    The first of `tables` is the root; a child table's primary key begins with the root's. `rows` is pure.
+    The first of `tables` is the root; a child table's primary key begins with the root's. `rows` is pure. `lookups` and
+    `rules` say what the application needs of these tables.
     """
 
     container: str
     reader: Reader[Document]
     tables: tuple[Table, ...]
     rows: Callable[[Document], Rows]
+    lookups: tuple[Lookup, ...] = ()
+    rules: tuple[Rule, ...] = ()
     # By table name: a function that takes a row's values, and their number; and the join keys of child and root.
     _columns: Mapping[str, tuple[_Take, int]] = field(init=False, repr=False)
     _joins: Mapping[str, tuple[_Take, _Take]] = field(init=False, repr=False)

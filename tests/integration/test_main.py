@@ -177,3 +177,21 @@ def test_what_a_reconcile_found_is_shown_to_whoever_has_the_database(run, dsn):
             run("show", "--drift", number, **values),
             "There is no finding with this id: it was dropped, or its report was deleted.",
         )
+
+
+def test_cutover_check_names_documents_only_when_asked(run, dsn):
+    """A broken rule is exit code 1, with fingerprints; identities are shown to whoever asks for them."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("insert into accounts (id, email) values ('a', 'x@example.com'), ('b', 'x@example.com')")
+        connection.execute(
+            "insert into cdc.document (key, container, partition_key, id, ts, etag, row_key, state)"
+            """ values ('\\x01', 'Accounts', '"a"', '"secret-id"', 1, 'e', '["a"]', 'applied')"""
+        )
+
+    done = run("cutover", "check", POSTGRES_CONNECTION=dsn, **COSMOS)
+    told = run("cutover", "check", "--identities", POSTGRES_CONNECTION=dsn, **COSMOS)
+
+    assert_failed(done, "FAIL  ix_accounts_email", "2 rows break it", "document ", "ok    fk_game_sessions_accounts")
+    assert "secret-id" not in done.stdout
+    assert "x@example.com" not in done.stdout + told.stdout
+    assert "secret-id" in told.stdout
