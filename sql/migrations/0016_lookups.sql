@@ -1,4 +1,5 @@
--- Indexes for the look-ups of the application. Tables of another owner are left alone: readiness names what they lack.
+-- Indexes for the look-ups of the application, in the tables that our migrations created: these have keys of type text.
+-- A table that the application created is left alone; readiness names the look-ups that it does not serve.
 do $$
 declare
     wanted record;
@@ -6,8 +7,6 @@ begin
     for wanted in
         select * from (values
             ('public.accounts', 'ix_accounts_lower_email', '(lower(email))'),
-            ('public.accounts', 'ix_accounts_external_user_id', '(external_user_id)'),
-            ('public.user_profiles', 'ix_user_profiles_account_id', '(account_id)'),
             ('public.user_profiles', 'ix_user_profiles_name', '(name)'),
             ('public.user_badges', 'ix_user_badges_game_session_id', '(game_session_id)'),
             ('public.user_badges', 'ix_user_badges_scenario_id', '(scenario_id)'),
@@ -15,12 +14,12 @@ begin
             ('public.pending_signups', 'ix_pending_signups_email', '(email)'),
             ('public.pending_signups', 'ix_pending_signups_expires_at', '(expires_at)')
         ) as indexes (table_name, index_name, definition)
+        where exists (
+            select from pg_attribute a
+            where a.attrelid = to_regclass(table_name) and a.attname = 'id' and a.atttypid = 'text'::regtype
+        )
     loop
-        if pg_has_role((select relowner from pg_class where oid = to_regclass(wanted.table_name)), 'usage') then
-            execute format(
-                'create index if not exists %I on %s %s', wanted.index_name, wanted.table_name, wanted.definition
-            );
-        end if;
+        execute format('create index if not exists %I on %s %s', wanted.index_name, wanted.table_name, wanted.definition);
     end loop;
 end
 $$;
