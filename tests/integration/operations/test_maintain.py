@@ -246,11 +246,11 @@ def test_a_shorter_interval_counts_at_once(start, connection):
     assert done == ["counted"]
 
 
-def test_without_postgresql_each_part_says_so(start):
+def test_without_postgresql_each_part_says_so(start, monkeypatch):
     """Those that need no look at their time go on."""
     done = []
     away = Database("postgresql://app@127.0.0.1:9/app")
-    away._pool.timeout = 0.1
+    monkeypatch.setattr("cdc.postgres.database._POOL_TIMEOUT_SECONDS", 0.1)
     timer = start(a_counted(done), a_counted(done, "daily", every=1), on=away)
 
     with pytest.raises(TransientError, match=r"^daily: PostgreSQL cannot be reached"):
