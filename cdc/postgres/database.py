@@ -108,8 +108,8 @@ class Database:
         ):
             if not self.session_state:
                 sessions.prepare(session, local=True)
-            if deadline < math.inf:
-                sessions.limit(session, deadline - time.monotonic())
+            if deadline < math.inf:  # the server gives up first, so that it can say why
+                sessions.limit(session, 0.9 * (deadline - time.monotonic()))
             yield session
 
     def _open(self, seconds: float) -> Session:

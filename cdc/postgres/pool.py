@@ -71,7 +71,7 @@ class Pool:
         self._wait_for_turn(borrower, deadline)
         session = None
         try:
-            session = self._take_idle() or self._open(deadline)
+            session = self._take_idle(deadline) or self._open(deadline)
             yield session
         finally:
             self._return(borrower, session)
@@ -110,11 +110,12 @@ class Pool:
             return False
         return sum(lent for other, lent in self._lent.items() if other.use is borrower.use) < share
 
-    def _take_idle(self) -> Session | None:
+    def _take_idle(self, deadline: float) -> Session | None:
         """Return an idle session that answers; if one is dead, the others are not trusted either."""
         with self._changed:
             session = self._idle.pop()[1] if self._idle else None
-        if session is None or session.answers():
+        # Half of the time is left for a new session.
+        if session is None or session.answers((deadline - time.monotonic()) / 2):
             return session
         session.close()
         with self._changed:

@@ -19,7 +19,6 @@ Connection = psycopg.Connection[TupleRow]
 _LOCK_SECONDS, _STATEMENT_SECONDS, _IDLE_SECONDS = 30.0, 120.0, 20.0
 # A frozen server ends no statement.
 _SILENT_SECONDS = _STATEMENT_SECONDS + 30
-_PING_SECONDS = 5.0
 
 # A database, a role, the environment or the connection string may have other values. Bytes and texts would change on
 # their way to the server or back, and policies would hide rows instead of raising an error.
@@ -63,9 +62,9 @@ class Session(Connection):
         """Whether the connection is open and in no transaction."""
         return not self.closed and self.pgconn.transaction_status == TransactionStatus.IDLE
 
-    def answers(self) -> bool:
-        """Return whether the server answers."""
-        self.deadline = time.monotonic() + _PING_SECONDS
+    def answers(self, seconds: float) -> bool:
+        """Return whether the server answers within so many seconds."""
+        self.deadline = time.monotonic() + seconds
         try:
             self.execute("")
         except (psycopg.Error, TransientError):
@@ -81,6 +80,8 @@ class _SilentError(Exception):
 
 def _end_at(deadline: float, gen: Any) -> Generator[Any, Any, Any]:
     """Run psycopg's generator, which is resumed at least every 0.1 seconds, until the deadline."""
+    if time.monotonic() >= deadline:
+        raise _SilentError
     try:
         wanted = next(gen)
         while True:

@@ -21,7 +21,7 @@ class FakeSession:
         self.opened_at = time.monotonic()
         self.alive = self.is_idle = True
 
-    def answers(self):
+    def answers(self, _seconds):
         return self.alive
 
     def close(self):
