@@ -14,6 +14,7 @@ from bench.sessions import CONTAINER, fill
 from cdc.backfill.copying import Backfill, FeedSource
 from cdc.backfill.job import Job, Options
 from cdc.backfill.store import PostgresBackfills
+from cdc.config.settings import Phase
 from cdc.core.documents import Change, JsonObject
 from cdc.core.feed_items import read_change
 from cdc.core.feed_pages import FeedRange, Page, Size
@@ -23,6 +24,7 @@ from cdc.cosmos.account import CosmosAccount
 from cdc.cosmos.feeds import CosmosFeed, CosmosFeeds
 from cdc.operations.migrations import migrate, read_migrations
 from cdc.postgres.database import Database
+from cdc.postgres.gate import record_first
 from cdc.replication.batch import replicate
 from cdc.replication.planning import Piece
 from cdc.replication.sink import PostgresSink
@@ -206,5 +208,6 @@ def _database() -> Iterator[Database]:
     with Postgres() as server:
         database = Database(server.dsn())
         migrate(database, read_migrations())
+        record_first(database, Phase.DUAL_WRITE_COSMOS_READ)
         yield database
         database.close()

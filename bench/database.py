@@ -12,8 +12,10 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import Table
 
+from cdc.config.settings import Phase
 from cdc.operations.migrations import migrate, read_migrations
 from cdc.postgres.database import Database
+from cdc.postgres.gate import record_first
 from local.postgres import Postgres
 
 # Data in memory (/dev/shm, where it is roomy), fsync and synchronous_commit on. Full-page images and autovacuum would
@@ -40,6 +42,7 @@ class Server:
         self._migrated = self._create("template1")
         database = Database(postgres.dsn(self._migrated))
         migrate(database, read_migrations())
+        record_first(database, Phase.DUAL_WRITE_COSMOS_READ)
         database.close()
 
     def make_template(self, fill: Callable[[str], None]) -> str:

@@ -14,13 +14,14 @@ from azure.cosmos import ContainerProxy, CosmosClient
 from cdc.api.answers import read_body
 from cdc.api.reconciliations import ReconcileRequest, Reconciliations
 from cdc.backfill.store import PostgresBackfills
-from cdc.config.settings import Settings
+from cdc.config.settings import Phase, Settings
 from cdc.core.documents import JsonObject
 from cdc.core.feed_items import read_change
 from cdc.cosmos.account import CosmosAccount
 from cdc.operations.migrations import migrate, read_migrations
 from cdc.postgres.containers import ConfirmedSource
 from cdc.postgres.database import Database
+from cdc.postgres.gate import record_first
 from cdc.reconcile.activities import Activities
 from cdc.reconcile.advance import ContainerTools
 from cdc.reconcile.cosmos_side import CosmosSide
@@ -163,6 +164,7 @@ def running() -> Iterator[Mirror]:
         database = Database(postgres.dsn())
         ends.callback(database.close)
         migrate(database, read_migrations())
+        record_first(database, Phase.DUAL_WRITE_COSMOS_READ)
         settings = Settings.read({**_SETTINGS, "COSMOS_CONNECTION": connection, "POSTGRES_CONNECTION": postgres.dsn()})
         client = ends.enter_context(CosmosClient.from_connection_string(connection))
         Source.open(connection, settings.cosmos_database).close()

@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     for run, help_ in (
         (_migrate, "apply the missing migrations to PostgreSQL"),
-        (_setup, "create the lease container and apply the migrations"),
+        (_setup, "create the lease container, apply the migrations, and record the phase where none is recorded"),
         (_check, "check settings, connections, migrations and mapped tables; print one line for each check"),
     ):
         command = commands.add_parser(run.__name__.strip("_"), help=help_, description=help_)
@@ -97,7 +97,10 @@ def _migrate(runtime: Runtime, _: argparse.Namespace) -> int:
 def _setup(runtime: Runtime, arguments: argparse.Namespace) -> int:
     runtime.setup.create_lease_container()
     print(f"lease container {runtime.settings.lease_database}/{runtime.settings.lease_container} exists")
-    return _migrate(runtime, arguments)
+    _migrate(runtime, arguments)
+    recorded = runtime.setup.record_phase()
+    print(f"phase {recorded.phase.name.lower()} is recorded since {recorded.since:%Y-%m-%d %H:%M:%S %Z}")
+    return 0
 
 
 def _check(runtime: Runtime, _: argparse.Namespace) -> int:

@@ -71,10 +71,14 @@ begin
     execute format(
         'alter default privileges for role %I in schema public grant select on tables to %I', owner, reader);
 
-    -- Only the owner may change the history of migrations. Readers get no identities, which cdc keeps after a delete.
+    -- Only the owner may change the history of migrations, and the phase. Readers get no identities, which cdc keeps after a delete.
     if to_regclass('cdc.migration') is not null then
         execute format('revoke insert, update, delete on cdc.migration from %I', writer);
         execute format('grant select on cdc.migration to %I', reader);
+    end if;
+    if to_regclass('cdc.phase') is not null then
+        execute format('revoke insert, update, delete on cdc.phase, cdc.phase_change from %I', writer);
+        execute format('grant select on cdc.phase, cdc.phase_change to %I', reader);
     end if;
     if to_regclass('cdc.document') is not null then
         execute format('grant select (container, ts, lsn, state, applied_at, unmapped_type) on cdc.document to %I',

@@ -7,8 +7,10 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
+from cdc.config.settings import Phase
 from cdc.operations.migrations import migrate, read_migrations
 from cdc.postgres.database import Database
+from cdc.postgres.gate import record_first
 from local.postgres import Postgres
 
 # An example may take long, and be slow to find: the machine may be busy.
@@ -24,6 +26,7 @@ def postgres_server() -> Iterator[Postgres]:
             connection.execute("create database migrated")
         database = Database(server.dsn("migrated"))
         migrate(database, read_migrations())
+        record_first(database, Phase.DUAL_WRITE_COSMOS_READ)
         database.close()
         yield server
 

@@ -8,8 +8,10 @@ CdcError
 ├── UnreadableError   leave this one document as it is, continue with the others
 ├── UnreadyError      fix the failed checks before changes can be applied
 ├── FatalError        stop until a person fixes what the message names
+│   ├── PhaseError
 │   ├── RetentionError
 │   └── SettingsError
+├── PausedError       write nothing of this container until somebody resumes it
 └── RequestError      refuse the request and tell the caller why
     ├── UnknownError  the request names something that does not exist
     └── ConflictError the request conflicts with something that is already running
@@ -57,6 +59,14 @@ class UnreadyError(CdcError):
     def __init__(self, message: str, fields: Sequence[tuple[str, str]]) -> None:
         super().__init__(message)
         self.fields = tuple(fields)
+
+
+class PhaseError(FatalError):
+    """Work that the recorded phase does not have."""
+
+
+class PausedError(CdcError):
+    """A container that is paused; the message has the reason."""
 
 
 class RetentionError(FatalError):

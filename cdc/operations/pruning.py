@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from cdc.backfill.store import PostgresBackfills
 from cdc.core.errors import CdcError, UnknownLagError
 from cdc.cosmos.leases import Leases
+from cdc.postgres import gate
 from cdc.postgres.containers import ConfirmedSource
 from cdc.postgres.database import Database
 from cdc.postgres.statements import statement
@@ -67,6 +68,7 @@ def prune_tombstones(database: Database, container: str, before: datetime) -> in
     pruned, found = 0, _AT_ONCE
     while found == _AT_ONCE:
         with database.transaction() as connection:
+            gate.enter(connection)
             (found,) = connection.execute(statement("prune_tombstones"), parameters).fetchone() or (0,)
         pruned += found
     return pruned

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from cdc.config.settings import Settings
+from cdc.config.settings import Phase, Settings
 from cdc.core.errors import FatalError
 from cdc.cosmos.account import CosmosAccount
 from cdc.operations import migrations
 from cdc.operations.checks import check_lease_names
-from cdc.postgres import containers
+from cdc.postgres import containers, gate
 from cdc.postgres.database import Database
 
 
@@ -32,6 +32,15 @@ class Setup:
         """Create the lease container if it is missing."""
         check_lease_names(self._settings, self._replicated)
         self._account.create_lease_container(self._settings.lease_database, self._settings.lease_container)
+
+    def record_phase(self) -> gate.RecordedPhase:
+        """Record the phase of the settings if none is recorded, and return the recorded one."""
+        if gate.read_phase(self._database) is None and self._settings.phase is Phase.POSTGRES_ONLY:
+            raise FatalError(
+                "No phase is recorded, and only the cut-over records phase 3: set MIGRATION_PHASE to the phase of "
+                "the application, and run python -m cdc setup again."
+            )
+        return gate.record_first(self._database, self._settings.phase)
 
     def adopt(self, container: str) -> bool:
         """Adopt the container that the settings name now; return False if it already is the one seen first."""

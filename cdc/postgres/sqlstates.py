@@ -2,7 +2,16 @@
 
 import psycopg
 
-from cdc.core.errors import CdcError, DocumentError, FatalError, Problem, ProblemKind, TransientError
+from cdc.core.errors import (
+    CdcError,
+    DocumentError,
+    FatalError,
+    PausedError,
+    PhaseError,
+    Problem,
+    ProblemKind,
+    TransientError,
+)
 
 _Verdict = type[TransientError] | type[FatalError] | ProblemKind
 _DATA, _CONFLICT, _PARENT = ProblemKind.DATA, ProblemKind.CONFLICT, ProblemKind.MISSING_PARENT
@@ -40,6 +49,13 @@ _VERDICTS: dict[str, _Verdict] = {
     "P0": _DATA,  # a trigger of the application's table refuses the row
 }
 
+# Raised by cdc.enter_gate.
+_PAUSED = "MC010"
+_REFUSED_PHASES = {
+    "MC000": "No phase is recorded, so nothing is written: run python -m cdc setup as the owner of schema cdc.",
+    "MC003": "Phase 3 is recorded, so this app writes nothing: set MIGRATION_PHASE to 3 wherever the app still runs.",
+}
+
 _POOLER = "if a transaction-mode pooler is in front of the server, set POSTGRES_POOLER=transaction"
 _HINTS = {
     "26000": _POOLER,
@@ -56,6 +72,11 @@ _NAMING = ("28", "3D", "3F", "42")
 
 def translate(error: psycopg.Error, state: str) -> CdcError:
     """Translate an error with this SQLSTATE into an engine error that quotes no row values."""
+    if state in _REFUSED_PHASES:
+        return PhaseError(_REFUSED_PHASES[state])
+    if state == _PAUSED:
+        container, reason = error.diag.table_name, error.diag.message_primary
+        return PausedError(f"{container} is paused, so nothing of it is written: {reason}")
     verdict = _VERDICTS.get(state) or _VERDICTS.get(state[:2], FatalError)
     name = type(error).__name__
     if isinstance(verdict, ProblemKind):

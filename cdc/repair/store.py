@@ -8,7 +8,7 @@ from cdc.core.documents import Change, Held, Identity, State, Version
 from cdc.core.errors import DocumentError, Wanted
 from cdc.core.mapping import Mapper
 from cdc.core.writes import Write
-from cdc.postgres import ledger, observations, rows
+from cdc.postgres import gate, ledger, observations, rows
 from cdc.postgres.database import Connection, Database
 from cdc.postgres.statements import statement
 from cdc.postgres.unmapped_types import TypeNames
@@ -43,6 +43,7 @@ class PostgresRereadStore:
         repairs = [replace(repair, write=self._show_type(mapper, repair.write)) for repair in repairs]
         try:
             with self._database.transaction(mapper.container) as connection:
+                gate.enter(connection, mapper.container)
                 self._repair(connection, mapper, repairs)
         except _OvertakenError:
             return False
@@ -71,6 +72,7 @@ class PostgresRereadStore:
     def claim(self, containers: Sequence[str], limit: int) -> list[Identity]:
         """Claim due letters, in a short separate transaction."""
         with self._database.transaction() as connection:
+            gate.enter(connection)  # otherwise the documents would be read in vain
             return parking.claim(connection, containers, limit, self._claim_seconds)
 
     def postpone(self, identity: Identity) -> None:

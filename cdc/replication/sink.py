@@ -10,7 +10,7 @@ from cdc.core.errors import DocumentError
 from cdc.core.mapping import Mapper, Observation
 from cdc.core.ordering import Verdict, judge
 from cdc.core.writes import Also, Outcome, Write
-from cdc.postgres import containers, ledger, observations, rows
+from cdc.postgres import containers, gate, ledger, observations, rows
 from cdc.postgres.database import Connection, Database, pipelined, request_answers
 from cdc.postgres.unmapped_types import NewTypesError, TypeNames
 from cdc.repair import blockers, parking
@@ -58,6 +58,7 @@ class PostgresSink:
         try:
             with self._database.transaction(mapper.container) as connection:
                 with pipelined(connection):
+                    gate.enter(connection, mapper.container)
                     self._write(connection, mapper, pieces, batch)
                     _judge_losers(connection, batch)
                     turnover = parking.Turnover(str(mapper.tables[0]), batch.freed, list(batch.written))

@@ -59,9 +59,10 @@ class Observer:
         for table in (*TABLES, "cdc.document", "cdc.dead_letter"):
             self.connection.execute(f"delete from {table}")
 
-    def wait_until_blocked(self):
-        """Return once another session waits for a lock."""
-        while not self.connection.execute(
-            "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-        ).fetchone():
+    def wait_until_blocked(self, sessions=1):
+        """Return once other sessions wait for locks."""
+        waiting = (
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        )
+        while self.connection.execute(waiting).fetchone()[0] < sessions:
             pass

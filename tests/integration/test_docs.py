@@ -15,10 +15,12 @@ BLOCKS = re.compile(r"^```\w+ (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Applies every migration, then lets PostgreSQL take what the new mapper makes of its sample.
 SCRIPT = """
 import sys
+from cdc.config.settings import Phase
 from cdc.operations.table_check import check_tables
 from cdc.operations.migrations import migrate, read_migrations
 from cdc.core.writes import Outcome
 from cdc.postgres.database import Database
+from cdc.postgres.gate import record_first
 from cdc.replication.batch import replicate
 from cdc.replication.sink import PostgresSink
 from mappers.badges import BADGES
@@ -27,6 +29,7 @@ from tests.golden import read_bases
 
 database = Database(sys.argv[1])
 migrate(database, read_migrations())
+record_first(database, Phase.DUAL_WRITE_COSMOS_READ)
 assert check_tables(database, BADGES) == []
 change = a_change(container="Badges", body=read_bases("Badges")["sample"].document)
 assert replicate(BADGES, [change], PostgresSink(database)) == Outcome(applied=1)

@@ -8,11 +8,13 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from cdc.config.settings import Phase
 from cdc.core.errors import FatalError
 from cdc.operations.counts import PostgresCounts
 from cdc.operations.migrations import find_missing, migrate, read_migrations
 from cdc.operations.table_check import check_tables
 from cdc.postgres.database import Database
+from cdc.postgres.gate import record_first
 from cdc.postgres.pool import Borrower, Use
 from cdc.replication.batch import replicate
 from cdc.replication.sink import PostgresSink
@@ -120,6 +122,7 @@ def test_nothing_is_left_in_a_session(dsn, postgres_server):
     """After the whole path a session is as a new one: no prepared statement, setting, lock or temporary table."""
     with pooled(dsn, postgres_server.port, pool_size=1) as database:
         migrate(database, MIGRATIONS)
+        record_first(database, Phase.DUAL_WRITE_COSMOS_READ)
         sink = PostgresSink(database)
         for ts in range(8):
             replicate(USER_PROFILES, [a_profile_change("p", ts)], sink)

@@ -6,10 +6,12 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
+from cdc.config.settings import Phase
 from cdc.core.errors import FatalError
 from cdc.operations.counts import PostgresCounts, UnmappedCount
 from cdc.operations.migrations import Migration, find_missing, migrate, read_migrations
 from cdc.operations.table_check import check_tables
+from cdc.postgres import gate
 from cdc.postgres.database import Database
 from cdc.postgres.statements import SQL as FOLDER
 from cdc.replication.batch import replicate
@@ -183,6 +185,26 @@ def test_the_writer_cannot_migrate(logins, open_as):
         migrate(open_as(logins, "writer"), [*MIGRATIONS, NEW])
 
 
+def test_the_writer_cannot_change_the_phase(logins, open_as, database):
+    """The app's own login reads the phase that holds for it, and neither changes it nor its history."""
+    writer = open_as(logins, "writer")
+
+    with pytest.raises(FatalError, match="permission denied for table phase"):
+        gate.record(writer, Phase.DUAL_WRITE_COSMOS_READ, Phase.COSMOS_ONLY)
+    for change in (
+        "insert into cdc.phase values (default, 1)", "update cdc.phase set phase = 0", "delete from cdc.phase",
+        "truncate cdc.phase", "drop table cdc.phase", "select from cdc.phase for share",
+        "update cdc.phase_change set by = 'x'", "delete from cdc.phase_change",
+        "create or replace function cdc.enter_gate(text) returns void language sql as ''",
+    ):  # fmt: skip
+        with psycopg.connect(logins.as_("writer")) as connection, pytest.raises(errors.InsufficientPrivilege):
+            connection.execute(change)
+    assert gate.read_phase(writer) == gate.read_phase(database)
+
+    gate.record(open_as(logins, "owner"), Phase.DUAL_WRITE_COSMOS_READ, Phase.COSMOS_ONLY)
+    assert gate.read_phase(database).phase is Phase.COSMOS_ONLY
+
+
 READABLE = {
     "document": {"container", "ts", "lsn", "state", "applied_at", "unmapped_type"},
     "dead_letter": {
@@ -204,6 +226,9 @@ READABLE = {
     "rotation": set(),
     "maintenance": set(),
     "pruned": set(),
+    "phase": {"one", "phase", "since"},
+    "phase_change": {"number", "from_phase", "to_phase", "at", "by", "checks", "override"},
+    "pause": set(),
     "unmapped_type": set(),
 }  # fmt: skip
 
@@ -248,7 +273,9 @@ def test_the_reader_can_do_nothing_else(logins, statement):
 
 def test_what_the_owner_creates_is_granted(empty_logins, open_as, empty_dsn):
     """From an empty database on: the owner migrates, and the others can use each new table at once."""
-    assert migrate(open_as(empty_logins, "owner"), [*MIGRATIONS, NEW]) == [*MIGRATIONS, NEW]
+    owner = open_as(empty_logins, "owner")
+    assert migrate(owner, [*MIGRATIONS, NEW]) == [*MIGRATIONS, NEW]
+    gate.record_first(owner, Phase.DUAL_WRITE_COSMOS_READ)
 
     write_everything(open_as(empty_logins, "writer"))
     with psycopg.connect(empty_logins.as_("writer")) as writer:
@@ -338,7 +365,9 @@ def test_an_administrator_who_is_no_superuser_can_run_it(empty_dsn, open_as):
         superuser.execute(SQL("create role {} login createrole").format(owner))
         superuser.execute(SQL("alter database {} owner to {}").format(Identifier(administrator.name), owner))
     for logins in logins_of(empty_dsn, script_runs_as=administrator.as_("admin")):
-        migrate(open_as(logins, "owner"), MIGRATIONS)
+        owner = open_as(logins, "owner")
+        migrate(owner, MIGRATIONS)
+        gate.record_first(owner, Phase.DUAL_WRITE_COSMOS_READ)
         with psycopg.connect(logins.as_("admin")) as admin:
             admin.execute(ROLES)
         write_everything(open_as(logins, "writer"))
