@@ -121,7 +121,6 @@ class Runtime:
         self._database.close()
         self._feeds.close()
         self._account.close()
-        self._questions.close()
 
     def _list_parts(self) -> list[Part]:
         interval = self.settings.reconcile_interval_seconds
@@ -135,10 +134,7 @@ class Runtime:
         ]
 
     def _build_stores(self, settings: Settings) -> None:
-        open_account = _find_account(settings)
-        self._account = open_account()
-        # A separate client: a long query must not block reads of single documents.
-        self._questions = open_account()
+        self._account = _open_account(settings)
         self._feeds = CosmosFeeds(self._account)
         self._database = _open_database(settings)
         place = settings.lease_database, settings.lease_container, settings.trigger_lease_prefix
@@ -179,7 +175,7 @@ class Runtime:
         return self._open_sink(database, reapplies=job.options.reapply, read_since=source_ts)
 
     def _open_tools(self, container: str) -> ContainerTools:
-        source = CosmosSide.open(self._questions, self._source, container)
+        source = CosmosSide.open(self._account, self._source, container)
         return make_tools(
             self.settings,
             self._by_container[container],
@@ -224,13 +220,12 @@ def _make_reread_store(settings: Settings, database: Database) -> PostgresReread
     )
 
 
-def _find_account(settings: Settings) -> Callable[[], CosmosAccount]:
-    """Return a function that opens a client of the account; all clients share one credential."""
+def _open_account(settings: Settings) -> CosmosAccount:
     database = settings.cosmos_database
     if settings.cosmos_connection is not None:
-        return partial(CosmosAccount, settings.cosmos_connection.get_secret_value(), database)
+        return CosmosAccount(settings.cosmos_connection.get_secret_value(), database)
     find = entra.default_identity if settings.cosmos_credential is None else entra.managed_identity
-    return partial(CosmosAccount, str(settings.cosmos_endpoint), database, find(settings.cosmos_client_id))
+    return CosmosAccount(str(settings.cosmos_endpoint), database, find(settings.cosmos_client_id))
 
 
 def _open_database(settings: Settings) -> Database:

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from http import HTTPStatus
-from threading import RLock
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +13,7 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, Service
 from azure.cosmos import ContainerProxy, CosmosClient, PartitionKey
 from azure.cosmos.exceptions import (
     CosmosAccessConditionFailedError,
+    CosmosClientTimeoutError,
     CosmosHttpResponseError,
     CosmosResourceNotFoundError,
 )
@@ -25,6 +25,7 @@ from cdc.core.feed_items import FeedMode
 from cdc.core.feed_pages import FeedRange
 from cdc.core.source_container import SourceContainer
 from cdc.cosmos import point_reads
+from cdc.cosmos.clients import Clients
 from cdc.cosmos.continuation import write_feed_range
 from cdc.cosmos.lease_container import NEVER, check_properties, correct_expiry
 from cdc.cosmos.point_reads import read_seconds
@@ -54,21 +55,16 @@ class CosmosAccount:
         self.database = database
         self._connection = connection
         self._credential = credential
-        self._connected: CosmosClient | None = None
-        self._lock = RLock()
+        self._clients = Clients(self.connect)
         # The SDK logs requests with ids and partition keys, and the worker forwards every log line.
         logging.getLogger("azure.cosmos").setLevel(logging.WARNING)
 
-    def _client(self) -> CosmosClient:
-        with self._lock:
-            if self._connected is None:
-                self._connected = self.connect()
-            return self._connected
-
     def read_source_container(self, container: str) -> SourceContainer:
         """Read the resource id and the partition key paths of a container."""
-        properties = self._read_properties(self.database, container)
-        account = urlsplit(self._client().client_connection.url_connection).hostname or ""
+        what = f"the container {container} in database {self.database}"
+        with self._open(self.database, container, what) as proxy:
+            properties: JsonObject = dict(proxy.read())
+            account = urlsplit(proxy.client_connection.url_connection).hostname or ""
         paths = tuple(properties["partitionKey"]["paths"])
         return SourceContainer(container, account, properties["_rid"], paths)
 
@@ -82,14 +78,12 @@ class CosmosAccount:
     def read_document(self, identity: Identity) -> Reading:
         """Read the current version of a document; raise UnreadableError for a failure that may be its own."""
         what = f"a document of {identity.container}"
-        with self.translated_errors(what), self._lock:
-            proxy = self._client().get_database_client(self.database).get_container_client(identity.container)
-            with _refusals_of_one_document(what):
-                return point_reads.read_document(proxy, identity)
+        with self._open(self.database, identity.container, what) as proxy, _refusals_of_one_document(what):
+            return point_reads.read_document(proxy, identity)
 
     def check_account(self) -> None:
-        with self.translated_errors("the account of COSMOS_CONNECTION"), self._lock:
-            account = self._client().get_database_account()
+        with self.translated_errors("the account of COSMOS_CONNECTION"), self._clients.lend() as client:
+            account = client.get_database_account()
         if len(account.WritableLocations) > 1:
             raise FatalError(
                 "The Cosmos account has several write regions, so versions cannot be ordered: use one write region."
@@ -105,8 +99,7 @@ class CosmosAccount:
         if mode is FeedMode.LATEST_VERSION:
             return
         try:
-            with self.translated_errors(f"the change feed of {container}"), self._lock:
-                proxy = self._client().get_database_client(self.database).get_container_client(container)
+            with self._open(self.database, container, f"the change feed of {container}") as proxy:
                 next(proxy.query_items_change_feed(mode="AllVersionsAndDeletes", start_time="Now").by_page(), None)
         except FatalError as error:
             if not _is_bad_request(error):
@@ -119,16 +112,14 @@ class CosmosAccount:
 
     def read_leases(self, database: str, container: str, prefix: str) -> list[JsonObject]:
         """Return the documents of the lease container whose id begins with this prefix."""
-        with self.translated_errors(f"the lease container {container} in database {database}"), self._lock:
-            proxy = self._client().get_database_client(database).get_container_client(container)
+        with self._open(database, container, f"the lease container {container} in database {database}") as proxy:
             query = "SELECT * FROM c WHERE STARTSWITH(c.id, @prefix)"
             parameters: list[dict[str, object]] = [{"name": "@prefix", "value": prefix}]
             return list(proxy.query_items(query, parameters=parameters, enable_cross_partition_query=True))
 
     def replace_lease(self, database: str, container: str, lease: JsonObject) -> bool:
         """Replace a lease and return True; return False if the lease has changed since it was read."""
-        with self.translated_errors(f"the lease container {container} in database {database}"), self._lock:
-            proxy = self._client().get_database_client(database).get_container_client(container)
+        with self._open(database, container, f"the lease container {container} in database {database}") as proxy:
             try:
                 unwritten = MatchConditions.IfNotModified
                 proxy.replace_item(lease["id"], lease, etag=lease["_etag"], match_condition=unwritten)
@@ -138,8 +129,7 @@ class CosmosAccount:
 
     def read_next(self, container: str, position: JsonObject) -> JsonObject | None:
         try:
-            with self.translated_errors(f"the change feed of {container}"), self._lock:
-                proxy = self._client().get_database_client(self.database).get_container_client(container)
+            with self._open(self.database, container, f"the change feed of {container}") as proxy:
                 items = proxy.query_items_change_feed(max_item_count=1, **position)
                 return next((dict(item) for item in items), None)
         except FatalError as error:
@@ -169,7 +159,8 @@ class CosmosAccount:
     def check_lease_container(self, database: str, container: str) -> None:
         """Raise FatalError if the lease container is missing, or its partition key or default time to live is wrong."""
         try:
-            properties = self._read_properties(database, container)
+            with self._open(database, container, f"the container {container} in database {database}") as proxy:
+                properties = dict(proxy.read())
         except MissingError as error:
             raise FatalError(f"{error} {_SETUP if self._credential is None else _NO_SETUP}") from error
         check_properties(properties, by_identity=self._credential is not None)
@@ -177,32 +168,31 @@ class CosmosAccount:
     def create_lease_container(self, database: str, container: str) -> None:
         """Create or correct the lease container, and create its database; an Entra identity can only check them."""
         if self._credential is None:
-            with translated_errors(f"the lease container {container} in database {database}"):
-                leases = self._client().create_database_if_not_exists(database)
+            what = f"the lease container {container} in database {database}"
+            with self.translated_errors(what), self._clients.lend() as client:
+                leases = client.create_database_if_not_exists(database)
                 proxy = leases.create_container_if_not_exists(container, PartitionKey("/id"), default_ttl=NEVER)
                 correct_expiry(leases, proxy.read())
         self.check_lease_container(database, container)
 
     @contextmanager
     def open_container(self, container: str) -> Iterator[ContainerProxy]:
-        """Lend a source container to one thread at a time."""
-        with self.translated_errors(f"the container {container}"), self._lock:
-            yield self._client().get_database_client(self.database).get_container_client(container)
+        """Lend a source container, with a client of its own, to this thread."""
+        with self._open(self.database, container, f"the container {container}") as proxy:
+            yield proxy
 
     def close(self) -> None:
         """Close the connections, if any were made."""
-        if self._connected is not None:
-            self._connected.close()
+        self._clients.close()
 
     def translated_errors(self, what: str) -> AbstractContextManager[None]:
         """Translate the SDK's errors; messages name the identity settings if the account uses an identity."""
         return translated_errors(what, by_identity=self._credential is not None)
 
-    def _read_properties(self, database: str, container: str) -> JsonObject:
-        # One request at a time: the SDK keeps the headers of the last response on the client, without a lock.
-        with self.translated_errors(f"the container {container} in database {database}"), self._lock:
-            proxy: ContainerProxy = self._client().get_database_client(database).get_container_client(container)
-            return dict(proxy.read())
+    @contextmanager
+    def _open(self, database: str, container: str, what: str) -> Iterator[ContainerProxy]:
+        with self.translated_errors(what), self._clients.lend() as client:
+            yield client.get_database_client(database).get_container_client(container)
 
 
 @contextmanager
@@ -218,7 +208,7 @@ def translated_errors(what: str, *, by_identity: bool = False) -> Iterator[None]
         if by_identity and error.status_code == 401:
             raise FatalError(f"Cosmos refuses the identity's token: check {_IDENTITY}.") from error
         raise _translate(error, what) from error
-    except (ServiceRequestError, ServiceResponseError) as error:
+    except (ServiceRequestError, ServiceResponseError, CosmosClientTimeoutError) as error:
         raise UnansweredError(f"Cosmos did not answer for {what}: check COSMOS_CONNECTION and the network.") from error
     except ClientAuthenticationError as error:
         raise no_token(f"Cosmos: check {_IDENTITY}", error) from None
@@ -238,7 +228,7 @@ def _refusals_of_one_document(what: str) -> Iterator[None]:
         if error.status_code in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, *_TRANSIENT_STATUSES):
             raise
         raise UnreadableError(f"Cosmos answered {error.status_code} for {what}.") from None
-    except (ServiceRequestError, ServiceResponseError, ClientAuthenticationError, MemoryError):
+    except (ServiceRequestError, ServiceResponseError, CosmosClientTimeoutError, ClientAuthenticationError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever the SDK raises for one document is kept from its neighbours
         raise UnreadableError(f"The Cosmos SDK cannot read {what}: {type(error).__name__}.") from None

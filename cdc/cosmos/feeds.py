@@ -6,7 +6,7 @@ range; each request builds the SDK's continuation from it.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from threading import Lock
+from functools import partial
 from typing import Any
 
 from azure.cosmos import CosmosClient
@@ -14,6 +14,7 @@ from azure.cosmos import CosmosClient
 from cdc.core.errors import TransientError
 from cdc.core.feed_pages import FeedRange, Page, Size
 from cdc.cosmos.account import CosmosAccount
+from cdc.cosmos.clients import Clients
 from cdc.cosmos.continuation import write_continuation, write_feed_range
 from cdc.cosmos.point_reads import read_seconds
 
@@ -23,39 +24,23 @@ _NOT_MODIFIED = 304
 
 
 class CosmosFeeds:
-    """The feeds of all containers; lends each of its clients to one thread at a time.
-
-    The SDK keeps the last answer on the client: two threads on one client would mix up their continuations.
-    """
+    """The feeds of all containers."""
 
     def __init__(self, cosmos: CosmosAccount) -> None:
         self._cosmos = cosmos
-        self._free: list[CosmosClient] = []
-        self._lock = Lock()
+        self._clients = Clients(
+            partial(cosmos.connect, retry_throttle_total=_THROTTLED_TRIES, retry_throttle_backoff_max=5)
+        )
 
     @contextmanager
     def open(self, container: str) -> Iterator["CosmosFeed"]:
-        """Lend the feed of one container."""
-        with self._cosmos.translated_errors(f"the change feed of {container}"):
-            client = self._take()
-            try:
-                yield CosmosFeed(client, self._cosmos, container)
-            finally:
-                with self._lock:
-                    self._free.append(client)
-
-    def _take(self) -> CosmosClient:
-        with self._lock:
-            if self._free:
-                return self._free.pop()
-        return self._cosmos.connect(retry_throttle_total=_THROTTLED_TRIES, retry_throttle_backoff_max=5)
+        """Lend the feed of one container to this thread."""
+        with self._cosmos.translated_errors(f"the change feed of {container}"), self._clients.lend() as client:
+            yield CosmosFeed(client, self._cosmos, container)
 
     def close(self) -> None:
         """Close the connections of the clients that are not lent."""
-        with self._lock:
-            for client in self._free:
-                client.close()
-            self._free.clear()
+        self._clients.close()
 
 
 class CosmosFeed:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 
 import psycopg
 
+from cdc.core import deadline
 from cdc.core.errors import CdcError, DocumentError, FatalError, Problem, ProblemKind, TransientError
 from cdc.postgres import session as sessions
 from cdc.postgres import sqlstates
@@ -69,22 +70,23 @@ class Database:
     def connection(self, container: str | None = None) -> Iterator[Connection]:
         """Lend a connection in autocommit mode; raise translated errors.
 
-        Name the container whose tables are touched. Without session state, or with a limit of seconds, the connection
-        is inside a transaction.
+        Name the container whose tables are touched. Without session state, with a limit of seconds, and in a request,
+        the connection is inside a transaction.
         """
-        with self._lend(container, in_transaction=not self.session_state or self.seconds < math.inf) as connection:
+        with self._lend(container, writes=False) as connection:
             yield connection
 
     @contextmanager
     def transaction(self, container: str | None = None, *, snapshot: bool = False) -> Iterator[Connection]:
         """Lend a connection inside one transaction: READ COMMITTED, or with one snapshot for all its statements."""
-        with self._lend(container, in_transaction=True, snapshot=snapshot) as connection:
+        with self._lend(container, writes=True, snapshot=snapshot) as connection:
             yield connection
 
     def check(self) -> None:
         """Raise if the server cannot be reached, refuses the database or role, or accepts no writes."""
-        with translated_errors(), self._open(_CHECK_SECONDS) as session, session.transaction():
-            session.deadline = time.monotonic() + _CHECK_SECONDS
+        seconds = deadline.shorten(_CHECK_SECONDS, 0.5)  # a request asks the other store, too
+        with translated_errors(), self._open(seconds) as session, session.transaction():
+            session.deadline = time.monotonic() + seconds
             sessions.prepare(session, local=True)
             problem = sessions.find_read_only(session)
         if problem is not None:
@@ -95,21 +97,22 @@ class Database:
         self._pool.close()
 
     @contextmanager
-    def _lend(self, container: str | None, *, in_transaction: bool, snapshot: bool = False) -> Iterator[Connection]:
+    def _lend(self, container: str | None, *, writes: bool, snapshot: bool = False) -> Iterator[Connection]:
         now = time.monotonic()
-        borrower, deadline = Borrower(self.use, container), now + self.seconds
+        end = now + deadline.shorten(self.seconds)
+        in_transaction = writes or not self.session_state or end < math.inf
         with (
             translated_errors(),
-            self._pool.lend(borrower, min(deadline, now + _POOL_TIMEOUT_SECONDS)) as session,
+            self._pool.lend(Borrower(self.use, container), min(end, now + _POOL_TIMEOUT_SECONDS)) as session,
             _closed_when_read_only(session),
-            _until(session, deadline),
+            _until(session, end),
             _isolated(session, snapshot=snapshot),
-            session.transaction() if in_transaction else nullcontext(),
+            _transaction(session, noted=writes) if in_transaction else nullcontext(),
         ):
             if not self.session_state:
                 sessions.prepare(session, local=True)
-            if deadline < math.inf:  # the server gives up first, so that it can say why
-                sessions.limit(session, 0.9 * (deadline - time.monotonic()))
+            if end < math.inf:  # the server gives up first, so that it can say why
+                sessions.limit(session, 0.9 * (end - time.monotonic()))
             yield session
 
     def _open(self, seconds: float) -> Session:
@@ -119,8 +122,20 @@ class Database:
 
 
 @contextmanager
-def _until(session: Session, deadline: float) -> Iterator[None]:
-    session.deadline = deadline
+def _transaction(session: Session, *, noted: bool) -> Iterator[None]:
+    """Run a transaction; note its commit for the answer to the request that it belongs to."""
+    request = deadline.current() if noted else None
+    with session.transaction():
+        yield
+        if request is not None:
+            request.begin_commit()
+    if request is not None:
+        request.end_commit()
+
+
+@contextmanager
+def _until(session: Session, end: float) -> Iterator[None]:
+    session.deadline = end
     try:
         yield
     finally:

@@ -114,11 +114,13 @@ def open_session(conninfo: str, password: str | None, seconds: float, *, keeps_s
     session.opened_at = time.monotonic()
     session.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
     if keeps_state:
+        session.deadline = session.opened_at + options["connect_timeout"]
         try:
             prepare(session, local=False)
         except BaseException:
             session.close()
             raise
+        session.deadline = math.inf
     return session
 
 

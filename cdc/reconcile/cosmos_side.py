@@ -114,17 +114,12 @@ class CosmosSide:
     def _query_range(self, query: str, parameters: list[JsonObject], feed_range: dict[str, Any]) -> Iterator[list[Any]]:
         with self._cosmos.open_container(self._origin.container) as proxy:
             found = proxy.query_items(query, parameters=parameters, feed_range=feed_range, max_item_count=_PAGE)
-            pages = found.by_page()
-        while True:
-            with self._cosmos.open_container(self._origin.container):
-                page = next(pages, None)
+            for page in found.by_page():
+                items = list(page)
                 headers = found.get_response_headers()
-                items = [] if page is None else list(page)
-            if page is None:
-                break
-            self.usage.add(float(headers.get(_CHARGE, 0)))
-            self._now = max(self._now, read_seconds(headers))
-            yield items
+                self.usage.add(float(headers.get(_CHARGE, 0)))
+                self._now = max(self._now, read_seconds(headers))
+                yield items
 
 
 def _bounds(window: Window) -> list[JsonObject]:
