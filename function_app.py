@@ -4,16 +4,18 @@ import os
 import re
 from asyncio import to_thread
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
 from pydantic import BaseModel
 
-from cdc.api.answers import answer, read_body, read_query
+from cdc.api.answers import Answer, answer, read_body, read_query
 from cdc.api.backfills import BackfillQuery, StartRequest
 from cdc.api.dead_letters import LetterQuery, ReplayRequest
 from cdc.api.health import Live, tell_ready
+from cdc.api.openapi import ROUTES, Route
 from cdc.api.reconciliations import ReconcileRequest, ReconciliationQuery
 from cdc.api.resync import ResyncRequest
 from cdc.backfill import orchestration as backfill_flow
@@ -21,6 +23,7 @@ from cdc.config.settings import Settings
 from cdc.core.durable import Steps
 from cdc.core.feed_items import FeedMode
 from cdc.core.mapping import Mapper
+from cdc.operations import phases
 from cdc.reconcile import orchestration as reconcile_flow
 from cdc.runtime import Runtime
 from mappers import EXTRA_CONTAINERS, choose_mappers
@@ -39,9 +42,12 @@ def _start() -> dict[str, Any]:
     return {"start_from_time": settings.trigger_start.isoformat().replace("+00:00", "Z")}
 
 
-def _answer(make: Callable[[], BaseModel], status: int = 200) -> func.HttpResponse:
-    """Make the HTTP response from the model that `make` returns or the error that it raises."""
-    made = answer(make, status)
+async def _answer(make: Callable[[], BaseModel], status: int = 200, **options: Any) -> func.HttpResponse:
+    """Answer with the model that `make` returns or the error that it raises; see `Requests.answer`."""
+    return _send(await runtime.requests.answer(make, status, **options))
+
+
+def _send(made: Answer) -> func.HttpResponse:
     return func.HttpResponse(made.body, status_code=made.status, mimetype=made.content_type, headers=dict(made.headers))
 
 
@@ -73,6 +79,33 @@ def _register_change_feed(mapper: Mapper[Any]) -> None:
         runtime.delivery.apply(mapper, [document.to_dict() for document in documents])
 
 
+def _register_refusal(route: Route) -> None:
+    @app.function_name(f"refuse_{route.method.lower()}_{re.sub('[^a-z]+', '_', route.path).strip('_')}")
+    @app.route(route.path, methods=[route.method])
+    async def refuse(req: func.HttpRequest) -> func.HttpResponse:
+        return _send(answer(partial(phases.refuse, settings.phase)))
+
+
+async def _start_backfills(client: df.DurableOrchestrationClient, _: int) -> None:
+    """Start the missing orchestrations after a request, in whatever way it was answered."""
+    await backfill_flow.start(client, await to_thread(runtime.backfills.list_tasks))
+
+
+async def _start_reconciles(client: df.DurableOrchestrationClient, status: int) -> None:
+    if status in (202, 409):  # on 409, the host that was to start the orchestration may have died
+        await reconcile_flow.start(client, await to_thread(runtime.reconcile.list_running), waits=status == 202)
+
+
+# Where an operator sees whether a change was made that got no answer in time.
+_LETTERS, _BACKFILLS, _RECONCILIATIONS = (
+    f"GET /api/{each}" for each in ("dead-letters", "backfills", "reconciliations")
+)
+_RESYNC = "the same request, sent again,"
+
+for route in () if settings.replicates else ROUTES:
+    if not route.in_every_phase:
+        _register_refusal(route)
+
 if settings.replicates:
     for mapper in mappers:
         _register_change_feed(mapper)
@@ -84,66 +117,67 @@ if settings.replicates:
         await runtime.maintain.run(client)
 
     @app.route("dead-letters", methods=["GET"])
-    def list_dead_letters(req: func.HttpRequest) -> func.HttpResponse:
+    async def list_dead_letters(req: func.HttpRequest) -> func.HttpResponse:
         """List dead letters."""
-        return _answer(lambda: runtime.dead_letters.list(read_query(LetterQuery, req.params)))
+        return await _answer(lambda: runtime.dead_letters.list(read_query(LetterQuery, req.params)))
 
     @app.route("dead-letters/replay", methods=["POST"])
-    def replay_dead_letters(req: func.HttpRequest) -> func.HttpResponse:
+    async def replay_dead_letters(req: func.HttpRequest) -> func.HttpResponse:
         """Replay many dead letters."""
-        return _answer(lambda: runtime.dead_letters.replay_all(read_body(ReplayRequest, req.get_body())), 202)
+        return await _answer(
+            lambda: runtime.dead_letters.replay_all(read_body(ReplayRequest, req.get_body())), 202, look=_LETTERS
+        )
 
     @app.route("dead-letters/{id}/replay", methods=["POST"])
-    def replay_dead_letter(req: func.HttpRequest) -> func.HttpResponse:
+    async def replay_dead_letter(req: func.HttpRequest) -> func.HttpResponse:
         """Replay one dead letter."""
-        return _answer(lambda: runtime.dead_letters.replay(req.route_params["id"]), 202)
+        return await _answer(lambda: runtime.dead_letters.replay(req.route_params["id"]), 202, look=_LETTERS)
 
     @app.route("dead-letters/{id}", methods=["DELETE"])
-    def discard_dead_letter(req: func.HttpRequest) -> func.HttpResponse:
+    async def discard_dead_letter(req: func.HttpRequest) -> func.HttpResponse:
         """Stop automatic retries of one dead letter."""
-        return _answer(lambda: runtime.dead_letters.discard(req.route_params["id"]))
+        return await _answer(lambda: runtime.dead_letters.discard(req.route_params["id"]), look=_LETTERS)
 
     @app.route("documents/{container}/resync", methods=["POST"])
-    def resync_document(req: func.HttpRequest) -> func.HttpResponse:
+    async def resync_document(req: func.HttpRequest) -> func.HttpResponse:
         """Read one document again now, when a reader did not find it in PostgreSQL."""
         container = req.route_params["container"]
-        return _answer(lambda: runtime.resync.resync(container, read_body(ResyncRequest, req.get_body())))
+        resync = runtime.resync.resync
+        return await _answer(lambda: resync(container, read_body(ResyncRequest, req.get_body())), look=_RESYNC)
 
     @app.route("backfills", methods=["POST"])
     @app.durable_client_input(client_name="client")
     async def start_backfill(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
         """Start a backfill of containers."""
-        made = await to_thread(_answer, lambda: runtime.backfills.start(read_body(StartRequest, req.get_body())), 202)
-        await backfill_flow.start(client, await to_thread(runtime.backfills.list_tasks))
-        return made
+        start, then = runtime.backfills.start, partial(_start_backfills, client)
+        return await _answer(lambda: start(read_body(StartRequest, req.get_body())), 202, look=_BACKFILLS, then=then)
 
     @app.route("backfills", methods=["GET"])
-    def list_backfills(req: func.HttpRequest) -> func.HttpResponse:
+    async def list_backfills(req: func.HttpRequest) -> func.HttpResponse:
         """List backfills, newest first."""
-        return _answer(lambda: runtime.backfills.list_newest(read_query(BackfillQuery, req.params)))
+        return await _answer(lambda: runtime.backfills.list_newest(read_query(BackfillQuery, req.params)))
 
     @app.route("backfills/{id}", methods=["GET"])
-    def read_backfill(req: func.HttpRequest) -> func.HttpResponse:
+    async def read_backfill(req: func.HttpRequest) -> func.HttpResponse:
         """Report the progress of a backfill."""
-        return _answer(lambda: runtime.backfills.read(req.route_params["id"]))
+        return await _answer(lambda: runtime.backfills.read(req.route_params["id"]))
 
     @app.route("backfills/{id}/pause", methods=["POST"])
-    def pause_backfill(req: func.HttpRequest) -> func.HttpResponse:
+    async def pause_backfill(req: func.HttpRequest) -> func.HttpResponse:
         """Pause a backfill after its current pages."""
-        return _answer(lambda: runtime.backfills.pause(req.route_params["id"]))
+        return await _answer(lambda: runtime.backfills.pause(req.route_params["id"]), look=_BACKFILLS)
 
     @app.route("backfills/{id}/resume", methods=["POST"])
     @app.durable_client_input(client_name="client")
     async def resume_backfill(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
         """Resume a paused backfill."""
-        made = await to_thread(_answer, lambda: runtime.backfills.resume(req.route_params["id"]))
-        await backfill_flow.start(client, await to_thread(runtime.backfills.list_tasks))
-        return made
+        then = partial(_start_backfills, client)
+        return await _answer(lambda: runtime.backfills.resume(req.route_params["id"]), look=_BACKFILLS, then=then)
 
     @app.route("backfills/{id}/cancel", methods=["POST"])
-    def cancel_backfill(req: func.HttpRequest) -> func.HttpResponse:
+    async def cancel_backfill(req: func.HttpRequest) -> func.HttpResponse:
         """Cancel a backfill; what it has copied stays."""
-        return _answer(lambda: runtime.backfills.cancel(req.route_params["id"]))
+        return await _answer(lambda: runtime.backfills.cancel(req.route_params["id"]), look=_BACKFILLS)
 
     @app.orchestration_trigger(context_name="context")
     def backfill(context: df.DurableOrchestrationContext) -> Steps:
@@ -169,22 +203,20 @@ if settings.replicates:
     @app.durable_client_input(client_name="client")
     async def start_reconciliation(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
         """Start a reconcile of containers."""
-        body = req.get_body()
-        made = await to_thread(_answer, lambda: runtime.reconciliations.start(read_body(ReconcileRequest, body)), 202)
-        if made.status_code in (202, 409):  # on 409, the host that was to start the orchestration may have died
-            running = await to_thread(runtime.reconcile.list_running)
-            await reconcile_flow.start(client, running, waits=made.status_code == 202)
-        return made
+        start, then = runtime.reconciliations.start, partial(_start_reconciles, client)
+        return await _answer(
+            lambda: start(read_body(ReconcileRequest, req.get_body())), 202, look=_RECONCILIATIONS, then=then
+        )
 
     @app.route("reconciliations", methods=["GET"])
-    def list_reconciliations(req: func.HttpRequest) -> func.HttpResponse:
+    async def list_reconciliations(req: func.HttpRequest) -> func.HttpResponse:
         """List reconciliations, newest first."""
-        return _answer(lambda: runtime.reconciliations.list_newest(read_query(ReconciliationQuery, req.params)))
+        return await _answer(lambda: runtime.reconciliations.list_newest(read_query(ReconciliationQuery, req.params)))
 
     @app.route("reconciliations/{id}", methods=["GET"])
-    def read_reconciliation(req: func.HttpRequest) -> func.HttpResponse:
+    async def read_reconciliation(req: func.HttpRequest) -> func.HttpResponse:
         """Report one reconciliation and its findings."""
-        return _answer(lambda: runtime.reconciliations.read(req.route_params["id"]))
+        return await _answer(lambda: runtime.reconciliations.read(req.route_params["id"]))
 
     @app.orchestration_trigger(context_name="context")
     def reconcile(context: df.DurableOrchestrationContext) -> Steps:
@@ -203,18 +235,18 @@ if settings.replicates:
 
 
 @app.route("status", methods=["GET"])
-def status(req: func.HttpRequest) -> func.HttpResponse:
+async def status(req: func.HttpRequest) -> func.HttpResponse:
     """Report the state of the replication in numbers."""
-    return _answer(runtime.status.read)
+    return await _answer(runtime.status.read)
 
 
 @app.route("health/live", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-def health_live(req: func.HttpRequest) -> func.HttpResponse:
+async def health_live(req: func.HttpRequest) -> func.HttpResponse:
     """Report that the worker is running."""
-    return _answer(Live)
+    return _send(answer(Live))  # without a thread: it answers whatever the others wait for
 
 
 @app.route("health/ready", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-def health_ready(req: func.HttpRequest) -> func.HttpResponse:
+async def health_ready(req: func.HttpRequest) -> func.HttpResponse:
     """Report whether changes can be applied now, and if not, why."""
-    return _answer(lambda: tell_ready(runtime.checks, runtime.status.list_unmapped))
+    return await _answer(lambda: tell_ready(runtime.checks, runtime.status.list_unmapped), shared="ready")

@@ -8,6 +8,7 @@ from typing import Any
 from cdc.api.backfills import Backfills
 from cdc.api.dead_letters import DeadLetters
 from cdc.api.reconciliations import Reconciliations
+from cdc.api.requests import Requests
 from cdc.api.resync import Resync
 from cdc.backfill import orchestration as backfill_flow
 from cdc.backfill.copying import Backfill, FeedSource
@@ -87,6 +88,7 @@ class Runtime:
     def _serve(self, settings: Settings, containers: Sequence[str], database: Database) -> None:
         """Build what answers requests and commands."""
         source, backfills = self._confirm(database), PostgresBackfills(database)
+        self.requests = Requests(settings.answer_seconds)
         live_feed = LiveFeed(source, self._leases, self._account, settings.change_feed_mode, settings.change_feed_start)
         identity_key = settings.identity_key.get_secret_value()
         rereads = _make_reread_store(settings, database)
@@ -97,9 +99,9 @@ class Runtime:
 
         lease_watch = self._watch_leases(database)
         self.status = Status(
-            settings.phase.name.lower(),
+            settings.phase,
             {mapper.container: mapper.types for mapper in self.mappers},
-            RememberedCounts(PostgresCounts(database)),
+            RememberedCounts(PostgresCounts(database), PostgresCounts(self._database.share(Use.BACKGROUND))),
             PostgresFeedStates(database),
             lease_watch,
             self.reconciliations.newest_reports,
@@ -117,6 +119,7 @@ class Runtime:
 
     def close(self) -> None:
         """Close every connection."""
+        self.requests.close()
         self.maintain.close()
         self._database.close()
         self._feeds.close()

@@ -8,7 +8,9 @@ from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
-from cdc.core.errors import CdcError, ConflictError, RequestError, UnknownError, UnreadyError
+from cdc.core import deadline
+from cdc.core.deadline import Change
+from cdc.core.errors import CdcError, ConflictError, DocumentError, RequestError, UnknownError, UnreadyError
 
 Request = TypeVar("Request", bound="RequestModel")
 Item = TypeVar("Item")
@@ -34,6 +36,11 @@ _STATUSES = {
     UnknownError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
     RequestError: HTTPStatus.BAD_REQUEST,
+}
+_CHANGES = {
+    Change.NONE: "Nothing was changed.",
+    Change.UNKNOWN: "It is not known whether the change was made: {look} shows it. Asking again starts nothing twice.",
+    Change.MADE: "The change was made: {look} shows it.",
 }
 
 
@@ -123,28 +130,35 @@ def cut_page(found: Sequence[Item], limit: int, name: Callable[[Item], object]) 
     return page, str(name(page[-1])) if len(found) > limit else None
 
 
-def answer(make: Callable[[], BaseModel], status: int = HTTPStatus.OK) -> Answer:
+def answer(make: Callable[[], BaseModel], status: int = HTTPStatus.OK, *, look: str | None = None) -> Answer:
     """Answer with the model that `make` returns, or with the error that it raises.
 
     Accepted work also gets the header Location. It is a path, because a gateway in front of the app may use another
-    host name.
+    host name. `look` says where to see the change that a request makes.
     """
     try:
         model = make()
+    except DocumentError:  # no document's own: those are parked
+        return refuse(RequestError("The request has a text or a number that PostgreSQL cannot store."))
     except CdcError as error:
-        return _refuse(error)
+        limit = deadline.current()
+        return refuse(error, Change.NONE if limit is None else limit.change, look)
     headers = {"Location": model.status_url} if isinstance(model, Accepted) else {}
     return Answer(status, model.model_dump_json(), headers=headers)
 
 
-def _refuse(error: CdcError) -> Answer:
-    """Answer with problem details: 4xx for an invalid request, 503 for every other error."""
+def refuse(error: CdcError, change: Change = Change.NONE, look: str | None = None) -> Answer:
+    """Answer with problem details: 4xx for an invalid request, 503 for every other error.
+
+    With `look`, a 503 says what became of the change.
+    """
     status = next((each for kind, each in _STATUSES.items() if isinstance(error, kind)), HTTPStatus.SERVICE_UNAVAILABLE)
     fields = error.fields if isinstance(error, RequestError | UnreadyError) else ()
+    known = look is not None and status is HTTPStatus.SERVICE_UNAVAILABLE
     details = ProblemDetails(
         title=status.phrase,
         status=status.value,
-        detail=str(error),
+        detail=" ".join([str(error), _CHANGES[change].format(look=look)]) if known else str(error),
         errors=[FieldProblem(field=name, message=message) for name, message in fields],
     )
     return Answer(status, details.model_dump_json(), "application/problem+json")

@@ -37,6 +37,7 @@ class Route:
     body: type[RequestModel] | None = None
     problems: tuple[int, ...] = (503,)
     needs_key: bool = True
+    in_every_phase: bool = False
 
     @property
     def models(self) -> list[tuple[type[BaseModel], JsonSchemaMode]]:
@@ -49,11 +50,12 @@ class Route:
 
 
 ROUTES = (
-    Route(method="GET", path="status", summary="Report the state of the replication.", answers={200: StatusReport}),
+    Route(method="GET", path="status", summary="Report the state of the replication.", answers={200: StatusReport},
+          in_every_phase=True),
     Route(method="GET", path="health/live", summary="Report that the worker is running.", answers={200: Live},
-          problems=(), needs_key=False),
+          problems=(), needs_key=False, in_every_phase=True),
     Route(method="GET", path="health/ready", summary="Report if changes can be applied now.",
-          answers={200: Ready}, needs_key=False),
+          answers={200: Ready}, needs_key=False, in_every_phase=True),
     Route(method="GET", path="dead-letters", summary="List dead letters.",
           answers={200: LetterPage}, query=LetterQuery, problems=(400, 404, 503)),
     Route(method="POST", path="dead-letters/replay", summary="Replay many dead letters.",

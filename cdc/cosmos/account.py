@@ -228,7 +228,13 @@ def _refusals_of_one_document(what: str) -> Iterator[None]:
         if error.status_code in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, *_TRANSIENT_STATUSES):
             raise
         raise UnreadableError(f"Cosmos answered {error.status_code} for {what}.") from None
-    except (ServiceRequestError, ServiceResponseError, CosmosClientTimeoutError, ClientAuthenticationError, MemoryError):
+    except (
+        ServiceRequestError,
+        ServiceResponseError,
+        CosmosClientTimeoutError,
+        ClientAuthenticationError,
+        MemoryError,
+    ):
         raise
     except Exception as error:  # noqa: BLE001 - whatever the SDK raises for one document is kept from its neighbours
         raise UnreadableError(f"The Cosmos SDK cannot read {what}: {type(error).__name__}.") from None

@@ -5,11 +5,13 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
+from cdc.config.settings import Phase
 from cdc.core.documents import State
 from cdc.core.feed_items import FeedMode
 from cdc.core.mapping import OTHER_TYPE
 from cdc.operations.counts import Counts, DocumentCount, LetterCount
 from cdc.operations.lease_watch import LeaseProblem, LeaseWatch
+from cdc.operations.phases import MEANINGS
 from cdc.postgres.containers import FeedState, PostgresFeedStates
 from cdc.reconcile.report import RunReport, UnmappedType
 
@@ -66,9 +68,10 @@ class ChangeFeedStatus(BaseModel):
 
 
 class StatusReport(BaseModel):
-    """The state of the replication in numbers."""
+    """The state of the replication in numbers, and what the phase means."""
 
     phase: str
+    phase_meaning: str
     containers: list[ContainerStatus]
     change_feeds: list[ChangeFeedStatus]
 
@@ -82,7 +85,7 @@ class Status:
 
     def __init__(
         self,
-        phase: str,
+        phase: Phase,
         types: Mapping[str, Collection[str]],
         counts: Counts,
         feed_states: PostgresFeedStates,
@@ -98,14 +101,20 @@ class Status:
 
     def read(self) -> StatusReport:
         """Return the state of each replicated container and of its change feed."""
-        documents, letters = self._counts.count_documents(), self._counts.count_letters()
-        reports, unmapped = self._read_reports(), self.list_unmapped()
-        containers = [describe_container(name, documents, letters, unmapped, reports.get(name)) for name in self._types]
-        # The table also has containers that are no longer replicated.
+        letters, reports = self._counts.count_letters(), self._read_reports()
         states = [state for state in self._feed_states.read() if state.container in self._types]
         problems = self._lease_watch.find_problems()
+        # The table also has containers that are no longer replicated.
         feeds = [_describe_feed(state, problems.get(state.container)) for state in states]
-        return StatusReport(phase=self._phase, containers=containers, change_feeds=feeds)
+        # Last, because these may take all the time that is left.
+        documents, unmapped = self._counts.count_documents(), self.list_unmapped()
+        containers = [describe_container(name, documents, letters, unmapped, reports.get(name)) for name in self._types]
+        return StatusReport(
+            phase=self._phase.name.lower(),
+            phase_meaning=MEANINGS[self._phase],
+            containers=containers,
+            change_feeds=feeds,
+        )
 
     def list_unmapped(self) -> list[UnmappedStatus]:
         """Return the unmapped documents of every container by type."""

@@ -23,7 +23,7 @@ def test_a_count_that_took_long_is_remembered_for_twenty_times_as_long(seconds, 
         def count_unmapped(self):
             return [replace(*self.count_documents(), state="unmapped")]
 
-    counts = RememberedCounts(Slow(), clock=lambda: now)
+    counts = RememberedCounts(Slow(), Slow(), clock=lambda: now)
     answers = []
     for moment in (0, 10, 39, 40):
         now = max(now, moment)

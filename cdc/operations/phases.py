@@ -1,0 +1,22 @@
+"""What each phase of the application's move to PostgreSQL means for this app."""
+
+from typing import NoReturn
+
+from cdc.config.settings import Phase
+from cdc.core.errors import ConflictError
+
+MEANINGS = {
+    Phase.COSMOS_ONLY: "The application uses only Cosmos DB, and this app replicates nothing.",
+    Phase.DUAL_WRITE_COSMOS_READ: "The application writes and reads Cosmos DB; this app replicates it to PostgreSQL.",
+    Phase.DUAL_WRITE_POSTGRES_READ: "The application writes Cosmos DB and reads PostgreSQL; this app replicates.",
+    Phase.POSTGRES_ONLY: "PostgreSQL is the primary store, and this app writes nothing to it.",
+}
+_REMEDIES = {
+    Phase.COSMOS_ONLY: "To replicate, set MIGRATION_PHASE to dual_write_cosmos_read.",
+    Phase.POSTGRES_ONLY: "GET /api/status and GET /api/health/ready answer in every phase.",
+}
+
+
+def refuse(phase: Phase) -> NoReturn:
+    """Refuse a request that a phase without replication does not have."""
+    raise ConflictError(f"Phase {phase.value} ({phase.name.lower()}): {MEANINGS[phase]} {_REMEDIES[phase]}")
