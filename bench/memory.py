@@ -70,7 +70,7 @@ def _run_host(
 
 def _copy(operator: Operator, documents: int) -> float:
     begun = time.monotonic()
-    id_ = _begin(operator, "backfills", {"containers": [CONTAINER]})
+    id_ = _begin(operator, "backfills", {"containers": [CONTAINER], "unlimited": True})
     while (progress := operator.ask("GET", f"backfills/{id_}")[1])["state"] == "running":
         time.sleep(0.5)
     if progress["totals"]["applied"] != documents:

@@ -157,7 +157,7 @@ def _begin(stage: Stage, sample: Sample, plan: Plan) -> None:
 
 def _copy(stage: Stage, seed: str, plan: Plan, writer: Writer, result: Result) -> None:
     begun = time.monotonic()
-    backfill = _ask(stage, "backfills", {"page_size": PAGE_SIZE, "max_parallel_ranges": 4})["id"]
+    backfill = _ask(stage, "backfills", {"unlimited": True, "page_size": PAGE_SIZE, "max_parallel_ranges": 4})["id"]
     _break_things(stage, plan, random.Random(seed), result)
     wait_until(lambda: _state(stage, backfill) == "completed", f"the backfill {backfill} is over", PATIENCE_SECONDS)
     result.seconds = time.monotonic() - begun

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable, Collection, Sequence
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from cdc.api.answers import Accepted, RequestModel, cut_page
 from cdc.backfill.job import BackfillStore, Options
@@ -17,13 +17,25 @@ logger = logging.getLogger(__name__)
 
 _LEAST_UNITS = 50
 _DEFAULTS = Options()
+_BUDGET, _UNLIMITED = "max_request_units_per_second", "unlimited"
+_CHOICE = f"set {_BUDGET} to a number from {_LEAST_UNITS}, or set {_UNLIMITED} to true: one of the two"
 
 
 class StartRequest(RequestModel):
-    """The options of a new backfill."""
+    """The options of a new backfill: with a budget of request units, or unlimited."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": [_BUDGET], "properties": {_BUDGET: {"type": "number"}, _UNLIMITED: {"const": False}}},
+                {"required": [_UNLIMITED], "properties": {_UNLIMITED: {"const": True}, _BUDGET: {"type": "null"}}},
+            ]
+        }
+    )
 
     containers: Annotated[tuple[str, ...] | None, Field(min_length=1)] = None
     max_request_units_per_second: Annotated[float | None, Field(ge=_LEAST_UNITS, le=1e7)] = None
+    unlimited: bool = False
     max_parallel_ranges: Annotated[int, Field(ge=1, le=32)] = _DEFAULTS.max_parallel_ranges
     page_size: Annotated[int, Field(ge=1, le=10_000)] = _DEFAULTS.page_size
     reapply: bool = False
@@ -61,12 +73,14 @@ class Backfills:
 
     def start(self, request: StartRequest) -> Accepted:
         """Add a backfill."""
+        if request.unlimited == (request.max_request_units_per_second is not None):
+            raise RequestError("The request body is invalid.", [(_BUDGET, _CHOICE)])
         containers = sorted(self._containers) if request.containers is None else list(request.containers)
         self._check_names(containers)
         for container in containers:
             self._check_container(container)
         id_ = uuid.uuid4().hex
-        self._store.insert(id_, containers, Options(**request.model_dump(exclude={"containers"})))
+        self._store.insert(id_, containers, Options(**request.model_dump(exclude={"containers", _UNLIMITED})))
         return Accepted(id=id_, status_url=f"/api/backfills/{id_}")
 
     def list_newest(self, query: BackfillQuery) -> BackfillPage:

@@ -118,7 +118,7 @@ def _operation(route: Route, names: Mapping[Any, Any], schemas: JsonObject) -> J
     if route.body is not None:
         body = names[route.body, "validation"]
         # An empty body counts as `{}`.
-        required = "required" in schemas[body["$ref"].rpartition("/")[2]]
+        required = not {"required", "oneOf"}.isdisjoint(schemas[body["$ref"].rpartition("/")[2]])
         operation["requestBody"] = {"required": required, "content": {_JSON: {"schema": body}}}
     if route.needs_key:
         operation["security"] = [{_KEY: []}]

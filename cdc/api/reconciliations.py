@@ -121,7 +121,7 @@ class Reconciliations:
         number = read_number(id_)
         rows = [] if number is None else self._runs.read_reports(number)
         if number is None or not rows:
-            raise UnknownError(f"There is no reconciliation {id_}.")
+            raise UnknownError("There is no such reconciliation: its reports were deleted, or the id is wrong.")
         found = [self._describe(each) for each in self._runs.list_drift(number, _FOUND_SHOWN)]
         return ReconciliationReport(**dict(describe_reconciliation(number, rows)), found=found)
 

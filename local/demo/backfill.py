@@ -26,7 +26,7 @@ def _start(operator: Operator) -> str:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            return str(_ask(operator, "POST", "backfills", {})["id"])
+            return str(_ask(operator, "POST", "backfills", {"unlimited": True})["id"])
         except StackError as error:
             if "has not begun" not in str(error) or time.monotonic() > deadline:
                 raise

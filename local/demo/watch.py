@@ -47,7 +47,7 @@ _TRY = (
     ("The counts of each container", 'curl -H "x-functions-key: {key}" {url}api/status'),
     (
         "Start another backfill (the path status_url in the answer shows how far it is)",
-        'curl -H "x-functions-key: {key}" -d "{{}}" {url}api/backfills',
+        'curl -H "x-functions-key: {key}" -d \'{{"unlimited": true}}\' {url}api/backfills',
     ),
     ("The reports of reconcile", 'curl -H "x-functions-key: {key}" {url}api/reconciliations'),
 )

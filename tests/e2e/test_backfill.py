@@ -41,7 +41,7 @@ class App:
 
     def start(self, **body: Any) -> str:
         """Ask for a backfill."""
-        status, answer, headers = self.ask("POST", "api/backfills", **body)
+        status, answer, headers = self.ask("POST", "api/backfills", unlimited=True, **body)
         assert (status, headers["Location"]) == (202, f"/api/backfills/{answer['id']}")
         assert answer["status_url"] == headers["Location"]
         return str(answer["id"])
@@ -117,7 +117,7 @@ def test_pause_resume_cancel_and_another_start(app: App, cosmos: CosmosServer) -
     with cosmos.hold(operation=FEED, path="/GameSessions/"):
         id_ = app.start(page_size=1)
         wait_until(lambda: app.read(id_)["totals"]["read"] > 0, "something is copied")
-        assert app.ask("POST", "api/backfills", containers=["Accounts"])[0] == 409
+        assert app.ask("POST", "api/backfills", containers=["Accounts"], unlimited=True)[0] == 409
         assert app.ask("POST", f"api/backfills/{id_}/pause")[1]["state"] == "paused"
     wait_until(lambda: app.instance(id_)["runtimeStatus"] == "Completed", "its orchestration rests")
     paused = app.read(id_)
@@ -191,7 +191,7 @@ def test_an_idle_container_is_copied_and_what_changes_while_nobody_follows_is_no
     app: App, settings: Mapping[str, str], source: Source
 ) -> None:
     """Its leases had delivered nothing: from the copy on, the feed of all versions goes on where it was."""
-    wait_until(lambda: app.ask("POST", "api/backfills")[0] == 202, "a backfill is granted")
+    wait_until(lambda: app.ask("POST", "api/backfills", unlimited=True)[0] == 202, "a backfill is granted")
     wait_until(lambda: app.ask("GET", "api/backfills")[1]["items"][0]["state"] == "completed", "it is over")
     assert is_equal(settings)
     app.host.kill()

@@ -72,7 +72,8 @@ def move(runtime, verb, id_):
 
 
 def ask(runtime, **body):
-    """Ask for a backfill and return its id."""
+    """Ask for a backfill, unlimited unless it has a budget, and return its id."""
+    body = {"unlimited": "max_request_units_per_second" not in body} | body
     made = post(runtime, json.dumps(body).encode())
     assert made.status == 202, made.body
     return json.loads(made.body)["id"]
@@ -560,7 +561,7 @@ def test_a_container_of_another_life_is_refused(runtime, source, connection):
     runtime.checks.run()
     connection.execute("update cdc.container set rid = 'another'")
 
-    made = post(runtime, b'{"containers": ["Accounts"]}')
+    made = post(runtime, b'{"containers": ["Accounts"], "unlimited": true}')
 
     assert made.status == 503
     assert "python -m cdc adopt Accounts" in json.loads(made.body)["detail"]
@@ -588,8 +589,9 @@ def test_a_backfill_of_a_container_of_another_life_ends_when_that_is_adopted(sta
 def test_a_copy_waits_for_the_live_feed_to_begin(start, source):
     """What is written between the two would be in neither: 409, and the sentence says what is waited for."""
     start().setup.create_lease_container()
-    ahead = post(start(CHANGE_FEED_START="2126-01-01T00:00:00Z"), b'{"containers": ["Accounts"]}')
-    without = post(start(CHANGE_FEED_MODE="all_versions_and_deletes"), b'{"containers": ["Accounts"]}')
+    body = b'{"containers": ["Accounts"], "unlimited": true}'
+    ahead = post(start(CHANGE_FEED_START="2126-01-01T00:00:00Z"), body)
+    without = post(start(CHANGE_FEED_MODE="all_versions_and_deletes"), body)
 
     assert (ahead.status, without.status) == (409, 409)
     assert "CHANGE_FEED_START" in json.loads(ahead.body)["detail"]
@@ -601,8 +603,15 @@ def test_a_copy_waits_for_the_live_feed_to_begin(start, source):
     ("body", "field"),
     [
         (b'{"containers": []}', "containers"),
-        (b'{"containers": ["Nothing"]}', "containers.0"),
-        (b'{"containers": ["Accounts", "Accounts"]}', "containers"),
+        (b'{"unlimited": true, "containers": ["Nothing"]}', "containers.0"),
+        (b'{"unlimited": true, "containers": ["Accounts", "Accounts"]}', "containers"),
+        (b"", "max_request_units_per_second"),
+        (b"{}", "max_request_units_per_second"),
+        (b'{"dry_run": true}', "max_request_units_per_second"),
+        (b'{"unlimited": false}', "max_request_units_per_second"),
+        (b'{"max_request_units_per_second": null}', "max_request_units_per_second"),
+        (b'{"max_request_units_per_second": 400, "unlimited": true}', "max_request_units_per_second"),
+        (b'{"unlimited": 1}', "unlimited"),
         (b'{"max_request_units_per_second": 1}', "max_request_units_per_second"),
         (b'{"max_request_units_per_second": "400"}', "max_request_units_per_second"),
         (b'{"max_parallel_ranges": 0}', "max_parallel_ranges"),
@@ -625,20 +634,23 @@ def test_a_container_has_one_backfill_at_a_time(runtime, source):
     """The answer names the other one; a container that it does not have is free."""
     first = ask(runtime, containers=["Accounts", "UserProfiles"])
 
-    made = post(runtime, b'{"containers": ["GameSessions", "UserProfiles"]}')
+    made = post(runtime, b'{"containers": ["GameSessions", "UserProfiles"], "unlimited": true}')
 
     assert made.status == 409
     assert first in json.loads(made.body)["detail"]
     assert ask(runtime, containers=["GameSessions"]) != first
     move(runtime, "pause", first)
-    assert post(runtime, b'{"containers": ["Accounts"]}').status == 409
+    assert post(runtime, b'{"containers": ["Accounts"], "unlimited": true}').status == 409
     move(runtime, "cancel", first)
     assert ask(runtime, containers=["Accounts"])
 
 
 def test_of_many_who_ask_at_once_one_is_granted(runtime, source):
     """Each container once, whatever the order in which they are named."""
-    bodies = [b'{"containers": ["Accounts", "UserProfiles"]}', b'{"containers": ["UserProfiles", "Accounts"]}'] * 3
+    bodies = [
+        b'{"containers": ["Accounts", "UserProfiles"], "unlimited": true}',
+        b'{"containers": ["UserProfiles", "Accounts"], "unlimited": true}',
+    ] * 3
     with ThreadPoolExecutor(6) as threads:
         statuses = list(threads.map(lambda body: post(runtime, body).status, bodies))
 
@@ -649,6 +661,8 @@ def test_what_is_not_there_is_404_and_lists_have_pages(runtime, source):
     """Newest first."""
     assert answer(lambda: runtime.backfills.read("nothing")).status == 404
     assert move(runtime, "pause", "nothing").status == 404
+    assert "PostgreSQL cannot store" in json.loads(answer(lambda: runtime.backfills.read("\0")).body)["detail"]
+    assert [move(runtime, "pause", "\0").status, page(runtime, after="\0").status] == [400, 400]
     ids = [ask(runtime, containers=[name]) for name in ("Accounts", "UserProfiles", "GameSessions")]
 
     first = json.loads(page(runtime, limit="2").body)
@@ -665,7 +679,7 @@ def test_without_postgres_the_answer_is_503_and_nobody_fails(start, source, monk
     runtime = start(POSTGRES_CONNECTION="postgresql://postgres@127.0.0.1:9/none")
     monkeypatch.setattr("cdc.postgres.database._POOL_TIMEOUT_SECONDS", 0.1)
 
-    made = post(runtime, b"{}")
+    made = post(runtime, b'{"unlimited": true}')
 
     assert made.status == 503
     assert "PostgreSQL cannot be reached" in json.loads(made.body)["detail"]
