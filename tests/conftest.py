@@ -34,16 +34,17 @@ def postgres_server() -> Iterator[Postgres]:
 @pytest.fixture
 def empty_dsn(postgres_server: Postgres) -> Iterator[str]:
     """The address of an empty database of the test's own."""
-    yield from _create_database(postgres_server, "template1")
+    yield from create_database(postgres_server, "template1")
 
 
 @pytest.fixture
 def dsn(postgres_server: Postgres) -> Iterator[str]:
     """The address of a migrated database of the test's own."""
-    yield from _create_database(postgres_server, "migrated")
+    yield from create_database(postgres_server, "migrated")
 
 
-def _create_database(server: Postgres, template: str) -> Iterator[str]:
+def create_database(server: Postgres, template: str) -> Iterator[str]:
+    """Make a database of a template, lend its address, and drop it."""
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(server.dsn(), autocommit=True) as connection:
         connection.execute(f'create database "{name}" template "{template}"')
