@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 from cdc.api.answers import answer
 from cdc.api.health import Live, tell_ready
+from cdc.core.errors import TransientError
 from cdc.operations.checks import Check
 from cdc.operations.status import UnmappedStatus
 
@@ -36,3 +37,22 @@ def test_failed_checks_are_named():
 def test_a_worker_that_answers_is_live():
     """Nothing is asked for it."""
     assert json.loads(answer(Live).body) == {"status": "live"}
+
+
+def test_checks_without_time_are_not_taken_for_passed():
+    """Nobody knows what they would have found."""
+    status, _, body = ask(Check("postgres"), Check("cosmos", skipped=True))
+
+    assert status == 503
+    assert [error["field"] for error in body["errors"]] == ["cosmos"]
+
+
+def test_a_count_that_takes_too_long_keeps_nobody_from_being_ready():
+    """A large ledger is counted for minutes."""
+
+    def count():
+        raise TransientError("The ledger is being counted.")
+
+    made = answer(lambda: tell_ready(SimpleNamespace(run=lambda: [Check("postgres")]), count))
+
+    assert (made.status, json.loads(made.body)["unmapped"]) == (200, None)
