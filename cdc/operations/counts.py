@@ -104,53 +104,6 @@ class RememberedCounts:
         self._unmapped = _Remembered(ledger.count_unmapped, thread, clock)
 
     def count_documents(self) -> Sequence[DocumentCount]:
-        """Count the ledger."""
-        ...
-
-    def count_letters(self) -> Sequence[LetterCount]:
-        """Count the dead letters."""
-        ...
-
-    def count_unmapped(self) -> Sequence[UnmappedCount]:
-        """Count the unmapped documents."""
-        ...
-
-
-class PostgresCounts:
-    """The `Counts` in PostgreSQL."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def count_documents(self) -> list[DocumentCount]:
-        """Count the ledger by container and state."""
-        with self._database.connection() as connection:
-            return [DocumentCount(*row) for row in connection.execute(statement("count_documents"))]
-
-    def count_letters(self) -> list[LetterCount]:
-        """Count the dead letters by container, kind and state."""
-        with self._database.connection() as connection:
-            return [LetterCount(*row) for row in connection.execute(statement("count_letters"))]
-
-    def count_unmapped(self) -> list[UnmappedCount]:
-        """Count the unmapped documents by container and type, `other` last."""
-        with self._database.connection() as connection:
-            return [UnmappedCount(*row) for row in connection.execute(statement("count_unmapped"), {"container": None})]
-
-
-class RememberedCounts:
-    """Remembers counts of the ledger, because a large ledger takes long to count.
-
-    A slow count is reused for 20 times its duration. One thread counts; requests wait for it as long as they may, and
-    then get the count before.
-    """
-
-    def __init__(self, counts: Counts, clock: Callable[[], float] = time.monotonic) -> None:
-        self._counts = counts
-        self._documents = _Remembered(counts.count_documents, clock)
-        self._unmapped = _Remembered(counts.count_unmapped, clock)
-
-    def count_documents(self) -> Sequence[DocumentCount]:
         """Count the ledger, or return the remembered count."""
         return self._documents.count()
 

@@ -18,7 +18,7 @@ from tests.freezing import frozen, frozen_postgres
 Ask = Callable[[], tuple[int, Any]]
 NOTHING = "Nothing was changed."
 # The feeds alone could hold all threads of the worker.
-LIMITS = {"ANSWER_SECONDS": "3", "PYTHON_THREADPOOL_THREAD_COUNT": "4"}
+LIMITS = {"PYTHON_THREADPOOL_THREAD_COUNT": "4"}
 BACKFILL = {"unlimited": True}
 DOCUMENT = {"id": "a", "partition_key": "a"}
 
@@ -39,7 +39,7 @@ def dsn(postgres_server: Postgres) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def settings(source: Part, dsn: str) -> Mapping[str, str]:
-    """The app's settings, with little time for an answer."""
+    """The app's settings."""
     settings = make_settings(f"AccountEndpoint={source.url};AccountKey={EMULATOR_KEY};", dsn) | LIMITS
     prepare(settings)
     return settings

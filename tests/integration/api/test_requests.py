@@ -210,13 +210,13 @@ def test_what_follows_an_answer_gets_the_time_that_is_left(requests):
 
 def test_a_ledger_that_is_counted_for_long_is_shown_as_it_was(database, sink, connection):
     """The first count is waited for in vain; later requests get the count before."""
-    counts = RememberedCounts(PostgresCounts(database))
+    counts = RememberedCounts(PostgresCounts(database), PostgresCounts(database))
     with connection.transaction():
         connection.execute("lock table cdc.document in access exclusive mode")
         with Deadline(0.3).applies(), pytest.raises(TransientError, match="being counted"):
             counts.count_documents()
     assert counts.count_documents() == []
-    counts._good_until = 0.0
+    counts._documents._good_until = 0.0
     with connection.transaction():
         connection.execute("lock table cdc.document in access exclusive mode")
         with Deadline(0.3).applies():
