@@ -160,6 +160,6 @@ def _describe_busy(borrower: Borrower) -> str:
     use = "" if borrower.use is None else f" for {borrower.use.value}"
     of = "" if borrower.container is None else f" of {borrower.container}"
     return (
-        f"All connections to PostgreSQL{use}{of} are busy, or it does not answer: see in pg_stat_activity what blocks them, or raise "
-        "POSTGRES_POOL_SIZE."
+        f"All connections to PostgreSQL{use}{of} are busy, or it does not answer: see in pg_stat_activity what blocks "
+        "them, or raise POSTGRES_POOL_SIZE."
     )
