@@ -116,6 +116,8 @@ def _check(runtime: Runtime, _: argparse.Namespace) -> int:
             print(f"{'skip' if check.skipped else 'ok  '}  {check.name}")
     if not all_pass(checks):
         return 1
+    for advice in runtime.checks.list_advice():
+        print(f"note  {advice}")
     for unmapped in runtime.status.list_unmapped():
         print(f"note  {unmapped.container}: {unmapped.describe()}")
     return 0

@@ -52,7 +52,11 @@ class Postgres:
         self.port = port
         self.bin = _find_binaries()
         self._keeps_data = data is not None
-        self._settings = {"timezone": "UTC", "log_timezone": "UTC"} | ({} if durable else _UNSAFE) | dict(options)
+        self._settings = (
+            {"timezone": "UTC", "log_timezone": "UTC", "log_error_verbosity": "terse"}
+            | ({} if durable else _UNSAFE)
+            | dict(options)
+        )
         self._temporary: list[Path] = []
         self._server: subprocess.Popen[bytes] | None = None
         # The parent-death signal fires when the thread that forked ends: this one outlives the server.

@@ -18,3 +18,7 @@ from (
 -- name: read_writability
 -- Whether the server is a replica, and whether the session may write.
 select pg_is_in_recovery(), current_setting('transaction_read_only')::boolean;
+
+-- name: read_log_verbosity
+-- How much of a failed statement goes into the server's own log.
+select current_setting('log_error_verbosity');

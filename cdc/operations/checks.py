@@ -14,6 +14,12 @@ from cdc.operations import migrations, table_check
 from cdc.operations.lease_watch import LeaseWatch
 from cdc.postgres import containers
 from cdc.postgres.database import Database
+from cdc.postgres.statements import statement
+
+_LOG_ADVICE = (
+    "postgres: the server's own log quotes rows of statements that fail, so it may hold personal data: set "
+    "log_error_verbosity = terse for the server"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,12 @@ class Checks:
                 ("leases", self._check_leases),
             ],
         )
+
+    def list_advice(self) -> list[str]:
+        """Return what is no failure, but should be set otherwise."""
+        with self._database.connection() as connection:
+            row = connection.execute(statement("read_log_verbosity")).fetchone()
+        return [] if row == ("terse",) else [_LOG_ADVICE]
 
     def _check_migrations(self) -> None:
         missing = migrations.find_missing(self._database, migrations.read_migrations())

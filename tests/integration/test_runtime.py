@@ -3,6 +3,7 @@
 import json
 import logging
 
+import psycopg
 import pytest
 
 from cdc.api.answers import answer
@@ -119,6 +120,18 @@ def test_a_migrated_database_is_ready(start, dsn):
 
     assert made.status == 200
     assert json.loads(made.body)["checks"][:2] == ["postgres", "migrations"]
+
+
+def test_a_server_that_logs_rows_is_advised_against(start, dsn, connection):
+    """PostgreSQL quotes the row of a refused statement in its log, unless it is told to be terse."""
+    runtime = start(dsn)
+    assert runtime.checks.list_advice() == []
+    name = psycopg.sql.Identifier(connection.info.dbname)
+    connection.execute(psycopg.sql.SQL("alter database {} set log_error_verbosity = 'default'").format(name))
+
+    (advice,) = start(dsn).checks.list_advice()
+
+    assert "set log_error_verbosity = terse" in advice
 
 
 def test_an_unmigrated_database_is_not_ready(start, empty_dsn):

@@ -22,7 +22,8 @@ from local.sample import DATABASE, Sample, Source
 from local.stack import make_settings
 from mappers import MAPPERS
 from mappers.accounts import ACCOUNTS
-from tests.builders import an_account
+from mappers.user_profiles import USER_PROFILES
+from tests.builders import TS, a_profile, an_account
 
 FEED = "read_change_feed"
 
@@ -460,6 +461,37 @@ def test_two_who_copy_one_range_count_each_page_once(start, source):
     done = work(runtimes[0], id_)
 
     assert done["totals"]["read"] == done["totals"]["applied"] == 120
+
+
+def test_a_locked_table_delays_its_own_container_alone(runtime, source, connection):
+    """Its feed and its backfill leave connections for the other containers, for background work and for requests."""
+    write(source, 20)
+    id_ = ask(runtime, containers=["Accounts"], max_parallel_ranges=2)
+    generation = runtime.backfill.plan(id_, None)["generation"]
+    items = [an_account(f"b{number}", _ts=TS, _lsn=1, _etag="x") for number in range(5)]
+    waiting = "select count(*) from pg_locks where not granted and relation = 'accounts'::regclass"
+
+    with ThreadPoolExecutor(7) as pool:
+        with connection.transaction():
+            connection.execute("lock table accounts")
+            stuck = [pool.submit(runtime.delivery.apply, ACCOUNTS, [item]) for item in items]
+            stuck += [pool.submit(runtime.backfill.copy, id_, generation, lane) for lane in range(2)]
+            wait_for(lambda: connection.execute(waiting).fetchone() == (4,))
+
+            profile = a_profile("p", _ts=TS, _lsn=1, _etag="x")
+            assert runtime.delivery.apply(USER_PROFILES, [profile]).applied == 1
+            assert runtime.status.read().containers[1].documents["applied"] == 1
+            assert runtime.retry_dead_letters().total() == 0
+            assert connection.execute(waiting).fetchone() == (4,)
+        assert [each.result() for each in stuck if each.exception() is None]
+
+
+def wait_for(condition):
+    """Wait until something is so."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_mended_mapper_is_applied_to_what_is_there_by_reapply(start, source, connection):

@@ -312,6 +312,27 @@ def test_a_refused_connection_has_its_reason(text, words):
     assert "app" not in str(translated).replace("application", "")
 
 
+def test_the_log_of_a_terse_server_quotes_no_row(connection, database, postgres_server):
+    """Each kind of refusal quotes the row in its details, at each retry."""
+    connection.execute("create unique index one_email on accounts (email)")
+    connection.execute("alter table accounts add check (role <> 'Villain'), alter display_name set not null")
+    connection.execute("alter table accounts add foreign key (external_user_id) references accounts")
+    wrong = ({"Role": "Villain"}, {"DisplayName": None}, {"ExternalUserId": "zanele-9"}, {"Email": "zanele@0"})
+    changes = [
+        an_upsert(f"zanele-{number}", **{"ExternalUserId": None, "Email": f"zanele@{number}"} | each)
+        for number, each in enumerate(({}, *wrong))
+    ]
+
+    outcome = replicate(ACCOUNTS, changes, PostgresSink(database))
+
+    assert (outcome.applied, outcome.parked) == (1, 4)
+
+    log = (postgres_server.data / "server.log").read_text()
+    for refusal in ("violates check constraint", "not-null", "foreign key", 'unique constraint "one_email"'):
+        assert refusal in log
+    assert "zanele" not in log
+
+
 def test_sessions_that_ended_are_replaced_at_once(dsn, connection):
     """All of them, with one caller."""
     with closing(Database(dsn, pool_size=20)) as database:
