@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-from bench import apply, backfill, cosmos, memory, reconcile
+from bench import apply, backfill, cosmos, memory, reconcile, resync
 from bench import map as mapping
 
 Run = Callable[[argparse.Namespace], int]
@@ -31,6 +31,9 @@ def _add_benchmarks(benchmarks: "argparse._SubParsersAction[argparse.ArgumentPar
     _add_figures(benchmarks, "backfill", backfill, backfill.run)
     options = _add(benchmarks, "memory", memory, lambda chosen: memory.run(chosen.documents, chosen.json))
     options.add_argument("--documents", type=int, default=200_000, help="and a tenth of them (default: %(default)s)")
+    options.add_argument("--json", type=Path, metavar="PATH", help="where to write the figures")
+    options = _add(benchmarks, "resync", resync, lambda chosen: resync.run(chosen.documents, chosen.json))
+    options.add_argument("--documents", type=int, default=800, help="(default: %(default)s)")
     options.add_argument("--json", type=Path, metavar="PATH", help="where to write the figures")
     options = _add(benchmarks, "reconcile", reconcile, lambda chosen: reconcile.run(chosen.documents, chosen.json))
     options.add_argument("--documents", type=int, default=200_000, help="(default: %(default)s)")

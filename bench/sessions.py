@@ -17,13 +17,18 @@ def fill(connection: str, documents: int, size: int = 0) -> None:
         patterns = [_enlarge(each, size) for each in patterns[:50] if each["ChoiceHistory"]]
     at_once = 1 if size else _BATCH  # a request has at most 2 MB
     for first in range(0, documents, at_once):
-        account = f"account-{first}"
+        account = f"account-{first}" if size else find_account(first)
         batch = [
             ("upsert", (patterns[number % len(patterns)] | {"id": f"session-{number}", "accountId": account},))
             for number in range(first, min(first + at_once, documents))
         ]
         source.containers[CONTAINER].execute_item_batch(batch, account)
     source.close()
+
+
+def find_account(number: int) -> str:
+    """Return the account, which is the partition key, of a session without a size."""
+    return f"account-{number // _BATCH * _BATCH}"
 
 
 def _enlarge(document: dict[str, Any], size: int) -> dict[str, Any]:
