@@ -1,5 +1,6 @@
-"""Kill one of two Functions hosts that share a container under steady writes, and check what was delivered."""
+"""Kill one of two Functions hosts that share a container under steady writes, some paused, and check what arrived."""
 
+import fcntl
 import functools
 import json
 import random
@@ -30,7 +31,7 @@ SLACK_SECONDS = 2.0
 NAMES = ("first", "second")
 HOST_JSON = {"version": "2.0", "extensions": {"cosmosDB": {"serializerSettings": {"dateParseHandling": "None"}}}}
 APP = f"""
-import json, os, random, time
+import fcntl, json, os, random, time
 import azure.functions as func
 app = func.FunctionApp()
 
@@ -38,11 +39,19 @@ app = func.FunctionApp()
                        lease_container_name="leases", feed_poll_delay=20, start_from_beginning=True,
                        max_items_per_invocation=10, lease_acquire_interval={ACQUIRE_SECONDS * 1000:.0f},
                        lease_renew_interval=200, lease_expiration_interval={EXPIRATION_SECONDS * 1000:.0f})
+@app.retry(strategy="fixed_delay", max_retry_count="-1", delay_interval="00:00:00")
 def feed(documents: func.DocumentList) -> None:
     versions = [[document["id"], document["number"], document["_lsn"]] for document in documents]
-    note("began", versions)
-    time.sleep(random.uniform(0, 0.03))
-    note("ended", versions)
+    with open(os.environ["GATE"], "rb") as gate:
+        fcntl.flock(gate, fcntl.LOCK_SH)
+        paused = gate.read()
+        if not paused:
+            note("began", versions)
+            time.sleep(random.uniform(0, 0.03))
+            note("ended", versions)
+    if paused:
+        time.sleep(0.02)
+        raise RuntimeError("paused")
 
 def note(what, versions):
     line = json.dumps([os.environ["HOST_NAME"], what, versions]) + chr(10)
@@ -57,11 +66,15 @@ class Result:
     """Count what a campaign did, and keep what was wrong."""
 
     faults: int = 0
+    pauses: int = 0
     changes: int = 0
     differences: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        return f"{self.faults} faults, {self.changes} changes, 0 parked, {len(self.differences)} differences"
+        return (
+            f"{self.faults} faults, {self.pauses} pauses, {self.changes} changes, 0 parked, "
+            f"{len(self.differences)} differences"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +136,21 @@ class Pair:
     hosts: dict[str, Part]
     owners: dict[str, str]
     notes: Path
+    gate: Path
+
+    def pause(self) -> None:
+        """Let every function fail from now on; return when none runs that had begun before."""
+        self._write_gate(b"paused")
+
+    def resume(self) -> None:
+        """Let functions succeed again."""
+        self._write_gate(b"")
+
+    def _write_gate(self, content: bytes) -> None:
+        with self.gate.open("r+b") as gate:
+            fcntl.flock(gate, fcntl.LOCK_EX)
+            gate.truncate(0)
+            gate.write(content)
 
     def deliveries(self) -> list[Delivery]:
         """Read what the functions noted so far, in order."""
@@ -146,14 +174,17 @@ def run(seed: int, rounds: int) -> int:
 
 
 def play(seed: str, result: Result) -> None:
-    """Play one round: share the leases, write, kill one host at a random moment, wait, compare."""
+    """Play one round: share the leases, write, kill one host at a random moment, maybe in a pause, wait, compare."""
     dice = random.Random(seed)
     with _running() as pair:
         cosmos = pair.cosmos
         writer = threading.Thread(target=cosmos.write, args=(random.Random(seed), WRITE_SECONDS))
         writer.start()
         time.sleep(dice.uniform(0.1, WRITE_SECONDS))
-        victim = dice.choice(NAMES)
+        victim, pauses = dice.choice(NAMES), dice.random() < 0.5
+        if pauses:
+            pair.pause()
+        at_pause = len(pair.deliveries())
         pair.hosts[victim].kill()
         killed = time.monotonic()
         before = len(pair.deliveries())
@@ -161,6 +192,10 @@ def play(seed: str, result: Result) -> None:
         wait_until(lambda: pair.owners[victim] not in cosmos.owners(), "the leases are taken over")
         seconds = time.monotonic() - killed
         writer.join()
+        if pauses:
+            result.pauses += 1
+            result.differences += find_consumed(pair.deliveries()[at_pause:])
+            pair.resume()
         with suppress(StuckError):
             wait_until(lambda: not find_missing(cosmos.written, pair.deliveries()), "everything is delivered")
         result.faults += 1
@@ -181,6 +216,11 @@ def find_missing(written: dict[str, int], deliveries: list[Delivery]) -> list[st
         for document, number in written.items()
         if (document, number) not in delivered
     ]
+
+
+def find_consumed(deliveries: list[Delivery]) -> list[str]:
+    """Name what was taken while everything was paused."""
+    return [f"{each.document} {each.number} was taken in the pause" for each in deliveries]
 
 
 def find_disorder(deliveries: list[Delivery]) -> list[str]:
@@ -227,18 +267,20 @@ def _running() -> Iterator[Pair]:
     ):
         root = Path(folder)
         root.joinpath("function_app.py").write_text(APP)
+        root.joinpath("gate").touch()
         root.joinpath("host.json").write_text(json.dumps(HOST_JSON))
         cosmos, hosts = Cosmos(server, client), {}
         owners: dict[str, str] = {}
         log = ends.enter_context(root.joinpath("log.txt").open("a+b"))
         ends.enter_context(explaining(log))
         for count, name in enumerate(NAMES, 1):
-            environment = {"COSMOS": server.connection_string, "NOTES": str(root / "notes.jsonl"), "HOST_NAME": name}
+            environment = {"COSMOS": server.connection_string, "HOST_NAME": name}
+            environment |= {"NOTES": str(root / "notes.jsonl"), "GATE": str(root / "gate")}
             hosts[name] = Part(["local.functions", "--root", str(root), "--key", "key"], environment, log)
             ends.callback(hosts[name].stop)
             wait_until(functools.partial(_is_shared, cosmos, count), "the leases are shared")
             owners[name] = next(iter(set(cosmos.owners()) - set(owners.values())))
-        yield Pair(cosmos, hosts, owners, root / "notes.jsonl")
+        yield Pair(cosmos, hosts, owners, root / "notes.jsonl", root / "gate")
 
 
 def _is_shared(cosmos: Cosmos, hosts: int) -> bool:

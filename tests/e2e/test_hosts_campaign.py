@@ -12,8 +12,8 @@ def deliver(*versions, host="first", ended=True):
     return [Delivery(host, ended, "thing", number, number) for number in versions]
 
 
-@pytest.mark.parametrize("seed", ["0/0", "0/1"])
-def test_a_host_killed_under_steady_writes_loses_nothing_and_the_other_takes_over(seed, monkeypatch):
+@pytest.mark.parametrize(("seed", "pauses"), [("0/0", 0), ("0/3", 1)])
+def test_a_host_killed_under_steady_writes_loses_nothing_and_the_other_takes_over(seed, pauses, monkeypatch):
     """Play two rounds of the campaign, which measures the takeover; a busy machine tells nothing of its time."""
     monkeypatch.setattr(hosts, "SLACK_SECONDS", PATIENCE_SECONDS)
     result = Result()
@@ -21,7 +21,7 @@ def test_a_host_killed_under_steady_writes_loses_nothing_and_the_other_takes_ove
     hosts.play(seed, result)
 
     assert result.differences == []
-    assert result.faults == 1
+    assert (result.faults, result.pauses) == (1, pauses)
     assert result.changes > 20
 
 
@@ -37,6 +37,12 @@ def test_a_document_whose_newest_version_no_invocation_ended_with_is_missing(ver
 def test_only_first_deliveries_must_ascend(versions, disorder):
     """Deliver again what came before, and for the first time what is older."""
     assert len(hosts.find_disorder(deliver(*versions))) == disorder
+
+
+def test_whatever_is_taken_in_a_pause_is_named():
+    """Deliver one version, and none."""
+    assert hosts.find_consumed(deliver(1)) == ["thing 1 was taken in the pause"]
+    assert hosts.find_consumed([]) == []
 
 
 @pytest.mark.parametrize(("checkpoint", "early"), [(None, 0), ('"2"', 0), ('"3"', 1)])
