@@ -11,11 +11,13 @@ import azure.durable_functions as df
 import azure.functions as func
 from pydantic import BaseModel
 
+from cdc.api import pauses
 from cdc.api.answers import Answer, answer, read_body, read_query
 from cdc.api.backfills import BackfillQuery, StartRequest
 from cdc.api.dead_letters import LetterQuery, ReplayRequest
 from cdc.api.health import Live, tell_ready
 from cdc.api.openapi import ROUTES, Route
+from cdc.api.pauses import PauseRequest, ResumeRequest
 from cdc.api.reconciliations import ReconcileRequest, ReconciliationQuery
 from cdc.api.resync import ResyncRequest
 from cdc.backfill import orchestration as backfill_flow
@@ -97,8 +99,8 @@ async def _start_reconciles(client: df.DurableOrchestrationClient, status: int) 
 
 
 # Where an operator sees whether a change was made that got no answer in time.
-_LETTERS, _BACKFILLS, _RECONCILIATIONS = (
-    f"GET /api/{each}" for each in ("dead-letters", "backfills", "reconciliations")
+_LETTERS, _BACKFILLS, _RECONCILIATIONS, _STATUS = (
+    f"GET /api/{each}" for each in ("dead-letters", "backfills", "reconciliations", "status")
 )
 _RESYNC = "the same request, sent again,"
 
@@ -144,6 +146,18 @@ if settings.replicates:
         container = req.route_params["container"]
         resync = runtime.resync.resync
         return await _answer(lambda: resync(container, read_body(ResyncRequest, req.get_body())), look=_RESYNC)
+
+    @app.route("containers/{container}/pause", methods=["POST"])
+    async def pause_container(req: func.HttpRequest) -> func.HttpResponse:
+        """Pause a container: its changes wait in Cosmos."""
+        pause = partial(pauses.pause, runtime.pauses, req.route_params["container"])
+        return await _answer(lambda: pause(read_body(PauseRequest, req.get_body())), look=_STATUS)
+
+    @app.route("containers/{container}/resume", methods=["POST"])
+    async def resume_container(req: func.HttpRequest) -> func.HttpResponse:
+        """Resume a paused container."""
+        resume = partial(pauses.resume, runtime.pauses, req.route_params["container"])
+        return await _answer(lambda: resume(read_body(ResumeRequest, req.get_body())), look=_STATUS)
 
     @app.route("backfills", methods=["POST"])
     @app.durable_client_input(client_name="client")
@@ -249,4 +263,5 @@ async def health_live(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("health/ready", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def health_ready(req: func.HttpRequest) -> func.HttpResponse:
     """Report whether changes can be applied now, and if not, why."""
-    return await _answer(lambda: tell_ready(runtime.checks, runtime.status.list_unmapped), shared="ready")
+    ready = partial(tell_ready, runtime.checks, runtime.status.list_unmapped, runtime.status.list_paused)
+    return await _answer(ready, shared="ready")

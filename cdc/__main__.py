@@ -59,6 +59,16 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("adopt", help=help_, description=help_)
     command.add_argument("container")
     command.set_defaults(run=_adopt)
+    help_ = "pause a container: nothing of it is written, and its changes wait in Cosmos"
+    command = commands.add_parser("pause", help=help_, description=help_)
+    command.add_argument("container")
+    command.add_argument("--reason", required=True, help="why, in a sentence that names nobody")
+    command.set_defaults(run=_pause)
+    help_ = "resume a paused container, and read again what its mapper parked since a minute before the pause"
+    command = commands.add_parser("resume", help=help_, description=help_)
+    command.add_argument("container")
+    command.add_argument("--accept", action="store_true", help="leave parked what was parked")
+    command.set_defaults(run=_resume)
     help_ = "show the document or row of a dead letter or a finding; the output is personal data"
     command = commands.add_parser("show", help=help_, description=help_)
     command.add_argument("id")
@@ -120,6 +130,8 @@ def _check(runtime: Runtime, _: argparse.Namespace) -> int:
         print(f"note  {advice}")
     for unmapped in runtime.status.list_unmapped():
         print(f"note  {unmapped.container}: {unmapped.describe()}")
+    for paused in runtime.status.list_paused():
+        print(f"note  {paused.container}: {paused.describe()}")
     return 0
 
 
@@ -144,6 +156,17 @@ def _check_cutover(runtime: Runtime, arguments: argparse.Namespace) -> int:
     if broken:
         print(f"{broken} rules would fail: correct these documents in Cosmos, where they are still written")
     return int(broken > 0)
+
+
+def _pause(runtime: Runtime, arguments: argparse.Namespace) -> int:
+    print(f"{arguments.container} is {runtime.pauses.pause(arguments.container, arguments.reason).describe()}")
+    return 0
+
+
+def _resume(runtime: Runtime, arguments: argparse.Namespace) -> int:
+    due = runtime.pauses.resume(arguments.container, accept=arguments.accept)
+    print(f"resumed {arguments.container}: {due} dead letters are read again")
+    return 0
 
 
 def _show(runtime: Runtime, arguments: argparse.Namespace) -> int:

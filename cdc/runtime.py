@@ -25,11 +25,13 @@ from cdc.core.mapping import Mapper
 from cdc.cosmos.account import CosmosAccount
 from cdc.cosmos.feeds import CosmosFeeds
 from cdc.cosmos.leases import Leases
+from cdc.cosmos.places import PlaceReader
 from cdc.operations import cutover
 from cdc.operations.checks import Checks
 from cdc.operations.counts import PostgresCounts, RememberedCounts
 from cdc.operations.lease_watch import LeaseWatch
 from cdc.operations.maintain import Maintain, Part
+from cdc.operations.pauses import Pauses
 from cdc.operations.pruning import Pruning
 from cdc.operations.setup import Setup
 from cdc.operations.status import Status
@@ -49,6 +51,7 @@ from cdc.repair.parking import PostgresLetters
 from cdc.repair.reread import Ending, retry
 from cdc.repair.store import PostgresRereadStore
 from cdc.replication.batch import Sink
+from cdc.replication.breaker import Breaker
 from cdc.replication.delivery import Delivery
 from cdc.replication.sink import PostgresSink
 
@@ -67,9 +70,11 @@ class Runtime:
         self._backfills = PostgresBackfills(background)
         self._rereads = _make_reread_store(settings, background)
         self._lease_watch = self._watch_leases(background)
+        self._paused_feeds = self._open_pauses(background)
 
         states = PostgresFeedStates(feed)
-        self.delivery = Delivery(settings.change_feed_mode, self._confirm(feed), states, self._open_sink(feed))
+        breaker = Breaker(feed, settings.breaker_documents, self._open_pauses(feed).trip)
+        self.delivery = Delivery(settings.change_feed_mode, self._confirm(feed), states, self._open_sink(feed), breaker)
         self.backfill = Backfill(
             self._by_container,
             FeedSource(self._feeds.open, self._read_changes),
@@ -92,7 +97,10 @@ class Runtime:
         live_feed = LiveFeed(source, self._leases, self._account, settings.change_feed_mode, settings.change_feed_start)
         identity_key = settings.identity_key.get_secret_value()
         rereads = _make_reread_store(settings, database)
-        self.dead_letters = DeadLetters(PostgresLetters(database), containers, identity_key)
+        self.pauses = self._open_pauses(database)
+        self.dead_letters = DeadLetters(
+            PostgresLetters(database), containers, identity_key, lambda: list(self.pauses.read().values())
+        )
         self.resync = Resync(self._by_container, source.confirm, source, rereads, identity_key)
         self.backfills = Backfills(containers, backfills, live_feed.check, settings.backfill_retry_seconds)
         self.reconciliations = Reconciliations(settings, containers, PostgresRuns(database))
@@ -104,9 +112,10 @@ class Runtime:
             RememberedCounts(PostgresCounts(database), PostgresCounts(self._database.share(Use.BACKGROUND))),
             PostgresFeedStates(database),
             lease_watch,
+            self.pauses,
             self.reconciliations.newest_reports,
         )
-        self.checks = Checks(settings, self.mappers, database, self._account, lease_watch)
+        self.checks = Checks(settings, self.mappers, database, self._account, lease_watch, self.pauses)
         self.setup = Setup(settings, containers, database, self._account)
 
     def retry_dead_letters(self) -> Counter[Ending]:
@@ -130,6 +139,7 @@ class Runtime:
         return [
             Part("dead letters", self.retry_dead_letters),
             Part("leases", partial(self._lease_watch.look, list(self._by_container))),
+            Part("paused feeds", self._paused_feeds.look),
             Part("backfills", self.backfills.read_tasks, then=backfill_flow.restart),
             Part("due reconciles", self.reconcile.begin_due, every=interval),
             Part("reconciles", self.reconcile.read_running, then=reconcile_flow.restart),
@@ -163,6 +173,12 @@ class Runtime:
         seconds, replicates = self.settings.lease_settle_seconds, self.settings.replicates
         return LeaseWatch(database, self._confirm(database), self._leases, seconds, replicates)
 
+    def _open_pauses(self, database: Database) -> Pauses:
+        settings = self.settings
+        reader = PlaceReader(self._account, settings.change_feed_mode, settings.trigger_start)
+        containers, days = list(self._by_container), settings.feed_retention_days
+        return Pauses(database, containers, self._confirm(database), self._leases, reader, days)
+
     def _read_changes(self, container: str, documents: Sequence[JsonObject]) -> list[Change]:
         paths = self._source.confirm(container, documents).partition_key_paths
         return [feed_items.read_change(container, paths, document) for document in documents]
@@ -178,6 +194,7 @@ class Runtime:
         return self._open_sink(database, reapplies=job.options.reapply, read_since=source_ts)
 
     def _open_tools(self, container: str) -> ContainerTools:
+        self._paused_feeds.refuse(container)
         source = CosmosSide.open(self._account, self._source, container)
         return make_tools(
             self.settings,

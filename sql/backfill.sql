@@ -62,16 +62,26 @@ from cdc.backfill b
 where r.backfill = %(id)s and r.lane is not null and b.id = r.backfill and b.generation = %(generation)s;
 
 -- name: count_waiting_ranges
--- The number of feed ranges that are not copied yet.
-select count(*) from cdc.backfill_range where backfill = %(id)s and state = 'waiting';
+-- The number of feed ranges that are not copied yet and may be copied now, and the paused containers of the others.
+select count(*) filter (where p.container is null),
+    coalesce(array_agg(distinct p.container order by p.container) filter (where p.container is not null), '{}')
+from cdc.backfill_range r
+join cdc.backfill b on b.id = r.backfill
+left join cdc.pause p on p.container = r.container and not b.dry_run
+where r.backfill = %(id)s and r.state = 'waiting';
 
 -- name: claim_range
--- The lane's feed range, else the next free one; none if the backfill is paused, over or has another generation.
+-- The lane's feed range, else the next free one; none if the backfill is paused, over or has another generation. The
+-- ranges of a paused container rest, unless nothing is written.
 update cdc.backfill_range r set lane = %(lane)s
 from cdc.backfill b, cdc.backfill_container c
 where r.number = (
-        select number from cdc.backfill_range
+        select number from cdc.backfill_range w
         where backfill = %(id)s and state = 'waiting' and (lane is null or lane = %(lane)s)
+          and not exists (
+              select from cdc.pause p join cdc.backfill d on d.id = %(id)s and not d.dry_run
+              where p.container = w.container
+          )
         order by lane is null, number limit 1 for update skip locked
     )
   and b.id = r.backfill and b.state = 'running' and b.generation = %(generation)s
@@ -164,7 +174,7 @@ select jsonb_build_object(
     'max_request_units_per_second', b.max_request_units_per_second, 'max_parallel_ranges', b.max_parallel_ranges,
     'page_size', b.page_size, 'reapply', b.reapply, 'dry_run', b.dry_run,
     'started_at', b.started_at, 'finished_at', b.finished_at,
-    'documents', c.documents, 'counted', c.counted,
+    'documents', c.documents, 'counted', c.counted, 'resting', c.resting,
     'read', coalesce(r.read, 0), 'applied', coalesce(r.applied, 0), 'stale', coalesce(r.stale, 0),
     'undecided', coalesce(r.undecided, 0), 'parked', coalesce(r.parked, 0),
     'unmapped', coalesce(r.unmapped, 0),
@@ -176,7 +186,12 @@ select jsonb_build_object(
 from cdc.backfill b
 cross join lateral (
     select array_agg(container order by container) as containers, coalesce(sum(documents), 0) as documents,
-           bool_and(documents is not null) as counted
+           bool_and(documents is not null) as counted,
+           coalesce(
+               array_agg(container order by container) filter (
+                   where running and not b.dry_run and container in (select p.container from cdc.pause p)
+               ), '{}'
+           ) as resting
     from cdc.backfill_container where backfill = b.id
 ) as c
 cross join lateral (

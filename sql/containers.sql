@@ -55,8 +55,8 @@ update cdc.container set gaps = gaps + %(gaps)s where container = %(container)s;
 -- The state of each feed, and the times after which a backfill and a complete reconcile must begin to count.
 select c.container, c.feed_mode, c.gaps,
     (select count(*) from cdc.suspect s where s.container = c.container) as suspects,
-    c.mode_changed_at as backfill_since,
-    greatest(c.mode_changed_at, c.nameless_delete_at) as complete_reconcile_since
+    greatest(c.mode_changed_at, c.skipped_at) as backfill_since,
+    greatest(c.mode_changed_at, c.nameless_delete_at, c.skipped_at) as complete_reconcile_since
 from cdc.container c;
 
 -- name: count_observations

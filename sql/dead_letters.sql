@@ -98,12 +98,13 @@ on conflict (key) do update set
     etag = excluded.etag, revision = held.revision + 1, state = 'waiting', claimed_until = null;
 
 -- name: claim_letters
--- Claims due letters for one retry; other retries do not see them until it has finished or the claim has expired.
+-- Claims due letters for one retry; other retries do not see them until it has finished or the claim has expired. The
+-- letters of paused containers rest.
 update cdc.dead_letter l set claimed_until = now() + make_interval(secs => %(claim_seconds)s)
 from (
     select key from cdc.dead_letter
     where state = 'waiting' and next_attempt_at <= now() and coalesce(claimed_until <= now(), true)
-      and container = any(%(containers)s::text[])
+      and container = any(%(containers)s::text[]) and container not in (select container from cdc.pause)
     order by next_attempt_at limit %(limit)s for update skip locked
 ) as due
 where l.key = due.key

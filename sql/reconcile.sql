@@ -52,10 +52,10 @@ on conflict (container) where state = 'running' do nothing
 returning container;
 
 -- name: list_incomplete
--- Containers without a comparison of all keys that began at least a settle time after the last change of feed mode or
--- unidentified delete; only such a comparison finds what these missed.
+-- Containers without a comparison of all keys that began at least a settle time after the last change of feed mode,
+-- unidentified delete or batch that a paused feed lost; only such a comparison finds what these missed.
 select c.container from cdc.container c left join cdc.rotation r on r.container = c.container
-where greatest(c.mode_changed_at, c.nameless_delete_at) + make_interval(secs => %(settle_seconds)s)
+where greatest(c.mode_changed_at, c.nameless_delete_at, c.skipped_at) + make_interval(secs => %(settle_seconds)s)
     > coalesce(r.completed_at, '-infinity');
 
 -- name: list_running

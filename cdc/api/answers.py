@@ -10,7 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFun
 
 from cdc.core import deadline
 from cdc.core.deadline import Change
-from cdc.core.errors import CdcError, ConflictError, DocumentError, RequestError, UnknownError, UnreadyError
+from cdc.core.errors import (
+    CdcError,
+    ConflictError,
+    DocumentError,
+    PausedError,
+    RequestError,
+    UnknownError,
+    UnreadyError,
+)
 
 Request = TypeVar("Request", bound="RequestModel")
 Item = TypeVar("Item")
@@ -35,6 +43,7 @@ Token = Annotated[str, Field(pattern=f"^{_NUMBER}$"), say("must be the `next` of
 _STATUSES = {
     UnknownError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
+    PausedError: HTTPStatus.CONFLICT,
     RequestError: HTTPStatus.BAD_REQUEST,
 }
 _CHANGES = {

@@ -1,6 +1,6 @@
 """Dead letters over HTTP: list, replay, discard."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Annotated, Protocol
 
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from cdc.api.answers import RequestModel, Token, cut_page, read_number, say
 from cdc.api.fingerprints import fingerprint
 from cdc.core.errors import ConflictError, ProblemKind, UnknownError
+from cdc.operations.pauses import PauseStatus
 from cdc.repair.letters import Choice, Letter, LetterState
 
 _Container = Annotated[
@@ -69,12 +70,13 @@ class LetterItem(BaseModel):
 
 
 class LetterPage(BaseModel):
-    """A page of dead letters; `next` is the `after` of the next page."""
+    """A page of dead letters; `next` is the `after` of the next page. The letters of `paused` containers rest."""
 
     model_config = ConfigDict(extra="forbid")
 
     items: list[LetterItem]
     next: str | None
+    paused: list[PauseStatus]
 
 
 class Replayed(BaseModel):
@@ -97,10 +99,17 @@ class Discarded(BaseModel):
 class DeadLetters:
     """List, replay and discard dead letters; no answer contains a document's identity."""
 
-    def __init__(self, letters: Letters, containers: Collection[str], identity_key: str) -> None:
+    def __init__(
+        self,
+        letters: Letters,
+        containers: Collection[str],
+        identity_key: str,
+        list_paused: Callable[[], Sequence[PauseStatus]] = list,
+    ) -> None:
         self._letters = letters
         self._containers = containers
         self._identity_key = identity_key
+        self._list_paused = list_paused
 
     def list(self, query: LetterQuery) -> LetterPage:
         """Return a page of letters."""
@@ -108,7 +117,8 @@ class DeadLetters:
         choice = Choice(query.container, query.kind, query.state)
         found = self._letters.list(choice, int(query.after), query.limit + 1)
         page, following = cut_page(found, query.limit, lambda letter: letter.number)
-        return LetterPage(items=[self._describe(letter) for letter in page], next=following)
+        paused = [each for each in self._list_paused() if query.container in (None, each.container)]
+        return LetterPage(items=[self._describe(letter) for letter in page], next=following, paused=paused)
 
     def replay_all(self, request: ReplayRequest) -> Replayed:
         """Make the matching letters due; the timer reads their documents again."""

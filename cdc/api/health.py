@@ -1,13 +1,16 @@
 """Health over HTTP."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel
 
 from cdc.core.errors import TransientError, UnreadyError
 from cdc.operations.checks import Checks
+from cdc.operations.pauses import PauseStatus
 from cdc.operations.status import UnmappedStatus
+
+Noted = TypeVar("Noted")
 
 
 class Live(BaseModel):
@@ -19,16 +22,22 @@ class Live(BaseModel):
 class Ready(BaseModel):
     """Changes can be applied now.
 
-    `unmapped` documents are no failure, but have no rows; null says that their count is not known in time.
+    `unmapped` documents are no failure, but have no rows. Nothing is written of the `paused` containers; status, which
+    needs a key, says why. Null says that this is not known in time.
     """
 
     status: Literal["ready"] = "ready"
     checks: list[str]
     unmapped: list[UnmappedStatus] | None
+    paused: list[str] | None
 
 
-def tell_ready(checks: Checks, list_unmapped: Callable[[], list[UnmappedStatus]]) -> Ready:
-    """Return the names of the checks and what is unmapped; raise UnreadyError if a check fails."""
+def tell_ready(
+    checks: Checks,
+    list_unmapped: Callable[[], list[UnmappedStatus]],
+    list_paused: Callable[[], list[PauseStatus]],
+) -> Ready:
+    """Return the names of the checks, what is unmapped and what is paused; raise UnreadyError if a check fails."""
     ran = checks.run()
     failed = [(check.name, check.problem) for check in ran if check.problem is not None]
     failed = failed or [
@@ -36,8 +45,15 @@ def tell_ready(checks: Checks, list_unmapped: Callable[[], list[UnmappedStatus]]
     ]
     if failed:
         raise UnreadyError(f"Not ready: {', '.join(name for name, _ in failed)}.", failed)
+    return Ready(
+        checks=[check.name for check in ran],
+        unmapped=_ask(list_unmapped),
+        paused=_ask(lambda: [pause.container for pause in list_paused()]),
+    )
+
+
+def _ask(list_: Callable[[], list[Noted]]) -> list[Noted] | None:
     try:
-        unmapped = list_unmapped()
+        return list_()
     except TransientError:
-        unmapped = None
-    return Ready(checks=[check.name for check in ran], unmapped=unmapped)
+        return None

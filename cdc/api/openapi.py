@@ -12,10 +12,12 @@ from cdc.api.answers import Accepted, ProblemDetails, RequestModel
 from cdc.api.backfills import BackfillPage, BackfillQuery, StartRequest
 from cdc.api.dead_letters import Discarded, LetterPage, LetterQuery, Replayed, ReplayRequest
 from cdc.api.health import Live, Ready
+from cdc.api.pauses import PauseRequest, Resumed, ResumeRequest
 from cdc.api.reconciliations import ReconcileRequest, ReconciliationPage, ReconciliationQuery, ReconciliationReport
 from cdc.api.resync import Resynced, ResyncRequest
 from cdc.backfill.progress import BackfillReport, BackfillStatus
 from cdc.core.documents import JsonObject
+from cdc.operations.pauses import PauseStatus
 from cdc.operations.status import StatusReport
 
 _REF = "#/components/schemas/{model}"
@@ -65,7 +67,11 @@ ROUTES = (
     Route(method="DELETE", path="dead-letters/{id}", summary="Discard a dead letter: stop its automatic retries.",
           answers={200: Discarded}, problems=(404, 409, 503)),
     Route(method="POST", path="documents/{container}/resync", summary="Read one document again now.",
-          answers={200: Resynced}, body=ResyncRequest, problems=(400, 404, 503)),
+          answers={200: Resynced}, body=ResyncRequest, problems=(400, 404, 409, 503)),
+    Route(method="POST", path="containers/{container}/pause", summary="Pause a container: write nothing of it.",
+          answers={200: PauseStatus}, body=PauseRequest, problems=(400, 404, 409, 503)),
+    Route(method="POST", path="containers/{container}/resume", summary="Resume a paused container.",
+          answers={200: Resumed}, body=ResumeRequest, problems=(400, 404, 409, 503)),
     Route(method="POST", path="backfills", summary="Start a backfill of containers.", answers={202: Accepted},
           body=StartRequest, problems=(400, 409, 503)),
     Route(method="GET", path="backfills", summary="List backfills, newest first.", answers={200: BackfillPage},

@@ -12,7 +12,7 @@ from cdc.backfill.job import Advance, BackfillStore, Cursor, FencedError, Job
 from cdc.backfill.pacing import Pace
 from cdc.backfill.progress import describe
 from cdc.core.documents import Change, JsonObject
-from cdc.core.errors import CdcError
+from cdc.core.errors import CdcError, PausedError
 from cdc.core.feed_pages import FeedRange, Page, Size
 from cdc.core.mapping import Mapper
 from cdc.core.writes import Outcome
@@ -84,7 +84,9 @@ class Backfill:
     def _count_lanes(self, job: Job) -> int:
         for container in self._backfills.list_uncounted(job):
             self._begin(job, container)
-        waiting = self._backfills.count_waiting(job)
+        waiting, resting = self._backfills.count_waiting(job)
+        if resting and not waiting:
+            raise PausedError(f"{', '.join(resting)}: paused, so this backfill rests until somebody resumes it.")
         self._backfills.note_problem(job, None)
         if not waiting:
             self._backfills.complete(job)

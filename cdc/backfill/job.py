@@ -95,8 +95,8 @@ class BackfillStore(Budget, Protocol):
         """Store a container's size and its feed ranges."""
         ...
 
-    def count_waiting(self, job: Job) -> int:
-        """Return how many feed ranges are not copied yet."""
+    def count_waiting(self, job: Job) -> tuple[int, list[str]]:
+        """Return how many feed ranges are to be copied now, and the paused containers with others."""
         ...
 
     def complete(self, job: Job) -> None:

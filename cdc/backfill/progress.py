@@ -21,11 +21,15 @@ class Totals(BaseModel):
 
 
 class BackfillStatus(BaseModel):
-    """The progress of a backfill: options, totals, speed, and the remaining time."""
+    """The progress of a backfill: options, totals, speed, and the remaining time.
+
+    `resting` names the containers that are paused: their part goes on once they are resumed.
+    """
 
     id: str
     state: str
     containers: list[str]
+    resting: list[str]
     problem: str | None
     dry_run: bool
     reapply: bool

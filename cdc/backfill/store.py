@@ -97,10 +97,10 @@ class PostgresBackfills:
             if connection.execute(statement("count_container"), counted).rowcount:
                 _insert_ranges(connection, job, container, ranges, None)
 
-    def count_waiting(self, job: Job) -> int:
+    def count_waiting(self, job: Job) -> tuple[int, list[str]]:
         with self._database.connection() as connection:
             row = connection.execute(statement("count_waiting_ranges"), {"id": job.id}).fetchone()
-        return 0 if row is None else int(row[0])
+        return (0, []) if row is None else (int(row[0]), list(row[1]))
 
     def complete(self, job: Job) -> None:
         with self._database.transaction() as connection:

@@ -162,6 +162,9 @@ class Settings(BaseModel):
     change_feed_mode: FeedMode = FeedMode.LATEST_VERSION
     # Longer than any change feed keeps deletes, which is at most 30 days.
     tombstone_retention_days: Annotated[int, Field(ge=31, le=3_650)] = 90
+    # How long the account keeps the changes of a feed of all versions: the period of its continuous backup.
+    feed_retention_days: Annotated[int, Field(ge=1, le=30)] = 7
+    breaker_documents: Annotated[int, Field(ge=1, le=1_000_000)] = 50
     backfill_activity_seconds: Annotated[float, Field(gt=0, le=120, allow_inf_nan=False)] = 50
     backfill_retry_seconds: _Seconds = 5
     reconcile_interval_seconds: _Seconds = 900

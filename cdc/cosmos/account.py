@@ -102,7 +102,7 @@ class CosmosAccount:
             with self._open(self.database, container, f"the change feed of {container}") as proxy:
                 next(proxy.query_items_change_feed(mode="AllVersionsAndDeletes", start_time="Now").by_page(), None)
         except FatalError as error:
-            if not _is_bad_request(error):
+            if not is_bad_request(error):
                 raise
             raise FatalError(
                 f"CHANGE_FEED_MODE is {mode}, but the account does not keep the versions of {container}: enable "
@@ -133,7 +133,7 @@ class CosmosAccount:
                 items = proxy.query_items_change_feed(max_item_count=1, **position)
                 return next((dict(item) for item in items), None)
         except FatalError as error:
-            if not _is_bad_request(error):
+            if not is_bad_request(error):
                 raise
             raise RetentionError(f"A lease of {container} is older than the retention of its change feed.") from error
 
@@ -240,7 +240,8 @@ def _refusals_of_one_document(what: str) -> Iterator[None]:
         raise UnreadableError(f"The Cosmos SDK cannot read {what}: {type(error).__name__}.") from None
 
 
-def _is_bad_request(error: FatalError) -> bool:
+def is_bad_request(error: FatalError) -> bool:
+    """Return whether the service refuses the request itself, such as a position that it does not keep any more."""
     return (
         isinstance(error.__cause__, CosmosHttpResponseError) and error.__cause__.status_code == HTTPStatus.BAD_REQUEST
     )

@@ -12,6 +12,7 @@ from cdc.core.feed_pages import FeedRange
 from cdc.core.source_container import SourceContainer
 from cdc.cosmos import key_space
 from cdc.cosmos.continuation import write_continuation, write_feed_range
+from cdc.cosmos.places import Place
 
 _NOT_BEGUN = (
     "The trigger of {} has not written all its leases: check that its host runs, and delete a document whose id ends "
@@ -92,6 +93,10 @@ class Leases:
         """
         look = self._look(origin)
         return look.gap or look.double
+
+    def read_places(self, origin: SourceContainer) -> list[Place]:
+        """Return the places of the leases that are there."""
+        return [Place(lease.range, lease.continuation) for lease in self._look(origin).leases]
 
     def read_oldest_pending(self, origin: SourceContainer) -> int | None:
         """Return the `_ts` of the oldest change that was not delivered, or None if all changes were.

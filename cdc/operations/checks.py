@@ -12,6 +12,7 @@ from cdc.core.mapping import Mapper
 from cdc.cosmos.account import CosmosAccount
 from cdc.operations import migrations, table_check
 from cdc.operations.lease_watch import LeaseWatch
+from cdc.operations.pauses import Pauses
 from cdc.postgres import containers
 from cdc.postgres.database import Database
 from cdc.postgres.statements import statement
@@ -49,12 +50,14 @@ class Checks:
         database: Database,
         account: CosmosAccount,
         lease_watch: LeaseWatch,
+        pauses: Pauses,
     ) -> None:
         self._settings = settings
         self._mappers = mappers
         self._database = database
         self._account = account
         self._lease_watch = lease_watch
+        self._pauses = pauses
 
     def run(self) -> list[Check]:
         """Run all checks."""
@@ -66,6 +69,7 @@ class Checks:
                     for m in self._mappers
                 ),
                 ("coverage of the feeds", self._find_lease_problems),
+                ("places of paused feeds", self._pauses.find_problems),
             ],
         )
         # Without its tables, PostgreSQL cannot return which containers were seen first.

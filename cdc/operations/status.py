@@ -11,6 +11,7 @@ from cdc.core.feed_items import FeedMode
 from cdc.core.mapping import OTHER_TYPE
 from cdc.operations.counts import Counts, DocumentCount, LetterCount
 from cdc.operations.lease_watch import LeaseProblem, LeaseWatch
+from cdc.operations.pauses import Pauses, PauseStatus
 from cdc.operations.phases import MEANINGS
 from cdc.postgres.containers import FeedState, PostgresFeedStates
 from cdc.reconcile.report import RunReport, UnmappedType
@@ -41,9 +42,13 @@ class UnmappedStatus(UnmappedType):
 
 
 class ContainerStatus(BaseModel):
-    """A container: its documents by state, the newest `_ts`, its dead letters, the newest finished reconcile."""
+    """A container: its documents by state, the newest `_ts`, its dead letters, the newest finished reconcile.
+
+    `paused` says why nothing of it is written, if that is so.
+    """
 
     container: str
+    paused: PauseStatus | None
     documents: dict[str, int]
     newest_ts: int | None
     dead_letters: list[LetterCounts]
@@ -90,6 +95,7 @@ class Status:
         counts: Counts,
         feed_states: PostgresFeedStates,
         lease_watch: LeaseWatch,
+        pauses: Pauses,
         read_reports: Callable[[], Mapping[str, RunReport]],
     ) -> None:
         self._phase = phase
@@ -97,24 +103,32 @@ class Status:
         self._counts = counts
         self._feed_states = feed_states
         self._lease_watch = lease_watch
+        self._pauses = pauses
         self._read_reports = read_reports
 
     def read(self) -> StatusReport:
         """Return the state of each replicated container and of its change feed."""
-        letters, reports = self._counts.count_letters(), self._read_reports()
+        letters, reports, paused = self._counts.count_letters(), self._read_reports(), self._pauses.read()
         states = [state for state in self._feed_states.read() if state.container in self._types]
         problems = self._lease_watch.find_problems()
         # The table also has containers that are no longer replicated.
         feeds = [_describe_feed(state, problems.get(state.container)) for state in states]
         # Last, because these may take all the time that is left.
         documents, unmapped = self._counts.count_documents(), self.list_unmapped()
-        containers = [describe_container(name, documents, letters, unmapped, reports.get(name)) for name in self._types]
+        containers = [
+            describe_container(name, documents, letters, unmapped, reports.get(name), paused.get(name))
+            for name in self._types
+        ]
         return StatusReport(
             phase=self._phase.name.lower(),
             phase_meaning=MEANINGS[self._phase],
             containers=containers,
             change_feeds=feeds,
         )
+
+    def list_paused(self) -> list[PauseStatus]:
+        """Return the paused containers."""
+        return [pause for name, pause in self._pauses.read().items() if name in self._types]
 
     def list_unmapped(self) -> list[UnmappedStatus]:
         """Return the unmapped documents of every container by type."""
@@ -136,11 +150,13 @@ def describe_container(
     letters: Iterable[LetterCount],
     unmapped: Iterable[UnmappedStatus] = (),
     report: RunReport | None = None,
+    paused: PauseStatus | None = None,
 ) -> ContainerStatus:
     """Return the status of a container from the counts of all containers."""
     own = [count for count in documents if count.container == name]
     return ContainerStatus(
         container=name,
+        paused=paused,
         documents=dict.fromkeys(State, 0) | {count.state: count.documents for count in own},
         newest_ts=max((count.newest_ts for count in own), default=None),
         dead_letters=[

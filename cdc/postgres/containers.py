@@ -9,6 +9,7 @@ from cdc.core.documents import Change, Identity, JsonObject, Reading
 from cdc.core.errors import FatalError, UnreadableError
 from cdc.core.feed_items import FeedMode, read_identity
 from cdc.core.source_container import SourceContainer
+from cdc.postgres import gate
 from cdc.postgres.database import Connection, Database
 from cdc.postgres.statements import statement
 
@@ -173,7 +174,8 @@ class PostgresFeedStates:
     def note_nameless_deletes(self, container: str, deletes: int) -> None:
         """Record deletes that do not identify their document: the next reconcile compares all keys."""
         if deletes:
-            with self._database.connection() as connection:
+            with self._database.transaction() as connection:
+                gate.enter(connection, container)  # a refused batch comes again and again
                 parameters = {"container": container, "deletes": deletes}
                 connection.execute(statement("note_nameless_deletes"), parameters)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from cdc.core.errors import FatalError, UnknownLagError
+from cdc.core.errors import FatalError, PausedError, UnknownLagError
 from cdc.reconcile.compare import Comparison
 from cdc.reconcile.confirm import Confirmation
 from cdc.reconcile.run import Run, Task, Usage
@@ -56,7 +56,7 @@ class Turn:
 class Reconcile:
     """Advances runs, each time for a limited time.
 
-    `open_tools` raises FatalError for a container that is not the one seen first.
+    `open_tools` raises FatalError for a container that is not the one seen first, PausedError for a paused one.
     """
 
     def __init__(
@@ -80,6 +80,9 @@ class Reconcile:
             return self._advance(run, self._open_tools(container), time.monotonic() + seconds)
         except FatalError as error:
             self._runs.finish(run, "failed", str(error))
+            return Turn(over=True)
+        except PausedError as error:
+            self._runs.finish(run, "behind", f"{error} This run stops: the next one tries again.")
             return Turn(over=True)
 
     def give_up(self, container: str, problem: str) -> None:

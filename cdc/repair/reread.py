@@ -14,6 +14,7 @@ from cdc.core.errors import (
     CdcError,
     DocumentError,
     FatalError,
+    PausedError,
     Problem,
     ProblemKind,
     TransientError,
@@ -157,6 +158,9 @@ def retry(
         try:
             endings[_retry_document(by_container[container], identity, source, repairs)] += 1
             failures[container] = 0
+        except PausedError:
+            repairs.release(identity)
+            del by_container[container]
         except (TransientError, FatalError) as error:
             repairs.postpone(identity)
             failures[container] += 1

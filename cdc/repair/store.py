@@ -60,6 +60,7 @@ class PostgresRereadStore:
         """Schedule another read after the settle time, because the answer must be confirmed."""
         message = "the source says that the document is gone or older: it is read again after the settle time"
         with self._database.transaction() as connection:
+            gate.enter(connection, change.identity.container)
             parking.doubt(connection, change, message, self._settle_seconds)
 
     def find_holder(self, mapper: Mapper[Any], row: Wanted) -> Identity | None:

@@ -11,6 +11,7 @@ from cdc.core.mapping import Mapper
 from cdc.core.writes import Outcome
 from cdc.postgres.containers import ConfirmedSource, PostgresFeedStates
 from cdc.replication.batch import Sink, replicate
+from cdc.replication.breaker import Breaker
 
 logger = logging.getLogger(__name__)
 
@@ -18,11 +19,14 @@ logger = logging.getLogger(__name__)
 class Delivery:
     """Read and apply deliveries of change feeds."""
 
-    def __init__(self, mode: FeedMode, source: ConfirmedSource, feed_states: PostgresFeedStates, sink: Sink) -> None:
+    def __init__(
+        self, mode: FeedMode, source: ConfirmedSource, feed_states: PostgresFeedStates, sink: Sink, breaker: Breaker
+    ) -> None:
         self._mode = mode
         self._source = source
         self._feed_states = feed_states
         self._sink = sink
+        self._breaker = breaker
 
     def apply(self, mapper: Mapper[Any], items: Sequence[JsonObject]) -> Outcome:
         """Apply one batch of a change feed; raise only if the whole batch must be delivered again."""
@@ -32,8 +36,10 @@ class Delivery:
         delivered = feed_items.read_delivered(mode, container, paths, items)
         # Before applying: counting twice is better than not at all.
         self._feed_states.note_nameless_deletes(container, delivered.nameless)
-        outcome = replicate(mapper, delivered.changes, self._sink)
+        count = self._breaker.count(container, delivered.changes)
+        outcome = replicate(mapper, delivered.changes, self._sink, count)
         _log(container, outcome, delivered.nameless)
+        self._breaker.judge(count)
         return outcome
 
 

@@ -56,10 +56,10 @@ def host(settings: Mapping[str, str]) -> Iterator[Part]:
 
 
 @contextmanager
-def running_host(settings: Mapping[str, str]) -> Iterator[Part]:
+def running_host(settings: Mapping[str, str], *options: str) -> Iterator[Part]:
     """Run a Functions host, with a state of its own, until the block ends."""
     with tempfile.TemporaryDirectory() as state:
-        part = Part(["local.functions", "--key", "key", "--state", state], settings)
+        part = Part(["local.functions", "--key", "key", "--state", state, *options], settings)
         try:
             yield part
         finally:

@@ -55,7 +55,7 @@ def wait_until_nothing_waits(operator: Operator, applied: Mapping[str, int]) -> 
         }
 
     wait_until(lambda: count() == applied, "nothing waits any more")
-    assert operator.ask("GET", "dead-letters")[1] == {"items": [], "next": None}
+    assert operator.ask("GET", "dead-letters")[1] == {"items": [], "next": None, "paused": []}
 
 
 def test_a_unique_value_goes_in_when_its_holder_gives_it_up(

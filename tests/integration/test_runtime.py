@@ -99,7 +99,7 @@ def test_unmapped_documents_are_told_by_readiness_and_status(start, dsn, caplog)
     with caplog.at_level(logging.DEBUG):
         runtime.delivery.apply(ACCOUNTS, [*orders, a_document("lerato-3", **{"$type": "lerato@example.com"})])
 
-    ready = answer(lambda: tell_ready(runtime.checks, runtime.status.list_unmapped))
+    ready = answer(lambda: tell_ready(runtime.checks, runtime.status.list_unmapped, runtime.status.list_paused))
     status = answer(runtime.status.read)
 
     unmapped = [
@@ -116,7 +116,7 @@ def test_a_migrated_database_is_ready(start, dsn):
     """With every check passed the app can apply changes."""
     runtime = start(dsn)
 
-    made = answer(lambda: tell_ready(runtime.checks, runtime.status.list_unmapped))
+    made = answer(lambda: tell_ready(runtime.checks, runtime.status.list_unmapped, runtime.status.list_paused))
 
     assert made.status == 200
     assert json.loads(made.body)["checks"][:2] == ["postgres", "migrations"]
@@ -138,7 +138,7 @@ def test_an_unmigrated_database_is_not_ready(start, empty_dsn):
     """The answer is 503 and says which command is missing; the trigger raises, so that nothing is checkpointed."""
     runtime = start(empty_dsn)
 
-    made = answer(lambda: tell_ready(runtime.checks, runtime.status.list_unmapped))
+    made = answer(lambda: tell_ready(runtime.checks, runtime.status.list_unmapped, runtime.status.list_paused))
 
     assert (made.status, made.content_type) == (503, "application/problem+json")
     assert json.loads(made.body)["errors"][0]["field"] == "migrations"
@@ -152,7 +152,7 @@ def test_an_unreachable_database_is_not_ready(start):
     """The answer is 503 with the setting to correct, and without the password."""
     runtime = start("postgresql://app:s3cret@127.0.0.1:9/app")
 
-    made = answer(lambda: tell_ready(runtime.checks, runtime.status.list_unmapped))
+    made = answer(lambda: tell_ready(runtime.checks, runtime.status.list_unmapped, runtime.status.list_paused))
 
     assert made.status == 503
     assert "POSTGRES_CONNECTION" in made.body

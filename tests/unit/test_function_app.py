@@ -28,6 +28,8 @@ LETTERS = {
     "replay_dead_letter",
     "discard_dead_letter",
     "resync_document",
+    "pause_container",
+    "resume_container",
 }
 BACKFILLS = {
     "start_backfill": ("POST", "backfills"),
@@ -228,6 +230,7 @@ def test_one_timer_does_everything_else(load):
     assert [(part.name, part.every) for part in parts] == [
         ("dead letters", 0),
         ("leases", 0),
+        ("paused feeds", 0),
         ("backfills", 0),
         ("due reconciles", 900),
         ("reconciles", 0),

@@ -215,6 +215,7 @@ READABLE = {
     "container": {
         "container", "account", "rid", "partition_key_paths", "adopted_at", "feed_mode", "mode_changed_at", "gaps",
         "nameless_delete_at", "lease_problem", "lease_problem_since", "leases_seen_at",
+        "skipped_at", "skip_problem",
     },
     "suspect": set(),
     "backfill": set(),
@@ -229,6 +230,7 @@ READABLE = {
     "phase": {"one", "phase", "since"},
     "phase_change": {"number", "from_phase", "to_phase", "at", "by", "checks", "override"},
     "pause": set(),
+    "recent_batch": set(),
     "unmapped_type": set(),
 }  # fmt: skip
 

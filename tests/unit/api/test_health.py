@@ -1,26 +1,37 @@
 """Readiness names what was checked, or what fails and what to do about it."""
 
 import json
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 from cdc.api.answers import answer
 from cdc.api.health import Live, tell_ready
 from cdc.core.errors import TransientError
 from cdc.operations.checks import Check
+from cdc.operations.pauses import PauseStatus
 from cdc.operations.status import UnmappedStatus
 
+PAUSED = PauseStatus(
+    container="Accounts",
+    reason="a bad release",
+    since=datetime(2026, 1, 31, tzinfo=UTC),
+    by="writer",
+    source="operator",
+    warning=None,
+)
 UNMAPPED = UnmappedStatus(container="Accounts", type="SalesOrder", documents=2, has_mapper=False)
 
 
 def ask(*checks):
     """Ask an app that has made these checks."""
-    made = answer(lambda: tell_ready(SimpleNamespace(run=lambda: checks), lambda: [UNMAPPED]))
+    made = answer(lambda: tell_ready(SimpleNamespace(run=lambda: checks), lambda: [UNMAPPED], lambda: [PAUSED]))
     return made.status, made.content_type, json.loads(made.body)
 
 
 def test_passed_checks_are_ready():
     """With every check passed the answer names them; what is unmapped is told, and is no failure."""
     body = {"status": "ready", "checks": ["postgres", "cosmos"], "unmapped": [UNMAPPED.model_dump()]}
+    body |= {"paused": ["Accounts"]}
 
     assert ask(Check("postgres"), Check("cosmos")) == (200, "application/json", body)
 
@@ -53,6 +64,6 @@ def test_a_count_that_takes_too_long_keeps_nobody_from_being_ready():
     def count():
         raise TransientError("The ledger is being counted.")
 
-    made = answer(lambda: tell_ready(SimpleNamespace(run=lambda: [Check("postgres")]), count))
+    made = answer(lambda: tell_ready(SimpleNamespace(run=lambda: [Check("postgres")]), count, list))
 
     assert (made.status, json.loads(made.body)["unmapped"]) == (200, None)

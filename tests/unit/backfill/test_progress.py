@@ -5,7 +5,8 @@ import pytest
 from cdc.backfill.progress import describe
 
 ROW = {
-    "id": "b", "state": "running", "containers": ["Accounts"], "problem": None, "dry_run": False, "reapply": False,
+    "id": "b", "state": "running", "containers": ["Accounts"],
+    "resting": [], "problem": None, "dry_run": False, "reapply": False,
     "started_at": "2026-01-01T00:00:00+00:00", "finished_at": None, "max_request_units_per_second": None,
     "max_parallel_ranges": 4, "page_size": 1000, "documents": 1000, "counted": True, "read": 250, "applied": 200,
     "stale": 40, "undecided": 4, "parked": 5, "unmapped": 1, "request_units": 500.0, "seconds": 10.0,

@@ -18,6 +18,7 @@ def test_a_container_has_its_own_counts():
     """What belongs to other containers is not counted."""
     assert describe_container("Accounts", DOCUMENTS, LETTERS, UNMAPPED).model_dump() == {
         "container": "Accounts",
+        "paused": None,
         "documents": {"applied": 3, "parked": 1, "deleted": 0, "unmapped": 2},
         "newest_ts": 90,
         "dead_letters": [{"kind": "mapping", "state": "waiting", "documents": 1}],
@@ -30,6 +31,7 @@ def test_a_container_without_documents_is_zeros():
     """It is there before its first document."""
     assert describe_container("UserProfiles", DOCUMENTS, LETTERS, UNMAPPED).model_dump() == {
         "container": "UserProfiles",
+        "paused": None,
         "documents": {"applied": 0, "parked": 0, "deleted": 0, "unmapped": 0},
         "newest_ts": None,
         "dead_letters": [],
