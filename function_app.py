@@ -18,6 +18,7 @@ from cdc.api.dead_letters import LetterQuery, ReplayRequest
 from cdc.api.health import Live, tell_ready
 from cdc.api.openapi import ROUTES, Route
 from cdc.api.pauses import PauseRequest, ResumeRequest
+from cdc.api.readiness import ReadinessQuery
 from cdc.api.reconciliations import ReconcileRequest, ReconciliationQuery
 from cdc.api.resync import ResyncRequest
 from cdc.backfill import orchestration as backfill_flow
@@ -252,6 +253,12 @@ if settings.replicates:
 async def status(req: func.HttpRequest) -> func.HttpResponse:
     """Report the state of the replication in numbers."""
     return await _answer(runtime.status.read)
+
+
+@app.route("readiness", methods=["GET"])
+async def readiness(req: func.HttpRequest) -> func.HttpResponse:
+    """Report whether the application may go to a phase, and why."""
+    return await _answer(lambda: runtime.readiness.report(read_query(ReadinessQuery, req.params).to))
 
 
 @app.route("health/live", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)

@@ -1,4 +1,4 @@
-"""The command line: python -m cdc migrate | setup | check | adopt | show | cutover check | openapi."""
+"""The command line: python -m cdc migrate | setup | check | adopt | show | readiness | cutover check | openapi."""
 
 import argparse
 import json
@@ -74,6 +74,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("id")
     command.add_argument("--drift", action="store_true", help="the id is the id of a reconcile's finding")
     command.set_defaults(run=_show)
+    help_ = "say whether the application may go to a phase; exit code 1 if not"
+    command = commands.add_parser("readiness", help=help_, description=help_)
+    command.add_argument("--to", type=int, choices=range(4), help="the phase; by default the next one")
+    command.add_argument("--anew", action="store_true", help="measure now what the timer measures now and then")
+    command.set_defaults(run=_show_readiness)
     help_ = "say which rows break a rule of the cut-over today; reads only"
     cutover = commands.add_parser("cutover", help="prepare the cut-over to PostgreSQL as the primary store")
     command = cutover.add_subparsers(required=True).add_parser("check", help=help_, description=help_)
@@ -167,6 +172,22 @@ def _resume(runtime: Runtime, arguments: argparse.Namespace) -> int:
     due = runtime.pauses.resume(arguments.container, accept=arguments.accept)
     print(f"resumed {arguments.container}: {due} dead letters are read again")
     return 0
+
+
+def _show_readiness(runtime: Runtime, arguments: argparse.Namespace) -> int:
+    report = runtime.readiness.report(arguments.to, anew=arguments.anew)
+    for check in report.checks:
+        where = f"{check.container}: " if check.container else ""
+        at = f", measured at {check.measured_at:%Y-%m-%d %H:%M:%S %Z}" if check.measured_at else ""
+        print(
+            f"{'ok  ' if check.passed else 'FAIL'}  {where}{check.name}: {check.actual} (must be: {check.required}){at}"
+        )
+        if check.remedy:
+            print(f"      {check.remedy}")
+    if report.note:
+        print(report.note)
+    print(f"{'ready' if report.ready else 'not ready'} for phase {report.to}, {report.phase}")
+    return int(not report.ready)
 
 
 def _show(runtime: Runtime, arguments: argparse.Namespace) -> int:

@@ -31,8 +31,10 @@ from cdc.operations.checks import Checks
 from cdc.operations.counts import PostgresCounts, RememberedCounts
 from cdc.operations.lease_watch import LeaseWatch
 from cdc.operations.maintain import Maintain, Part
+from cdc.operations.measurements import Measurements
 from cdc.operations.pauses import Pauses
 from cdc.operations.pruning import Pruning
+from cdc.operations.readiness import Readiness
 from cdc.operations.setup import Setup
 from cdc.operations.status import Status
 from cdc.postgres.containers import ConfirmedSource, PostgresFeedStates
@@ -87,6 +89,7 @@ class Runtime:
         self.pruning = Pruning(
             background, self._source, self._leases, self._backfills, runs, settings.tombstone_retention_days
         )
+        self._measurements = Measurements(background, mappers)
         self._serve(settings, containers, operators)
         self.maintain = Maintain(self._list_parts(), background)
 
@@ -117,6 +120,16 @@ class Runtime:
         )
         self.checks = Checks(settings, self.mappers, database, self._account, lease_watch, self.pauses)
         self.setup = Setup(settings, containers, database, self._account)
+        self.readiness = Readiness(
+            settings,
+            self.mappers,
+            database,
+            self.checks,
+            Measurements(database, self.mappers),
+            partial(lease_watch.look, containers),
+            lambda container: self._leases.read_lag(source.confirm(container)),
+            self.status.list_unmapped,
+        )
 
     def retry_dead_letters(self) -> Counter[Ending]:
         """Read the documents of due dead letters again."""
@@ -135,7 +148,7 @@ class Runtime:
         self._account.close()
 
     def _list_parts(self) -> list[Part]:
-        interval = self.settings.reconcile_interval_seconds
+        interval, measuring = self.settings.reconcile_interval_seconds, self.settings.readiness_measure_seconds
         return [
             Part("dead letters", self.retry_dead_letters),
             Part("leases", partial(self._lease_watch.look, list(self._by_container))),
@@ -143,6 +156,7 @@ class Runtime:
             Part("backfills", self.backfills.read_tasks, then=backfill_flow.restart),
             Part("due reconciles", self.reconcile.begin_due, every=interval),
             Part("reconciles", self.reconcile.read_running, then=reconcile_flow.restart),
+            Part("measurements", self._measurements.measure, every=measuring, budget=600),
             Part("pruning", partial(self.pruning.prune, list(self._by_container)), every=86_400, budget=600),
         ]
 

@@ -70,3 +70,54 @@ where container = %(container)s;
 -- The problems with leases that were seen for longer than a split takes.
 select container, lease_problem, lease_problem_since from cdc.container
 where lease_problem is not null and lease_problem_since <= leases_seen_at - make_interval(secs => %(settle)s);
+
+-- name: keep_measurement
+-- Keeps the newest result of a costly check.
+insert into cdc.measurement as held (name, container, passed, actual)
+values (%(name)s, %(container)s, %(passed)s, %(actual)s)
+on conflict (name, container) do update set
+    passed = excluded.passed, actual = excluded.actual, measured_at = excluded.measured_at;
+
+-- name: read_measurements
+-- The newest result of each costly check, and its age in seconds.
+select name, container, passed, actual, measured_at, extract(epoch from now() - measured_at)::double precision
+from cdc.measurement;
+
+-- name: read_evidence
+-- What readiness needs to know of each container. A backfill counts if it began after the last change of the feed's
+-- mode; a comparison of all keys if it began after that, and after the last delete without identity had settled.
+select s.container,
+    (
+        select max(b.finished_at) from cdc.backfill b join cdc.backfill_container c on c.backfill = b.id
+        where c.container = s.container and b.state = 'completed' and not b.dry_run
+          and b.started_at >= coalesce(k.mode_changed_at, '-infinity')
+    ) as copied_at,
+    exists (
+        select from cdc.backfill b join cdc.backfill_container c on c.backfill = b.id
+        where c.container = s.container and c.running and not b.dry_run
+    ) as is_copying,
+    (select count(*) from cdc.dead_letter l where l.container = s.container and l.state <> 'discarded') as letters,
+    greatest(k.mode_changed_at, k.nameless_delete_at) + make_interval(secs => %(settle_seconds)s) as incomplete_until,
+    r.completed_at as compared_since,
+    k.lease_problem, k.leases_seen_at, extract(epoch from now() - k.leases_seen_at)::double precision as look_age
+from unnest(%(containers)s::text[]) as s (container)
+left join cdc.container k on k.container = s.container
+left join cdc.rotation r on r.container = s.container;
+
+-- name: read_completed_runs
+-- The completed reconciles of each container: the newest one, with the drift and the unclaimed rows that it left; how
+-- many since the newest one that left drift, and when that one ended. A run that stopped because too much differs left
+-- some, too.
+with runs as (
+    select container, id, finished_at, coalesce((report ->> 'unclaimed')::bigint, 0) as unclaimed,
+        coalesce((report ->> 'left')::bigint, 0) + coalesce((report ->> 'unreadable')::bigint, 0)
+            - coalesce((report #>> '{drift,unclaimed}')::bigint, 0)
+            + coalesce(report ->> 'ended_early' = %(too_much)s, false)::int as unresolved
+    from cdc.reconciliation where state = 'completed' and container = any(%(containers)s::text[])
+), marked as (
+    select *, max(id) filter (where unresolved > 0) over (partition by container) as unclean from runs
+)
+select container, max(finished_at), extract(epoch from now() - max(finished_at))::double precision,
+    (array_agg(unresolved order by id desc))[1], (array_agg(unclaimed order by id desc))[1],
+    count(*) filter (where id > coalesce(unclean, 0)), max(finished_at) filter (where id = unclean)
+from marked group by container;

@@ -93,5 +93,8 @@ begin
     if to_regclass('cdc.observation') is not null then
         execute format('grant select on cdc.observation, cdc.container to %I', reader);
     end if;
+    if to_regclass('cdc.measurement') is not null then
+        execute format('grant select on cdc.measurement to %I', reader);
+    end if;
 end
 $$;

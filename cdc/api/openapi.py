@@ -13,11 +13,13 @@ from cdc.api.backfills import BackfillPage, BackfillQuery, StartRequest
 from cdc.api.dead_letters import Discarded, LetterPage, LetterQuery, Replayed, ReplayRequest
 from cdc.api.health import Live, Ready
 from cdc.api.pauses import PauseRequest, Resumed, ResumeRequest
+from cdc.api.readiness import ReadinessQuery
 from cdc.api.reconciliations import ReconcileRequest, ReconciliationPage, ReconciliationQuery, ReconciliationReport
 from cdc.api.resync import Resynced, ResyncRequest
 from cdc.backfill.progress import BackfillReport, BackfillStatus
 from cdc.core.documents import JsonObject
 from cdc.operations.pauses import PauseStatus
+from cdc.operations.readiness import ReadinessReport
 from cdc.operations.status import StatusReport
 
 _REF = "#/components/schemas/{model}"
@@ -54,6 +56,8 @@ class Route:
 ROUTES = (
     Route(method="GET", path="status", summary="Report the state of the replication.", answers={200: StatusReport},
           in_every_phase=True),
+    Route(method="GET", path="readiness", summary="Report if the application may go to a phase, and why.",
+          answers={200: ReadinessReport}, query=ReadinessQuery, problems=(400, 503), in_every_phase=True),
     Route(method="GET", path="health/live", summary="Report that the worker is running.", answers={200: Live},
           problems=(), needs_key=False, in_every_phase=True),
     Route(method="GET", path="health/ready", summary="Report if changes can be applied now.",

@@ -107,6 +107,7 @@ _PostgresIdentity = Annotated[
     str, _matching(f"default|{_GUID}", "must be `default` or the client id of a user-assigned identity")
 ]
 _Name = Annotated[str, _matching(r"[^/\\#?\s][^/\\#?]*", "must be a name without / \\ # and ?")]
+_AcceptedType = Annotated[str, _matching("[^:]+:.+", "must be pairs like Accounts:SalesOrder, separated by commas")]
 _Phase = Annotated[Phase, BeforeValidator(_read_phase)]
 _Milliseconds = Annotated[int, Field(ge=1)]
 _Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
@@ -170,6 +171,12 @@ class Settings(BaseModel):
     reconcile_interval_seconds: _Seconds = 900
     reconcile_request_units: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5_000
     reconcile_sample: Annotated[int, Field(ge=0, le=10_000)] = 20
+    readiness_max_lag_seconds: _Seconds = 60
+    readiness_clean_runs: Annotated[int, Field(ge=1, le=10_000)] = 96
+    readiness_settle_seconds: Annotated[float, Field(ge=0, le=2_592_000, allow_inf_nan=False)] = 86_400
+    readiness_accepted_types: Annotated[tuple[_AcceptedType, ...], BeforeValidator(_split_names)] = ()
+    readiness_measure_seconds: _Seconds = 3_600
+    readiness_max_age_seconds: _Seconds = 14_400
 
     # Checked on fields, not on the whole model, so that these problems are reported together with all others.
     @field_validator("cosmos_connection")

@@ -36,6 +36,9 @@ class Check:
     skipped: bool = False
 
 
+# Readiness for a phase judges it on its own.
+COVERAGE = "coverage of the feeds"
+
 # A check's problem is the list of sentences that it returns, or the CdcError that it raises.
 NamedCheck = tuple[str, Callable[[], object]]
 
@@ -68,7 +71,7 @@ class Checks:
                     (f"tables of {m.container}", partial(table_check.check_tables, self._database, m))
                     for m in self._mappers
                 ),
-                ("coverage of the feeds", self._find_lease_problems),
+                (COVERAGE, self._find_lease_problems),
                 ("places of paused feeds", self._pauses.find_problems),
             ],
         )

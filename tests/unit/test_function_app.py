@@ -20,7 +20,7 @@ from mappers import MAPPERS
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = json.loads((ROOT / "local.settings.example.json").read_text(encoding="utf-8"))["Values"]
-ALWAYS = {"status", "health_live", "health_ready"}
+ALWAYS = {"status", "readiness", "health_live", "health_ready"}
 TIMERS = {"maintain"}
 LETTERS = {
     "list_dead_letters",

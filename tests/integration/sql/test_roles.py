@@ -226,6 +226,7 @@ READABLE = {
     "drift": set(),
     "rotation": set(),
     "maintenance": set(),
+    "measurement": {"name", "container", "passed", "actual", "measured_at"},
     "pruned": set(),
     "phase": {"one", "phase", "since"},
     "phase_change": {"number", "from_phase", "to_phase", "at", "by", "checks", "override"},
