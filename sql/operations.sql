@@ -85,23 +85,26 @@ from cdc.measurement;
 
 -- name: read_evidence
 -- What readiness needs to know of each container. A backfill counts if it began after the last change of the feed's
--- mode; a comparison of all keys if it began after that, and after the last delete without identity had settled.
+-- mode, and after the feed last went on during a pause; a comparison of all keys if it began after these and the last
+-- delete without identity had settled.
 select s.container,
     (
         select max(b.finished_at) from cdc.backfill b join cdc.backfill_container c on c.backfill = b.id
         where c.container = s.container and b.state = 'completed' and not b.dry_run
-          and b.started_at >= coalesce(k.mode_changed_at, '-infinity')
+          and b.started_at >= coalesce(greatest(k.mode_changed_at, k.skipped_at), '-infinity')
     ) as copied_at,
     exists (
         select from cdc.backfill b join cdc.backfill_container c on c.backfill = b.id
         where c.container = s.container and c.running and not b.dry_run
     ) as is_copying,
     (select count(*) from cdc.dead_letter l where l.container = s.container and l.state <> 'discarded') as letters,
-    greatest(k.mode_changed_at, k.nameless_delete_at) + make_interval(secs => %(settle_seconds)s) as incomplete_until,
+    greatest(k.mode_changed_at, k.nameless_delete_at, k.skipped_at) + make_interval(secs => %(settle_seconds)s) as incomplete_until,
     r.completed_at as compared_since,
-    k.lease_problem, k.leases_seen_at, extract(epoch from now() - k.leases_seen_at)::double precision as look_age
+    k.lease_problem, k.leases_seen_at, extract(epoch from now() - k.leases_seen_at)::double precision as look_age,
+    p.reason as pause_reason
 from unnest(%(containers)s::text[]) as s (container)
 left join cdc.container k on k.container = s.container
+left join cdc.pause p on p.container = s.container
 left join cdc.rotation r on r.container = s.container;
 
 -- name: read_completed_runs

@@ -44,6 +44,7 @@ class Evidence:
     lease_problem: str | None
     leases_seen_at: datetime | None
     look_age_seconds: float | None
+    pause_reason: str | None
 
 
 def read_evidence(database: Database, containers: Sequence[str], settle_seconds: float) -> list[Evidence]:

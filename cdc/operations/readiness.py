@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -15,6 +15,7 @@ from cdc.operations.evidence import Evidence, read_evidence
 from cdc.operations.lookups import find_unserved
 from cdc.operations.measurements import Measurement, Measurements, rule_check
 from cdc.operations.status import UnmappedStatus
+from cdc.postgres import gate
 from cdc.postgres.database import Database
 
 _NOTES = {
@@ -28,6 +29,7 @@ _RECONCILE = "Wait for the next reconcile, or start one: POST /api/reconciliatio
 _DRIFT = "Look at the findings of this reconcile, and start one with repair: POST /api/reconciliations."
 _UNCLAIMED = "Look at these rows with python -m cdc show ID --drift, and delete those that nobody needs."
 _RULES = "python -m cdc cutover check names the documents: correct them in Cosmos."
+_NO_TIME = "The time of the request was too short: run python -m cdc readiness."
 _LONG_SECONDS = 7_200
 
 
@@ -101,7 +103,7 @@ class Readiness:
 
     def report(self, to: int | None = None, *, anew: bool = False) -> ReadinessReport:
         """Report on a phase, by default on the next one."""
-        phase = Phase(min(self._settings.phase + 1, Phase.POSTGRES_ONLY) if to is None else to)
+        phase = self._find_next() if to is None else Phase(to)
         checks = self.check(phase, anew=anew)
         return ReadinessReport(
             to=phase,
@@ -125,7 +127,20 @@ class Readiness:
         if anew:
             self._measurements.measure()
             self._look()
-        return [*checks, *self._check_containers()]
+        return [*checks, self._check_settled(), *self._check_containers()]
+
+    def _find_next(self) -> Phase:
+        recorded = gate.read_phase(self._database)
+        current = self._settings.phase if recorded is None else recorded.phase
+        return Phase(min(current + 1, Phase.POSTGRES_ONLY))
+
+    def _check_settled(self) -> ReadinessCheck:
+        limit, recorded = self._settings.readiness_settle_seconds, gate.read_phase(self._database)
+        requirement = _Requirement("settle time", None, f"at least {_span(limit)} since the last change of the phase")
+        if recorded is None:
+            return requirement.judge(False, "no phase is recorded", "Run python -m cdc setup.")
+        seconds = (datetime.now(UTC) - recorded.since).total_seconds()
+        return requirement.judge(seconds >= limit, _span(seconds), "Wait: faults of this phase may show only later.")
 
     def _check_containers(self) -> Iterator[ReadinessCheck]:
         containers = [mapper.container for mapper in self._mappers]
@@ -135,6 +150,7 @@ class Readiness:
             yield _check_backfill(known)
             yield self._check_lag(known.container)
             yield _check_letters(known)
+            yield _check_pause(known)
             yield from self._check_runs(known)
             yield _check_comparison(known)
             yield self._check_unmapped(known.container, unmapped)
@@ -215,7 +231,7 @@ def _check_setup(found: Sequence[Check]) -> ReadinessCheck:
     failed = [f"{check.name}: {check.problem}" for check in found if check.problem is not None]
     passed = sum(check.problem is None and not check.skipped for check in found)
     requirement = _Requirement("setup", None, "all checks of python -m cdc check pass")
-    return requirement.judge(passed == len(found), f"{passed} of {len(found)} pass", " ".join(failed))
+    return requirement.judge(passed == len(found), f"{passed} of {len(found)} pass", " ".join(failed) or _NO_TIME)
 
 
 def _check_backfill(known: Evidence) -> ReadinessCheck:
@@ -231,6 +247,13 @@ def _check_letters(known: Evidence) -> ReadinessCheck:
     requirement = _Requirement("dead letters", known.container, "none but discarded ones")
     remedy = "Correct the documents in Cosmos, or discard their letters: GET /api/dead-letters."
     return requirement.judge(known.letters == 0, known.letters, remedy)
+
+
+def _check_pause(known: Evidence) -> ReadinessCheck:
+    requirement = _Requirement("pause", known.container, "not paused")
+    reason = known.pause_reason
+    actual = "not paused" if reason is None else f"paused: {reason}"
+    return requirement.judge(reason is None, actual, "Remove the reason, and resume the container.")
 
 
 def _check_comparison(known: Evidence) -> ReadinessCheck:

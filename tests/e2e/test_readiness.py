@@ -99,7 +99,7 @@ def _make_ready(world: World) -> None:
     world.write("GameSessions", a_session("s", accountId="a"))
     world.write("PlayerScenarioScores", a_score("c", GameSessionId="s"))
     world.at_first = world.fails(anew=False)
-    backfill = world.operator.ask("POST", "backfills", {})[1]["status_url"].removeprefix("/api/")
+    backfill = world.operator.ask("POST", "backfills", {"unlimited": True})[1]["status_url"].removeprefix("/api/")
     wait_until(lambda: world.operator.ask("GET", backfill)[1]["state"] == "completed", "everything is copied")
     for _ in range(RUNS):
         world.reconcile(mode="keys")
@@ -135,7 +135,9 @@ def test_what_was_never_done_is_missing(world: World) -> None:
 def test_a_backfill_that_is_not_finished(world: World) -> None:
     """What it is still to copy may be missing."""
     with ledger_locked(world):
-        started = world.operator.ask("POST", "backfills", {"containers": ["Accounts"]})[1]["id"]
+        started = world.operator.ask(
+            "POST", "backfills", {"containers": ["Accounts"], "reapply": True, "unlimited": True}
+        )[1]["id"]
         assert world.fails() == {"backfill": {"Accounts"}}
 
     wait_until(lambda: world.operator.ask("GET", f"backfills/{started}")[1]["state"] == "completed", "it is over")
@@ -246,12 +248,33 @@ def test_a_missing_index(world: World) -> None:
     assert world.fails() == {}
 
 
+def test_a_paused_container(world: World) -> None:
+    """Nothing of it arrives."""
+    pause = "insert into cdc.pause (container, reason, source, positions) values ('Accounts', 'why', 'operator', '{}')"
+    with spoiled(world, pause, "delete from cdc.pause"):
+        assert world.fails() == {"pause": {"Accounts"}}
+
+    assert world.fails() == {}
+
+
+def test_a_phase_that_began_just_now(world: World) -> None:
+    """Its faults may show only later."""
+    hour = {"READINESS_SETTLE_SECONDS": "3600"}
+    assert world.fails(**hour) == {"settle time": {None}}
+
+    with spoiled(world, "update cdc.phase set since = now() - interval '1 hour'", "update cdc.phase set since = now()"):
+        assert world.fails(**hour) == {}
+
+
 def test_a_measurement_that_is_too_old(world: World) -> None:
     """What was true yesterday proves nothing."""
     world.connection.execute("update cdc.measurement set measured_at = now() - interval '1 day' where name ~ 'email'")
     assert world.fails(anew=False) == {"rule ix_accounts_email": {"Accounts"}}
 
-    assert world.fails() == {}
+    world.connection.execute(
+        "update cdc.maintenance set done_at = now() - interval '1 day' where part = 'measurements'"
+    )
+    wait_until(lambda: world.fails(anew=False) == {}, "the timer has measured")
 
 
 def test_a_reconcile_that_is_too_old(world: World) -> None:
@@ -259,6 +282,16 @@ def test_a_reconcile_that_is_too_old(world: World) -> None:
     ago = "update cdc.reconciliation set finished_at = finished_at {} interval '1 day' where container = 'Accounts'"
     with spoiled(world, ago.format("-"), ago.format("+")):
         assert world.fails() == {"drift": {"Accounts"}, "unclaimed rows": {"Accounts"}}
+
+    assert world.fails() == {}
+
+
+def test_a_reconcile_that_stopped_because_too_much_differs(world: World) -> None:
+    """It did not look at the rest, whatever it has repaired."""
+    stopped = "update cdc.reconciliation set report = report {} where container = 'GameSessions' and report ? 'keys'"
+    mend = stopped.format("- 'ended_early'")
+    with spoiled(world, stopped.format("""|| '{"ended_early": "too_much_differs"}'"""), mend):
+        assert world.fails() == {name: {"GameSessions"} for name in ("drift", "clean runs", "full comparison")}
 
     assert world.fails() == {}
 
@@ -297,7 +330,6 @@ def test_it_is_told_over_http_and_on_the_command_line(world: World) -> None:
     assert report["ready"], [check for check in report["checks"] if not check["passed"]]
     assert world.operator.ask("GET", "readiness?to=4")[0] == 400
     assert "cut-over" in world.operator.ask("GET", "readiness?to=3")[1]["note"]
-    assert _run(world, "--to", "2") == (0, "ready for phase 2, dual_write_postgres_read")
     with spoiled(world, "delete from cdc.measurement", "select"):
         assert not world.operator.ask("GET", "readiness?to=2")[1]["ready"]
         assert _run(world) == (1, "not ready for phase 2, dual_write_postgres_read")
