@@ -234,6 +234,7 @@ def test_one_timer_does_everything_else(load):
         ("backfills", 0),
         ("due reconciles", 900),
         ("reconciles", 0),
+        ("measurements", 3_600),
         ("pruning", 86_400),
     ]
 
@@ -271,6 +272,7 @@ def test_only_health_is_open(load):
 
     assert {route: binding["authLevel"] for route, binding in routes.items()} == {
         "status": "FUNCTION",
+        "readiness": "FUNCTION",
         "health/live": "ANONYMOUS",
         "health/ready": "ANONYMOUS",
     }
