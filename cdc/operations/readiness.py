@@ -253,7 +253,9 @@ def _check_pause(known: Evidence) -> ReadinessCheck:
     requirement = _Requirement("pause", known.container, "not paused")
     reason = known.pause_reason
     actual = "not paused" if reason is None else f"paused: {reason}"
-    return requirement.judge(reason is None, actual, "Remove the reason, and resume the container.")
+    return requirement.judge(
+        reason is None, actual, f"Remove the reason, then run python -m cdc resume {known.container}."
+    )
 
 
 def _check_comparison(known: Evidence) -> ReadinessCheck:
