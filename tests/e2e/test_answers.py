@@ -120,7 +120,8 @@ def test_postgres_that_is_frozen(operator: Operator, dsn: str, postgres_server: 
             assert [error["field"] for error in body["errors"]] == ["postgres"]
             assert "PostgreSQL" in body["errors"][0]["message"]
         else:
-            assert "PostgreSQL" in body["detail"]
+            # On a busy machine the request may end before PostgreSQL is blamed.
+            assert "PostgreSQL" in body["detail"] or body["detail"].startswith("A store did not answer in time")
             assert body["detail"].endswith(NOTHING) == (name not in ("status", "letters", "backfills"))
     assert count_backfills(dsn) == 0
 

@@ -54,7 +54,9 @@ def test_single_documents_stop_no_other(
     assert operator.resync("GameSessions", "trip/2024", "a") == "already_applied"
     assert operator.resync("Accounts", "gone", "gone") == "unreadable"
     assert {id_ for (id_,) in query("select id from cdc.dead_letter")} == {'"x\\ud800"', '"spoiled"'}
-    status, accepted = operator.ask("POST", "backfills", {"containers": ["Accounts"], "reapply": True})
+    status, accepted = operator.ask(
+        "POST", "backfills", {"containers": ["Accounts"], "reapply": True, "unlimited": True}
+    )
     assert status == 202
     wait_until(lambda: operator.ask("GET", f"backfills/{accepted['id']}")[1]["state"] == "completed", "all is copied")
     assert dict(query("select id, display_name from accounts")) == names

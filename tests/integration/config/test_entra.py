@@ -250,7 +250,7 @@ def open_account(account):
         opened.append(CosmosAccount(account.endpoint.replace("127.0.0.1", "localhost"), "db", credential))
         return opened[-1]
 
-    client = open_with(Credential("entra"))._client()
+    client = open_with(Credential("entra")).connect()
     database = client.create_database("db")
     for mapper in MAPPERS:
         database.create_container(mapper.container, PartitionKey("/id"))
@@ -293,7 +293,7 @@ def test_an_identity_creates_no_lease_container(open_account):
     with pytest.raises(FatalError, match=r"has no default time to live.*az cosmosdb sql container update.*--ttl -1"):
         account.create_lease_container("db", "Accounts")
 
-    account._client().get_database_client("db").create_container("leases", PartitionKey("/id"), default_ttl=-1)
+    account.connect().get_database_client("db").create_container("leases", PartitionKey("/id"), default_ttl=-1)
     account.create_lease_container("db", "leases")
 
 
@@ -324,7 +324,7 @@ def test_the_app_runs_without_a_secret(values, found, guarded_server, admin, acc
     monkeypatch.setattr(entra, "managed_identity", find("managed", tokens))
     rotate(admin, "token-one")
     admin.execute("create database secretless owner app")
-    database = open_account(Credential("entra"))._client().get_database_client("db")
+    database = open_account(Credential("entra")).connect().get_database_client("db")
     database.create_container("leases", PartitionKey("/id"), default_ttl=-1)
     settings = {
         "COSMOS_CONNECTION__accountEndpoint": account.endpoint.replace("127.0.0.1", "localhost"),
