@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from campaigns import leaks
+from campaigns import leaks, pauses
 from campaigns.faults import EXPIRATION_SECONDS, Faults, Scale
 from campaigns.planted import RULES, Case, Identity, Planter, identify, mix
 from campaigns.stage import Stage, StuckError, running, wait_until
@@ -84,7 +84,7 @@ def run(seed: int, changes: int) -> int:
         print(f"apply {seed}, {time.monotonic() - begun:5.0f} s: {what}", flush=True)
 
     scale = Scale(
-        changes, kills=30, outages=5, outage_seconds=10, deadlocks=10, freezes=3, splits=1, merges=1, pace=400
+        changes, kills=30, outages=5, outage_seconds=10, deadlocks=10, freezes=3, splits=1, merges=1, pauses=5, pace=400
     )
     result = play(seed, scale, say)
     print(*result.differences[:100], sep="\n")
@@ -119,6 +119,7 @@ def play(seed: int, scale: Scale, say: Say) -> Result:
         asker.stop()
         say(f"the hosts answered {asker.answers.total()} times: {dict(asker.statuses)}")
         result.parked = len(_read(stage, _LETTERS))
+        result.differences += [*faults.written, *pauses.find_skipped(stage.dsn)]
         result.differences += _judge(stage, cases)
         result.differences += _find_leaks(stage, asker, (marker, "@example.com", "secret-"))
         result.differences += _judge_log(_read_log(stage), faults.lost_deadlocks)

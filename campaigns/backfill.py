@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
+from campaigns import pauses
 from campaigns.stage import KEY, Stage, StuckError, running, wait_until
 from local.operator import Operator
 from local.oracle.compare import compare_settings
@@ -35,7 +36,9 @@ class Plan:
 
     documents: int = 20_000
     kills: int = 10
+    pauses: int = 3
     outage_seconds: float = 10.0
+    pause_seconds: float = 5.0
 
 
 @dataclass(slots=True)
@@ -46,6 +49,7 @@ class Result:
     outages: int = 0
     splits: int = 0
     merges: int = 0
+    pauses: int = 0
     refused: int = 0
     requests: int = 0
     changes: int = 0
@@ -58,6 +62,7 @@ class Result:
     def __str__(self) -> str:
         return (
             f"{self.kills} kills, {self.outages} outages, {self.splits} splits, {self.merges} merges, "
+            f"{self.pauses} pauses, "
             f"{self.refused} of {self.requests} requests refused, {self.changes} changes, "
             f"{self.read} documents read in {self.ranges} ranges and {self.seconds:.0f} s, "
             f"{self.parked} parked, {len(self.differences)} differences"
@@ -170,13 +175,14 @@ def _copy(stage: Stage, seed: str, plan: Plan, writer: Writer, result: Result) -
         wait_until(lambda: not compare_settings(stage.settings).differences, "both sides are equal", PATIENCE_SECONDS)
     _count(stage, backfill, writer, result)
     result.differences += [str(each) for each in compare_settings(stage.settings).differences]
-    result.differences += _check_counters(plan, result)
+    result.differences += [*pauses.find_skipped(stage.dsn), *_check_counters(plan, result)]
 
 
 def _break_things(stage: Stage, plan: Plan, dice: random.Random, result: Result) -> None:
     """Do each of them when so much is copied."""
     steps: list[Callable[[], None]] = [lambda: _kill(stage, result)] * plan.kills
     steps += [lambda: _outage(stage, plan, result), lambda: _split(stage, dice, result), lambda: _merge(stage, result)]
+    steps += [lambda: _pause(stage, plan, dice, result)] * plan.pauses
     dice.shuffle(steps)
     for part, step in zip(sorted(dice.uniform(FIRST, LAST) for _ in steps), steps, strict=True):
         wait_until(partial(_is_copied, stage, part * plan.documents), f"{part:.0%} are copied", PATIENCE_SECONDS)
@@ -216,6 +222,15 @@ def _merge(stage: Stage, result: Result) -> None:
         ids = stage.cosmos.controls.list_ranges(DATABASE, container)
         stage.cosmos.controls.merge(DATABASE, container, ids[-2])
     result.merges += 1
+
+
+def _pause(stage: Stage, plan: Plan, dice: random.Random, result: Result) -> None:
+    """Let a container rest; the backfill goes on with the others."""
+    (host,) = stage.hosts
+    container = dice.choice(list(PARTITION_KEYS))
+    operator, seconds = Operator(host.url, KEY), plan.pause_seconds
+    result.differences += pauses.rest(lambda: operator, stage.dsn, container, lambda: time.sleep(seconds))
+    result.pauses += 1
 
 
 def _ask(stage: Stage, path: str, body: object = None) -> Any:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from campaigns.stage import Stage, wait_until
+from campaigns import pauses
+from campaigns.stage import KEY, Stage, wait_until
 from campaigns.writer import Ledger
+from local.operator import Operator
 from local.sample import CONTAINERS
 from local.sample.values import Document
 
@@ -41,6 +43,7 @@ class Scale:
     freezes: int
     splits: int
     merges: int
+    pauses: int
     pace: float
     stall_seconds: float = 2
     share: float = 1 / 3
@@ -48,7 +51,7 @@ class Scale:
     @property
     def faults(self) -> int:
         """Count what goes wrong, beside single requests."""
-        return self.kills + self.outages + self.deadlocks + self.freezes + self.splits + self.merges
+        return self.kills + self.outages + self.deadlocks + self.freezes + self.splits + self.merges + self.pauses
 
     def plan(self, dice: random.Random) -> list[tuple[int, str]]:
         """Return the faults, each with the number of changes after which it happens.
@@ -58,6 +61,7 @@ class Scale:
         """
         names = ["kill"] * self.kills + ["outage"] * self.outages
         names += ["deadlock"] * self.deadlocks + ["split"] * self.splits + ["merge"] * self.merges
+        names += ["pause"] * self.pauses
         faults = [(dice.randrange(self.changes // 20, self.changes), name) for name in names]
         third = self.changes // 3
         faults += [(dice.randrange(third + 1, 2 * third), "freeze") for _ in range(self.freezes)]
@@ -76,6 +80,7 @@ class Faults:
         self._deadlocks = 0
         self._repartitioned: set[str] = set()
         self.lost_deadlocks = 0
+        self.written: list[str] = []
         self._refusals: list[Fault] = []
         self._requests = 0
         self._by_name: dict[str, Callable[[], str]] = {
@@ -85,6 +90,7 @@ class Faults:
             "freeze": self._freeze,
             "split": self._split,
             "merge": self._merge,
+            "pause": self._pause,
             "double": self._double,
             "share": self._share,
             "alone": self._alone,
@@ -181,6 +187,18 @@ class Faults:
         merged = self._stage.cosmos.controls.merge(self._stage.settings["COSMOS_DATABASE"], container, "0")
         self._repartitioned.add(container)
         return f"the physical partitions of {container} merged into {merged}"
+
+    def _pause(self) -> str:
+        """Let a container rest, some time or through the death of a host."""
+        container, stage = self._dice.choice(CONTAINERS), self._stage
+        kills = self._dice.random() < 0.5
+        self.written += pauses.rest(
+            lambda: Operator(stage.hosts[0].url, KEY),
+            stage.dsn,
+            container,
+            self._kill if kills else lambda: time.sleep(self._scale.stall_seconds),
+        )
+        return f"{container} was paused{' while a host was killed' if kills else ''}, and resumed"
 
     def _freeze(self) -> str:
         """Hold a host up for so long that the other one takes its leases, in the midst of whatever it does."""

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 
 import psycopg
 
+from campaigns import pauses
 from local.demo.reconcile import count_drift, reconcile
+from local.operator import Operator
 from local.patience import PATIENCE_SECONDS
-from local.sample import Sample, Source
+from local.sample import CONTAINERS, Sample, Source
 from local.sample.values import Document
 from local.stack import Stack, StackError, running
 
@@ -47,6 +49,7 @@ class Result:
     writes: int = 0
     kills: int = 0
     damages: int = 0
+    pauses: int = 0
     runs: int = 0
     behind: int = 0
     found: Counter[str] = field(default_factory=Counter)
@@ -55,7 +58,8 @@ class Result:
     def __str__(self) -> str:
         found = ", ".join(f"{count} {kind}" for kind, count in sorted(self.found.items()) if count) or "nothing"
         return (
-            f"{self.writes} writes, {self.damages} damages, {self.kills} kills, {self.runs} reconciles, "
+            f"{self.writes} writes, {self.damages} damages, {self.kills} kills, {self.pauses} pauses, "
+            f"{self.runs} reconciles, "
             f"{self.behind} of them behind, that found {found}, {len(self.differences)} differences"
         )
 
@@ -91,6 +95,7 @@ def play(stack: Stack, seed: str, seconds: float) -> Result:
         thread.join()
     source.close()
     result.differences += _settle(stack, result)
+    result.differences += pauses.find_skipped(stack.settings["POSTGRES_CONNECTION"])
     left = {row[2:] for row in _tuples(stack)}
     result.differences += [f"a bystander in {row[0]} was written again" for row in before if row[2:] not in left]
     return result
@@ -139,13 +144,24 @@ def _count(result: Result, report: Document) -> None:
 def _break(dice: random.Random, stack: Stack, until: float, bystanders: list[bytes], result: Result) -> None:
     while time.monotonic() < until:
         time.sleep(dice.uniform(0.5, 4))
-        if dice.random() < 0.4:
+        choice = dice.random()
+        if choice < 0.2 or not result.pauses:
+            _pause(dice, stack, result)
+        elif choice < 0.5:
             stack.functions.kill()
             stack.functions.start()
             result.kills += 1
         else:
             _damage(dice, stack, bystanders)
             result.damages += 1
+
+
+def _pause(dice: random.Random, stack: Stack, result: Result) -> None:
+    """Let a container rest while reconciles of it begin, and documents of it change."""
+    operator, seconds = Operator(stack.functions.url, stack.functions_key), dice.uniform(0.5, 3)
+    dsn, container = stack.settings["POSTGRES_CONNECTION"], dice.choice(CONTAINERS)
+    result.differences += pauses.rest(lambda: operator, dsn, container, lambda: time.sleep(seconds))
+    result.pauses += 1
 
 
 def _damage(dice: random.Random, stack: Stack, bystanders: list[bytes]) -> None:

@@ -2,7 +2,7 @@
 
 import random
 
-from campaigns import leaks
+from campaigns import leaks, pauses
 from campaigns.apply import find_wrongly_parked, play
 from campaigns.faults import Scale
 from campaigns.planted import Planter, identify, mix
@@ -16,6 +16,7 @@ SMALL = Scale(
     freezes=1,
     splits=1,
     merges=1,
+    pauses=1,
     pace=400,
     stall_seconds=0.5,
 )
@@ -29,7 +30,7 @@ def test_whatever_breaks_both_sides_are_equal_and_exactly_the_poison_is_parked()
     result = play(11, SMALL, said.append)
 
     assert result.differences == [], said
-    assert result.faults == 9
+    assert result.faults == 10
     assert result.changes >= SMALL.changes
     assert result.parked > 5
 
@@ -42,6 +43,24 @@ def test_a_document_that_is_parked_for_nothing_or_not_at_all_is_named():
     assert "other" in named[0]
     assert "one" in named[1]
     assert list(find_wrongly_parked({ONE}, {ONE}, "a dead letter")) == []
+
+
+def test_what_is_written_of_a_paused_container_is_named(dsn, connection):
+    """A row of the ledger is written again, one of a table comes, and another container is not looked at."""
+    document = (
+        "insert into cdc.document (key, container, partition_key, id, ts, etag, state)"
+        " values (%s, %s, '1', '1', 1, 'e', 'applied')"
+    )
+    connection.execute(document, [b"a", "Accounts"])
+    before = pauses.read_rows(dsn, "Accounts")
+    connection.execute(document, [b"s", "GameSessions"])
+    assert list(pauses.compare("Accounts", before, pauses.read_rows(dsn, "Accounts"))) == []
+
+    connection.execute("update cdc.document set ts = ts where container = 'Accounts'")
+    connection.execute("insert into accounts (id, email, created_at) values ('a', 'e', now())")
+
+    found = list(pauses.compare("Accounts", before, pauses.read_rows(dsn, "Accounts")))
+    assert [words.split(" of ")[-1] for words in found] == ["cdc.document came or went", "accounts came or went"]
 
 
 def test_what_is_personal_is_found_in_our_tables_but_for_the_identity_columns(dsn, connection):

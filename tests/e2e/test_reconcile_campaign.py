@@ -1,4 +1,4 @@
-"""A small campaign: reconcile races changes, deletes, kills and damages, and harms nothing."""
+"""A small campaign: reconcile races changes, deletes, kills, pauses and damages, and harms nothing."""
 
 import pytest
 
@@ -15,3 +15,4 @@ def test_a_campaign_ends_equal(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert result.differences == []
     assert result.writes > 0
+    assert result.pauses > 0
