@@ -36,7 +36,7 @@ def operator(cosmos: CosmosServer, settings: Mapping[str, str]) -> Iterator[Oper
         yield Operator(part.url, "key")
 
 
-def test_a_miss_an_own_write_a_look_up_and_both_ways_to_delete(
+def test_a_miss_an_own_write_a_look_up_a_pause_and_both_ways_to_delete(
     operator: Operator, source: Source, query: Query
 ) -> None:
     """The request of the page brings the document that was missed; every result is the one that the page promises."""
@@ -65,6 +65,10 @@ def test_a_miss_an_own_write_a_look_up_and_both_ways_to_delete(
     source.write("Accounts", an_account("a", IsDeleted=True))
     assert operator.resync("Accounts", "a", "a") == "applied"
     assert query("select count(*) from accounts") == [(0,)]
+
+    assert operator.ask("POST", "containers/GameSessions/pause", {"reason": "a test"})[0] == 200
+    assert operator.ask(method, path, body)[0] == 409
+    assert operator.ask("POST", "containers/GameSessions/resume", {})[0] == 200
 
     source.delete("GameSessions", session)
     assert operator.resync("GameSessions", body["id"], body["partition_key"]) == "to_be_confirmed"
