@@ -198,3 +198,20 @@ cross join lateral unnest(f.confkey, f.conkey) as k (theirs, ours)
 join pg_attribute a on a.attrelid = f.conrelid and a.attnum = k.ours and k.theirs = p.attnum
 where f.contype = 'f' and f.conname = %(constraint)s and f.conrelid = any(%(tables)s::regclass[])
 group by 1;
+
+-- name: read_index_columns
+-- The indexes of a table with their columns, also those in expressions.
+select c.relname as index, array_agg(a.attname::text) as columns
+from pg_index i
+join pg_class c on c.oid = i.indexrelid
+join pg_attribute a on a.attrelid = i.indrelid and a.attnum > 0
+where i.indrelid = to_regclass(%(table)s)
+  and (
+      a.attnum = any(i.indkey)
+      or exists (
+          select from pg_depend d
+          where d.classid = 'pg_class'::regclass and d.objid = i.indexrelid
+            and d.refclassid = 'pg_class'::regclass and d.refobjid = i.indrelid and d.refobjsubid = a.attnum
+      )
+  )
+group by c.oid, c.relname;

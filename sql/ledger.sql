@@ -96,3 +96,16 @@ group by container, unmapped_type order by container, unmapped_type = 'other', u
 -- name: find_claimants
 -- The documents that claim these rows.
 select partition_key, id from cdc.document where container = %(container)s and row_key = any(%(row_keys)s) order by key;
+
+-- name: find_watched
+-- Those of these tables that have triggers of somebody's, or rules: they may drop rows without an error.
+select w.name from unnest(%(tables)s::text[]) as w (name)
+where exists (
+    select from (
+        select to_regclass(w.name)::oid union select p.relid from pg_partition_tree(to_regclass(w.name)) as p
+    ) as t (relid)
+    where exists (
+            select from pg_trigger g where g.tgrelid = t.relid and not g.tgisinternal and g.tgenabled in ('O', 'A')
+        )
+        or exists (select from pg_rewrite r where r.ev_class = t.relid and r.ev_type <> '1')
+);

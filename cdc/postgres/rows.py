@@ -71,13 +71,13 @@ def _delete_keys(connection: Connection, tables: Sequence[Table], row_keys: Iter
     root, *children = tables
     for table in reversed(children):
         _delete_children(connection, table, root, keys, [])
-    connection.execute(_delete_statement(root), arrays.parameters(_key_shape(root), keys))
+    connection.execute(_delete_statement(root), arrays.parameters(key_shape(root), keys))
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
     """Insert rows, or update rows whose values differ, in key order."""
     if rows:
-        connection.execute(_upsert_statement(table), arrays.parameters(_shape(table), rows))
+        connection.execute(_upsert_statement(table), arrays.parameters(shape(table), rows))
 
 
 def write_children(
@@ -94,33 +94,38 @@ def _delete_children(
 ) -> None:
     """Delete the child rows of these parents, except the rows with the kept keys."""
     width = len(primary_key(root))
-    parameters = arrays.parameters(_key_shape(table, width), parents)
+    parameters = arrays.parameters(key_shape(table, width), parents)
     keys = list(kept)
     if keys:
-        parameters += arrays.parameters(_key_shape(table), keys)
+        parameters += arrays.parameters(key_shape(table), keys)
     connection.execute(_delete_children_statement(table, width, bool(keys)), parameters)
 
 
 @cache
-def _shape(table: Table) -> Shape:
+def shape(table: Table) -> Shape:
+    """Return the columns in which rows of a table are sent."""
     return tuple((column.name, type_name(column)) for column in table.columns)
 
 
 @cache
-def _key_shape(table: Table, width: int | None = None) -> Shape:
+def key_shape(table: Table, width: int | None = None) -> Shape:
+    """Return the columns in which primary keys, or their first `width` columns, are sent."""
     columns = list(table.primary_key.columns)[:width]
     return tuple((column.name, type_name(column)) for column in columns)
 
 
-def _table(table: Table) -> Identifier:
+def qualified(table: Table) -> Identifier:
+    """Return a table's name with its schema."""
     return Identifier(table.schema, table.name) if table.schema else Identifier(table.name)
 
 
-def _identifiers(names: Iterable[str]) -> Composed:
+def identifiers(names: Iterable[str]) -> Composed:
+    """Return quoted names, separated by commas."""
     return SQL(", ").join(map(Identifier, names))
 
 
-def _same(left: str, right: str, pairs: Iterable[tuple[str, str]]) -> Composed:
+def same(left: str, right: str, pairs: Iterable[tuple[str, str]]) -> Composed:
+    """Return the condition that these columns of two aliases are equal."""
     return SQL(" and ").join(
         SQL("{} = {}").format(Identifier(left, ours), Identifier(right, theirs)) for ours, theirs in pairs
     )
@@ -135,11 +140,11 @@ def _upsert_statement(table: Table) -> bytes:
     columns = sorted(table.columns, key=lambda column: type_name(column) == "jsonb")
     others = [column.name for column in columns if column.name not in key]
     insert = SQL("insert into {} as t ({}) select * from {} order by {} on conflict ({}) do ").format(
-        _table(table),
-        _identifiers(names),
-        arrays.source(_shape(table)),
-        _identifiers(key),
-        _identifiers(key),
+        qualified(table),
+        identifiers(names),
+        arrays.source(shape(table)),
+        identifiers(key),
+        identifiers(key),
     )
     if not others:
         return (insert + SQL("nothing")).as_bytes()
@@ -155,7 +160,7 @@ def _upsert_statement(table: Table) -> bytes:
 def _delete_statement(table: Table) -> bytes:
     names = primary_key(table)
     delete = SQL("delete from {} t using {} where {}").format(
-        _table(table), arrays.source(_key_shape(table)), _same("t", "s", zip(names, names, strict=True))
+        qualified(table), arrays.source(key_shape(table)), same("t", "s", zip(names, names, strict=True))
     )
     return delete.as_bytes()
 
@@ -169,20 +174,20 @@ def _delete_children_statement(table: Table, width: int, some_stay: bool) -> byt
     """
     names = primary_key(table)
     others = SQL("({}) not in (select * from {})").format(
-        SQL(", ").join(Identifier("c", name) for name in names), arrays.source(_key_shape(table))
+        SQL(", ").join(Identifier("c", name) for name in names), arrays.source(key_shape(table))
     )
     delete = SQL(
         "delete from {table} t using (select {unnested} from ("
         "select {collected} from {parents}, lateral (select {names} from {table} t where {children} offset 0) c "
         "where {condition}) g) v where {same}"
     ).format(
-        table=_table(table),
+        table=qualified(table),
         unnested=SQL(", ").join(SQL("unnest({0}) as {0}").format(Identifier(name)) for name in names),
         collected=SQL(", ").join(SQL("array_agg(c.{0}) as {0}").format(Identifier(name)) for name in names),
-        parents=arrays.source(_key_shape(table, width)),
-        names=_identifiers(names),
-        children=_same("t", "s", zip(names[:width], names[:width], strict=True)),
+        parents=arrays.source(key_shape(table, width)),
+        names=identifiers(names),
+        children=same("t", "s", zip(names[:width], names[:width], strict=True)),
         condition=others if some_stay else SQL("true"),
-        same=_same("t", "v", zip(names, names, strict=True)),
+        same=same("t", "v", zip(names, names, strict=True)),
     )
     return delete.as_bytes()

@@ -37,6 +37,8 @@ _FORMS = {
     "xmloption": "content",
     "default_transaction_isolation": "read committed",
     "row_security": "off",
+    # Otherwise the context of every error, and the server's log, would quote the rows.
+    "log_parameter_max_length_on_error": "0",
 }
 # Arrays have no statistics: one generic plan that uses the indexes is right for every batch.
 _PLANS = {"plan_cache_mode": "force_generic_plan", "random_page_cost": "1.1"}

@@ -1,5 +1,7 @@
 """What each SQLSTATE means: retry, park one document, or stop until a person fixes it."""
 
+import re
+
 import psycopg
 
 from cdc.core.errors import (
@@ -16,7 +18,8 @@ from cdc.core.errors import (
 _Verdict = type[TransientError] | type[FatalError] | ProblemKind
 _DATA, _CONFLICT, _PARENT = ProblemKind.DATA, ProblemKind.CONFLICT, ProblemKind.MISSING_PARENT
 
-# By whole code, else by class. All other codes are fatal, also codes of later versions: no document is parked.
+# By whole code, else by class. All other codes are fatal, also codes of later versions, unless a function of the tables
+# fails: then they are the document's.
 _VERDICTS: dict[str, _Verdict] = {
     "08": TransientError,  # connections; poolers use it for their own errors too
     "21000": _DATA,  # an upsert meets one row twice: two documents claim it, or one repeats it; halving finds which
@@ -66,8 +69,21 @@ _HINTS = {
     "42P05": _POOLER,
     "53400": "raise the limit that the server's log names",
 }
-# Messages of these classes name tables, columns and roles, never row values.
-_NAMING = ("28", "3D", "3F", "42")
+# Messages with these codes name tables and roles, never row values.
+_NAMING = ("28", "3D", "42501")
+# Messages with these codes name what the statement names, but only if they have a position in it: PostgreSQL also looks
+# up values as names, such as that of a regclass.
+_NAMING_AT_A_POSITION = ("3F", "42")
+
+# Frames of an error's context that are no function: foreign keys run statements, and queries have parallel workers.
+_NO_FUNCTION = re.compile(r'.{0,40}\b(SELECT 1 FROM|DELETE FROM|UPDATE) ONLY "|parallel worker$')
+# The block of a migration.
+_OUR_BLOCK = "inline_code_block"
+# The server's function for RAISE of PL/pgSQL: it may choose any code, also one that the server uses.
+_RAISE = "exec_stmt_raise"
+
+TOO_LONG = "a value is too long for PostgreSQL, or for an index"
+_FUNCTION = "a function of the table, such as a trigger, refuses it"
 
 
 def translate(error: psycopg.Error, state: str) -> CdcError:
@@ -79,17 +95,34 @@ def translate(error: psycopg.Error, state: str) -> CdcError:
         return PausedError(f"{container} is paused, so nothing of it is written: {reason}")
     verdict = _VERDICTS.get(state) or _VERDICTS.get(state[:2], FatalError)
     name = type(error).__name__
+    if verdict is TransientError and error.diag.source_function != _RAISE:
+        return TransientError(f"PostgreSQL: {name} ({state}).")
+    if _is_inside_function(error):
+        kind = verdict if isinstance(verdict, ProblemKind) else _DATA
+        return DocumentError(Problem(kind, "$", f"{_FUNCTION}: {_describe_chosen(state)}"))
     if isinstance(verdict, ProblemKind):
         where = error.diag.constraint_name or error.diag.column_name or "$"
-        return DocumentError(Problem(verdict, where, f"PostgreSQL refuses it: {name} ({state})"))
-    if verdict is TransientError:
-        return TransientError(f"PostgreSQL: {name} ({state}).")
+        message = TOO_LONG if state == "54000" else f"PostgreSQL refuses it: {name} ({state})"
+        return DocumentError(Problem(verdict, where, message))
     reason = "; ".join(text for text in (_own_words(error, state) or name, _HINTS.get(state)) if text)
     return FatalError(f"PostgreSQL refuses the statement: {reason} ({state}).")
 
 
+def _is_inside_function(error: psycopg.Error) -> bool:
+    """Return whether the error has the context of a function, whose text may be in any language."""
+    frames = (error.diag.context or "").splitlines()
+    return not all(_NO_FUNCTION.match(frame) for frame in frames) and _OUR_BLOCK not in frames[-1]
+
+
+def _describe_chosen(state: str) -> str:
+    # A function may choose any five letters, also those of a name.
+    try:
+        return f"{psycopg.errors.lookup(state).__name__} ({state})"
+    except KeyError:
+        return "an SQLSTATE of its own"
+
+
 def _own_words(error: psycopg.Error, state: str) -> str | None:
-    # A trigger may raise any SQLSTATE, and its message may quote values.
-    if state.startswith(_NAMING) and error.diag.source_function != "exec_stmt_raise":
+    if state.startswith(_NAMING) or (state.startswith(_NAMING_AT_A_POSITION) and error.diag.statement_position):
         return error.diag.message_primary
     return None

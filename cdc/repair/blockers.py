@@ -1,4 +1,4 @@
-"""Find the row that a refused document waits for: a conflicting row or a missing parent."""
+"""Find what a refused document runs into: a conflicting row, a missing parent, or an index that is too small."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,14 +13,19 @@ from cdc.core.writes import Write
 from cdc.postgres import rows
 from cdc.postgres.database import Connection, Database
 from cdc.postgres.ledger import ROW_KEY_CONSTRAINT, write_row_key
+from cdc.postgres.sqlstates import TOO_LONG
 from cdc.postgres.statements import statement
 
 # The index on `wanted_key` cannot hold longer keys.
 _LONGEST_KEY = 2_000
+# A third of a page, PostgreSQL's limit for an entry of a btree.
+_LONGEST_ENTRY = 2_704
 
 
 def explain(database: Database, mapper: Mapper[Any], write: Write, problem: Problem) -> Problem:
-    """Add the row that a document waits for to its problem, if the violated constraint identifies it."""
+    """Add what PostgreSQL does not say: the row that a document waits for, or the index that cannot hold its value."""
+    if problem.message == TOO_LONG and problem.path == "$":
+        return replace(problem, path=_find_index(database, mapper, write) or "$")
     root = mapper.tables[0]
     if write.rows.root is None or problem.kind not in (ProblemKind.CONFLICT, ProblemKind.MISSING_PARENT):
         return problem
@@ -33,6 +38,23 @@ def explain(database: Database, mapper: Mapper[Any], write: Write, problem: Prob
             wanted = find(connection, root, row, problem.path)
     fits = wanted is not None and len(wanted.key.encode()) <= _LONGEST_KEY
     return replace(problem, wanted=wanted) if fits else problem
+
+
+def _find_index(database: Database, mapper: Mapper[Any], write: Write) -> str | None:
+    """Return the index with the longest texts of this document, or None if it can hold them."""
+    found = {mapper.tables[0].name: [write.rows.root], **write.rows.children}
+    lengths = {}
+    with database.connection(mapper.container) as connection:
+        for table in mapper.tables:
+            texts = [rows.name_values(table, row) for row in found.get(table.name, ()) if row is not None]
+            for index, columns in connection.execute(statement("read_index_columns"), {"table": str(table)}):
+                lengths[index] = max((_measure(row, columns) for row in texts), default=0)
+    longest = max(lengths, key=lengths.__getitem__, default=None)
+    return longest if longest is not None and lengths[longest] > _LONGEST_ENTRY else None
+
+
+def _measure(row: Row, columns: Sequence[str]) -> int:
+    return sum(len(value.encode()) for name in columns if isinstance(value := row.get(name), str))
 
 
 def _find_rival(connection: Connection, root: Table, row: Row, constraint: str) -> Wanted | None:

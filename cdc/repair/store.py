@@ -8,7 +8,7 @@ from cdc.core.documents import Change, Held, Identity, State, Version
 from cdc.core.errors import DocumentError, Wanted
 from cdc.core.mapping import Mapper
 from cdc.core.writes import Write
-from cdc.postgres import gate, ledger, observations, rows
+from cdc.postgres import gate, ledger, observations, rows, triggers
 from cdc.postgres.database import Connection, Database
 from cdc.postgres.statements import statement
 from cdc.postgres.unmapped_types import TypeNames
@@ -95,6 +95,8 @@ class PostgresRereadStore:
         rows.write_rows(connection, mapper, [], abandoned=freed)
         for write in written:  # one by one: an earlier document may free a unique value for a later one
             rows.write_rows(connection, mapper, [write])
+        watched = triggers.find_watched(connection, mapper.tables)()
+        triggers.check_written(connection, mapper, written, freed, watched)
         keys = rows.row_keys(mapper, {write.change.key: write for write in written})
         turnover = parking.Turnover(str(mapper.tables[0]), freed, list(keys.values()))
         letters = parking.lock(connection, [repair.change for repair in repairs], turnover)()

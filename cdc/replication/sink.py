@@ -10,7 +10,7 @@ from cdc.core.errors import DocumentError
 from cdc.core.mapping import Mapper, Observation
 from cdc.core.ordering import Verdict, judge
 from cdc.core.writes import Also, Outcome, Write
-from cdc.postgres import containers, gate, ledger, observations, rows
+from cdc.postgres import containers, gate, ledger, observations, rows, triggers
 from cdc.postgres.database import Connection, Database, pipelined, request_answers
 from cdc.postgres.unmapped_types import NewTypesError, TypeNames
 from cdc.repair import blockers, parking
@@ -79,6 +79,7 @@ class PostgresSink:
     def _write(self, connection: Connection, mapper: Mapper[Any], pieces: Sequence[Piece], batch: "_Batch") -> None:
         """Record each piece in the ledger, then write the rows of the piece before: its winners are known by then."""
         before: _Recorded | None = None
+        batch.watched = triggers.find_watched(connection, mapper.tables)
         for piece, planned in plan_pieces(connection, mapper.container, pieces, self._read_since):
             writes = self._types.show(mapper.container, planned)
             batch.note_plan(piece, writes, pieces)
@@ -147,6 +148,7 @@ def _write_rows(connection: Connection, mapper: Mapper[Any], recorded: _Recorded
     batch.freed += freed
     batch.written.update(recorded.row_keys[each.change.key] for each in written if each.change.key in recorded.row_keys)
     rows.write_rows(connection, mapper, written, abandoned=vacant)
+    triggers.check_written(connection, mapper, written, vacant, batch.watched())
 
 
 def _judge_losers(connection: Connection, batch: "_Batch") -> None:
@@ -179,6 +181,8 @@ class _Batch:
     written: set[str] = field(default_factory=set)
     # The only write of the transaction, if there is only one: then `blockers` can explain a refusal.
     lone: Write | None = None
+    # Waits for the names of the tables that have triggers.
+    watched: Callable[[], set[str]] = set
 
     def note_plan(self, piece: Piece, writes: Sequence[Write], pieces: Sequence[Piece]) -> None:
         """Count a piece's stale changes and note its undecided writes."""

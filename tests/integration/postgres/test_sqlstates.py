@@ -42,15 +42,137 @@ def test_a_trigger_that_refuses_a_row_parks_its_document(sink, observer, guard, 
     assert MARKER not in str(observer.rows("cdc.dead_letter", "path, message"))
 
 
-@pytest.mark.parametrize("state", ["42501", "42P01", "28000", "3F000", "XX000", "0A000", "38000"])
-def test_a_trigger_that_pretends_otherwise_quotes_no_row(sink, observer, guard, state):
-    """For SQLSTATEs whose messages name tables the server's words are passed on, but not a function's."""
+# What nobody listed, what would be fatal, what time would mend, and what is no error at all.
+RAISED = [
+    *("MY001", "42501", "42602", "42703", "42P01", "28000", "3F000", "XX000", "0A000", "38000", "53400", "58P01"),
+    *("40001", "40P01", "55P03", "57014", "57P01", "08006", "53300", "25006", "00000", "02000"),
+]
+
+
+@pytest.mark.parametrize("state", RAISED)
+def test_whatever_code_a_trigger_chooses_parks_its_document(sink, observer, guard, state):
+    """The code is the trigger's own, also where the server uses it for what stops everybody."""
     guard(state)
+    changes = [a_change(id_, body=an_account(id_, Email=MARKER)) for id_ in ("a", "bad", "c")]
 
-    with pytest.raises(FatalError, match=state) as caught:
-        replicate(ACCOUNTS, [a_change("bad", body=an_account("bad", Email=MARKER))], sink)
+    outcome = replicate(ACCOUNTS, changes, sink)
 
-    assert MARKER not in "".join(traceback.format_exception(caught.value))
+    assert (outcome.applied, outcome.parked) == (2, 1)
+    assert observer.ids() == ["a", "c"]
+    assert observer.letters()["bad"][:2] == ("data", "$")
+    assert MARKER not in str(observer.rows("cdc.dead_letter", "path, message"))
+
+
+# The bodies of triggers that break off by themselves: what the server raises inside of them is the document's as well.
+BROKEN = {
+    "a table whose name is the row's": "execute format('insert into %I values (1)', 'audit_' || new.email)",
+    "a column whose name is the row's": "execute format('select %I from accounts', new.email)",
+    "a function that was dropped": "perform audit(new.email)",
+    "a type whose name is the row's": "perform new.email::regtype",
+    "a schema whose name is the row's": "execute format('create table %I.t ()', new.email)",
+    "a syntax error": "execute new.email",
+    "no rights": "set local role nobody_of_this_test; insert into cdc.migration values (0, new.email, '')",
+    "a feature that is not there": "commit",
+}
+
+
+@pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN)
+def test_what_breaks_inside_a_trigger_is_the_documents(sink, observer, connection, body):
+    """Names of tables, columns and types are values there: none is kept."""
+    connection.execute("drop role if exists nobody_of_this_test; create role nobody_of_this_test")
+    connection.execute(
+        f"create function break_off() returns trigger language plpgsql as $$ begin {body}; return new; end $$;"
+        "create trigger audit before insert on accounts"
+        " for each row when (new.id = 'bad') execute function break_off()"
+    )
+    changes = [a_change(id_, body=an_account(id_, Email=MARKER)) for id_ in ("a", "bad", "c")]
+
+    outcome = replicate(ACCOUNTS, changes, sink)
+
+    connection.execute("drop role nobody_of_this_test")
+    assert (outcome.applied, outcome.parked) == (2, 1)
+    assert observer.ids() == ["a", "c"]
+    assert MARKER not in str(observer.rows("cdc.dead_letter", "path, message"))
+
+
+def test_a_function_that_is_no_trigger_is_none_of_ours_either(sink, observer, connection):
+    """A rule of the table calls it, and what it reads was dropped."""
+    connection.execute(
+        "create table allowed (email text);"
+        "create function is_allowed(email text) returns boolean language sql set search_path = public"
+        " as 'select not exists (select from allowed a where a.email = $1)';"
+        "alter table accounts add constraint allowed check (id <> 'bad' or is_allowed(email));"
+        "drop table allowed"
+    )
+
+    outcome = replicate(ACCOUNTS, [a_change("a"), a_change("bad"), a_change("c")], sink)
+
+    assert (outcome.applied, outcome.parked) == (2, 1)
+    assert observer.letters()["bad"][:2] == ("data", "$")
+
+
+def test_a_trigger_at_the_end_of_the_transaction_refuses_only_its_document(sink, observer, connection):
+    """A deferred trigger raises when everything is written."""
+    connection.execute(
+        "create function refuse() returns trigger language plpgsql as"
+        " $$ begin raise exception 'refused' using errcode = '42501'; end $$;"
+        "create constraint trigger guard after insert on accounts deferrable initially deferred"
+        " for each row when (new.id = 'bad') execute function refuse()"
+    )
+
+    outcome = replicate(ACCOUNTS, [a_change("a"), a_change("bad"), a_change("c")], sink)
+
+    assert (outcome.applied, outcome.parked) == (2, 1)
+    assert observer.ids() == ["a", "c"]
+
+
+FIELDS = ("message", "detail", "hint", "constraint", "column", "table", "schema", "datatype")
+
+
+@pytest.mark.parametrize("state", ["23505", "23503", "23514", "23502", "P0001", "54000", "MY001", "THAND"])
+def test_no_field_of_what_a_trigger_raises_is_kept(sink, observer, connection, state):
+    """Anybody may fill them, and choose the code; only what the server says of our own statement is believed."""
+    fields = ", ".join(f"{field} = new.email" for field in FIELDS)
+    connection.execute(
+        "create function refuse() returns trigger language plpgsql as"
+        f" $$ begin raise exception using errcode = '{state}', {fields}; end $$;"
+        "create trigger guard before insert on accounts for each row execute function refuse()"
+    )
+
+    outcome = replicate(ACCOUNTS, [a_change("a", body=an_account("a", Email=MARKER, DisplayName="THAND"))], sink)
+
+    assert outcome.parked == 1
+    kept = str(observer.rows("cdc.dead_letter", "path, message, wanted_table, wanted_key"))
+    assert MARKER not in kept
+    assert "THAND" not in kept
+
+
+def test_a_parent_whose_owner_may_not_read_is_nobodys_document(sink, observer, connection):
+    """The server's own check of a foreign key runs a statement, but no function of anybody."""
+    connection.execute(
+        "create table tenants (id text primary key); create role owner_of_this_test;"
+        "alter table accounts add foreign key (role) references tenants;"
+        "alter table accounts owner to owner_of_this_test; alter table tenants owner to owner_of_this_test;"
+        "revoke all on tenants from owner_of_this_test"
+    )
+    try:
+        with pytest.raises(FatalError, match="permission denied for table tenants"):
+            replicate(ACCOUNTS, [a_change("a")], sink)
+    finally:
+        connection.execute("reassign owned by owner_of_this_test to current_user; drop owned by owner_of_this_test")
+        connection.execute("drop role owner_of_this_test")
+
+    assert observer.ledger() == {}
+
+
+def test_parameters_in_the_context_of_an_error_blame_no_document(dsn, sink, observer, connection):
+    """A database may be set to show them; then each error has a context, and the server's log has every row."""
+    connection.execute(f'alter database "{connection.info.dbname}" set log_parameter_max_length_on_error = -1')
+    connection.execute("alter table accounts rename column role to part")
+
+    with pytest.raises(FatalError, match='column "role" of relation "accounts" does not exist'):
+        replicate(ACCOUNTS, [a_change("a")], sink)
+
     assert observer.ledger() == {}
 
 
@@ -60,10 +182,28 @@ def test_the_servers_own_words_are_passed_on(database):
         run(database, "select from nowhere")
 
 
+def test_a_block_of_a_migration_is_our_own_statement(database):
+    """It has a context of its own, and blames no document."""
+    with pytest.raises(FatalError, match="permission denied to create"):
+        run(database, "do $$ begin create table pg_catalog.nowhere (\n); end $$")
+
+
+@pytest.mark.parametrize(("name", "state"), [("thandi", "42P01"), (MARKER, "3F000")])
+def test_words_about_a_value_are_not_passed_on(database, name, state):
+    """PostgreSQL looks values up as names, too: then its words quote a value, although no function runs."""
+    with pytest.raises(FatalError, match=state) as caught, database.connection() as connection:
+        connection.execute("select %s::text::regclass", [name])
+
+    assert "thandi" not in str(caught.value)
+
+
 def run(database, statements):
     """Run statements in a transaction of the engine's."""
     with database.transaction() as connection:
         connection.execute(statements)
+
+
+SLOW = "create function slow() returns void language plpgsql as $$ begin perform pg_sleep(60); end $$;"
 
 
 @pytest.mark.parametrize(
@@ -73,6 +213,8 @@ def run(database, statements):
         ("set local statement_timeout = '1ms'; select pg_sleep(60)", "57014"),
         ("set local transaction_timeout = '1ms'; select pg_sleep(60)", "25P04"),
         ("select pg_terminate_backend(pg_backend_pid())", "57P01"),
+        (f"{SLOW} set local statement_timeout = '100ms'; select slow()", "57014"),
+        (f"{SLOW} set local transaction_timeout = '100ms'; select slow()", "25P04"),
     ],
 )
 def test_time_mends_it(database, statements, state):
@@ -82,6 +224,24 @@ def test_time_mends_it(database, statements, state):
 
     assert state in str(caught.value) or "cannot be reached" in str(caught.value)
     run(database, "select 1")
+
+
+@pytest.mark.parametrize("mode", ["nowait", ""], ids=["at once", "in vain"])
+def test_a_lock_that_a_trigger_waits_for_blames_nobody(database, sink, observer, connection, dsn, mode):
+    """Others hold it for now: everything is tried again."""
+    connection.execute(
+        "create table audit (id text);"
+        "create function note() returns trigger language plpgsql set lock_timeout = '100ms' as"
+        f" $$ begin lock table audit {mode}; insert into audit values (new.id); return new; end $$;"
+        "create trigger audit before insert on accounts for each row execute function note()"
+    )
+    with psycopg.connect(dsn) as other:
+        other.execute("lock table audit")
+        with pytest.raises(TransientError, match="55P03"):
+            replicate(ACCOUNTS, [a_change("a")], sink)
+    assert observer.ledger() == {}
+
+    assert replicate(ACCOUNTS, [a_change("a")], sink).applied == 1
 
 
 @pytest.mark.parametrize(
