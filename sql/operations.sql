@@ -40,10 +40,17 @@ update cdc.maintenance set done_at = now(), claimed_until = null where part = %(
 
 -- name: read_columns
 -- The columns of a table in the database.
-select a.attname as name, format_type(a.atttypid, null) as type, a.attnotnull as required,
+select a.attname as name, format_type(a.atttypid, null) as base, format_type(a.atttypid, a.atttypmod) as type,
+       a.atttypmod as modifier, a.attnotnull as required,
        a.atthasdef or a.attidentity <> '' or a.attgenerated <> '' as has_default
 from pg_attribute a
 where a.attrelid = to_regclass(%(table)s) and a.attnum > 0 and not a.attisdropped;
+
+-- name: name_types
+-- Types as PostgreSQL writes them, without and with their modifiers.
+select format_type(s.oid, null) as base, format_type(s.oid, s.modifier) as type, s.modifier
+from unnest(%(oids)s::oid[], %(modifiers)s::int[]) with ordinality as s (oid, modifier, place)
+order by s.place;
 
 -- name: read_primary_key
 -- The columns of a table's primary key, in order.

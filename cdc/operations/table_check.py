@@ -1,9 +1,10 @@
 """Compare the tables that the mappers declare with the tables in the database."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg.sql import SQL
 from sqlalchemy import Table
 
 from cdc.core.mapping import Mapper
@@ -13,11 +14,68 @@ from cdc.postgres.statements import statement
 
 # The application's own tables have varchar instead of text, which is as good. char(n) is not: it pads values.
 _SAME_TYPE = {"character varying": "text"}
+_NO_MODIFIER = -1
+# Times without a modifier have microseconds.
+_MOST_DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class _Type:
+    """A type as PostgreSQL writes it, without and with its modifier, and the modifier itself."""
+
+    base: str
+    name: str
+    modifier: int
+
+    @property
+    def kind(self) -> str:
+        """Return the same name for types that are as good as each other."""
+        return _SAME_TYPE.get(self.base, self.base)
+
+    def holds(self, other: "_Type") -> bool:
+        """Return whether a column of this type keeps every value of the other, or refuses it loudly."""
+        if self.kind != other.kind:
+            return False
+        if self.modifier in (_NO_MODIFIER, other.modifier):
+            return True
+        holds = _HOLDS.get(self.kind)
+        return holds is not None and holds(self.modifier, other.modifier)
+
+
+def _holds_text(ours: int, theirs: int) -> bool:
+    # What does not fit into the shorter varchar of the application's own table is parked.
+    return theirs == _NO_MODIFIER or ours >= theirs
+
+
+def _holds_number(ours: int, theirs: int) -> bool:
+    if theirs == _NO_MODIFIER:
+        return False
+    (digits, scale), (other_digits, other_scale) = map(_read_scale, (ours, theirs))
+    return scale >= other_scale and digits - scale >= other_digits - other_scale
+
+
+def _read_scale(modifier: int) -> tuple[int, int]:
+    """Return how many digits a numeric has, and how many of them after the point."""
+    packed = modifier - 4
+    return packed >> 16, ((packed & 0x7FF) ^ 0x400) - 0x400
+
+
+def _holds_time(ours: int, theirs: int) -> bool:
+    return ours >= (_MOST_DIGITS if theirs == _NO_MODIFIER else theirs)
+
+
+_HOLDS: dict[str, Callable[[int, int], bool]] = {
+    "text": _holds_text,
+    "numeric": _holds_number,
+    "timestamp with time zone": _holds_time,
+    "timestamp without time zone": _holds_time,
+    "time without time zone": _holds_time,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    type: str
+    type: _Type
     required: bool
     has_default: bool
 
@@ -30,26 +88,38 @@ def check_tables(database: Database, mapper: Mapper[Any]) -> list[str]:
 
 def _check_table(connection: Connection, table: Table) -> Iterator[str]:
     columns = {
-        name: _Column(type_, required, has_default)
-        for name, type_, required, has_default in connection.execute(statement("read_columns"), {"table": str(table)})
+        name: _Column(_Type(*type_), required, has_default)
+        for name, *type_, required, has_default in connection.execute(statement("read_columns"), {"table": str(table)})
     }
     if not columns:
         yield f"table {table} is missing: run python -m cdc migrate"
         return
-    yield from _check_columns(table, columns)
+    yield from _check_columns(table, columns, _read_types(connection, table))
     found = [name for (name,) in connection.execute(statement("read_primary_key"), {"table": str(table)})]
     if found != primary_key(table):
         needed = ", ".join(primary_key(table))
         yield f"table {table} has the primary key ({', '.join(found)}), but its mapper needs ({needed})"
 
 
-def _check_columns(table: Table, columns: dict[str, _Column]) -> Iterator[str]:
-    for column in table.columns:
-        found = columns.get(column.name)
+def _read_types(connection: Connection, table: Table) -> dict[str, _Type]:
+    """Return the types that a mapper declares, as PostgreSQL understands them."""
+    # A type name comes from a table declaration of this project, never from input.
+    values = SQL(", ").join(SQL("null::{}").format(SQL(type_name(column))) for column in table.columns)
+    result = connection.execute(SQL("select {}").format(values)).pgresult
+    assert result is not None  # noqa: S101 - a statement that was executed has a result
+    places = range(result.nfields)
+    parameters = {"oids": [result.ftype(at) for at in places], "modifiers": [result.fmod(at) for at in places]}
+    found = connection.execute(statement("name_types"), parameters).fetchall()
+    return {column.name: _Type(*row) for column, row in zip(table.columns, found, strict=True)}
+
+
+def _check_columns(table: Table, columns: dict[str, _Column], types: dict[str, _Type]) -> Iterator[str]:
+    for name, type_ in types.items():
+        found = columns.get(name)
         if found is None:
-            yield f"table {table} has no column {column.name}, but its mapper writes it: add it in a new migration"
-        elif _SAME_TYPE.get(found.type, found.type) != type_name(column):
-            yield f"column {column.name} of table {table} is {found.type}, but its mapper writes {type_name(column)}"
-    for name in columns.keys() - set(table.columns.keys()):
+            yield f"table {table} has no column {name}, but its mapper writes it: add it in a new migration"
+        elif not found.type.holds(type_):
+            yield f"column {name} of table {table} is {found.type.name}, but its mapper writes {type_.name}"
+    for name in columns.keys() - types.keys():
         if columns[name].required and not columns[name].has_default:
             yield f"column {name} of table {table} must not be null, but no mapper writes it: give it a default"

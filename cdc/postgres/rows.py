@@ -1,6 +1,7 @@
 """Write and delete rows of the mapped tables, many documents in one statement."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -17,6 +18,9 @@ from cdc.postgres.database import Connection
 from cdc.postgres.ledger import write_row_key
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+_MODIFIER = re.compile(r" ?\(.*?\)")
+# Without a modifier, these names mean a length of one.
+_UNLIMITED = {"char": "bpchar", "bit": "varbit"}
 
 
 @cache
@@ -40,6 +44,12 @@ def name_values(table: Table, row: Values) -> dict[str, Any]:
 def type_name(column: Column[Any]) -> str:
     """Return a column's type as PostgreSQL writes it in DDL, lower-case."""
     return column.type.compile(dialect=_DIALECT).lower()
+
+
+def _sent_type(column: Column[Any]) -> str:
+    # A cast to a type with a length would cut a value that is too long; the column refuses it.
+    name = _MODIFIER.sub("", type_name(column))
+    return _UNLIMITED.get(name, name)
 
 
 def row_keys(mapper: Mapper[Any], writes: Mapping[bytes, Write]) -> dict[bytes, str]:
@@ -104,14 +114,14 @@ def _delete_children(
 @cache
 def shape(table: Table) -> Shape:
     """Return the columns in which rows of a table are sent."""
-    return tuple((column.name, type_name(column)) for column in table.columns)
+    return tuple((column.name, _sent_type(column)) for column in table.columns)
 
 
 @cache
 def key_shape(table: Table, width: int | None = None) -> Shape:
     """Return the columns in which primary keys, or their first `width` columns, are sent."""
     columns = list(table.primary_key.columns)[:width]
-    return tuple((column.name, type_name(column)) for column in columns)
+    return tuple((column.name, _sent_type(column)) for column in columns)
 
 
 def qualified(table: Table) -> Identifier:

@@ -1,7 +1,12 @@
 """The tables that are there are compared with the tables that the mappers write."""
 
-import pytest
+from decimal import Decimal
 
+import pytest
+from pydantic import BaseModel
+from sqlalchemy import CHAR, TIMESTAMP, BigInteger, Column, MetaData, Numeric, String, Table, Text
+
+from cdc.core.mapping import Mapper, Read, Rows
 from cdc.operations.table_check import check_tables
 from cdc.replication.batch import replicate
 from mappers import EXTRA_MAPPERS, MAPPERS
@@ -76,3 +81,101 @@ def test_every_problem_is_named(database, observer):
     observer.connection.execute("drop table completed_scenarios")
 
     assert len(check_tables(database, ACCOUNTS)) == 4
+
+
+class Order(BaseModel):
+    """A document whose columns have modifiers."""
+
+    id: str
+    total: Decimal | None = None
+    name: str | None = None
+
+
+class OrderReader:
+    """Takes every order."""
+
+    types = ("Order",)
+
+    def read(self, body):
+        """Return the order."""
+        return Read(Order.model_validate({name: body.get(name) for name in Order.model_fields}))
+
+
+def an_order_mapper(total=None, name=None):
+    """Build a mapper of orders whose columns have these types."""
+    table = Table(
+        "orders",
+        MetaData(schema="public"),
+        Column("id", Text, primary_key=True),
+        Column("total", total or Numeric(12, 2)),
+        Column("name", name or String(40)),
+    )
+    return Mapper(
+        container="Orders", reader=OrderReader(), tables=(table,), rows=lambda order: Rows(root=order.model_dump())
+    )
+
+
+@pytest.mark.parametrize(
+    ("total", "column"),
+    [
+        (Numeric(12, 2), "numeric(12, 2)"),
+        (Numeric(12, 2), "numeric"),
+        (Numeric(12, 2), "numeric(14, 3)"),
+        (Numeric(12), "numeric(12)"),
+        (String(40), "varchar(40)"),
+        (String(40), "varchar(50)"),
+        (String(40), "varchar"),
+        (String(40), "text"),
+        (Text(), "varchar(40)"),
+        (BigInteger(), "bigint"),
+        (TIMESTAMP(timezone=True), "timestamptz"),
+        (TIMESTAMP(timezone=True), "timestamptz(6)"),
+    ],
+    ids=str,
+)
+def test_a_type_with_a_modifier_fits_a_column_that_holds_as_much(database, observer, total, column):
+    """PostgreSQL writes both types."""
+    observer.connection.execute(f"create table orders (id text primary key, total {column}, name text)")
+
+    assert check_tables(database, an_order_mapper(total)) == []
+
+
+@pytest.mark.parametrize(
+    ("total", "column", "found", "wanted"),
+    [
+        (Numeric(12, 2), "numeric(12, 1)", "numeric(12,1)", "numeric(12,2)"),
+        (Numeric(12, 2), "numeric(12, 3)", "numeric(12,3)", "numeric(12,2)"),
+        (Numeric(12, 2), "numeric(10, 2)", "numeric(10,2)", "numeric(12,2)"),
+        (Numeric(), "numeric(12, 2)", "numeric(12,2)", "numeric"),
+        (Numeric(12, 2), "double precision", "double precision", "numeric(12,2)"),
+        (String(40), "varchar(39)", "character varying(39)", "character varying(40)"),
+        (String(40), "char(40)", "character(40)", "character varying(40)"),
+        (CHAR(4), "char(3)", "character(3)", "character(4)"),
+        (TIMESTAMP(timezone=True), "timestamptz(3)", "timestamp(3) with time zone", "timestamp with time zone"),
+        (TIMESTAMP(timezone=True), "timestamp(6)", "timestamp(6) without time zone", "timestamp with time zone"),
+    ],
+    ids=str,
+)
+def test_a_column_that_holds_less_than_its_mapper_writes_is_named(database, observer, total, column, found, wanted):
+    """Values would be refused, or rounded without a word."""
+    observer.connection.execute(f"create table orders (id text primary key, total {column}, name text)")
+
+    problems = check_tables(database, an_order_mapper(total))
+
+    assert problems == [f"column total of table public.orders is {found}, but its mapper writes {wanted}"]
+
+
+@pytest.mark.parametrize("name", [String(5), CHAR(5)])
+def test_a_value_that_is_too_long_for_its_type_is_parked_and_never_cut(sink, observer, name):
+    """The neighbours go on, also those without a value."""
+    mapper = an_order_mapper(name=name)
+    type_ = "varchar(5)" if isinstance(name, String) and not isinstance(name, CHAR) else "char(5)"
+    observer.connection.execute(f"create table orders (id text primary key, total numeric(12, 2), name {type_})")
+    bodies = [{"id": "a"}, {"id": "b", "total": "1.25", "name": "short"}, {"id": "bad", "name": "much too long"}]
+    changes = [a_change(body["id"], container="Orders", body=body) for body in bodies]
+
+    outcome = replicate(mapper, changes, sink)
+
+    assert (outcome.applied, outcome.parked) == (2, 1)
+    found = {row["id"]: (row["total"], row["name"]) for row in observer.rows("orders")}
+    assert found == {"a": (None, None), "b": (Decimal("1.25"), "short")}
