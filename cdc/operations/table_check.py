@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg.sql import SQL
 from sqlalchemy import Table
 
 from cdc.core.mapping import Mapper
 from cdc.postgres.database import Connection, Database
-from cdc.postgres.rows import primary_key, type_name
+from cdc.postgres.rows import primary_key, read_types
 from cdc.postgres.statements import statement
 
 # The application's own tables have varchar instead of text, which is as good. char(n) is not: it pads values.
@@ -94,23 +93,12 @@ def _check_table(connection: Connection, table: Table) -> Iterator[str]:
     if not columns:
         yield f"table {table} is missing: run python -m cdc migrate"
         return
-    yield from _check_columns(table, columns, _read_types(connection, table))
+    types = {name: _Type(*type_) for name, type_ in read_types(connection, table).items()}
+    yield from _check_columns(table, columns, types)
     found = [name for (name,) in connection.execute(statement("read_primary_key"), {"table": str(table)})]
     if found != primary_key(table):
         needed = ", ".join(primary_key(table))
         yield f"table {table} has the primary key ({', '.join(found)}), but its mapper needs ({needed})"
-
-
-def _read_types(connection: Connection, table: Table) -> dict[str, _Type]:
-    """Return the types that a mapper declares, as PostgreSQL understands them."""
-    # A type name comes from a table declaration of this project, never from input.
-    values = SQL(", ").join(SQL("null::{}").format(SQL(type_name(column))) for column in table.columns)
-    result = connection.execute(SQL("select {}").format(values)).pgresult
-    assert result is not None  # noqa: S101 - a statement that was executed has a result
-    places = range(result.nfields)
-    parameters = {"oids": [result.ftype(at) for at in places], "modifiers": [result.fmod(at) for at in places]}
-    found = connection.execute(statement("name_types"), parameters).fetchall()
-    return {column.name: _Type(*row) for column, row in zip(table.columns, found, strict=True)}
 
 
 def _check_columns(table: Table, columns: dict[str, _Column], types: dict[str, _Type]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from cdc.postgres import arrays
 from cdc.postgres.arrays import Shape
 from cdc.postgres.database import Connection
 from cdc.postgres.ledger import write_row_key
+from cdc.postgres.statements import statement
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 _MODIFIER = re.compile(r" ?\(.*?\)")
@@ -50,6 +51,20 @@ def _sent_type(column: Column[Any]) -> str:
     # A cast to a type with a length would cut a value that is too long; the column refuses it.
     name = _MODIFIER.sub("", type_name(column))
     return _UNLIMITED.get(name, name)
+
+
+def read_types(connection: Connection, table: Table) -> dict[str, tuple[str, str, int]]:
+    """Return the declared types by column, as PostgreSQL writes them: without modifier, with it, and the modifier."""
+    # A type name comes from a table declaration of this project, never from input.
+    values = SQL(", ").join(SQL("null::{}").format(SQL(type_name(column))) for column in table.columns)
+    result = connection.execute(SQL("select {}").format(values)).pgresult
+    assert result is not None  # noqa: S101 - a statement that was executed has a result
+    places = range(result.nfields)
+    parameters = {"oids": [result.ftype(at) for at in places], "modifiers": [result.fmod(at) for at in places]}
+    found = connection.execute(statement("name_types"), parameters).fetchall()
+    return {
+        column.name: (base, name, modifier) for column, (base, name, modifier) in zip(table.columns, found, strict=True)
+    }
 
 
 def row_keys(mapper: Mapper[Any], writes: Mapping[bytes, Write]) -> dict[bytes, str]:

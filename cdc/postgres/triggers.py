@@ -1,4 +1,4 @@
-"""See that triggers and rules of the tables let rows be written and deleted: PostgreSQL raises no error if they do not."""
+"""See that triggers and rules of the tables let rows be written and deleted: PostgreSQL does not say if they do not."""
 
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -97,9 +97,7 @@ def _find_dropped(table: Table) -> bytes:
 @cache
 def _find_kept(table: Table, width: int, some_stay: bool) -> bytes:
     key = rows.primary_key(table)
-    others = SQL("({}) not in (select * from {})").format(
-        _columns("c", key), arrays.source(rows.key_shape(table))
-    )
+    others = SQL("({}) not in (select * from {})").format(_columns("c", key), arrays.source(rows.key_shape(table)))
     query = SQL(
         "select 1 from {parents}, lateral (select {names} from {table} t where {children} offset 0) c "
         "where {condition} limit 1"

@@ -16,6 +16,7 @@ from local.sample import Source
 from local.stack import ALL_VERSIONS, LATEST_VERSION, ROOT, Part
 from tests.builders import an_account
 from tests.e2e.conftest import Query, wait_until
+from tests.e2e.test_privacy import read_own_state
 
 PLANTED = "lerato.dlamini"
 
@@ -90,24 +91,11 @@ def test_dead_letters_are_worked_over_http_and_tell_nobody_who_they_are(
         assert ask("GET", path)[0] == 200
 
     _assert_nowhere(json.dumps(answers), "answers")
-    _assert_nowhere(_own_state(query), "state of ours")
+    _assert_nowhere(read_own_state(query), "state of ours")
     log.seek(0)
     written = log.read().decode()
     assert "change_feed_accounts" in written
     _assert_nowhere(written, "log")
-
-
-def _own_state(query: Query) -> str:
-    """Return everything in the schema cdc but the columns that hold identities, and the keys of rows."""
-    named = {"partition_key", "id", "row_key", "abandoned_row_key", "wanted_key"}
-    columns = query("select table_name, column_name from information_schema.columns where table_schema = 'cdc'")
-    tables = {table for table, _ in columns}
-    assert {"document", "dead_letter", "container", "observation", "suspect"} <= tables
-    found = []
-    for table in tables:
-        names = ", ".join(f'"{name}"' for where, name in columns if where == table and name not in named)
-        found += query(f"select row({names})::text from cdc.{table}")
-    return str(found)
 
 
 def _assert_nowhere(text: str, where: str) -> None:

@@ -1,7 +1,5 @@
 """What PostgreSQL itself raises leads to what is promised: parked, tried again, or said to a person."""
 
-import traceback
-
 import psycopg
 import pytest
 
