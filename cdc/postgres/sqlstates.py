@@ -77,8 +77,8 @@ _NAMING_AT_A_POSITION = ("3F", "42")
 
 # Frames of an error's context that are no function: foreign keys run statements, and queries have parallel workers.
 _NO_FUNCTION = re.compile(r'.{0,40}\b(SELECT 1 FROM|DELETE FROM|UPDATE) ONLY "|parallel worker$')
-# The block of a migration.
-_OUR_BLOCK = "inline_code_block"
+# What is ours: the gate, and the blocks of migrations.
+_OURS = ("enter_gate(", "inline_code_block")
 # The server's function for RAISE of PL/pgSQL: it may choose any code, also one that the server uses.
 _RAISE = "exec_stmt_raise"
 
@@ -88,11 +88,6 @@ _FUNCTION = "a function of the table, such as a trigger, refuses it"
 
 def translate(error: psycopg.Error, state: str) -> CdcError:
     """Translate an error with this SQLSTATE into an engine error that quotes no row values."""
-    if state in _REFUSED_PHASES:
-        return PhaseError(_REFUSED_PHASES[state])
-    if state == _PAUSED:
-        container, reason = error.diag.table_name, error.diag.message_primary
-        return PausedError(f"{container} is paused, so nothing of it is written: {reason}")
     verdict = _VERDICTS.get(state) or _VERDICTS.get(state[:2], FatalError)
     name = type(error).__name__
     if verdict is TransientError and error.diag.source_function != _RAISE:
@@ -100,6 +95,11 @@ def translate(error: psycopg.Error, state: str) -> CdcError:
     if _is_inside_function(error):
         kind = verdict if isinstance(verdict, ProblemKind) else _DATA
         return DocumentError(Problem(kind, "$", f"{_FUNCTION}: {_describe_chosen(state)}"))
+    if state in _REFUSED_PHASES:
+        return PhaseError(_REFUSED_PHASES[state])
+    if state == _PAUSED:
+        container, reason = error.diag.table_name, error.diag.message_primary
+        return PausedError(f"{container} is paused, so nothing of it is written: {reason}")
     if isinstance(verdict, ProblemKind):
         where = error.diag.constraint_name or error.diag.column_name or "$"
         message = TOO_LONG if state == "54000" else f"PostgreSQL refuses it: {name} ({state})"
@@ -109,9 +109,9 @@ def translate(error: psycopg.Error, state: str) -> CdcError:
 
 
 def _is_inside_function(error: psycopg.Error) -> bool:
-    """Return whether the error has the context of a function, whose text may be in any language."""
+    """Return whether the error has the context of a function that is not ours; its text may be in any language."""
     frames = (error.diag.context or "").splitlines()
-    return not all(_NO_FUNCTION.match(frame) for frame in frames) and _OUR_BLOCK not in frames[-1]
+    return not all(_NO_FUNCTION.match(frame) for frame in frames) and not any(name in frames[-1] for name in _OURS)
 
 
 def _describe_chosen(state: str) -> str:

@@ -55,7 +55,21 @@ create unique index one_name on user_profiles (name);
 alter table player_scenario_scores add foreign key (profile_id) references user_profiles (id);
 alter table game_sessions add check (current_scene_id not like 'refused%') not valid;
 """
-STATES = ["P0001", "23505", "23503", "23502", "23514", "42501", "42P01", "54000", "40001", "55P03", "XX000", CODE]
+STATES = [
+    "P0001",
+    "23505",
+    "23503",
+    "23502",
+    "23514",
+    "42501",
+    "42P01",
+    "54000",
+    "40001",
+    "55P03",
+    "XX000",
+    "MC010",
+    CODE,
+]
 ROLES = [*(f"raise {state}" for state in STATES), "table", "column", "type", "syntax", "drop", "warn", "none"]
 
 
@@ -173,8 +187,8 @@ def _work(operator: Operator, documents: list[tuple[str, dict[str, Any]]]) -> No
     results = Counter(_resync(operator, container, document) for container, document in documents)
     assert results["parked"] > len(STATES)
     assert results["already_applied"] + results["applied"] > 2
-    for options in ({"reapply": True}, {"dry_run": True, "reapply": True}):
-        path = operator.ask("POST", "backfills", options)[1]["status_url"].removeprefix("/api/")
+    for options in ({"reapply": True}, {"reapply": True, "dry_run": True}):
+        path = operator.ask("POST", "backfills", {"unlimited": True, **options})[1]["status_url"].removeprefix("/api/")
         wait_until(partial(_is_completed, operator, path), "all is copied")
 
 
@@ -200,7 +214,7 @@ def _break(operator: Operator, source: Source, settings: Mapping[str, str]) -> N
     source.write("Accounts", document)
     key = {"id": document["id"], "partition_key": document["id"]}
     assert operator.ask("POST", "documents/Accounts/resync", key)[0] == 503
-    accepted = operator.ask("POST", "backfills", {"containers": ["Accounts"]})[1]["id"]
+    accepted = operator.ask("POST", "backfills", {"containers": ["Accounts"], "unlimited": True})[1]["id"]
     wait_until(lambda: "42703" in json.dumps(operator.ask("GET", f"backfills/{accepted}")[1]), "the backfill says why")
     assert operator.ask("GET", "health/ready")[0] == 503
 

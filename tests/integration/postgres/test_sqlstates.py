@@ -43,6 +43,7 @@ def test_a_trigger_that_refuses_a_row_parks_its_document(sink, observer, guard, 
 # What nobody listed, what would be fatal, what time would mend, and what is no error at all.
 RAISED = [
     *("MY001", "42501", "42602", "42703", "42P01", "28000", "3F000", "XX000", "0A000", "38000", "53400", "58P01"),
+    *("MC000", "MC003", "MC010"),  # those of the gate
     *("40001", "40P01", "55P03", "57014", "57P01", "08006", "53300", "25006", "00000", "02000"),
 ]
 
@@ -178,6 +179,16 @@ def test_the_servers_own_words_are_passed_on(database):
     """They name the table that is missing, and the hint says what to do."""
     with pytest.raises(FatalError, match='relation "nowhere" does not exist; run python -m cdc migrate'):
         run(database, "select from nowhere")
+
+
+def test_what_breaks_inside_of_our_own_gate_blames_no_document(sink, observer, connection):
+    """It is a function as well, but none of the tables."""
+    connection.execute("drop table cdc.pause")
+
+    with pytest.raises(FatalError, match="run python -m cdc migrate"):
+        replicate(ACCOUNTS, [a_change("a")], sink)
+
+    assert observer.ledger() == {}
 
 
 def test_a_block_of_a_migration_is_our_own_statement(database):

@@ -31,7 +31,6 @@ def test_a_value_that_is_too_long_for_its_index_is_parked_with_the_index(
     sink, observer, connection, length, index, overrides
 ):
     """PostgreSQL names the index only of values that are not much too long."""
-    connection.execute("create index ix_accounts_lower_email on accounts (lower(email))")
     connection.execute("drop index ix_completed_scenarios_scenario_id")
     bad = a_change("bad", body=an_account("bad", DisplayName=a_text(100_000), **overrides(a_text(length))))
 
