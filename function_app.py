@@ -105,6 +105,8 @@ _LETTERS, _BACKFILLS, _RECONCILIATIONS, _STATUS = (
 )
 _RESYNC = "the same request, sent again,"
 
+if not settings.replicates:
+    phases.warn(settings.phase)
 for route in () if settings.replicates else ROUTES:
     if not route.in_every_phase:
         _register_refusal(route)
@@ -259,6 +261,12 @@ async def status(req: func.HttpRequest) -> func.HttpResponse:
 async def readiness(req: func.HttpRequest) -> func.HttpResponse:
     """Report whether the application may go to a phase, and why."""
     return await _answer(lambda: runtime.readiness.report(read_query(ReadinessQuery, req.params).to))
+
+
+@app.route("phase", methods=["GET"])
+async def phase(req: func.HttpRequest) -> func.HttpResponse:
+    """Report the phase of the settings, the recorded one, and its history."""
+    return await _answer(runtime.phase.report)
 
 
 @app.route("health/live", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)

@@ -1,4 +1,4 @@
-"""The command line: python -m cdc migrate | setup | check | adopt | show | readiness | cutover check | openapi."""
+"""The command line: see python -m cdc --help."""
 
 import argparse
 import json
@@ -10,11 +10,13 @@ from pathlib import Path
 
 from cdc.api import openapi
 from cdc.api.fingerprints import fingerprint
-from cdc.config.settings import Settings
-from cdc.core.errors import CdcError, SettingsError
+from cdc.config.settings import Phase, Settings, read_phase
+from cdc.core.errors import CdcError, SettingsError, UnreadyError
 from cdc.operations.checks import all_pass
 from cdc.runtime import Runtime
 from mappers import EXTRA_CONTAINERS, choose_mappers
+
+_TIME = "%Y-%m-%d %H:%M:%S %Z"
 
 
 def main() -> int:
@@ -35,6 +37,8 @@ def main() -> int:
             runtime.close()
     except CdcError as error:
         print(_sentence(str(error), getattr(error, "detail", "")), file=sys.stderr)
+        for name, problem in error.fields if isinstance(error, UnreadyError) else ():
+            print(f"FAIL  {name}: {problem}", file=sys.stderr)
         return 1
 
 
@@ -79,6 +83,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--to", type=int, choices=range(4), help="the phase; by default the next one")
     command.add_argument("--anew", action="store_true", help="measure now what the timer measures now and then")
     command.set_defaults(run=_show_readiness)
+    help_ = "show the recorded phase and its history, or record a phase for which the application is ready"
+    command = commands.add_parser("phase", help=help_, description=help_)
+    command.add_argument("to", nargs="?", type=_phase, metavar="N", help="the phase to record: a number or a name")
+    command.add_argument("--override", metavar="WHY", help="record it although checks fail; the reason is kept")
+    command.set_defaults(run=_show_phase)
     help_ = "say which rows break a rule of the cut-over today; reads only"
     cutover = commands.add_parser("cutover", help="prepare the cut-over to PostgreSQL as the primary store")
     command = cutover.add_subparsers(required=True).add_parser("check", help=help_, description=help_)
@@ -87,6 +96,13 @@ def _parser() -> argparse.ArgumentParser:
     help_ = "print the OpenAPI document of the HTTP API"
     commands.add_parser("openapi", help=help_, description=help_).set_defaults(run=None)
     return parser
+
+
+def _phase(text: str) -> Phase:
+    try:
+        return read_phase(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _environment() -> Mapping[str, str]:
@@ -114,7 +130,7 @@ def _setup(runtime: Runtime, arguments: argparse.Namespace) -> int:
     print(f"lease container {runtime.settings.lease_database}/{runtime.settings.lease_container} exists")
     _migrate(runtime, arguments)
     recorded = runtime.setup.record_phase()
-    print(f"phase {recorded.phase.name.lower()} is recorded since {recorded.since:%Y-%m-%d %H:%M:%S %Z}")
+    print(f"phase {recorded.phase.name.lower()} is recorded since {recorded.since:{_TIME}}")
     return 0
 
 
@@ -128,7 +144,7 @@ def _check(runtime: Runtime, _: argparse.Namespace) -> int:
         if check.problem is not None:
             print(f"FAIL  {check.name}: {_sentence(check.problem, check.detail)}")
         else:
-            print(f"{'skip' if check.skipped else 'ok  '}  {check.name}")
+            print(f"{'skip' if check.skipped else 'ok  '}  {check.name}{f': {check.note}' if check.note else ''}")
     if not all_pass(checks):
         return 1
     for advice in runtime.checks.list_advice():
@@ -137,6 +153,24 @@ def _check(runtime: Runtime, _: argparse.Namespace) -> int:
         print(f"note  {unmapped.container}: {unmapped.describe()}")
     for paused in runtime.status.list_paused():
         print(f"note  {paused.container}: {paused.describe()}")
+    return 0
+
+
+def _show_phase(runtime: Runtime, arguments: argparse.Namespace) -> int:
+    if arguments.to is not None:
+        runtime.phase.change(arguments.to, arguments.override)
+    found = runtime.phase.report()
+    print(f"setting   {found.setting}")
+    print(f"recorded  {found.recorded or 'none'}{f' since {found.since:{_TIME}}' if found.since else ''}")
+    for change in found.changes:
+        print(f"{change.at:{_TIME}}  {change.before or 'none'} to {change.phase}, by {change.by}")
+        failed = [check["name"] for check in change.checks if not check["passed"]]
+        if failed:
+            print(f"  although these checks failed: {', '.join(failed)}")
+        if change.override is not None:
+            print(f"  reason: {change.override}")
+    if found.problem is not None:
+        print(found.problem, file=sys.stderr)
     return 0
 
 

@@ -33,6 +33,7 @@ from cdc.operations.lease_watch import LeaseWatch
 from cdc.operations.maintain import Maintain, Part
 from cdc.operations.measurements import Measurements
 from cdc.operations.pauses import Pauses
+from cdc.operations.phase_record import PhaseRecord
 from cdc.operations.pruning import Pruning
 from cdc.operations.readiness import Readiness
 from cdc.operations.setup import Setup
@@ -109,6 +110,7 @@ class Runtime:
         self.reconciliations = Reconciliations(settings, containers, PostgresRuns(database))
 
         lease_watch = self._watch_leases(database)
+        self.phase = PhaseRecord(settings.phase, database, lambda phase: self.readiness.check(phase, anew=True))
         self.status = Status(
             settings.phase,
             {mapper.container: mapper.types for mapper in self.mappers},
@@ -117,8 +119,11 @@ class Runtime:
             lease_watch,
             self.pauses,
             self.reconciliations.newest_reports,
+            self.phase.read,
         )
-        self.checks = Checks(settings, self.mappers, database, self._account, lease_watch, self.pauses)
+        self.checks = Checks(
+            settings, self.mappers, database, self._account, lease_watch, self.pauses, self.phase.check
+        )
         self.setup = Setup(settings, containers, database, self._account)
         self.readiness = Readiness(
             settings,
@@ -150,6 +155,7 @@ class Runtime:
     def _list_parts(self) -> list[Part]:
         interval, measuring = self.settings.reconcile_interval_seconds, self.settings.readiness_measure_seconds
         return [
+            Part("phase", self.phase.watch),
             Part("dead letters", self.retry_dead_letters),
             Part("leases", partial(self._lease_watch.look, list(self._by_container))),
             Part("paused feeds", self._paused_feeds.look),

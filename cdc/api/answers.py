@@ -15,6 +15,7 @@ from cdc.core.errors import (
     ConflictError,
     DocumentError,
     PausedError,
+    PhaseError,
     RequestError,
     UnknownError,
     UnreadyError,
@@ -44,6 +45,7 @@ _STATUSES = {
     UnknownError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
     PausedError: HTTPStatus.CONFLICT,
+    PhaseError: HTTPStatus.CONFLICT,
     RequestError: HTTPStatus.BAD_REQUEST,
 }
 _CHANGES = {

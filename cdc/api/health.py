@@ -28,6 +28,7 @@ class Ready(BaseModel):
 
     status: Literal["ready"] = "ready"
     checks: list[str]
+    notes: list[str]
     unmapped: list[UnmappedStatus] | None
     paused: list[str] | None
 
@@ -47,6 +48,7 @@ def tell_ready(
         raise UnreadyError(f"Not ready: {', '.join(name for name, _ in failed)}.", failed)
     return Ready(
         checks=[check.name for check in ran],
+        notes=[check.note for check in ran if check.note],
         unmapped=_ask(list_unmapped),
         paused=_ask(lambda: [pause.container for pause in list_paused()]),
     )

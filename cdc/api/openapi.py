@@ -19,6 +19,7 @@ from cdc.api.resync import Resynced, ResyncRequest
 from cdc.backfill.progress import BackfillReport, BackfillStatus
 from cdc.core.documents import JsonObject
 from cdc.operations.pauses import PauseStatus
+from cdc.operations.phase_record import PhaseReport
 from cdc.operations.readiness import ReadinessReport
 from cdc.operations.status import StatusReport
 
@@ -58,6 +59,8 @@ ROUTES = (
           in_every_phase=True),
     Route(method="GET", path="readiness", summary="Report if the application may go to a phase, and why.",
           answers={200: ReadinessReport}, query=ReadinessQuery, problems=(400, 503), in_every_phase=True),
+    Route(method="GET", path="phase", summary="Report the phase and its history.", answers={200: PhaseReport},
+          in_every_phase=True),
     Route(method="GET", path="health/live", summary="Report that the worker is running.", answers={200: Live},
           problems=(), needs_key=False, in_every_phase=True),
     Route(method="GET", path="health/ready", summary="Report if changes can be applied now.",

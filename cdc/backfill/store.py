@@ -9,6 +9,7 @@ from cdc.backfill.job import Advance, Cursor, FencedError, Job, Options
 from cdc.core.documents import JsonObject
 from cdc.core.errors import ConflictError, UnknownError
 from cdc.core.feed_pages import FeedRange, Size
+from cdc.postgres import gate
 from cdc.postgres.database import Connection, Database
 from cdc.postgres.statements import statement
 
@@ -30,6 +31,7 @@ class PostgresBackfills:
     def insert(self, id_: str, containers: Sequence[str], options: Options) -> None:
         parameters = {"id": id_, "containers": list(containers), **asdict(options)}
         with self._database.transaction() as connection:
+            gate.enter(connection)
             connection.execute(statement("insert_backfill"), parameters)
             if len(connection.execute(statement("occupy_containers"), parameters).fetchall()) < len(containers):
                 raise _conflict(connection.execute(statement("read_occupant"), parameters).fetchone())

@@ -33,7 +33,8 @@ class Phase(IntEnum):
     POSTGRES_ONLY = 3
 
 
-def _read_phase(value: object) -> object:
+def read_phase(value: object) -> Phase:
+    """Read a phase by its name or number; raise ValueError for anything else."""
     names = {phase.name.replace("_", ""): phase for phase in Phase} | {str(int(phase)): phase for phase in Phase}
     phase = names.get(str(value).replace("_", "").upper())
     if phase is None:
@@ -108,7 +109,7 @@ _PostgresIdentity = Annotated[
 ]
 _Name = Annotated[str, _matching(r"[^/\\#?\s][^/\\#?]*", "must be a name without / \\ # and ?")]
 _AcceptedType = Annotated[str, _matching("[^:]+:.+", "must be pairs like Accounts:SalesOrder, separated by commas")]
-_Phase = Annotated[Phase, BeforeValidator(_read_phase)]
+_Phase = Annotated[Phase, BeforeValidator(read_phase)]
 _Milliseconds = Annotated[int, Field(ge=1)]
 _Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 _Schedule = Annotated[

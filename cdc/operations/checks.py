@@ -34,12 +34,20 @@ class Check:
     problem: str | None = None
     detail: str = ""
     skipped: bool = False
+    note: str | None = None
 
 
 # Readiness for a phase judges it on its own.
 COVERAGE = "coverage of the feeds"
 
-# A check's problem is the list of sentences that it returns, or the CdcError that it raises.
+
+class Note(str):
+    """What a check that passes wants to be seen."""
+
+    __slots__ = ()
+
+
+# A check's problem is the list of sentences that it returns, or the CdcError that it raises. It may return a Note.
 NamedCheck = tuple[str, Callable[[], object]]
 
 
@@ -54,6 +62,7 @@ class Checks:
         account: CosmosAccount,
         lease_watch: LeaseWatch,
         pauses: Pauses,
+        check_phase: Callable[[], Note | None],
     ) -> None:
         self._settings = settings
         self._mappers = mappers
@@ -61,12 +70,14 @@ class Checks:
         self._account = account
         self._lease_watch = lease_watch
         self._pauses = pauses
+        self._check_phase = check_phase
 
     def run(self) -> list[Check]:
         """Run all checks."""
         postgres = run_checks(
             [("postgres", self._database.check), ("migrations", self._check_migrations)],
             [
+                ("phase", self._check_phase),
                 *(
                     (f"tables of {m.container}", partial(table_check.check_tables, self._database, m))
                     for m in self._mappers
@@ -133,6 +144,8 @@ def _run(name: str, check: Callable[[], object]) -> Check:
         return Check(name, skipped=True)  # the failure of an earlier check took the time
     try:
         found = check()
+        if isinstance(found, Note):
+            return Check(name, note=found)
         return Check(name, "; ".join(found) or None if isinstance(found, list) else None)
     except CdcError as error:
         return Check(name, str(error), getattr(error, "detail", ""))

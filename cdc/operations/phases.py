@@ -1,9 +1,12 @@
 """What each phase of the application's move to PostgreSQL means for this app."""
 
+import logging
 from typing import NoReturn
 
 from cdc.config.settings import Phase
 from cdc.core.errors import ConflictError
+
+logger = logging.getLogger(__name__)
 
 MEANINGS = {
     Phase.COSMOS_ONLY: "The application uses only Cosmos DB, and this app replicates nothing.",
@@ -20,3 +23,11 @@ _REMEDIES = {
 def refuse(phase: Phase) -> NoReturn:
     """Refuse a request that a phase without replication does not have."""
     raise ConflictError(f"Phase {phase.value} ({phase.name.lower()}): {MEANINGS[phase]} {_REMEDIES[phase]}")
+
+
+def warn(phase: Phase) -> None:
+    """Log that this instance reads no change feed."""
+    logger.warning(
+        "MIGRATION_PHASE is %d (%s): this app reads no change feed. GET /api/health/ready says whether that is right.",
+        phase, phase.name.lower(),
+    )  # fmt: skip

@@ -12,6 +12,7 @@ from cdc.core.mapping import OTHER_TYPE
 from cdc.operations.counts import Counts, DocumentCount, LetterCount
 from cdc.operations.lease_watch import LeaseProblem, LeaseWatch
 from cdc.operations.pauses import Pauses, PauseStatus
+from cdc.operations.phase_record import PhaseStatus
 from cdc.operations.phases import MEANINGS
 from cdc.postgres.containers import FeedState, PostgresFeedStates
 from cdc.reconcile.report import RunReport, UnmappedType
@@ -77,6 +78,8 @@ class StatusReport(BaseModel):
 
     phase: str
     phase_meaning: str
+    recorded_phase: str | None
+    phase_problem: str | None
     containers: list[ContainerStatus]
     change_feeds: list[ChangeFeedStatus]
 
@@ -97,6 +100,7 @@ class Status:
         lease_watch: LeaseWatch,
         pauses: Pauses,
         read_reports: Callable[[], Mapping[str, RunReport]],
+        read_phase: Callable[[], PhaseStatus],
     ) -> None:
         self._phase = phase
         self._types = types
@@ -105,6 +109,7 @@ class Status:
         self._lease_watch = lease_watch
         self._pauses = pauses
         self._read_reports = read_reports
+        self._read_phase = read_phase
 
     def read(self) -> StatusReport:
         """Return the state of each replicated container and of its change feed."""
@@ -113,6 +118,7 @@ class Status:
         problems = self._lease_watch.find_problems()
         # The table also has containers that are no longer replicated.
         feeds = [_describe_feed(state, problems.get(state.container)) for state in states]
+        phase = self._read_phase()
         # Last, because these may take all the time that is left.
         documents, unmapped = self._counts.count_documents(), self.list_unmapped()
         containers = [
@@ -122,6 +128,8 @@ class Status:
         return StatusReport(
             phase=self._phase.name.lower(),
             phase_meaning=MEANINGS[self._phase],
+            recorded_phase=phase.recorded,
+            phase_problem=phase.problem,
             containers=containers,
             change_feeds=feeds,
         )

@@ -54,9 +54,12 @@ _VERDICTS: dict[str, _Verdict] = {
 
 # Raised by cdc.enter_gate.
 _PAUSED = "MC010"
-_REFUSED_PHASES = {
-    "MC000": "No phase is recorded, so nothing is written: run python -m cdc setup as the owner of schema cdc.",
-    "MC003": "Phase 3 is recorded, so this app writes nothing: set MIGRATION_PHASE to 3 wherever the app still runs.",
+_REFUSALS: dict[str, tuple[type[FatalError], str]] = {
+    "MC000": (FatalError, "No phase is recorded, so nothing is written: run python -m cdc setup as the owner of cdc."),
+    "MC003": (
+        PhaseError,
+        "Phase 3 is recorded, so this app writes nothing: set MIGRATION_PHASE to 3 wherever the app still runs.",
+    ),
 }
 
 _POOLER = "if a transaction-mode pooler is in front of the server, set POSTGRES_POOLER=transaction"
@@ -95,8 +98,9 @@ def translate(error: psycopg.Error, state: str) -> CdcError:
     if _is_inside_function(error):
         kind = verdict if isinstance(verdict, ProblemKind) else _DATA
         return DocumentError(Problem(kind, "$", f"{_FUNCTION}: {_describe_chosen(state)}"))
-    if state in _REFUSED_PHASES:
-        return PhaseError(_REFUSED_PHASES[state])
+    if state in _REFUSALS:
+        refusal, sentence = _REFUSALS[state]
+        return refusal(sentence)
     if state == _PAUSED:
         container, reason = error.diag.table_name, error.diag.message_primary
         return PausedError(f"{container} is paused, so nothing of it is written: {reason}")

@@ -7,6 +7,7 @@ from typing import Any
 from psycopg.rows import dict_row
 
 from cdc.core.documents import Held, Identity, State, Version, canonical_json
+from cdc.postgres import gate
 from cdc.postgres.database import Database
 from cdc.postgres.statements import statement
 from cdc.reconcile.drift import Kind, Suspect, Window
@@ -46,6 +47,7 @@ class PostgresRuns:
             "progress": Progress(max_deletes=max_deletes).model_dump_json(),
         }
         with self._database.transaction() as connection:
+            gate.enter(connection)
             (id_,) = connection.execute(statement("next_reconciliation")).fetchone() or (0,)
             begun = connection.execute(statement("begin_reconciliation"), parameters | {"id": id_}).fetchall()
         return id_, [container for (container,) in begun]

@@ -195,3 +195,19 @@ def test_cutover_check_names_documents_only_when_asked(run, dsn):
     assert "secret-id" not in done.stdout
     assert "x@example.com" not in done.stdout + told.stdout
     assert "secret-id" in told.stdout
+
+
+def test_the_phase_is_shown_recorded_and_refused(run, dsn):
+    """Setting, record and history; the way back is recorded, with who did it, and phase 3 is the cut-over's."""
+    values = COSMOS | {"POSTGRES_CONNECTION": dsn}
+
+    shown, back, refused, unknown = (run("phase", *to, **values) for to in ((), ("cosmos_only",), ("3",), ("4",)))
+
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "recorded  dual_write_cosmos_read since " in shown.stdout
+    assert back.returncode == 0
+    assert "dual_write_cosmos_read to cosmos_only, by postgres" in back.stdout
+    assert "MIGRATION_PHASE is 1 (dual_write_cosmos_read), but the recorded phase is 0 (cosmos_only)" in back.stderr
+    assert_failed(refused, "the cut-over alone")
+    assert unknown.returncode == 2
+    assert "must be a number from 0 to 3" in unknown.stderr

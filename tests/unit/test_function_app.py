@@ -20,7 +20,7 @@ from mappers import MAPPERS
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = json.loads((ROOT / "local.settings.example.json").read_text(encoding="utf-8"))["Values"]
-ALWAYS = {"status", "readiness", "health_live", "health_ready"}
+ALWAYS = {"status", "phase", "readiness", "health_live", "health_ready"}
 TIMERS = {"maintain"}
 LETTERS = {
     "list_dead_letters",
@@ -228,6 +228,7 @@ def test_one_timer_does_everything_else(load):
     assert timers["maintain"]["schedule"] == "*/2 * * * * *"
     parts = functions["maintain"].get_user_function().client_function.__globals__["runtime"].maintain.parts
     assert [(part.name, part.every) for part in parts] == [
+        ("phase", 0),
         ("dead letters", 0),
         ("leases", 0),
         ("paused feeds", 0),
@@ -273,6 +274,7 @@ def test_only_health_is_open(load):
     assert {route: binding["authLevel"] for route, binding in routes.items()} == {
         "status": "FUNCTION",
         "readiness": "FUNCTION",
+        "phase": "FUNCTION",
         "health/live": "ANONYMOUS",
         "health/ready": "ANONYMOUS",
     }

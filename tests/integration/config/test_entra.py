@@ -340,6 +340,7 @@ def test_the_app_runs_without_a_secret(values, found, guarded_server, admin, acc
     runtime = Runtime(Settings.read(settings | values), MAPPERS)
     runtime.setup.create_lease_container()
     runtime.setup.migrate()
+    runtime.setup.record_phase()
     checks = runtime.checks.run()
     runtime.close()
     admin.execute("drop database secretless with (force)")

@@ -12,7 +12,7 @@ import pytest
 
 from cdc.config.settings import Phase
 from cdc.core.documents import Reading
-from cdc.core.errors import PausedError, PhaseError
+from cdc.core.errors import FatalError, PausedError, PhaseError
 from cdc.operations.pruning import prune_tombstones
 from cdc.postgres import gate
 from cdc.repair.reread import repair_document
@@ -71,7 +71,7 @@ def test_nothing_writes_without_a_phase(database, connection, sink, observer, wr
     """The sentence names the command that records one."""
     connection.execute("delete from cdc.phase")
 
-    with pytest.raises(PhaseError, match="python -m cdc setup"):
+    with pytest.raises(FatalError, match="python -m cdc setup"):
         write(database, sink)
 
     assert observer.ledger() == {}

@@ -30,7 +30,7 @@ def ask(*checks):
 
 def test_passed_checks_are_ready():
     """With every check passed the answer names them; what is unmapped is told, and is no failure."""
-    body = {"status": "ready", "checks": ["postgres", "cosmos"], "unmapped": [UNMAPPED.model_dump()]}
+    body = {"status": "ready", "checks": ["postgres", "cosmos"], "notes": [], "unmapped": [UNMAPPED.model_dump()]}
     body |= {"paused": ["Accounts"]}
 
     assert ask(Check("postgres"), Check("cosmos")) == (200, "application/json", body)
