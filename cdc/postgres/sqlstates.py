@@ -85,7 +85,7 @@ _OURS = ("enter_gate(", "inline_code_block")
 # The server's function for RAISE of PL/pgSQL: it may choose any code, also one that the server uses.
 _RAISE = "exec_stmt_raise"
 
-TOO_LONG = "a value is too long for PostgreSQL, or for an index"
+TOO_LONG = "a value is too long for PostgreSQL, or for an index (54000)"
 _FUNCTION = "a function of the table, such as a trigger, refuses it"
 
 
