@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bench.database import provision
 from bench.goals import Figure, report
 from bench.sessions import CONTAINER, fill
 from cdc.backfill.copying import Backfill, FeedSource
@@ -22,7 +23,6 @@ from cdc.core.mapping import Mapper, Tuples
 from cdc.core.writes import Also, Outcome
 from cdc.cosmos.account import CosmosAccount
 from cdc.cosmos.feeds import CosmosFeed, CosmosFeeds
-from cdc.operations.migrations import migrate, read_migrations
 from cdc.postgres.database import Database
 from cdc.postgres.gate import record_first
 from cdc.replication.batch import replicate
@@ -206,8 +206,6 @@ def _read_changes(container: str, documents: Sequence[JsonObject]) -> list[Chang
 @contextmanager
 def _database() -> Iterator[Database]:
     with Postgres() as server:
-        database = Database(server.dsn())
-        migrate(database, read_migrations())
-        record_first(database, Phase.DUAL_WRITE_COSMOS_READ)
+        database = Database(provision(server.dsn()).writer)
         yield database
         database.close()

@@ -16,6 +16,7 @@ from cdc.config.settings import Phase
 from cdc.operations.migrations import migrate, read_migrations
 from cdc.postgres.database import Database
 from cdc.postgres.gate import record_first
+from local import roles
 from local.postgres import Postgres
 
 # Data in memory (/dev/shm, where it is roomy), fsync and synchronous_commit on. Full-page images and autovacuum would
@@ -40,15 +41,12 @@ class Server:
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
         self._migrated = self._create("template1")
-        database = Database(postgres.dsn(self._migrated))
-        migrate(database, read_migrations())
-        record_first(database, Phase.DUAL_WRITE_COSMOS_READ)
-        database.close()
+        provision(postgres.dsn(self._migrated))
 
     def make_template(self, fill: Callable[[str], None]) -> str:
         """Fill a migrated database, to be copied by its name."""
         name = self._create(self._migrated)
-        fill(self._postgres.dsn(name))
+        fill(self._address(name))
         with psycopg.connect(self._postgres.dsn(name), autocommit=True) as connection:
             connection.execute("vacuum (freeze, analyze)")
         return name
@@ -58,9 +56,13 @@ class Server:
         """Lend a fresh copy of a database and drop it afterwards."""
         name = self._create(template or self._migrated)
         with psycopg.connect(self._postgres.dsn(name), autocommit=True) as eyes:
-            yield Meter(self._postgres.dsn(name), eyes)
+            yield Meter(self._address(name), eyes)
         with self._admin() as connection:
             connection.execute(f"drop database {name} with (force)")
+
+    def _address(self, name: str) -> str:
+        """Return the address of a copy for the app's login; copies have the rights of what they are copied from."""
+        return self._postgres.dsn(name).replace("postgres@", f"{self._migrated}_writer@", 1)
 
     def _create(self, template: str) -> str:
         name = f"bench_{uuid.uuid4().hex}"
@@ -122,6 +124,17 @@ def _name(table: Table) -> Identifier:
 
 def _backend_seconds(pids: Sequence[int]) -> float:
     return sum(int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[0]) for pid in pids) / 1e9
+
+
+def provision(administrator: str) -> roles.Logins:
+    """Give a database its roles and migrate it as its owner."""
+    logins = roles.create(administrator)
+    database = Database(logins.owner)
+    migrate(database, read_migrations())
+    record_first(database, Phase.DUAL_WRITE_COSMOS_READ)
+    database.close()
+    roles.grant(logins)
+    return logins
 
 
 @contextmanager

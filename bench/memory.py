@@ -50,7 +50,7 @@ def _measure(documents: int, size: int = 0, *, deep: bool = False) -> list[dict[
             settings["CHANGE_FEED_START"] = datetime.fromtimestamp(time.time() + 1, UTC).isoformat()
             # Everything is old enough to be compared at once.
             settings["SETTLE_SECONDS"] = "1"
-            prepare(settings)
+            settings = prepare(settings)
             works = [_copy, _deepen] if deep else [_copy]
             return [_run_host(settings, f"{state}/{work.__name__}", documents, work) for work in works]
     finally:

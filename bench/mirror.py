@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 from azure.cosmos import ContainerProxy, CosmosClient
 
+from bench.database import provision
 from cdc.api.answers import read_body
 from cdc.api.reconciliations import ReconcileRequest, Reconciliations
 from cdc.backfill.store import PostgresBackfills
@@ -18,7 +19,6 @@ from cdc.config.settings import Phase, Settings
 from cdc.core.documents import JsonObject
 from cdc.core.feed_items import read_change
 from cdc.cosmos.account import CosmosAccount
-from cdc.operations.migrations import migrate, read_migrations
 from cdc.postgres.containers import ConfirmedSource
 from cdc.postgres.database import Database
 from cdc.postgres.gate import record_first
@@ -161,11 +161,10 @@ def running() -> Iterator[Mirror]:
         server = Part(["local.cosmos", "--physical-partitions", str(PARTITIONS)], {})
         ends.callback(server.stop)
         connection = f"AccountEndpoint={server.url};AccountKey={EMULATOR_KEY};"
-        database = Database(postgres.dsn())
+        app_dsn = provision(postgres.dsn()).writer
+        database = Database(app_dsn)
         ends.callback(database.close)
-        migrate(database, read_migrations())
-        record_first(database, Phase.DUAL_WRITE_COSMOS_READ)
-        settings = Settings.read({**_SETTINGS, "COSMOS_CONNECTION": connection, "POSTGRES_CONNECTION": postgres.dsn()})
+        settings = Settings.read({**_SETTINGS, "COSMOS_CONNECTION": connection, "POSTGRES_CONNECTION": app_dsn})
         client = ends.enter_context(CosmosClient.from_connection_string(connection))
         Source.open(connection, settings.cosmos_database).close()
         source = client.get_database_client(settings.cosmos_database).get_container_client(CONTAINER)

@@ -45,7 +45,7 @@ begin
 end $$;
 create trigger dawdle before insert on cdc.document for each statement execute function dawdle();
 create table backwards (container text, id text);
-create function note_backwards() returns trigger language plpgsql as $$
+create function note_backwards() returns trigger language plpgsql security definer as $$
 begin
     if new.ts < old.ts or (new.ts = old.ts and new.lsn < old.lsn) then
         insert into backwards values (new.container, new.id);

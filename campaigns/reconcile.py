@@ -214,7 +214,7 @@ def _wait_until_equal(stack: Stack) -> None:
 
 def _tuples(stack: Stack) -> list[tuple[object, ...]]:
     """Read where every row stands and which transaction wrote it: table, key in the ledger, and both."""
-    with psycopg.connect(stack.settings["POSTGRES_CONNECTION"]) as connection:
+    with psycopg.connect(stack.administrator) as connection:
         return [
             row
             for table in TABLES

@@ -29,20 +29,16 @@ class StuckError(Exception):
 
 @dataclass(slots=True)
 class Stage:
-    """Hold the parts; `hosts` are those that run now."""
+    """Hold the parts; `hosts` are those that run now, `dsn` is PostgreSQL's address for its administrator."""
 
     settings: Mapping[str, str]
+    dsn: str
     cosmos: CosmosServer
     postgres: Postgres
     source: Source
     folder: Path
     log: IO[bytes]
     hosts: list[Part] = field(default_factory=list)
-
-    @property
-    def dsn(self) -> str:
-        """Return where PostgreSQL is."""
-        return self.settings["POSTGRES_CONNECTION"]
 
     def count(self, query: str) -> int:
         """Read one number; raises psycopg.Error while PostgreSQL is away."""
@@ -109,11 +105,10 @@ def running(**settings: str) -> Iterator[Stage]:
         postgres = ends.enter_context(Postgres(durable=True))
         cosmos = ends.enter_context(CosmosServer(physical_partitions=2))
         log = ends.enter_context((folder / "hosts.log").open("a+b"))
-        of_app = make_settings(cosmos.connection_string, postgres.dsn()) | settings
-        prepare(of_app, log)
+        of_app = prepare(make_settings(cosmos.connection_string, postgres.dsn()) | settings, log)
         source = _open_source(of_app)
         ends.callback(source.close)
-        stage = Stage(of_app, cosmos, postgres, source, folder, log)
+        stage = Stage(of_app, postgres.dsn(), cosmos, postgres, source, folder, log)
         ends.callback(stage.close)
         with explaining(log):
             yield stage

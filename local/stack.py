@@ -21,6 +21,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
+from local import roles
 from local.cosmos.auth import EMULATOR_KEY
 from local.oracle.compare import Comparison, compare_settings
 from local.patience import PATIENCE_SECONDS
@@ -107,9 +108,10 @@ def shorten(path: str) -> str:
 
 @dataclass(frozen=True)
 class Stack:
-    """The running parts, and the settings that the app runs with."""
+    """The running parts, the settings that the app runs with, and the address of PostgreSQL's administrator."""
 
     settings: Mapping[str, str]
+    administrator: str
     cosmos: Part
     functions: Part
     functions_key: str
@@ -121,13 +123,13 @@ class Stack:
         return {
             "cosmos": {"endpoint": self.cosmos.url, "key": EMULATOR_KEY, "database": database},
             "functions": {"url": self.functions.url, "key": self.functions_key},
-            "postgres": {"dsn": self.settings["POSTGRES_CONNECTION"]},
+            "postgres": {"dsn": self.administrator},
         }
 
     @property
     def psql_command(self) -> str:
         """Return what somebody types, in this folder, to ask the database something."""
-        return f'{shorten(self.psql)} "{self.settings["POSTGRES_CONNECTION"]}" -P pager=off'
+        return f'{shorten(self.psql)} "{self.administrator}" -P pager=off'
 
     def open_source(self) -> Source:
         """Connect to the source database."""
@@ -157,15 +159,14 @@ def running(
         dsn, psql = _start_postgres(ends)
         cosmos = Part(["local.cosmos", "--physical-partitions", str(physical_partitions)], {}, log)
         ends.callback(cosmos.stop)
-        settings = make_settings(f"AccountEndpoint={cosmos.url};AccountKey={EMULATOR_KEY};", dsn, mode)
-        prepare(settings, log)
+        settings = prepare(make_settings(f"AccountEndpoint={cosmos.url};AccountKey={EMULATOR_KEY};", dsn, mode), log)
         if preload is not None:
             settings["CHANGE_FEED_START"] = _preload(settings, preload)
         key = secrets.token_urlsafe(16)
         state = ends.enter_context(tempfile.TemporaryDirectory(prefix="durable-"))
         functions = Part(["local.functions", f"--key={key}", "--state", state], settings, log)
         ends.callback(functions.stop)
-        yield Stack(settings, cosmos, functions, key, psql)
+        yield Stack(settings, dsn, cosmos, functions, key, psql)
 
 
 def _preload(settings: Mapping[str, str], preload: Callable[[Source], None]) -> str:
@@ -200,6 +201,7 @@ def _own_database(connection: str) -> Iterator[str]:
     finally:
         with psycopg.connect(connection, autocommit=True, connect_timeout=10) as server:
             server.execute(SQL("drop database {} with (force)").format(Identifier(name)))
+            roles.drop(server, name)
 
 
 def make_settings(cosmos_connection: str, dsn: str, mode: str = LATEST_VERSION) -> dict[str, str]:
@@ -231,20 +233,34 @@ def make_settings(cosmos_connection: str, dsn: str, mode: str = LATEST_VERSION) 
     }
 
 
-def prepare(settings: Mapping[str, str], log: IO[bytes] | None = None) -> None:
-    """Create the source containers, the lease container and the tables."""
+def prepare(settings: Mapping[str, str], log: IO[bytes] | None = None) -> dict[str, str]:
+    """Create the source containers, the roles, the lease container and the tables, all as docs/deploying.md says.
+
+    POSTGRES_CONNECTION is the administrator's. Returns the settings with the login of the app, and with that of the
+    comparison beside it.
+    """
     all_versions = settings["CHANGE_FEED_MODE"] == ALL_VERSIONS
     Source.open(settings["COSMOS_CONNECTION"], settings["COSMOS_DATABASE"], all_versions=all_versions).close()
+    logins = _create_roles(settings["POSTGRES_CONNECTION"])
     setup = subprocess.run(
         [sys.executable, "-m", "cdc", "setup"],
         cwd=ROOT,
-        env={**os.environ, **settings},
+        env={**os.environ, **settings, "POSTGRES_CONNECTION": logins.owner},
         stdout=subprocess.DEVNULL,
         stderr=log,
         check=False,
     )
     if setup.returncode != 0:
         raise StackError(f"python -m cdc setup failed.{_tail(log)}")
+    roles.grant(logins)
+    return {**settings, "POSTGRES_CONNECTION": logins.writer, "COMPARE_CONNECTION": logins.reader}
+
+
+def _create_roles(administrator: str) -> roles.Logins:
+    try:
+        return roles.create(administrator)
+    except psycopg.Error as error:
+        raise StackError(f"No roles can be created with POSTGRES_CONNECTION: {str(error).strip()}") from None
 
 
 def _tail(log: IO[bytes] | None) -> str:

@@ -61,6 +61,74 @@ join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
 where i.indrelid = to_regclass(%(table)s) and i.indisprimary
 order by k.place;
 
+-- name: read_missing_rights
+-- What the current role may not do: with what schema cdc has, with the mapped tables, and with the sequences and
+-- functions in the defaults and checks of their columns. An identity column needs no right on its sequence.
+with tables as (
+    select c.oid, n.nspname as schema, c.relname as name, c.relkind,
+           n.nspname = 'cdc' and c.relname = any(%(read_only)s) as read_only
+    from pg_class c
+    join pg_namespace n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p', 'f', 'v', 'm') and (
+        n.nspname = 'cdc' or (n.nspname, c.relname) in (select * from unnest(%(schemas)s::name[], %(tables)s::name[]))
+    )
+),
+used as (
+    select d.refclassid as class, d.refobjid as oid from pg_depend d
+    where (d.classid, d.objid) in (
+        select 'pg_attrdef'::regclass, a.oid from pg_attrdef a join tables t on t.oid = a.adrelid
+        union all
+        select 'pg_constraint'::regclass, k.oid from pg_constraint k join tables t on t.oid = k.conrelid
+    )
+),
+-- Materialized: asked about anything else than a sequence, has_sequence_privilege fails.
+sequences as materialized (
+    select s.oid, n.nspname as schema, s.relname as name
+    from pg_class s
+    join pg_namespace n on n.oid = s.relnamespace
+    where s.relkind = 'S'
+      and (n.nspname = 'cdc' or ('pg_class'::regclass, s.oid) in (select class, oid from used))
+      and not exists (
+          select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = s.oid and d.deptype = 'i'
+      )
+)
+select format('usage on schema %%I', n.nspname) as missing
+from pg_namespace n
+where (n.nspname = 'cdc' or n.nspname in (select schema from tables)) and not has_schema_privilege(n.oid, 'usage')
+union all
+select format('%%s on table %%I.%%I', privilege, t.schema, t.name)
+from tables t
+cross join unnest(array['select', 'insert', 'update', 'delete']) as p (privilege)
+where (privilege = 'select' or t.relkind in ('r', 'p', 'f') and not t.read_only)
+  and not has_table_privilege(t.oid, privilege)
+union all
+select format('usage on sequence %%I.%%I', s.schema, s.name)
+from sequences s
+where not has_sequence_privilege(s.oid, 'usage')
+union all
+select format('execute on function %%s', p.oid::regprocedure)
+from pg_proc p
+join pg_namespace n on n.oid = p.pronamespace
+where (n.nspname = 'cdc' or ('pg_proc'::regclass, p.oid) in (select class, oid from used))
+  and not has_function_privilege(p.oid, 'execute')
+order by missing;
+
+-- name: read_hidden_tables
+-- The mapped tables whose row security may hide rows from the current role.
+select c.oid::regclass::text as hidden
+from pg_class c
+join pg_namespace n on n.oid = c.relnamespace
+where (n.nspname, c.relname) in (select * from unnest(%(schemas)s::name[], %(tables)s::name[]))
+  and row_security_active(c.oid)
+  and not exists (
+      select from pg_policy p
+      where p.polrelid = c.oid and p.polpermissive and p.polcmd = '*'
+        and (p.polroles = '{0}' or exists (select from unnest(p.polroles) as role where pg_has_role(role, 'usage')))
+        and pg_get_expr(p.polqual, p.polrelid) = 'true'
+        and coalesce(pg_get_expr(p.polwithcheck, p.polrelid), 'true') = 'true'
+  )
+order by hidden;
+
 -- name: read_migrations
 -- The applied migrations with their checksums.
 select number, name, checksum from cdc.migration order by number;

@@ -14,12 +14,16 @@ declare
         'accounts', 'completed_scenarios', 'user_profiles', 'user_badges', 'game_sessions', 'player_scenario_scores',
         'pending_signups'
     ];
+    -- The tables of schema cdc that only the owner writes. cdc/operations/rights.py has the same list.
+    read_only constant text[] := array['migration', 'phase', 'phase_change'];
     database constant text := current_database();
     owner constant text := database || '_cdc_owner';
     writer constant text := database || '_cdc_writer';
     reader constant text := database || '_cdc_reader';
     role text;
     name text;
+    object text;
+    target regclass;
 begin
     if octet_length(writer) > 63 then
         raise exception 'The name of database % is too long for role names: they have at most 63 bytes.', database;
@@ -42,44 +46,78 @@ begin
     execute format('alter schema cdc owner to %I', owner);
     execute format('grant usage on schema cdc to %I, %I', writer, reader);
 
-    for name in select tablename from pg_tables where schemaname = 'cdc' loop
-        execute format('alter table cdc.%I owner to %I', name, owner);
-        execute format('grant select, insert, update, delete on cdc.%I to %I', name, writer);
-    end loop;
-    for name in
-        select p.oid::regprocedure::text from pg_proc p where p.pronamespace = 'cdc'::regnamespace
+    -- Everything in cdc is the owner's, whoever created it. A column's sequence goes with its table.
+    for object in
+        select format('%s cdc.%I', case c.relkind when 'S' then 'sequence' when 'c' then 'type' else 'table' end, relname)
+        from pg_class c
+        where c.relnamespace = 'cdc'::regnamespace and c.relkind in ('r', 'p', 'f', 'v', 'm', 'S', 'c')
+          and not (c.relkind = 'S' and exists (
+              select from pg_depend d
+              where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype in ('a', 'i')
+          ))
+        union all
+        select format('routine %s', oid::regprocedure) from pg_proc where pronamespace = 'cdc'::regnamespace
+        union all
+        select format('type cdc.%I', typname) from pg_type
+        where typnamespace = 'cdc'::regnamespace and typtype in ('d', 'e', 'r')
     loop
-        execute format('alter function %s owner to %I', name, owner);
-        execute format('grant execute on function %s to %I', name, writer);
+        execute format('alter %s owner to %I', object, owner);
     end loop;
+    execute format('grant select, insert, update, delete on all tables in schema cdc to %I', writer);
+    execute format('grant usage on all sequences in schema cdc to %I', writer);
+    execute format('grant execute on all routines in schema cdc to %I', writer);
+
     foreach name in array mapped loop
-        if to_regclass(format('public.%I', name)) is not null then
-            execute format('grant select, insert, update, delete on public.%I to %I', name, writer);
-            execute format('grant select on public.%I to %I', name, reader);
+        target := to_regclass(format('public.%I', name));
+        continue when target is null;
+        begin
+            execute format('grant select, insert, update, delete on %s to %I', target, writer);
+            execute format('grant select on %s to %I', target, reader);
+            -- The defaults and checks of its columns run with the writer's rights.
+            for object in
+                select case when s.oid is null then format('execute on function %s', d.refobjid::regprocedure)
+                       else format('usage on sequence %s', s.oid::regclass) end
+                from pg_depend d
+                left join pg_class s on d.refclassid = 'pg_class'::regclass and s.oid = d.refobjid and s.relkind = 'S'
+                where (s.oid is not null or d.refclassid = 'pg_proc'::regclass)
+                  and (d.classid, d.objid) in (
+                      select 'pg_attrdef'::regclass, a.oid from pg_attrdef a where a.adrelid = target
+                      union all
+                      select 'pg_constraint'::regclass, c.oid from pg_constraint c where c.conrelid = target
+                  )
+            loop
+                execute format('grant %s to %I', object, writer);
+            end loop;
+        exception when insufficient_privilege then null; -- the sentence below says more
+        end;
+        -- Who may do something with a table, but not grant it, gets a mere warning.
+        if not (
+            select bool_and(has_table_privilege(writer, target, privilege))
+            from unnest(array['select', 'insert', 'update', 'delete']) as p (privilege)
+        ) then
+            raise exception 'Role % may not grant rights on table %: run this file as a member of role %.',
+                current_user, target, (select pg_get_userbyid(relowner) from pg_class where oid = target);
         end if;
     end loop;
 
     -- Rights on what later migrations create.
-    execute format(
-        'alter default privileges for role %I in schema cdc grant select, insert, update, delete on tables to %I',
-        owner, writer);
-    execute format(
-        'alter default privileges for role %I in schema cdc grant execute on functions to %I', owner, writer);
-    execute format(
-        'alter default privileges for role %I in schema public grant select, insert, update, delete on tables to %I',
-        owner, writer);
+    foreach object in array array[
+        'in schema cdc grant select, insert, update, delete on tables', 'in schema cdc grant usage on sequences',
+        'in schema cdc grant execute on routines', 'in schema public grant select, insert, update, delete on tables',
+        'in schema public grant usage on sequences', 'in schema public grant execute on routines'
+    ] loop
+        execute format('alter default privileges for role %I %s to %I', owner, object, writer);
+    end loop;
     execute format(
         'alter default privileges for role %I in schema public grant select on tables to %I', owner, reader);
 
-    -- Only the owner may change the history of migrations, and the phase. Readers get no identities, which cdc keeps after a delete.
-    if to_regclass('cdc.migration') is not null then
-        execute format('revoke insert, update, delete on cdc.migration from %I', writer);
-        execute format('grant select on cdc.migration to %I', reader);
-    end if;
-    if to_regclass('cdc.phase') is not null then
-        execute format('revoke insert, update, delete on cdc.phase, cdc.phase_change from %I', writer);
-        execute format('grant select on cdc.phase, cdc.phase_change to %I', reader);
-    end if;
+    -- Readers get no identities, which cdc keeps after a delete.
+    foreach name in array read_only loop
+        if to_regclass(format('cdc.%I', name)) is not null then
+            execute format('revoke insert, update, delete on cdc.%I from %I', name, writer);
+            execute format('grant select on cdc.%I to %I', name, reader);
+        end if;
+    end loop;
     if to_regclass('cdc.document') is not null then
         execute format('grant select (container, ts, lsn, state, applied_at, unmapped_type) on cdc.document to %I',
             reader);

@@ -11,6 +11,7 @@ from cdc.config.settings import Phase
 from cdc.operations.migrations import migrate, read_migrations
 from cdc.postgres.database import Database
 from cdc.postgres.gate import record_first
+from local import roles
 from local.postgres import Postgres
 
 # An example may take long, and be slow to find: the machine may be busy.
@@ -20,14 +21,16 @@ settings.load_profile("patient")
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Postgres]:
-    """A PostgreSQL server that lives as long as the session, with a migrated template database."""
+    """A PostgreSQL server that lives as long as the session, with a template database that its owner migrated."""
     with Postgres() as server:
         with psycopg.connect(server.dsn(), autocommit=True) as connection:
             connection.execute("create database migrated")
-        database = Database(server.dsn("migrated"))
+        logins = roles.create(server.dsn("migrated"))
+        database = Database(logins.owner)
         migrate(database, read_migrations())
         record_first(database, Phase.DUAL_WRITE_COSMOS_READ)
         database.close()
+        roles.grant(logins)
         yield server
 
 
@@ -50,18 +53,31 @@ def create_database(server: Postgres, template: str) -> Iterator[str]:
         connection.execute(f'create database "{name}" template "{template}"')
         yield server.dsn(name)
         connection.execute(f'drop database "{name}" with (force)')
+        roles.drop(connection, name)
 
 
 @pytest.fixture
-def database(dsn: str) -> Iterator[Database]:
-    """A pool on the test's migrated database."""
-    database = Database(dsn)
+def app_dsn(dsn: str) -> str:
+    """The address of the test's migrated database for the login of the app, whose rights the template has."""
+    return dsn.replace("postgres@", "migrated_writer@", 1)
+
+
+@pytest.fixture
+def reader_dsn(dsn: str) -> str:
+    """The address of the test's migrated database for the login of the comparison."""
+    return dsn.replace("postgres@", "migrated_reader@", 1)
+
+
+@pytest.fixture
+def database(app_dsn: str) -> Iterator[Database]:
+    """A pool on the test's migrated database, as the app has it."""
+    database = Database(app_dsn)
     yield database
     database.close()
 
 
 @pytest.fixture
 def connection(dsn: str) -> Iterator[psycopg.Connection]:
-    """A plain connection to the test's migrated database."""
+    """A plain connection of the administrator to the test's migrated database."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         yield connection

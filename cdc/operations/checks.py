@@ -10,7 +10,7 @@ from cdc.core import deadline
 from cdc.core.errors import CdcError, FatalError
 from cdc.core.mapping import Mapper
 from cdc.cosmos.account import CosmosAccount
-from cdc.operations import migrations, table_check
+from cdc.operations import migrations, rights, table_check
 from cdc.operations.lease_watch import LeaseWatch
 from cdc.operations.pauses import Pauses
 from cdc.postgres import containers
@@ -75,7 +75,11 @@ class Checks:
     def run(self) -> list[Check]:
         """Run all checks."""
         postgres = run_checks(
-            [("postgres", self._database.check), ("migrations", self._check_migrations)],
+            [
+                ("postgres", self._database.check),
+                ("rights", partial(rights.check_rights, self._database, self._mappers)),
+                ("migrations", self._check_migrations),
+            ],
             [
                 ("phase", self._check_phase),
                 *(
@@ -87,7 +91,7 @@ class Checks:
             ],
         )
         # Without its tables, PostgreSQL cannot return which containers were seen first.
-        check_container = self._check_container if all_pass(postgres[:2]) else self._account.read_source_container
+        check_container = self._check_container if all_pass(postgres[:3]) else self._account.read_source_container
         return postgres + run_checks(
             [("cosmos", self._account.check_account)],
             [

@@ -229,8 +229,9 @@ def _unequal(fields: Mapping[str, Expected], document: Json, row: Json) -> Itera
 
 
 def compare_settings(settings: Mapping[str, str]) -> Comparison:
-    """Compare what the app's settings name."""
+    """Compare what the app's settings name, as the login of COMPARE_CONNECTION where that is set."""
     cosmos, database, postgres = (settings[name] for name in _SETTINGS)
+    postgres = settings.get("COMPARE_CONNECTION") or postgres
     return compare(cosmos, database, postgres, settings.get("EXTRA_CONTAINERS", "").replace(" ", "").split(","))
 
 

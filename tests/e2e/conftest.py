@@ -11,7 +11,7 @@ import pytest
 
 from local.cosmos import CosmosServer
 from local.operator import Operator
-from local.oracle.compare import compare
+from local.oracle.compare import compare_settings
 from local.patience import PATIENCE_SECONDS
 from local.sample import Source
 from local.stack import LATEST_VERSION, Part, make_settings, prepare
@@ -35,9 +35,7 @@ def mode() -> str:
 @pytest.fixture
 def settings(cosmos: CosmosServer, dsn: str, mode: str) -> Mapping[str, str]:
     """The app's settings for the test's own servers; containers, leases and tables are there."""
-    settings = make_settings(cosmos.connection_string, dsn, mode)
-    prepare(settings)
-    return settings
+    return prepare(make_settings(cosmos.connection_string, dsn, mode))
 
 
 @pytest.fixture
@@ -89,8 +87,7 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 
 def is_equal(settings: Mapping[str, str]) -> bool:
     """Tell whether both sides are equal."""
-    names = ("COSMOS_CONNECTION", "COSMOS_DATABASE", "POSTGRES_CONNECTION")
-    return not compare(*(settings[name] for name in names)).differences
+    return not compare_settings(settings).differences
 
 
 def count_applied(dsn: str) -> int:

@@ -61,8 +61,7 @@ def settings(cosmos: CosmosServer, dsn: str, mode: str) -> dict[str, str]:
     settings = make_settings(cosmos.connection_string, dsn, mode) | {
         "BACKFILL_ACTIVITY_SECONDS": "0.2",
     }
-    prepare(settings)
-    return settings
+    return prepare(settings)
 
 
 @pytest.fixture
@@ -133,11 +132,13 @@ def test_pause_resume_cancel_and_another_start(app: App, cosmos: CosmosServer) -
     assert app.read(another)["totals"]["read"] == DOCUMENTS
 
 
-def test_a_backfill_whose_orchestration_was_never_started_is_started(app: App, settings: Mapping[str, str]) -> None:
+def test_a_backfill_whose_orchestration_was_never_started_is_started(
+    app: App, settings: Mapping[str, str], dsn: str
+) -> None:
     """The process died between the row and the instance; nobody has to ask again."""
     id_ = app.start()
     wait_until(lambda: app.read(id_)["state"] == "completed", "the backfill is over")
-    _forget_what_was_copied(settings["POSTGRES_CONNECTION"])
+    _forget_what_was_copied(dsn)
     with psycopg.connect(settings["POSTGRES_CONNECTION"], autocommit=True) as connection:
         connection.execute(
             "insert into cdc.backfill (id, max_parallel_ranges, page_size, reapply, dry_run)"

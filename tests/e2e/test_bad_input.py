@@ -126,9 +126,9 @@ def test_an_unmigrated_database_is_told_by_check_and_by_503(settings: Mapping[st
     assert [error["field"] for error in body["errors"]] == ["migrations"]
 
 
-def test_a_column_that_a_mapper_writes_and_the_table_lacks_is_named(settings: Mapping[str, str]) -> None:
+def test_a_column_that_a_mapper_writes_and_the_table_lacks_is_named(settings: Mapping[str, str], dsn: str) -> None:
     """Somebody dropped a column."""
-    with psycopg.connect(settings["POSTGRES_CONNECTION"]) as connection:
+    with psycopg.connect(dsn) as connection:
         connection.execute("alter table user_profiles drop column pronouns")
 
     code, failures = _check(settings)
@@ -143,8 +143,7 @@ def test_a_column_that_a_mapper_writes_and_the_table_lacks_is_named(settings: Ma
 
 def test_a_missing_lease_container_says_to_run_setup(cosmos: CosmosServer, dsn: str) -> None:
     """Nobody has run `python -m cdc setup`."""
-    settings = make_settings(cosmos.connection_string, dsn)
-    prepare(settings)
+    settings = prepare(make_settings(cosmos.connection_string, dsn))
     without = {**settings, "LEASE_CONTAINER": "other-leases"}
 
     code, failures = _check(without)

@@ -10,10 +10,12 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from local.cosmos import CosmosServer
 from local.oracle.compare import Comparison, compare_settings
 from local.postgres import Postgres
+from local.roles import name_of
 from local.sample import CONTAINERS, Sample, Source
 from local.stack import ROOT, make_settings, prepare
 from tests.e2e.conftest import is_equal, running_host, wait_until
@@ -44,25 +46,25 @@ def cosmos_connection() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def equal(postgres_server: Postgres, cosmos_connection: str) -> Iterator[str]:
-    """Return the name of a database that equals Cosmos: documents of every generation, two rowless, one parked."""
+def equal(postgres_server: Postgres, cosmos_connection: str) -> Iterator[Mapping[str, str]]:
+    """Return the settings of two equal sides: documents of every generation, two rowless, one parked."""
     with _clone(postgres_server, "migrated") as name:
-        settings = make_settings(cosmos_connection, postgres_server.dsn(name))
-        prepare(settings)
+        settings = prepare(make_settings(cosmos_connection, postgres_server.dsn(name)))
         source = Source.open(cosmos_connection, settings["COSMOS_DATABASE"])
         for document in [*Sample(seed=5).create(DOCUMENTS), *ROWLESS, ("Accounts", UNREADABLE)]:
             source.write(*document)
         source.close()
         with running_host(settings):
             wait_until(lambda: is_equal(settings), "both sides are equal")
-        yield name
+        yield settings
 
 
 @pytest.fixture
-def settings(postgres_server: Postgres, cosmos_connection: str, equal: str) -> Iterator[Mapping[str, str]]:
+def settings(postgres_server: Postgres, equal: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
     """Return the settings of two equal sides; PostgreSQL's is the test's own."""
-    with _clone(postgres_server, equal) as name:
-        yield make_settings(cosmos_connection, postgres_server.dsn(name))
+    addresses = {name: equal[name] for name in ("POSTGRES_CONNECTION", "COMPARE_CONNECTION")}
+    with _clone(postgres_server, name_of(equal["POSTGRES_CONNECTION"])) as name:
+        yield {**equal, **{key: make_conninfo(address, dbname=name) for key, address in addresses.items()}}
 
 
 def _execute(settings: Mapping[str, str], *statements: str) -> None:

@@ -94,8 +94,7 @@ def test_changes_made_while_postgres_is_away_arrive_when_it_is_back(
     """PostgreSQL ends in the middle of the feed, more changes come, and it starts again."""
     sample = Sample(seed=4)
     with own_postgres as server:
-        settings = make_settings(cosmos.connection_string, server.dsn())
-        prepare(settings)
+        settings = prepare(make_settings(cosmos.connection_string, server.dsn()))
         with (
             closing(Source.open(settings["COSMOS_CONNECTION"], settings["COSMOS_DATABASE"])) as source,
             running_host(settings),

@@ -67,7 +67,7 @@ def test_a_page_of_many_versions_ends_as_if_each_had_come_alone(
     """500 versions of 50 accounts: a lease's in one page, and one by one in another app with a database of its own."""
     together = {**settings, "MAX_ITEMS_PER_INVOCATION": "1000"}
     alone = {**settings, "MAX_ITEMS_PER_INVOCATION": "1", "LEASE_PREFIX": "alone", "POSTGRES_CONNECTION": empty_dsn}
-    prepare(alone)
+    alone = prepare(alone)
     parts = {each["LEASE_PREFIX"]: Part(["local.functions", "--key", KEY], each) for each in (together, alone)}
     for number in range(50):  # a lease without a continuation would begin after what is written while nobody reads
         source.write("Accounts", an_account(f"account-{number}"))
@@ -210,8 +210,7 @@ def _list_leases(container: ContainerProxy) -> list[dict[str, Any]]:
 
 def test_a_feed_that_the_account_does_not_keep_is_told_in_one_sentence(cosmos: CosmosServer, dsn: str) -> None:
     """The containers were made without a policy for it: check and health say what to do."""
-    prepare(make_settings(cosmos.connection_string, dsn))
-    settings = make_settings(cosmos.connection_string, dsn, ALL_VERSIONS)
+    settings = {**prepare(make_settings(cosmos.connection_string, dsn)), "CHANGE_FEED_MODE": ALL_VERSIONS}
     done = subprocess.run(
         [sys.executable, "-m", "cdc", "check"],
         cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS,

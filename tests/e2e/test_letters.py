@@ -38,10 +38,16 @@ def host(settings: Mapping[str, str], log: Any) -> Iterator[Part]:
 
 @pytest.mark.parametrize("mode", [LATEST_VERSION, ALL_VERSIONS])
 def test_dead_letters_are_worked_over_http_and_tell_nobody_who_they_are(
-    host: Part, source: Source, query: Query, operator: Operator, settings: Mapping[str, str], log: Any
+    host: Part,
+    source: Source,
+    query: Query,
+    operator: Operator,
+    settings: Mapping[str, str],
+    dsn: str,
+    log: Any,
 ) -> None:
     """A refused document waits with its reason, is replayed when the reason is gone, and is named to nobody."""
-    query_write = psycopg.connect(settings["POSTGRES_CONNECTION"], autocommit=True)
+    query_write = psycopg.connect(dsn, autocommit=True)
     query_write.execute("alter table accounts add constraint no_planted check (email not like 'lerato%') not valid")
     email = f"{PLANTED}@example.com"
     good, bad, worse = f"good-{PLANTED}", f"bad-{PLANTED}", f"worse-{PLANTED}"

@@ -94,23 +94,24 @@ def test_smoke_ends_with_its_line_and_exit_code_0(options: list[str]) -> None:
 def test_a_server_that_is_there_already_is_used_in_a_database_of_its_own(postgres_server: Postgres) -> None:
     """POSTGRES_CONNECTION names a server: nothing is written to its database, and nothing is left on it."""
 
-    def databases() -> set[str]:
+    def names(of: str) -> set[str]:
+        query = {"databases": b"select datname from pg_database", "roles": b"select rolname from pg_roles"}[of]
         with psycopg.connect(postgres_server.dsn()) as connection:
-            return {name for (name,) in connection.execute("select datname from pg_database").fetchall()}
+            return {name for (name,) in connection.execute(query).fetchall()}
 
-    before = databases()
+    before, roles = names("databases"), names("roles")
     command = [sys.executable, "-m", "local", "up", "--json"]
     environment = {**os.environ, "POSTGRES_CONNECTION": postgres_server.dsn()}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as stack:
         assert stack.stdout is not None
         lines = iter(stack.stdout.readline, "")
         parts = next(json.loads(line) for line in lines if line.startswith("{"))
-        during = databases()
+        during = names("databases")
         stack.send_signal(signal.SIGTERM)
         assert stack.wait(PATIENCE_SECONDS) == 0
 
     (own,) = during - before
     assert f"dbname={own}" in parts["postgres"]["dsn"]
-    assert databases() == before
+    assert (names("databases"), names("roles")) == (before, roles)
     with psycopg.connect(postgres_server.dsn()) as connection:
         assert connection.execute("select to_regclass('cdc.document')").fetchone() == (None,)

@@ -23,9 +23,9 @@ def backoff(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def settings(settings: Mapping[str, str], backoff: str) -> Mapping[str, str]:
+def settings(settings: Mapping[str, str], dsn: str, backoff: str) -> Mapping[str, str]:
     """The app's settings; the tables have the rules."""
-    with psycopg.connect(settings["POSTGRES_CONNECTION"]) as connection:
+    with psycopg.connect(dsn) as connection:
         connection.execute((ROOT / "sql/cutover/rules.sql").read_bytes())
     return {**settings, "DEAD_LETTER_BACKOFF_SECONDS": backoff}
 

@@ -39,11 +39,9 @@ def cosmos():
 def run(cosmos, dsn, empty_dsn):
     """A way to run calls in an engine, which has a database of its own."""
     settings = {
-        engine: make_settings(cosmos.connection_string, address)
+        engine: prepare(make_settings(cosmos.connection_string, address))
         for engine, address in zip(ENGINES, (dsn, empty_dsn), strict=True)
     }
-    for each in settings.values():
-        prepare(each)
 
     def run(engine, *calls):
         done = subprocess.run(

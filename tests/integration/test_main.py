@@ -133,25 +133,25 @@ def test_check_names_missing_migrations(run, empty_dsn):
     assert all(migration.name in done.stdout for migration in read_migrations())
 
 
-def test_check_names_a_missing_column(run, dsn):
+def test_check_names_a_missing_column(run, dsn, app_dsn):
     """A table that lacks a column: table and column are named."""
     with psycopg.connect(dsn) as connection:
         connection.execute("alter table accounts drop column role")
 
-    done = run("check", **COSMOS, POSTGRES_CONNECTION=dsn)
+    done = run("check", **COSMOS, POSTGRES_CONNECTION=app_dsn)
 
     assert_failed(done, "ok    migrations", "FAIL  tables of Accounts: table public.accounts has no column role")
 
 
-def test_check_passes_what_is_right(run, dsn):
+def test_check_passes_what_is_right(run, app_dsn):
     """With PostgreSQL in order only Cosmos is left to mend, in one line."""
-    done = run("check", **COSMOS, POSTGRES_CONNECTION=dsn)
+    done = run("check", **COSMOS, POSTGRES_CONNECTION=app_dsn)
 
     assert_failed(done, "ok    tables of Accounts", "ok    tables of UserProfiles", "FAIL  cosmos: ")
     assert sum("FAIL" in line for line in done.stdout.splitlines()) == 1
 
 
-def test_what_a_reconcile_found_is_shown_to_whoever_has_the_database(run, dsn):
+def test_what_a_reconcile_found_is_shown_to_whoever_has_the_database(run, dsn, app_dsn):
     """A report names nobody: a document's identity, or a row's table and key, are asked for by its number."""
     with psycopg.connect(dsn) as connection:
         connection.execute(
@@ -165,7 +165,7 @@ def test_what_a_reconcile_found_is_shown_to_whoever_has_the_database(run, dsn):
             "(1, 'Accounts', 'b', null, null, 'public.accounts', '[\"x\"]', 'unclaimed', 'left'), "
             "(1, 'Accounts', 'c', '\"p\"', '\"q\"', null, null, 'missing', 'suspected')"
         )
-    values = COSMOS | {"POSTGRES_CONNECTION": dsn}
+    values = COSMOS | {"POSTGRES_CONNECTION": app_dsn}
 
     document, row = (run("show", "--drift", number, **values).stdout for number in ("1", "2"))
 

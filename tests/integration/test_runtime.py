@@ -55,7 +55,7 @@ def a_document(id_, **overrides):
     return an_account(id_, _ts=TS, _lsn=1, _etag="x", **overrides)
 
 
-def test_logs_hold_no_document(start, dsn, caplog):
+def test_logs_hold_no_document(start, app_dsn, caplog):
     """What is logged of a batch is numbers, paths and reasons: no id, no e-mail, no name."""
     documents = [
         a_document("lerato-1"),
@@ -65,7 +65,7 @@ def test_logs_hold_no_document(start, dsn, caplog):
     ]
 
     with caplog.at_level(logging.DEBUG):
-        outcome = start(dsn).delivery.apply(ACCOUNTS, documents)
+        outcome = start(app_dsn).delivery.apply(ACCOUNTS, documents)
 
     assert (outcome.applied, outcome.parked) == (1, 3)
     assert "1 applied, 0 deleted, 0 stale, 0 undecided, 3 parked, 0 unmapped" in caplog.text
@@ -74,9 +74,9 @@ def test_logs_hold_no_document(start, dsn, caplog):
     assert "thandi" not in caplog.text.lower()
 
 
-def test_status_is_numbers(start, dsn):
+def test_status_is_numbers(start, app_dsn):
     """The status answers with counts, and with nothing that identifies a document."""
-    runtime = start(dsn)
+    runtime = start(app_dsn)
     runtime.delivery.apply(ACCOUNTS, [a_document("lerato-1"), a_document("lerato-2", Email=None)])
 
     made = answer(runtime.status.read)
@@ -92,9 +92,9 @@ def test_status_is_numbers(start, dsn):
     assert "lerato" not in made.body
 
 
-def test_unmapped_documents_are_told_by_readiness_and_status(start, dsn, caplog):
+def test_unmapped_documents_are_told_by_readiness_and_status(start, app_dsn, caplog):
     """They are no failure: the app is ready, and says what has no rows. A type that is no name is told nowhere."""
-    runtime = start(dsn)
+    runtime = start(app_dsn)
     orders = [a_document(f"lerato-{n}", **{"$type": "SalesOrder"}) for n in range(2)]
     with caplog.at_level(logging.DEBUG):
         runtime.delivery.apply(ACCOUNTS, [*orders, a_document("lerato-3", **{"$type": "lerato@example.com"})])
@@ -112,14 +112,14 @@ def test_unmapped_documents_are_told_by_readiness_and_status(start, dsn, caplog)
     assert "lerato" not in ready.body + status.body + caplog.text
 
 
-def test_a_migrated_database_is_ready(start, dsn):
+def test_a_migrated_database_is_ready(start, app_dsn):
     """With every check passed the app can apply changes."""
-    runtime = start(dsn)
+    runtime = start(app_dsn)
 
     made = answer(lambda: tell_ready(runtime.checks, runtime.status.list_unmapped, runtime.status.list_paused))
 
     assert made.status == 200
-    assert json.loads(made.body)["checks"][:2] == ["postgres", "migrations"]
+    assert json.loads(made.body)["checks"][:3] == ["postgres", "rights", "migrations"]
 
 
 def test_a_server_that_logs_rows_is_advised_against(start, dsn, connection):
@@ -168,11 +168,11 @@ def test_an_outage_raises_for_the_whole_batch(start, monkeypatch):
         start("postgresql://app@127.0.0.1:9/app").delivery.apply(ACCOUNTS, [a_document("a")])
 
 
-def test_the_status_shows_containers_that_are_replicated_now(start, dsn, database):
+def test_the_status_shows_containers_that_are_replicated_now(start, app_dsn, database):
     """One that was seen with a setting that is gone since has no change feed any more."""
     for name in ("Accounts", "PendingSignups"):
         confirm(database, SourceContainer(name, "account", "AAAAAIAAAAA=", ("/id",)))
 
-    status = json.loads(answer(start(dsn).status.read).body)
+    status = json.loads(answer(start(app_dsn).status.read).body)
 
     assert [feed["container"] for feed in status["change_feeds"]] == ["Accounts"]

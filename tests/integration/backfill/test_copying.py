@@ -37,12 +37,12 @@ def source(cosmos):
 
 
 @pytest.fixture
-def start(cosmos, dsn, source):
+def start(cosmos, app_dsn, source):
     """Start the app's use cases, as one worker process has them."""
     started = []
 
     def start_runtime(mappers=MAPPERS, **settings):
-        values = make_settings(cosmos.connection_string, dsn) | settings
+        values = make_settings(cosmos.connection_string, app_dsn) | settings
         started.append(Runtime(Settings.read(values), mappers))
         return started[-1]
 
@@ -117,12 +117,12 @@ def write(source, documents, container="Accounts"):
         source.write(container, an_account(f"account-{number}", Email=f"{number}@example.com"))
 
 
-def is_equal(cosmos, dsn):
+def is_equal(cosmos, reader_dsn):
     """Tell whether both sides are equal."""
-    return not compare(cosmos.connection_string, DATABASE, dsn).differences
+    return not compare(cosmos.connection_string, DATABASE, reader_dsn).differences
 
 
-def test_what_was_there_before_is_copied(runtime, source, cosmos, dsn):
+def test_what_was_there_before_is_copied(runtime, source, cosmos, reader_dsn):
     """Every container, every generation of documents; the counters are those of the documents."""
     sample = Sample(seed=5)
     for document in sample.create(300):
@@ -136,7 +136,7 @@ def test_what_was_there_before_is_copied(runtime, source, cosmos, dsn):
     assert (done["documents"], done["percent"], done["seconds_left"]) == (301, 100.0, 0)
     assert {range_["state"] for range_ in done["ranges"]} == {"completed"}
     assert sum(range_["read"] for range_ in done["ranges"]) == 301
-    assert is_equal(cosmos, dsn)
+    assert is_equal(cosmos, reader_dsn)
 
 
 @pytest.mark.parametrize("page_size", [1, 4, 1_000])
@@ -165,7 +165,7 @@ def test_what_is_applied_already_is_stale(runtime, source):
     assert again["totals"] == {"read": 30, "applied": 0, "stale": 30, "undecided": 0, "parked": 0, "unmapped": 0}
 
 
-def test_a_range_that_splits_goes_on_in_its_children(runtime, source, cosmos, dsn):
+def test_a_range_that_splits_goes_on_in_its_children(runtime, source, cosmos, reader_dsn):
     """From where it was: nothing is read twice, nothing is left out."""
     write(source, 80)
     id_ = ask(runtime, containers=["Accounts"], page_size=5, max_parallel_ranges=1)
@@ -178,7 +178,7 @@ def test_a_range_that_splits_goes_on_in_its_children(runtime, source, cosmos, ds
 
     assert done["totals"]["read"] == done["totals"]["applied"] == 80
     assert sorted(range_["state"] for range_ in done["ranges"]) == ["completed"] * 3 + ["split"]
-    assert is_equal(cosmos, dsn)
+    assert is_equal(cosmos, reader_dsn)
 
 
 def test_a_range_that_splits_half_way_is_not_read_again(start, source, cosmos):
@@ -197,7 +197,7 @@ def test_a_range_that_splits_half_way_is_not_read_again(start, source, cosmos):
     assert next(range_ for range_ in done["ranges"] if range_["state"] == "split")["read"] == before["totals"]["read"]
 
 
-def test_throttling_and_failures_put_a_backfill_off_and_lose_nothing(runtime, source, cosmos, dsn):
+def test_throttling_and_failures_put_a_backfill_off_and_lose_nothing(runtime, source, cosmos, reader_dsn):
     """While the source refuses, the backfill says why it waits; afterwards it ends exact."""
     write(source, 40)
     id_ = ask(runtime, containers=["Accounts"], page_size=7)
@@ -222,7 +222,7 @@ def test_throttling_and_failures_put_a_backfill_off_and_lose_nothing(runtime, so
 
     assert (done["state"], done["problem"]) == ("completed", None)
     assert done["totals"]["read"] == 40
-    assert is_equal(cosmos, dsn)
+    assert is_equal(cosmos, reader_dsn)
 
 
 def test_a_backfill_reads_no_more_than_the_containers_and_ends_at_what_the_live_feed_brings(

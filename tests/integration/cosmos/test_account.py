@@ -181,9 +181,13 @@ class TestAnotherContainer:
         return {m.container: database.create_container(m.container, PartitionKey("/id")) for m in MAPPERS}
 
     @pytest.fixture
-    def start(self, server, dsn):
+    def start(self, server, app_dsn):
         """Start a worker process's runtime."""
-        values = {"COSMOS_CONNECTION": server.connection_string, "COSMOS_DATABASE": "db", "POSTGRES_CONNECTION": dsn}
+        values = {
+            "COSMOS_CONNECTION": server.connection_string,
+            "COSMOS_DATABASE": "db",
+            "POSTGRES_CONNECTION": app_dsn,
+        }
         started = []
 
         def start_runtime():

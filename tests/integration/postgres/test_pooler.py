@@ -47,9 +47,9 @@ def pooled(dsn, port, **options):
 
 
 @pytest.fixture
-def pooled_database(dsn, port):
+def pooled_database(app_dsn, port):
     """A pool that knows of the pooler, on a migrated database."""
-    with pooled(dsn, port) as database:
+    with pooled(app_dsn, port) as database:
         yield database
 
 

@@ -259,15 +259,15 @@ def test_a_lock_that_a_trigger_waits_for_blames_nobody(database, sink, observer,
         (["select repeat('[', 1000000)::jsonb"], ProblemKind.DATA),
         (
             [
-                "create table wide (v text primary key)",
+                "create temporary table wide (v text primary key)",
                 "insert into wide select string_agg(md5(n::text), '') from generate_series(1, 1000) n",
             ],
             ProblemKind.DATA,
         ),
         (
             [
-                "create table parent (id int primary key)",
-                "create table child (id int references parent on delete restrict)",
+                "create temporary table parent (id int primary key)",
+                "create temporary table child (id int references parent on delete restrict)",
                 "insert into parent values (1)",
                 "insert into child values (1)",
                 "delete from parent",

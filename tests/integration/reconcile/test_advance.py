@@ -15,9 +15,9 @@ NOTHING = {"missing": 0, "stale": 0, "orphaned": 0, "different": 0, "unclaimed":
 
 
 @pytest.fixture
-def world(dsn, database, observer):
+def world(app_dsn, database, observer):
     """Both sides of a container, with twelve accounts on each."""
-    world = World(dsn, database, observer)
+    world = World(app_dsn, database, observer)
     world.write_apart(12)
     world.settle()
     yield world

@@ -12,9 +12,9 @@ from tests.integration.worlds import World
 
 
 @pytest.fixture
-def world(dsn, database, observer):
+def world(app_dsn, database, observer):
     """Both sides of a container, with three accounts on each."""
-    world = World(dsn, database, observer)
+    world = World(app_dsn, database, observer)
     world.write_apart(3)
     world.settle()
     yield world

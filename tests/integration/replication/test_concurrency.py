@@ -154,13 +154,13 @@ def test_the_same_version_applied_meanwhile_is_stale(database, observer):
     assert observer.rows("cdc.observation", "path, documents") == [{"path": "$.Colour", "documents": 1}]
 
 
-def test_concurrent_writers_do_not_deadlock_and_converge(dsn, observer):
+def test_concurrent_writers_do_not_deadlock_and_converge(app_dsn, observer):
     """Writers with the same documents in opposite orders all succeed at once, and the newest versions stand."""
     writers, rounds, documents = 4, 8, 25
     start = Barrier(writers)
 
     def deliver(writer):
-        database = Database(dsn)
+        database = Database(app_dsn)
         sink = PostgresSink(database)
         start.wait()
         for turn in range(rounds):

@@ -20,7 +20,7 @@ ALL, LATEST = FeedMode.ALL_VERSIONS, FeedMode.LATEST_VERSION
 
 
 @pytest.fixture
-def start(dsn, monkeypatch):
+def start(app_dsn, monkeypatch):
     """Start a runtime in a mode; its containers have the partition key /id."""
     monkeypatch.setattr(
         CosmosAccount,
@@ -32,7 +32,7 @@ def start(dsn, monkeypatch):
     started = []
 
     def start_runtime(mode):
-        settings = SETTINGS | {"POSTGRES_CONNECTION": dsn, "CHANGE_FEED_MODE": mode}
+        settings = SETTINGS | {"POSTGRES_CONNECTION": app_dsn, "CHANGE_FEED_MODE": mode}
         started.append(Runtime(Settings.read(settings), MAPPERS))
         return started[-1]
 

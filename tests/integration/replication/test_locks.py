@@ -55,9 +55,9 @@ def test_letters_are_locked_in_key_order(dsn, sink, observer, email):
     assert outcome.undecided == 1
 
 
-def read_again(change, dsn):
+def read_again(change, app_dsn):
     """Repair a document whose source answers with this change."""
-    database = Database(dsn)
+    database = Database(app_dsn)
     repairs = PostgresRereadStore(database, backoff_seconds=60, settle_seconds=120)
     version = {"_ts": change.version.ts, "_etag": change.version.etag}
     source = SimpleNamespace(read_document=lambda _: Reading(change.body | version, change.version.ts))
@@ -66,7 +66,7 @@ def read_again(change, dsn):
 
 
 @pytest.mark.parametrize("write", ["deliver", "repair"])
-def test_letters_that_are_woken_are_locked_in_the_same_order(dsn, sink, observer, write):
+def test_letters_that_are_woken_are_locked_in_the_same_order(dsn, app_dsn, sink, observer, write):
     """A transaction that clears one letter and wakes another holds none while it waits for the lesser one."""
     low, high = sorted((an_upsert("a", row="r"), an_upsert("b", row="r")), key=lambda change: change.key)
     high_id = high.identity.id.strip('"')
@@ -74,7 +74,7 @@ def test_letters_that_are_woken_are_locked_in_the_same_order(dsn, sink, observer
         replicate(ACCOUNTS, [change], sink)
     assert len(observer.letters()) == 2
     moved = an_upsert(high_id, ts=2, row="elsewhere")
-    steps = (replicate, ACCOUNTS, [moved], sink) if write == "deliver" else (read_again, moved, dsn)
+    steps = (replicate, ACCOUNTS, [moved], sink) if write == "deliver" else (read_again, moved, app_dsn)
 
     write_while_locked(dsn, observer, "cdc.dead_letter", low, high, steps)
 

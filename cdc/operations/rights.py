@@ -1,0 +1,41 @@
+"""Check that the app's role has its rights on schema cdc and on the mapped tables."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from cdc.core.mapping import Mapper
+from cdc.postgres.database import Database
+from cdc.postgres.statements import statement
+
+# The tables of schema cdc that only the owner writes. sql/roles.sql has the same list.
+_READ_ONLY = ["migration", "phase", "phase_change"]
+_SHOWN = 5
+
+
+def check_rights(database: Database, mappers: Sequence[Mapper[Any]]) -> list[str]:
+    """Return a sentence about all rights that are missing, and one about hidden rows; [] if the app may do its work."""
+    tables = [table for mapper in mappers for table in mapper.tables]
+    parameters = {
+        "schemas": [table.schema or "public" for table in tables],
+        "tables": [table.name for table in tables],
+        "read_only": _READ_ONLY,
+    }
+    with database.connection() as connection:
+        missing = [right for (right,) in connection.execute(statement("read_missing_rights"), parameters)]
+        hidden = [table for (table,) in connection.execute(statement("read_hidden_tables"), parameters)]
+    sentences = []
+    if missing:
+        sentences.append(
+            f"the role of POSTGRES_CONNECTION lacks these rights: {_list(missing)}; make it a member of the writer's "
+            "role, and run sql/roles.sql again as a role that may grant them"
+        )
+    if hidden:
+        sentences.append(
+            f"row security hides rows of {_list(hidden)}: create a policy that gives the writer's role all rows"
+        )
+    return sentences
+
+
+def _list(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
