@@ -2,8 +2,7 @@
 
 import json
 import time
-import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +29,7 @@ from cdc.replication.batch import replicate
 from cdc.replication.sink import PostgresSink
 from cdc.runtime import make_tools
 from local.cosmos.auth import EMULATOR_KEY
+from local.cosmos.remote import RemoteControls
 from local.postgres import Postgres
 from local.sample import Source
 from local.stack import Part
@@ -77,7 +77,7 @@ def make_session(number: int, **overrides: object) -> JsonObject:
 class Mirror:
     """The two sides, and what can be done to each."""
 
-    url: str
+    controls: RemoteControls
     source: ContainerProxy
     database: Database
     dsn: str
@@ -90,7 +90,7 @@ class Mirror:
             numbers = range(first, min(first + BATCH, documents))
             operations = [("upsert", (make_session(number),)) for number in numbers]
             self.source.execute_item_batch(operations, make_session(first)["accountId"])
-            self.admin("POST", "clock", {"advance": STEP_SECONDS})
+            self.controls.ask("POST", "clock", advance=STEP_SECONDS)
         for feed_range in self.source.read_feed_ranges():
             found = self.source.query_items_change_feed(
                 feed_range=feed_range, start_time="Beginning", max_item_count=_PAGE
@@ -129,7 +129,7 @@ class Mirror:
 
     def reconcile(self, **request: object) -> JsonObject:
         """Run a reconcile to its end; return its report, how long it took, and what the server counted."""
-        self.admin("DELETE", "counters")
+        self.controls.ask("DELETE", "counters")
         begun = time.perf_counter()
         body = json.dumps({"containers": [CONTAINER], "max_request_units": 1e9, **request}).encode()
         id_ = self.reconciliations.start(read_body(ReconcileRequest, body)).id
@@ -138,19 +138,7 @@ class Mirror:
                 raise SystemExit(f"bench: {turn['problem']}")
             time.sleep(turn["seconds"])
         report = self.reconciliations.read(id_).containers[0].model_dump(mode="json")
-        return {**report, "seconds": time.perf_counter() - begun, "counters": self.admin("GET", "counters")}
-
-    def admin(self, method: str, control: str, body: Mapping[str, object] | None = None) -> JsonObject:
-        """Steer the server."""
-        request = urllib.request.Request(  # noqa: S310 - our own address
-            f"{self.url}_admin/{control}",
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {EMULATOR_KEY}"},
-            method=method,
-        )
-        with urllib.request.urlopen(request) as response:  # noqa: S310 - our own address
-            answer: JsonObject = json.load(response)
-            return answer
+        return {**report, "seconds": time.perf_counter() - begun, "counters": self.controls.ask("GET", "counters")}
 
 
 @contextmanager
@@ -178,7 +166,7 @@ def running() -> Iterator[Mirror]:
 
         runs = PostgresRuns(database)
         yield Mirror(
-            server.url,
+            RemoteControls(server.url),
             source,
             database,
             postgres.dsn(),

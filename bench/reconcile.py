@@ -58,7 +58,7 @@ def _plant(sides: Mirror, documents: int) -> None:
     for number in (documents - BATCH - 1, documents - BATCH - 2, *stale[:2]):
         sides.write(number, CurrentSceneId="scene-08")
     _write_twice_in_a_second(sides, stale[2])
-    sides.admin("POST", "clock", {"advance": 3_600})
+    sides.controls.ask("POST", "clock", advance=3_600)
 
 
 def _write_twice_in_a_second(sides: Mirror, number: int) -> None:

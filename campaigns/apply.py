@@ -16,6 +16,7 @@ from campaigns.planted import RULES, Case, Identity, Planter, identify, mix
 from campaigns.stage import Stage, StuckError, running, wait_until
 from campaigns.writer import Ledger, Writer
 from local.oracle.compare import compare_settings
+from local.roles import find_powerful_sessions
 
 _SETTINGS = {
     "EXTRA_CONTAINERS": "PendingSignups",
@@ -84,7 +85,17 @@ def run(seed: int, changes: int) -> int:
         print(f"apply {seed}, {time.monotonic() - begun:5.0f} s: {what}", flush=True)
 
     scale = Scale(
-        changes, kills=30, outages=5, outage_seconds=10, deadlocks=10, freezes=3, splits=1, merges=1, pauses=5, pace=400
+        changes,
+        kills=30,
+        outages=5,
+        outage_seconds=10,
+        deadlocks=10,
+        freezes=3,
+        splits=1,
+        merges=1,
+        pauses=5,
+        stills=3,
+        pace=400,
     )
     result = play(seed, scale, say)
     print(*result.differences[:100], sep="\n")
@@ -120,7 +131,7 @@ def play(seed: int, scale: Scale, say: Say) -> Result:
         say(f"the hosts answered {asker.answers.total()} times: {dict(asker.statuses)}")
         result.parked = len(_read(stage, _LETTERS))
         result.differences += [*faults.written, *pauses.find_skipped(stage.dsn)]
-        result.differences += _judge(stage, cases)
+        result.differences += [*_judge(stage, cases), *find_powerful_sessions(stage.dsn)]
         result.differences += _find_leaks(stage, asker, (marker, "@example.com", "secret-"))
         result.differences += _judge_log(_read_log(stage), faults.lost_deadlocks)
         if result.differences:

@@ -16,9 +16,11 @@ from azure.cosmos.exceptions import CosmosHttpResponseError
 
 from campaigns import pauses
 from campaigns.stage import KEY, Stage, StuckError, running, wait_until
+from campaigns.standstill import freeze_part, freeze_postgres
 from local.operator import Operator
 from local.oracle.compare import compare_settings
 from local.patience import PATIENCE_SECONDS
+from local.roles import find_powerful_sessions
 from local.sample import DATABASE, PARTITION_KEYS, Sample, Source
 from local.sample.values import Document
 
@@ -37,6 +39,7 @@ class Plan:
     documents: int = 20_000
     kills: int = 10
     pauses: int = 3
+    stills: int = 3
     outage_seconds: float = 10.0
     pause_seconds: float = 5.0
 
@@ -47,6 +50,7 @@ class Result:
 
     kills: int = 0
     outages: int = 0
+    stills: int = 0
     splits: int = 0
     merges: int = 0
     pauses: int = 0
@@ -61,8 +65,8 @@ class Result:
 
     def __str__(self) -> str:
         return (
-            f"{self.kills} kills, {self.outages} outages, {self.splits} splits, {self.merges} merges, "
-            f"{self.pauses} pauses, "
+            f"{self.kills} kills, {self.outages} outages, {self.stills} stills, {self.splits} splits, "
+            f"{self.merges} merges, {self.pauses} pauses, "
             f"{self.refused} of {self.requests} requests refused, {self.changes} changes, "
             f"{self.read} documents read in {self.ranges} ranges and {self.seconds:.0f} s, "
             f"{self.parked} parked, {len(self.differences)} differences"
@@ -155,8 +159,8 @@ def _begin(stage: Stage, sample: Sample, plan: Plan) -> None:
     for document in sample.create(plan.documents):
         stage.source.write(*document)
     begun = datetime.now(UTC).isoformat()
-    stage.cosmos.controls.counters.reset()
-    stage.cosmos.controls.throttle(10**9, share=REFUSED_SHARE)
+    stage.controls.ask("DELETE", "counters")
+    stage.controls.ask("POST", "throttle", times=10**9, share=REFUSED_SHARE)
     stage.add_host(CHANGE_FEED_START=begun)
 
 
@@ -170,17 +174,20 @@ def _copy(stage: Stage, seed: str, plan: Plan, writer: Writer, result: Result) -
     if writer.error is not None:
         raise writer.error
     _count_requests(stage, result)
-    stage.cosmos.controls.clear()
+    stage.controls.ask("POST", "clear")
     with suppress(StuckError):
         wait_until(lambda: not compare_settings(stage.settings).differences, "both sides are equal", PATIENCE_SECONDS)
     _count(stage, backfill, writer, result)
     result.differences += [str(each) for each in compare_settings(stage.settings).differences]
     result.differences += [*pauses.find_skipped(stage.dsn), *_check_counters(plan, result)]
+    result.differences += find_powerful_sessions(stage.dsn)
 
 
 def _break_things(stage: Stage, plan: Plan, dice: random.Random, result: Result) -> None:
     """Do each of them when so much is copied."""
     steps: list[Callable[[], None]] = [lambda: _kill(stage, result)] * plan.kills
+    for stand_still in (_freeze_host, _freeze_cosmos, _freeze_postgres):
+        steps += [partial(stand_still, stage, plan, result)] * plan.stills
     steps += [lambda: _outage(stage, plan, result), lambda: _split(stage, dice, result), lambda: _merge(stage, result)]
     steps += [lambda: _pause(stage, plan, dice, result)] * plan.pauses
     dice.shuffle(steps)
@@ -202,6 +209,21 @@ def _kill(stage: Stage, result: Result) -> None:
     result.kills += 1
 
 
+def _freeze_host(stage: Stage, plan: Plan, result: Result) -> None:
+    freeze_part(stage.hosts[0], plan.outage_seconds)
+    result.stills += 1
+
+
+def _freeze_cosmos(stage: Stage, plan: Plan, result: Result) -> None:
+    freeze_part(stage.cosmos, plan.outage_seconds)
+    result.stills += 1
+
+
+def _freeze_postgres(stage: Stage, plan: Plan, result: Result) -> None:
+    freeze_postgres(stage.postgres, plan.outage_seconds)
+    result.stills += 1
+
+
 def _outage(stage: Stage, plan: Plan, result: Result) -> None:
     stage.postgres.stop(keep_data=True)
     time.sleep(plan.outage_seconds)
@@ -211,16 +233,18 @@ def _outage(stage: Stage, plan: Plan, result: Result) -> None:
 
 def _split(stage: Stage, dice: random.Random, result: Result) -> None:
     for container in PARTITION_KEYS:
-        ids = stage.cosmos.controls.list_ranges(DATABASE, container)
-        stage.cosmos.controls.split(DATABASE, container, dice.choice(ids))
+        place = {"database": DATABASE, "container": container}
+        ids = stage.controls.ask("POST", "ranges", **place)["ranges"]
+        stage.controls.ask("POST", "split", **place, range_id=dice.choice(ids))
     result.splits += 1
 
 
 def _merge(stage: Stage, result: Result) -> None:
     """Merge the last two partitions of each container, whether it has split before or splits afterwards."""
     for container in PARTITION_KEYS:
-        ids = stage.cosmos.controls.list_ranges(DATABASE, container)
-        stage.cosmos.controls.merge(DATABASE, container, ids[-2])
+        place = {"database": DATABASE, "container": container}
+        ids = stage.controls.ask("POST", "ranges", **place)["ranges"]
+        stage.controls.ask("POST", "merge", **place, range_id=ids[-2])
     result.merges += 1
 
 
@@ -249,9 +273,9 @@ def _state(stage: Stage, backfill: str) -> str:
 
 
 def _count_requests(stage: Stage, result: Result) -> None:
-    counts = stage.cosmos.controls.counters.items()
-    result.requests = sum(count.requests for _, count in counts)
-    result.refused = sum(count.refused for _, count in counts)
+    counts = stage.controls.ask("GET", "counters").values()
+    result.requests = sum(count["requests"] for count in counts)
+    result.refused = sum(count["refused"] for count in counts)
 
 
 def _count(stage: Stage, backfill: str, writer: Writer, result: Result) -> None:

@@ -2,13 +2,16 @@
 
 import random
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psycopg
+from azure.core.exceptions import AzureError
 
 from campaigns import pauses
 from campaigns.stage import KEY, Stage, wait_until
+from campaigns.standstill import freeze_part, freeze_postgres, frozen
 from campaigns.writer import Ledger
 from local.operator import Operator
 from local.sample import CONTAINERS
@@ -17,11 +20,11 @@ from local.sample.values import Document
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from local.cosmos.faults import Fault
 
 # How long a host keeps its leases without renewing them.
 EXPIRATION_SECONDS = 1.5
 _FOREVER = 10**9
+_STILL = ["still Cosmos", "still PostgreSQL"]
 # The local host never follows a lease that it has taken without an answer: such writes are dropped unexecuted.
 _LEASE, _NO_LEASE = "/colls/leases/", "^(?!.*/colls/leases/)"
 # Its feeds wait for each other between their look at the ledger and their write.
@@ -44,14 +47,17 @@ class Scale:
     splits: int
     merges: int
     pauses: int
+    stills: int
     pace: float
     stall_seconds: float = 2
+    still_seconds: float = 15
     share: float = 1 / 3
 
     @property
     def faults(self) -> int:
         """Count what goes wrong, beside single requests."""
-        return self.kills + self.outages + self.deadlocks + self.freezes + self.splits + self.merges + self.pauses
+        alone = self.kills + self.outages + self.deadlocks + self.freezes + self.splits + self.merges + self.pauses
+        return alone + len(_STILL) * self.stills
 
     def plan(self, dice: random.Random) -> list[tuple[int, str]]:
         """Return the faults, each with the number of changes after which it happens.
@@ -61,7 +67,7 @@ class Scale:
         """
         names = ["kill"] * self.kills + ["outage"] * self.outages
         names += ["deadlock"] * self.deadlocks + ["split"] * self.splits + ["merge"] * self.merges
-        names += ["pause"] * self.pauses
+        names += ["pause"] * self.pauses + _STILL * self.stills
         faults = [(dice.randrange(self.changes // 20, self.changes), name) for name in names]
         third = self.changes // 3
         faults += [(dice.randrange(third + 1, 2 * third), "freeze") for _ in range(self.freezes)]
@@ -81,13 +87,14 @@ class Faults:
         self._repartitioned: set[str] = set()
         self.lost_deadlocks = 0
         self.written: list[str] = []
-        self._refusals: list[Fault] = []
         self._requests = 0
         self._by_name: dict[str, Callable[[], str]] = {
             "kill": self._kill,
             "outage": self._cut_off,
             "deadlock": self._deadlock,
             "freeze": self._freeze,
+            "still Cosmos": self._freeze_cosmos,
+            "still PostgreSQL": self._freeze_postgres,
             "split": self._split,
             "merge": self._merge,
             "pause": self._pause,
@@ -102,26 +109,27 @@ class Faults:
 
     def begin_refusals(self) -> None:
         """Answer 429 to a share of all Cosmos requests, or drop their connections before or after they are executed."""
-        controls = self._stage.cosmos.controls
         third = self._scale.share / 3
         self._requests = self._count_requests()
-        self._refusals = [
-            controls.throttle(_FOREVER, share=third),
-            controls.drop(times=_FOREVER, share=third),
-            controls.drop(times=_FOREVER, share=third, executed=True, path=_NO_LEASE),
-            controls.drop(times=_FOREVER, share=third, path=_LEASE),
-        ]
+        for kind, options in (
+            ("throttle", {}),
+            ("drop", {}),
+            ("drop", {"executed": True, "path": _NO_LEASE}),
+            ("drop", {"path": _LEASE}),
+        ):
+            self._stage.controls.ask("POST", kind, times=_FOREVER, share=third, **options)
 
     def end_refusals(self) -> float:
         """Let all requests be answered again; return the share that was not."""
-        self._stage.cosmos.controls.clear()
-        throttled, dropped, executed, leases = (fault.hits for fault in self._refusals)
+        hits: list[int] = self._stage.controls.ask("GET", "hits")["hits"]
+        throttled, dropped, executed, leases = hits
+        self._stage.controls.ask("POST", "clear")
         # Those that are dropped unexecuted are not counted by the server.
         requests = self._count_requests() - self._requests + dropped + leases
         return (throttled + dropped + executed + leases) / max(1, requests)
 
     def _count_requests(self) -> int:
-        return sum(count.requests for _, count in self._stage.cosmos.controls.counters.items())
+        return sum(count["requests"] for count in self._stage.controls.ask("GET", "counters").values())
 
     def _kill(self) -> str:
         number = self._dice.randrange(len(self._stage.hosts))
@@ -178,15 +186,16 @@ class Faults:
         container = self._dice.choice([name for name in CONTAINERS if name not in self._repartitioned])
         self._repartitioned.add(container)
         database = self._stage.settings["COSMOS_DATABASE"]
-        children = self._stage.cosmos.controls.split(database, container, "0")
-        return f"a physical partition of {container} split into {len(children)}"
+        asked = self._stage.controls.ask("POST", "split", database=database, container=container)
+        return f"a physical partition of {container} split into {len(asked['children'])}"
 
     def _merge(self) -> str:
         """Merge the two partitions of a container that has not split: a split takes the first one's id away."""
         container = self._dice.choice([name for name in CONTAINERS if name not in self._repartitioned])
-        merged = self._stage.cosmos.controls.merge(self._stage.settings["COSMOS_DATABASE"], container, "0")
+        database = self._stage.settings["COSMOS_DATABASE"]
+        asked = self._stage.controls.ask("POST", "merge", database=database, container=container)
         self._repartitioned.add(container)
-        return f"the physical partitions of {container} merged into {merged}"
+        return f"the physical partitions of {container} merged into {asked['merged']}"
 
     def _pause(self) -> str:
         """Let a container rest, some time or through the death of a host."""
@@ -201,12 +210,26 @@ class Faults:
         return f"{container} was paused{' while a host was killed' if kills else ''}, and resumed"
 
     def _freeze(self) -> str:
-        """Hold a host up for so long that the other one takes its leases, in the midst of whatever it does."""
+        """Hold a host up until the other one has all the leases, in the midst of whatever it does."""
         number = self._dice.randrange(len(self._stage.hosts))
-        self._stage.hosts[number].pause()
-        time.sleep(EXPIRATION_SECONDS + self._scale.stall_seconds)
-        self._stage.hosts[number].go_on()
-        return f"host {number + 1} of {len(self._stage.hosts)} stood still"
+        wait_until(lambda: max(self._count_owners()) > 1, "two hosts share the leases")
+        with frozen([self._stage.hosts[number].pid]):
+            wait_until(lambda: max(self._count_owners()) == 1, "the other host has taken all its leases")
+            time.sleep(self._scale.stall_seconds)
+        return f"host {number + 1} of {len(self._stage.hosts)} stood still, and lost its leases"
+
+    def _count_owners(self) -> list[int]:
+        with suppress(AzureError):
+            return self._stage.count_lease_owners()
+        return [0]
+
+    def _freeze_cosmos(self) -> str:
+        freeze_part(self._stage.cosmos, self._scale.still_seconds)
+        return f"Cosmos stood still for {self._scale.still_seconds} s"
+
+    def _freeze_postgres(self) -> str:
+        freeze_postgres(self._stage.postgres, self._scale.still_seconds)
+        return f"PostgreSQL stood still for {self._scale.still_seconds} s"
 
     def _double(self) -> str:
         self._stage.add_host(LEASE_PREFIX="twin", **_STARVED)

@@ -1,4 +1,4 @@
-"""Kill one of two Functions hosts that share a container under steady writes, some paused, and check what arrived."""
+"""Kill or stop one of two hosts that share a container under steady writes, some paused, and check what arrived."""
 
 import fcntl
 import functools
@@ -165,7 +165,7 @@ def run(seed: int, rounds: int) -> int:
     for number in range(rounds):
         before = len(result.differences)
         try:
-            play(f"{seed}/{number}", result)
+            play(f"{seed}/{number}", result, stops=number % 2 == 1)
         except StuckError as error:
             result.differences.append(str(error))
         print(f"hosts {seed}/{number}: {result}", *result.differences[before:], sep="\n  ", flush=True)
@@ -173,8 +173,11 @@ def run(seed: int, rounds: int) -> int:
     return 1 if result.differences else 0
 
 
-def play(seed: str, result: Result) -> None:
-    """Play one round: share the leases, write, kill one host at a random moment, maybe in a pause, wait, compare."""
+def play(seed: str, result: Result, *, stops: bool) -> None:
+    """Play one round: share the leases, write, kill one host at a random moment, maybe in a pause, wait, compare.
+
+    One that is stopped instead goes on when the other one has its leases.
+    """
     dice = random.Random(seed)
     with _running() as pair:
         cosmos = pair.cosmos
@@ -185,12 +188,17 @@ def play(seed: str, result: Result) -> None:
         if pauses:
             pair.pause()
         at_pause = len(pair.deliveries())
-        pair.hosts[victim].kill()
+        if stops:
+            pair.hosts[victim].pause()
+        else:
+            pair.hosts[victim].kill()
         killed = time.monotonic()
         before = len(pair.deliveries())
         left = [lease for lease in cosmos.leases() if lease["Owner"] == pair.owners[victim]]
         wait_until(lambda: pair.owners[victim] not in cosmos.owners(), "the leases are taken over")
         seconds = time.monotonic() - killed
+        if stops:
+            pair.hosts[victim].go_on()
         writer.join()
         if pauses:
             result.pauses += 1
@@ -203,7 +211,7 @@ def play(seed: str, result: Result) -> None:
         result.differences += [
             *_check_takeover(seconds),
             *find_missing(cosmos.written, pair.deliveries()),
-            *find_disorder(pair.deliveries()),
+            *find_disorder(leave_out_late(pair.deliveries(), victim, before)),
             *find_early_restarts(left, cosmos.documents_by_range(), pair.deliveries()[before:]),
         ]
 
@@ -221,6 +229,11 @@ def find_missing(written: dict[str, int], deliveries: list[Delivery]) -> list[st
 def find_consumed(deliveries: list[Delivery]) -> list[str]:
     """Name what was taken while everything was paused."""
     return [f"{each.document} {each.number} was taken in the pause" for each in deliveries]
+
+
+def leave_out_late(deliveries: list[Delivery], victim: str, before: int) -> list[Delivery]:
+    """Leave out what a host delivers after it stood still: it read these versions before the other host took over."""
+    return [each for place, each in enumerate(deliveries) if place < before or each.host != victim]
 
 
 def find_disorder(deliveries: list[Delivery]) -> list[str]:

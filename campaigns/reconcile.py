@@ -11,15 +11,18 @@ from dataclasses import dataclass, field
 import psycopg
 
 from campaigns import pauses
+from campaigns.standstill import freeze_part
 from local.demo.reconcile import count_drift, reconcile
 from local.operator import Operator
 from local.patience import PATIENCE_SECONDS
+from local.roles import find_powerful_sessions
 from local.sample import CONTAINERS, Sample, Source
 from local.sample.values import Document
 from local.stack import Stack, StackError, running
 
 DOCUMENTS = 400
 BYSTANDERS = 60
+STILL_SECONDS = 8
 PAUSE_SECONDS = 0.01
 TABLES = ("accounts", "user_profiles", "game_sessions", "player_scenario_scores", "cdc.document")
 # What somebody with psql may do to documents that are no bystanders: forget some, lose their rows, edit them. The
@@ -48,6 +51,7 @@ class Result:
 
     writes: int = 0
     kills: int = 0
+    stills: int = 0
     damages: int = 0
     pauses: int = 0
     runs: int = 0
@@ -58,9 +62,9 @@ class Result:
     def __str__(self) -> str:
         found = ", ".join(f"{count} {kind}" for kind, count in sorted(self.found.items()) if count) or "nothing"
         return (
-            f"{self.writes} writes, {self.damages} damages, {self.kills} kills, {self.pauses} pauses, "
-            f"{self.runs} reconciles, "
-            f"{self.behind} of them behind, that found {found}, {len(self.differences)} differences"
+            f"{self.writes} writes, {self.damages} damages, {self.kills} kills, {self.stills} stills, "
+            f"{self.pauses} pauses, {self.runs} reconciles, {self.behind} of them behind, that found {found}, "
+            f"{len(self.differences)} differences"
         )
 
 
@@ -94,8 +98,8 @@ def play(stack: Stack, seed: str, seconds: float) -> Result:
     for thread in threads:
         thread.join()
     source.close()
-    result.differences += _settle(stack, result)
-    result.differences += pauses.find_skipped(stack.settings["POSTGRES_CONNECTION"])
+    result.differences += [*_settle(stack, result), *find_powerful_sessions(stack.administrator)]
+    result.differences += pauses.find_skipped(stack.administrator)
     left = {row[2:] for row in _tuples(stack)}
     result.differences += [f"a bystander in {row[0]} was written again" for row in before if row[2:] not in left]
     return result
@@ -147,10 +151,13 @@ def _break(dice: random.Random, stack: Stack, until: float, bystanders: list[byt
         choice = dice.random()
         if choice < 0.2 or not result.pauses:
             _pause(dice, stack, result)
-        elif choice < 0.5:
+        elif choice < 0.4:
             stack.functions.kill()
             stack.functions.start()
             result.kills += 1
+        elif choice < 0.5:
+            freeze_part(dice.choice((stack.functions, stack.cosmos)), STILL_SECONDS)
+            result.stills += 1
         else:
             _damage(dice, stack, bystanders)
             result.damages += 1
@@ -159,7 +166,7 @@ def _break(dice: random.Random, stack: Stack, until: float, bystanders: list[byt
 def _pause(dice: random.Random, stack: Stack, result: Result) -> None:
     """Let a container rest while reconciles of it begin, and documents of it change."""
     operator, seconds = Operator(stack.functions.url, stack.functions_key), dice.uniform(0.5, 3)
-    dsn, container = stack.settings["POSTGRES_CONNECTION"], dice.choice(CONTAINERS)
+    dsn, container = stack.administrator, dice.choice(CONTAINERS)
     result.differences += pauses.rest(lambda: operator, dsn, container, lambda: time.sleep(seconds))
     result.pauses += 1
 
@@ -167,7 +174,7 @@ def _pause(dice: random.Random, stack: Stack, result: Result) -> None:
 def _damage(dice: random.Random, stack: Stack, bystanders: list[bytes]) -> None:
     container, statements = dice.choice(_DAMAGES)
     chosen = {"container": container, "bystanders": bystanders, "dice": str(dice.random())}
-    with psycopg.connect(stack.settings["POSTGRES_CONNECTION"]) as connection:
+    with psycopg.connect(stack.administrator) as connection:
         victims = connection.execute(_VICTIMS, chosen).fetchall()
         for statement in statements:
             connection.execute(

@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -11,7 +12,8 @@ from typing import IO, TypeVar
 import psycopg
 from azure.cosmos import CosmosClient
 
-from local.cosmos import CosmosServer
+from local.cosmos.auth import EMULATOR_KEY
+from local.cosmos.remote import RemoteControls
 from local.patience import PATIENCE_SECONDS
 from local.postgres import Postgres
 from local.sample import PARTITION_KEYS, Source
@@ -33,7 +35,8 @@ class Stage:
 
     settings: Mapping[str, str]
     dsn: str
-    cosmos: CosmosServer
+    cosmos: Part
+    controls: RemoteControls
     postgres: Postgres
     source: Source
     folder: Path
@@ -45,6 +48,16 @@ class Stage:
         with psycopg.connect(self.dsn, connect_timeout=5) as connection:
             row = connection.execute(query.encode()).fetchone()
         return int(row[0] or 0) if row else 0
+
+    def count_lease_owners(self) -> list[int]:
+        """Count who holds the leases of each feed; raises AzureError while requests fail."""
+        leases = self.source.client.get_database_client(self.settings["LEASE_DATABASE"])
+        found = leases.get_container_client(self.settings["LEASE_CONTAINER"]).read_all_items()
+        owners: dict[str, set[str]] = defaultdict(set)
+        for lease in found:
+            if lease.get("Owner") and lease["id"].startswith(self.settings["LEASE_PREFIX"]):
+                owners[lease["id"].rpartition("..")[0]].add(lease["Owner"])
+        return [len(each) for each in owners.values()] or [0]
 
     def add_host(self, **settings: str) -> None:
         """Start another host; it shares the leases unless its settings say otherwise."""
@@ -103,12 +116,14 @@ def running(**settings: str) -> Iterator[Stage]:
     with ExitStack() as ends:
         folder = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="campaign-")))
         postgres = ends.enter_context(Postgres(durable=True))
-        cosmos = ends.enter_context(CosmosServer(physical_partitions=2))
+        cosmos = Part(["local.cosmos", "--physical-partitions", "2"], {})
+        ends.callback(cosmos.stop)
         log = ends.enter_context((folder / "hosts.log").open("a+b"))
-        of_app = prepare(make_settings(cosmos.connection_string, postgres.dsn()) | settings, log)
+        address = f"AccountEndpoint={cosmos.url};AccountKey={EMULATOR_KEY};"
+        of_app = prepare(make_settings(address, postgres.dsn()) | settings, log)
         source = _open_source(of_app)
         ends.callback(source.close)
-        stage = Stage(of_app, postgres.dsn(), cosmos, postgres, source, folder, log)
+        stage = Stage(of_app, postgres.dsn(), cosmos, RemoteControls(cosmos.url), postgres, source, folder, log)
         ends.callback(stage.close)
         with explaining(log):
             yield stage

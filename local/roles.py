@@ -16,6 +16,11 @@ _OF_THE_COMPARISON = (
     "grant select (key, partition_key, id, etag, row_key) on cdc.document to {}",
     "grant select (key) on cdc.dead_letter to {}",
 )
+_POWERFUL = """
+select distinct usename from pg_stat_activity
+where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
+  and pg_has_role(usename, %s, 'member')
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,13 @@ def grant(logins: Logins) -> None:
     with psycopg.connect(logins.administrator, autocommit=True) as connection:
         for statement in _OF_THE_COMPARISON:
             connection.execute(SQL(statement).format(Identifier(str(conninfo_to_dict(logins.reader)["user"]))))
+
+
+def find_powerful_sessions(administrator: str) -> list[str]:
+    """Say which logins of other sessions may do more than the writer's role: superusers and members of the owner's."""
+    with psycopg.connect(administrator) as connection:
+        found = connection.execute(_POWERFUL, [f"{name_of(administrator)}_cdc_owner"]).fetchall()
+    return [f"a session of {login} may do more than the app needs" for (login,) in found]
 
 
 def drop(connection: psycopg.Connection, database: str) -> None:

@@ -43,6 +43,14 @@ def _merge(controls: Controls, **arguments: Any) -> JsonObject:
     return {"merged": controls.merge(**arguments)}
 
 
+def _ranges(controls: Controls, **arguments: Any) -> JsonObject:
+    return {"ranges": controls.list_ranges(**arguments)}
+
+
+def _hits(controls: Controls) -> JsonObject:
+    return {"hits": controls.count_hits()}
+
+
 def _fault(kind: str) -> Step:
     def add(controls: Controls, **arguments: Any) -> JsonObject:
         return {"times": getattr(controls, kind)(**arguments).times}
@@ -86,6 +94,7 @@ def _reset(controls: Controls) -> JsonObject:
 
 
 STEPS: Mapping[tuple[str, str], Step] = {
+    ("POST", "ranges"): _ranges,
     ("POST", "split"): _split,
     ("POST", "merge"): _merge,
     ("POST", "spoil"): _spoil,
@@ -95,6 +104,7 @@ STEPS: Mapping[tuple[str, str], Step] = {
     ("POST", "drop"): _fault("drop"),
     ("POST", "limit"): _limit,
     ("POST", "clear"): _clear,
+    ("GET", "hits"): _hits,
     ("GET", "clock"): _read_clock,
     ("POST", "clock"): _set_clock,
     ("GET", "counters"): _counters,

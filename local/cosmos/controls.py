@@ -136,6 +136,11 @@ class Controls:
         for hold in self._holds:
             hold.release()
 
+    def count_hits(self) -> list[int]:
+        """Count the requests that each fault has met, in the order in which the faults were asked for."""
+        with self._lock:
+            return [fault.hits for fault in self._faults]
+
     def holds_of(self, request: Request) -> list[Hold]:
         """List what holds a request."""
         return [hold for hold in self._holds if hold.matches(request)]

@@ -13,12 +13,14 @@ SMALL = Scale(
     outages=2,
     outage_seconds=0.5,
     deadlocks=2,
-    freezes=1,
+    freezes=2,
     splits=1,
     merges=1,
     pauses=1,
+    stills=2,
     pace=400,
     stall_seconds=0.5,
+    still_seconds=1,
 )
 ONE, OTHER = ("Accounts", '["one", "one"]'), ("Accounts", '["other", "other"]')
 
@@ -30,7 +32,7 @@ def test_whatever_breaks_both_sides_are_equal_and_exactly_the_poison_is_parked()
     result = play(11, SMALL, said.append)
 
     assert result.differences == [], said
-    assert result.faults == 10
+    assert result.faults == 15
     assert result.changes >= SMALL.changes
     assert result.parked > 5
 

@@ -208,9 +208,11 @@ def test_an_idle_container_is_copied_and_what_changes_while_nobody_follows_is_no
 
 
 def test_a_small_campaign_ends_without_a_difference() -> None:
-    """Kills, an outage, a split, a pause, refusals and changes at once."""
-    result = play("7", Plan(documents=400, kills=2, pauses=1, outage_seconds=1, pause_seconds=1))
+    """Kills, an outage, a split, a pause, refusals and changes at once, and each process stands still for a while."""
+    plan = Plan(documents=400, kills=2, stills=2, pauses=1, outage_seconds=1, pause_seconds=1)
+    result = play("7", plan)
 
     assert result.differences == []
-    assert (result.kills, result.outages, result.splits, result.merges, result.pauses) == (2, 1, 1, 1, 1)
+    assert (result.kills, result.outages, result.stills, result.splits, result.merges) == (2, 1, 6, 1, 1)
+    assert result.pauses == 1
     assert result.refused > 0

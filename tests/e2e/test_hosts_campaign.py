@@ -12,13 +12,14 @@ def deliver(*versions, host="first", ended=True):
     return [Delivery(host, ended, "thing", number, number) for number in versions]
 
 
+@pytest.mark.parametrize("stops", [False, True], ids=["killed", "stopped"])
 @pytest.mark.parametrize(("seed", "pauses"), [("0/0", 0), ("0/3", 1)])
-def test_a_host_killed_under_steady_writes_loses_nothing_and_the_other_takes_over(seed, pauses, monkeypatch):
-    """Play two rounds of the campaign, which measures the takeover; a busy machine tells nothing of its time."""
+def test_a_host_lost_under_steady_writes_loses_nothing_and_the_other_takes_over(seed, pauses, stops, monkeypatch):
+    """Play four rounds of the campaign, which measures the takeover; a busy machine tells nothing of its time."""
     monkeypatch.setattr(hosts, "SLACK_SECONDS", PATIENCE_SECONDS)
     result = Result()
 
-    hosts.play(seed, result)
+    hosts.play(seed, result, stops=stops)
 
     assert result.differences == []
     assert (result.faults, result.pauses) == (1, pauses)

@@ -17,6 +17,12 @@ from local.sample import Source
 from local.stack import ROOT
 from tests.e2e.conftest import wait_until
 
+SESSIONS = """
+select distinct usename, rolsuper, exists (select from pg_class where relowner = r.oid)
+from pg_stat_activity join pg_roles r on rolname = usename
+where backend_type = 'client backend' and pid <> pg_backend_pid()
+"""
+
 
 def _is_gone(pid: int) -> bool:
     try:
@@ -40,6 +46,7 @@ def test_up_prints_one_line_of_json_and_serves_until_sigterm() -> None:
         with psycopg.connect(parts["postgres"]["dsn"], autocommit=True) as postgres:
             wait_until(lambda: postgres.execute("select 1 from accounts").fetchone() is not None, "the row is there")
             server = postgres.execute("select pg_backend_pid()").fetchone()
+            sessions = postgres.execute(SESSIONS).fetchall()
         request = urllib.request.Request(
             f"{parts['functions']['url']}api/status", headers={"x-functions-key": parts["functions"]["key"]}
         )
@@ -49,6 +56,8 @@ def test_up_prints_one_line_of_json_and_serves_until_sigterm() -> None:
         stack.send_signal(signal.SIGTERM)
         assert stack.wait(PATIENCE_SECONDS) == 0
     assert status["containers"][0]["documents"] == {"applied": 1, "parked": 0, "deleted": 0, "unmapped": 0}
+    # The app is in the writer's role: no superuser, and not the owner of anything.
+    assert sessions == [("postgres_writer", False, False)]
     assert server is not None
     assert _is_gone(server[0])
 

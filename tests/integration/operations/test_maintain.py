@@ -174,10 +174,10 @@ def test_a_slow_failure_is_told_by_a_later_run(start):
     asyncio.run(run_until_told())
 
 
-def test_a_part_with_an_interval_is_done_once_by_all_instances(start, connection, dsn):
+def test_a_part_with_an_interval_is_done_once_by_all_instances(start, connection, app_dsn):
     """For the first time an interval after the first start, however often an instance starts anew."""
     done = []
-    other = Database(dsn)
+    other = Database(app_dsn)
     daily = a_counted(done, "daily", every=86_400)
     timers = start(daily), start(daily, on=other)
 
@@ -192,9 +192,9 @@ def test_a_part_with_an_interval_is_done_once_by_all_instances(start, connection
     other.close()
 
 
-def test_a_part_that_an_instance_does_is_not_begun_by_another(start, connection, dsn, monkeypatch):
+def test_a_part_that_an_instance_does_is_not_begun_by_another(start, connection, app_dsn, monkeypatch):
     """A deployment may let two instances run the timer for a while."""
-    other = Database(dsn)
+    other = Database(app_dsn)
     with held() as (hang, begun):
         daily = Part("daily", hang, every=60)
         first, second = start(daily), start(daily, on=other)
