@@ -15,7 +15,6 @@ from bench.sessions import CONTAINER, fill
 from cdc.backfill.copying import Backfill, FeedSource
 from cdc.backfill.job import Job, Options
 from cdc.backfill.store import PostgresBackfills
-from cdc.config.settings import Phase
 from cdc.core.documents import Change, JsonObject
 from cdc.core.feed_items import read_change
 from cdc.core.feed_pages import FeedRange, Page, Size
@@ -24,7 +23,6 @@ from cdc.core.writes import Also, Outcome
 from cdc.cosmos.account import CosmosAccount
 from cdc.cosmos.feeds import CosmosFeed, CosmosFeeds
 from cdc.postgres.database import Database
-from cdc.postgres.gate import record_first
 from cdc.replication.batch import replicate
 from cdc.replication.planning import Piece
 from cdc.replication.sink import PostgresSink

@@ -14,13 +14,12 @@ from bench.database import provision
 from cdc.api.answers import read_body
 from cdc.api.reconciliations import ReconcileRequest, Reconciliations
 from cdc.backfill.store import PostgresBackfills
-from cdc.config.settings import Phase, Settings
+from cdc.config.settings import Settings
 from cdc.core.documents import JsonObject
 from cdc.core.feed_items import read_change
 from cdc.cosmos.account import CosmosAccount
 from cdc.postgres.containers import ConfirmedSource
 from cdc.postgres.database import Database
-from cdc.postgres.gate import record_first
 from cdc.reconcile.activities import Activities
 from cdc.reconcile.advance import ContainerTools
 from cdc.reconcile.cosmos_side import CosmosSide
