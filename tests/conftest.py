@@ -77,6 +77,14 @@ def database(app_dsn: str) -> Iterator[Database]:
 
 
 @pytest.fixture
+def owner_database(dsn: str) -> Iterator[Database]:
+    """A pool on the test's migrated database, as whoever migrates has it."""
+    database = Database(dsn.replace("postgres@", "migrated_owner@", 1))
+    yield database
+    database.close()
+
+
+@pytest.fixture
 def connection(dsn: str) -> Iterator[psycopg.Connection]:
     """A plain connection of the administrator to the test's migrated database."""
     with psycopg.connect(dsn, autocommit=True) as connection:

@@ -56,9 +56,9 @@ every_writer = pytest.mark.parametrize("write", [deliver, reread, retry_letters,
 
 
 @every_writer
-def test_nothing_writes_in_phase_3(database, sink, observer, write):
+def test_nothing_writes_in_phase_3(database, sink, observer, write, owner_database):
     """The recorded phase refuses every writer, in one sentence, whatever its settings say."""
-    gate.record(database, ONE, THREE)
+    gate.record(owner_database, ONE, THREE)
 
     with pytest.raises(PhaseError, match=r"^Phase 3 is recorded.*MIGRATION_PHASE to 3"):
         write(database, sink)
@@ -78,9 +78,9 @@ def test_nothing_writes_without_a_phase(database, connection, sink, observer, wr
 
 
 @pytest.mark.parametrize("phase", [Phase.COSMOS_ONLY, Phase.DUAL_WRITE_POSTGRES_READ])
-def test_other_phases_refuse_nothing(database, sink, observer, phase):
+def test_other_phases_refuse_nothing(database, sink, observer, phase, owner_database):
     """Only phase 3 makes PostgreSQL the application's own."""
-    gate.record(database, ONE, phase)
+    gate.record(owner_database, ONE, phase)
 
     deliver(database, sink)
 
@@ -101,11 +101,11 @@ def test_a_paused_container_is_refused_and_its_neighbours_are_not(database, conn
         deliver(database, sink)
 
 
-def test_who_waited_for_the_switch_sees_the_new_phase(dsn, database, sink, observer):
+def test_who_waited_for_the_switch_sees_the_new_phase(dsn, database, sink, observer, owner_database):
     """A statement that waits for a lock keeps its snapshot: the gate reads the phase in a later one."""
     plain = "select phase from cdc.phase, pg_advisory_xact_lock_shared(cdc.gate_key())"
     with ThreadPoolExecutor(2) as pool, psycopg.connect(dsn, autocommit=True) as other:
-        with gate.closed(database) as switch:
+        with gate.closed(owner_database) as switch:
             switch.execute("update cdc.phase set phase = 3")
             stale = pool.submit(lambda: other.execute(plain).fetchone())
             refused = pool.submit(deliver, database, sink)
@@ -141,18 +141,18 @@ for ts in count(1):
 """
 
 
-def test_a_switch_waits_for_a_batch_and_refuses_the_next(dsn, database, connection, observer):
+def test_a_switch_waits_for_a_batch_and_refuses_the_next(dsn, app_dsn, database, connection, observer, owner_database):
     """Another process is held in the middle of a batch: it commits all of it, then nothing more is written."""
     switched = None
     with (
-        subprocess.Popen([sys.executable, "-c", INSTANCE, dsn], stdout=subprocess.PIPE, text=True) as instance,
+        subprocess.Popen([sys.executable, "-c", INSTANCE, app_dsn], stdout=subprocess.PIPE, text=True) as instance,
         ThreadPoolExecutor(1) as pool,
     ):
         assert instance.stdout.readline() == "1\n"
         with psycopg.connect(dsn) as holder:
             holder.execute("select from cdc.document where key = %s for update", [an_upsert("e").key])
             observer.wait_until_blocked(1)  # it has recorded some documents, and waits for this one
-            switched = pool.submit(gate.record, database, ONE, THREE)
+            switched = pool.submit(gate.record, owner_database, ONE, THREE)
             observer.wait_until_blocked(2)
             assert gate.read_phase(database).phase is ONE
         switched.result()
@@ -168,14 +168,14 @@ def test_a_switch_waits_for_a_batch_and_refuses_the_next(dsn, database, connecti
     assert observer.ledger() == standing
 
 
-def test_the_history_keeps_what_was_known(database, connection):
+def test_the_history_keeps_what_was_known(database, owner_database):
     """Who changed the phase, from what to what, how the checks stood, and why somebody overrode them."""
-    gate.record(database, ONE, Phase.DUAL_WRITE_POSTGRES_READ, [{"name": "lag", "passed": False}], "a rehearsal")
+    gate.record(owner_database, ONE, Phase.DUAL_WRITE_POSTGRES_READ, [{"name": "lag", "passed": False}], "a rehearsal")
 
     second, first = gate.read_changes(database)
 
     assert (first.before, first.phase, first.checks) == (None, ONE, [])
     assert (second.before, second.phase, second.override) == (ONE, Phase.DUAL_WRITE_POSTGRES_READ, "a rehearsal")
     assert json.dumps(second.checks) == '[{"name": "lag", "passed": false}]'
-    assert second.by == connection.info.user
+    assert second.by == "migrated_owner"
     assert second.at == gate.read_phase(database).since
