@@ -16,7 +16,7 @@ from azure.cosmos.exceptions import CosmosHttpResponseError
 
 from campaigns import pauses
 from campaigns.stage import KEY, Stage, StuckError, running, wait_until
-from campaigns.standstill import freeze_part, freeze_postgres
+from local.freezing import frozen, frozen_postgres
 from local.operator import Operator
 from local.oracle.compare import compare_settings
 from local.patience import PATIENCE_SECONDS
@@ -186,8 +186,8 @@ def _copy(stage: Stage, seed: str, plan: Plan, writer: Writer, result: Result) -
 def _break_things(stage: Stage, plan: Plan, dice: random.Random, result: Result) -> None:
     """Do each of them when so much is copied."""
     steps: list[Callable[[], None]] = [lambda: _kill(stage, result)] * plan.kills
-    for stand_still in (_freeze_host, _freeze_cosmos, _freeze_postgres):
-        steps += [partial(stand_still, stage, plan, result)] * plan.stills
+    for what in ("host", "cosmos", "postgres"):
+        steps += [partial(_freeze, stage, what, plan, result)] * plan.stills
     steps += [lambda: _outage(stage, plan, result), lambda: _split(stage, dice, result), lambda: _merge(stage, result)]
     steps += [lambda: _pause(stage, plan, dice, result)] * plan.pauses
     dice.shuffle(steps)
@@ -209,18 +209,10 @@ def _kill(stage: Stage, result: Result) -> None:
     result.kills += 1
 
 
-def _freeze_host(stage: Stage, plan: Plan, result: Result) -> None:
-    freeze_part(stage.hosts[0], plan.outage_seconds)
-    result.stills += 1
-
-
-def _freeze_cosmos(stage: Stage, plan: Plan, result: Result) -> None:
-    freeze_part(stage.cosmos, plan.outage_seconds)
-    result.stills += 1
-
-
-def _freeze_postgres(stage: Stage, plan: Plan, result: Result) -> None:
-    freeze_postgres(stage.postgres, plan.outage_seconds)
+def _freeze(stage: Stage, what: str, plan: Plan, result: Result) -> None:
+    parts = {"host": stage.hosts[0], "cosmos": stage.cosmos}
+    with frozen(parts[what].pid) if what in parts else frozen_postgres(stage.postgres):
+        time.sleep(plan.outage_seconds)
     result.stills += 1
 
 

@@ -11,8 +11,8 @@ from azure.core.exceptions import AzureError
 
 from campaigns import pauses
 from campaigns.stage import KEY, Stage, wait_until
-from campaigns.standstill import freeze_part, freeze_postgres, frozen
 from campaigns.writer import Ledger
+from local.freezing import frozen, frozen_postgres
 from local.operator import Operator
 from local.sample import CONTAINERS
 from local.sample.values import Document
@@ -213,7 +213,7 @@ class Faults:
         """Hold a host up until the other one has all the leases, in the midst of whatever it does."""
         number = self._dice.randrange(len(self._stage.hosts))
         wait_until(lambda: max(self._count_owners()) > 1, "two hosts share the leases")
-        with frozen([self._stage.hosts[number].pid]):
+        with frozen(self._stage.hosts[number].pid):
             wait_until(lambda: max(self._count_owners()) == 1, "the other host has taken all its leases")
             time.sleep(self._scale.stall_seconds)
         return f"host {number + 1} of {len(self._stage.hosts)} stood still, and lost its leases"
@@ -224,11 +224,13 @@ class Faults:
         return [0]
 
     def _freeze_cosmos(self) -> str:
-        freeze_part(self._stage.cosmos, self._scale.still_seconds)
+        with frozen(self._stage.cosmos.pid):
+            time.sleep(self._scale.still_seconds)
         return f"Cosmos stood still for {self._scale.still_seconds} s"
 
     def _freeze_postgres(self) -> str:
-        freeze_postgres(self._stage.postgres, self._scale.still_seconds)
+        with frozen_postgres(self._stage.postgres):
+            time.sleep(self._scale.still_seconds)
         return f"PostgreSQL stood still for {self._scale.still_seconds} s"
 
     def _double(self) -> str:

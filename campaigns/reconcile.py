@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import psycopg
 
 from campaigns import pauses
-from campaigns.standstill import freeze_part
 from local.demo.reconcile import count_drift, reconcile
+from local.freezing import frozen
 from local.operator import Operator
 from local.patience import PATIENCE_SECONDS
 from local.roles import find_powerful_sessions
@@ -156,7 +156,8 @@ def _break(dice: random.Random, stack: Stack, until: float, bystanders: list[byt
             stack.functions.start()
             result.kills += 1
         elif choice < 0.5:
-            freeze_part(dice.choice((stack.functions, stack.cosmos)), STILL_SECONDS)
+            with frozen(dice.choice((stack.functions, stack.cosmos)).pid):
+                time.sleep(STILL_SECONDS)
             result.stills += 1
         else:
             _damage(dice, stack, bystanders)

@@ -114,19 +114,12 @@ where (n.nspname = 'cdc' or ('pg_proc'::regclass, p.oid) in (select class, oid f
 order by missing;
 
 -- name: read_hidden_tables
--- The mapped tables whose row security may hide rows from the current role.
-select c.oid::regclass::text as hidden
+-- The mapped tables whose row security applies to the current role: its queries are refused, whatever the policies say.
+select format('%%I.%%I', n.nspname, c.relname) as hidden
 from pg_class c
 join pg_namespace n on n.oid = c.relnamespace
 where (n.nspname, c.relname) in (select * from unnest(%(schemas)s::name[], %(tables)s::name[]))
   and row_security_active(c.oid)
-  and not exists (
-      select from pg_policy p
-      where p.polrelid = c.oid and p.polpermissive and p.polcmd = '*'
-        and (p.polroles = '{0}' or exists (select from unnest(p.polroles) as role where pg_has_role(role, 'usage')))
-        and pg_get_expr(p.polqual, p.polrelid) = 'true'
-        and coalesce(pg_get_expr(p.polwithcheck, p.polrelid), 'true') = 'true'
-  )
 order by hidden;
 
 -- name: read_migrations

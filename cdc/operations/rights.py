@@ -13,7 +13,7 @@ _SHOWN = 5
 
 
 def check_rights(database: Database, mappers: Sequence[Mapper[Any]]) -> list[str]:
-    """Return a sentence about all rights that are missing, and one about hidden rows; [] if the app may do its work."""
+    """Return a sentence about all missing rights, and one about row security; [] if the app may do its work."""
     tables = [table for mapper in mappers for table in mapper.tables]
     parameters = {
         "schemas": [table.schema or "public" for table in tables],
@@ -31,7 +31,8 @@ def check_rights(database: Database, mappers: Sequence[Mapper[Any]]) -> list[str
         )
     if hidden:
         sentences.append(
-            f"row security hides rows of {_list(hidden)}: create a policy that gives the writer's role all rows"
+            f"row security applies to {_list(hidden)}: disable it there, or give BYPASSRLS to the login of "
+            "POSTGRES_CONNECTION"
         )
     return sentences
 

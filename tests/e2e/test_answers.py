@@ -8,12 +8,12 @@ import psycopg
 import pytest
 
 from local.cosmos.auth import EMULATOR_KEY
+from local.freezing import frozen, frozen_postgres
 from local.operator import Operator
 from local.postgres import Postgres
 from local.stack import Part, make_settings, prepare
 from tests.conftest import create_database
 from tests.e2e.conftest import running_host, wait_until
-from tests.freezing import frozen, frozen_postgres
 
 Ask = Callable[[], tuple[int, Any]]
 NOTHING = "Nothing was changed."
@@ -40,9 +40,7 @@ def dsn(postgres_server: Postgres) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def settings(source: Part, dsn: str) -> Mapping[str, str]:
     """The app's settings."""
-    settings = make_settings(f"AccountEndpoint={source.url};AccountKey={EMULATOR_KEY};", dsn) | LIMITS
-    prepare(settings)
-    return settings
+    return prepare(make_settings(f"AccountEndpoint={source.url};AccountKey={EMULATOR_KEY};", dsn) | LIMITS)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from cdc.api.requests import Requests
 from cdc.core.deadline import Change, Deadline
 from cdc.core.errors import FatalError, TransientError
 from cdc.operations.counts import PostgresCounts, RememberedCounts
-from tests.freezing import frozen_postgres
+from local.freezing import frozen_postgres
 
 
 class Done(BaseModel):
@@ -37,7 +37,7 @@ def ask(requests, make, **options):
 @pytest.fixture
 def table(connection):
     """A table to change."""
-    connection.execute("create table change (number int)")
+    connection.execute("create table change (number int); grant all on change to public")
 
     def count():
         return connection.execute("select count(*) from change").fetchone()[0]

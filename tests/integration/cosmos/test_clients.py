@@ -13,8 +13,8 @@ from cdc.core.errors import TransientError
 from cdc.cosmos.account import CosmosAccount
 from local.cosmos import CosmosServer
 from local.cosmos.auth import EMULATOR_KEY
+from local.freezing import frozen
 from local.stack import Part
-from tests.freezing import frozen
 
 DOCUMENT = Identity.of("things", "a", "a")
 

@@ -102,11 +102,11 @@ def test_what_lasts_is_told_by_name(accounts, open_watch):
 
 
 @pytest.fixture
-def runtime(accounts, cosmos, dsn):
+def runtime(accounts, cosmos, app_dsn):
     """The app, for which a split lasts no time."""
     settings = SETTINGS | {
         "COSMOS_CONNECTION": cosmos.connection_string,
-        "POSTGRES_CONNECTION": dsn,
+        "POSTGRES_CONNECTION": app_dsn,
         "CHANGE_FEED_MODE": "all_versions_and_deletes",
         "LEASE_ACQUIRE_INTERVAL_MS": "1",
         "LEASE_RENEW_INTERVAL_MS": "1",

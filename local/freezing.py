@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from local.postgres import Postgres
@@ -11,14 +11,14 @@ from local.postgres import Postgres
 
 @contextmanager
 def frozen(*pids: int) -> Iterator[None]:
-    """Hold up processes until the block ends."""
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    """Hold up processes until the block ends; a session may end in between."""
     try:
+        for pid in pids:
+            _send(pid, signal.SIGSTOP)
         yield
     finally:
         for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+            _send(pid, signal.SIGCONT)
 
 
 @contextmanager
@@ -27,6 +27,11 @@ def frozen_postgres(server: Postgres) -> Iterator[None]:
     postmaster = int((server.data / "postmaster.pid").read_text().split()[0])
     with frozen(postmaster), frozen(*_children(postmaster)):
         yield
+
+
+def _send(pid: int, what: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, what)
 
 
 def _children(parent: int) -> list[int]:
