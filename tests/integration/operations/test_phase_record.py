@@ -26,6 +26,12 @@ LATE, IN_TIME = Measured(name="lag", passed=False), Measured(name="lag", passed=
 
 
 @pytest.fixture
+def database(owner_database):
+    """The database of the login that migrates: only the owner changes the phase."""
+    return owner_database
+
+
+@pytest.fixture
 def record(database):
     """Build the phase of an instance, and note for which phases readiness is measured."""
 

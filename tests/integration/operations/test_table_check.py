@@ -170,7 +170,9 @@ def test_a_value_that_is_too_long_for_its_type_is_parked_and_never_cut(sink, obs
     """The neighbours go on, also those without a value."""
     mapper = an_order_mapper(name=name)
     type_ = "varchar(5)" if isinstance(name, String) and not isinstance(name, CHAR) else "char(5)"
-    observer.connection.execute(f"create table orders (id text primary key, total numeric(12, 2), name {type_})")
+    observer.connection.execute(
+        f"create table orders (id text primary key, total numeric(12, 2), name {type_}); grant all on orders to public"
+    )
     bodies = [{"id": "a"}, {"id": "b", "total": "1.25", "name": "short"}, {"id": "bad", "name": "much too long"}]
     changes = [a_change(body["id"], container="Orders", body=body) for body in bodies]
 
