@@ -25,6 +25,7 @@ BYSTANDERS = 60
 STILL_SECONDS = 8
 PAUSE_SECONDS = 0.01
 TABLES = ("accounts", "user_profiles", "game_sessions", "player_scenario_scores", "cdc.document")
+_FAULTS = {"pause": 2, "kill": 2, "still": 1, "damage": 5}  # how often each, of ten
 # What somebody with psql may do to documents that are no bystanders: forget some, lose their rows, edit them. The
 # ledger is locked first, as by every writer: else a row that comes meanwhile would be left without its document.
 _VICTIMS = """
@@ -146,16 +147,18 @@ def _count(result: Result, report: Document) -> None:
 
 
 def _break(dice: random.Random, stack: Stack, until: float, bystanders: list[bytes], result: Result) -> None:
-    while time.monotonic() < until:
+    """Break things of every kind, once each even when the time is short."""
+    first = dice.sample(list(_FAULTS), len(_FAULTS))
+    while first or time.monotonic() < until:
         time.sleep(dice.uniform(0.5, 4))
-        choice = dice.random()
-        if choice < 0.2 or not result.pauses:
+        kind = first.pop() if first else dice.choices(list(_FAULTS), list(_FAULTS.values()))[0]
+        if kind == "pause":
             _pause(dice, stack, result)
-        elif choice < 0.4:
+        elif kind == "kill":
             stack.functions.kill()
             stack.functions.start()
             result.kills += 1
-        elif choice < 0.5:
+        elif kind == "still":
             with frozen(dice.choice((stack.functions, stack.cosmos)).pid):
                 time.sleep(STILL_SECONDS)
             result.stills += 1

@@ -143,11 +143,16 @@ class Listener(Operator):
 
 
 def test_no_planted_value_is_read_outside_of_the_tables(
-    cosmos: CosmosServer, source: Source, settings: Mapping[str, str], query: Query, tmp_path: Path, log: Path
+    cosmos: CosmosServer,
+    source: Source,
+    settings: Mapping[str, str],
+    connection: psycopg.Connection,
+    query: Query,
+    tmp_path: Path,
+    log: Path,
 ) -> None:
     """Live feed, letters, resync, backfill, dry run and reconcile, of documents that are refused in every way."""
-    with psycopg.connect(settings["POSTGRES_CONNECTION"], autocommit=True) as connection:
-        connection.execute(GUARD + RULES)
+    connection.execute(GUARD + RULES)
     documents = [*(("Accounts", each) for each in accounts()), *others()]
     for container, document in documents:
         source.write(container, document)
@@ -158,7 +163,7 @@ def test_no_planted_value_is_read_outside_of_the_tables(
         cosmos.controls.clock.advance(60)
         _work(operator, documents)
         _reconcile(host, operator, query)
-        _break(operator, source, settings)
+        _break(operator, source, connection)
 
     applied = str(query("select a::text from accounts a"))
     kinds = Counter(kind for (kind,) in query("select kind from cdc.dead_letter"))
@@ -206,10 +211,9 @@ def _is_completed(operator: Operator, path: str) -> bool:
     return bool(operator.ask("GET", path)[1]["state"] == "completed")
 
 
-def _break(operator: Operator, source: Source, settings: Mapping[str, str]) -> None:
+def _break(operator: Operator, source: Source, connection: psycopg.Connection) -> None:
     """Take a column away: a request, a backfill and the live feed say so."""
-    with psycopg.connect(settings["POSTGRES_CONNECTION"], autocommit=True) as connection:
-        connection.execute("alter table accounts rename column role to part")
+    connection.execute("alter table accounts rename column role to part")
     document = plant(an_account("late"))
     source.write("Accounts", document)
     key = {"id": document["id"], "partition_key": document["id"]}

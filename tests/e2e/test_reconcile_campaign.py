@@ -18,3 +18,5 @@ def test_a_campaign_ends_equal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.writes > 0
     assert result.pauses > 0
     assert result.stills > 0
+    assert result.kills > 0
+    assert result.damages > 0

@@ -9,7 +9,7 @@ from cdc.replication.batch import replicate
 from mappers.accounts import ACCOUNTS
 from tests.builders import a_change, an_account
 
-TOO_LONG = "a value is too long for PostgreSQL, or for an index"
+TOO_LONG = "a value is too long for PostgreSQL, or for an index (54000)"
 
 
 def a_text(length):
