@@ -166,12 +166,6 @@ def pipelined(connection: Connection) -> Iterator[None]:
         pipeline.sync()  # otherwise leaving raises the last failure, which only says that an earlier one failed
 
 
-def request_answers(connection: Connection) -> None:
-    """Make the server send its answers now instead of when the client waits for them."""
-    connection.pgconn.send_flush_request()
-    connection.pgconn.flush()  # otherwise the request is sent only with the next statement
-
-
 @contextmanager
 def _closed_when_read_only(connection: Connection) -> Iterator[None]:
     try:

@@ -59,6 +59,17 @@ class Session(Connection):
             self.close()  # a late answer would be taken for that of the next statement
             raise TransientError("PostgreSQL does not answer in time.") from None
 
+    def execute(self, *arguments: Any, **options: Any) -> psycopg.Cursor[TupleRow]:
+        """Execute a statement; inside a pipeline it is only sent, and the server answers as soon as it can.
+
+        Only after a Sync the server knows that the session is idle, and ends it if its host is stopped.
+        """
+        cursor = super().execute(*arguments, **options)
+        if self._pipeline is not None:
+            self.pgconn.pipeline_sync()
+            self._pipeline.result_queue.append(None)
+        return cursor
+
     @property
     def is_idle(self) -> bool:
         """Whether the connection is open and in no transaction."""

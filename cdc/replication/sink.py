@@ -11,7 +11,7 @@ from cdc.core.mapping import Mapper, Observation
 from cdc.core.ordering import Verdict, judge
 from cdc.core.writes import Also, Outcome, Write
 from cdc.postgres import containers, gate, ledger, observations, rows, triggers
-from cdc.postgres.database import Connection, Database, pipelined, request_answers
+from cdc.postgres.database import Connection, Database, pipelined
 from cdc.postgres.unmapped_types import NewTypesError, TypeNames
 from cdc.repair import blockers, parking
 from cdc.replication.fence import fence
@@ -86,11 +86,9 @@ class PostgresSink:
             recorded = _record(connection, mapper, writes, reapplies=self.reapplies)
             if before is not None:
                 _write_rows(connection, mapper, before, batch)
-            request_answers(connection)
             before = recorded
         if before is not None:
             _write_rows(connection, mapper, before, batch)
-            request_answers(connection)
 
 
 def plan_pieces(
@@ -116,7 +114,6 @@ def _ask(
     held = ledger.read_held(connection, [key for piece in pieces for key in piece.keys])
     # After the entries: whoever prunes a tombstone moves the fence in the same transaction.
     pruned_ts = ledger.read_pruned(connection, container)
-    request_answers(connection)  # these answers must not wait for the next statement
     return lambda: (held(), pruned_ts())
 
 

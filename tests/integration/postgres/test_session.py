@@ -379,25 +379,45 @@ def test_the_pool_is_back_with_the_server():
 
 _HOLDER = """
 import sys
+from dataclasses import replace
 from cdc.postgres import session
 from cdc.postgres.database import Database
+from cdc.replication.batch import replicate
+from cdc.replication.sink import PostgresSink
+from mappers.accounts import ACCOUNTS
+from tests.builders import an_upsert
 session._IDLE_SECONDS = 0.5
-with Database(sys.argv[1], session_state=sys.argv[2] == "True").transaction() as connection:
-    connection.execute("lock table public.accounts")
+def stand_still():
     print("locked", flush=True)
     sys.stdin.read()
+def map_until(documents):
+    mapped = []
+    def rows(document):
+        mapped.append(document)
+        if len(mapped) == documents:
+            stand_still()
+        return ACCOUNTS.rows(document)
+    return replace(ACCOUNTS, rows=rows)
+database = Database(sys.argv[1], session_state=sys.argv[2] == "True")
+if sys.argv[3] == "statement":
+    with database.transaction() as connection:
+        connection.execute("lock table public.accounts")
+        stand_still()
+replicate(map_until(int(sys.argv[3])), [an_upsert(f"a{number}") for number in range(200)], PostgresSink(database))
 """
 
 
-def test_a_stopped_host_loses_its_locks(dsn, database, way):
-    """The process is stopped inside a transaction and does not die; another one writes."""
+@pytest.mark.parametrize("place", ["statement", "67", "200"])
+def test_a_stopped_host_loses_its_locks(dsn, database, way, place):
+    """The process is stopped inside a transaction, also while it maps a part of a batch, and does not die."""
     port, session_state = way
-    command = [sys.executable, "-c", _HOLDER, make_conninfo(dsn, port=port), str(session_state)]
+    command = [sys.executable, "-c", _HOLDER, make_conninfo(dsn, port=port), str(session_state), place]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         try:
             assert holder.stdout.readline() == "locked\n"
             holder.send_signal(signal.SIGSTOP)
-            assert replicate(ACCOUNTS, [an_upsert()], PostgresSink(database)).applied == 1
+            written = [an_upsert(f"a{number}") for number in range(200)]
+            assert replicate(ACCOUNTS, written, PostgresSink(database)).applied == 200
         finally:
             holder.kill()
 
