@@ -78,8 +78,11 @@ _NAMING = ("28", "3D", "42501")
 # up values as names, such as that of a regclass.
 _NAMING_AT_A_POSITION = ("3F", "42")
 
-# Frames of an error's context that are no function: foreign keys run statements, and queries have parallel workers.
-_NO_FUNCTION = re.compile(r'.{0,40}\b(SELECT 1 FROM|DELETE FROM|UPDATE) ONLY "|parallel worker$')
+# Frames of an error's context that are no function: foreign keys run statements, queries have parallel workers, and
+# what cannot be read as JSON or as a parameter has a place.
+_NO_FUNCTION = re.compile(
+    r'.{0,40}\b(SELECT 1 FROM|DELETE FROM|UPDATE) ONLY "|parallel worker$|JSON.{0,20} \d+: |(unnamed )?portal '
+)
 # What is ours: the gate, and the blocks of migrations.
 _OURS = ("enter_gate(", "inline_code_block")
 # The server's function for RAISE of PL/pgSQL: it may choose any code, also one that the server uses.
@@ -114,7 +117,8 @@ def translate(error: psycopg.Error, state: str) -> CdcError:
 
 def _is_inside_function(error: psycopg.Error) -> bool:
     """Return whether the error has the context of a function that is not ours; its text may be in any language."""
-    frames = (error.diag.context or "").splitlines()
+    context = error.diag.context
+    frames = context.split("\n") if context else []
     return not all(_NO_FUNCTION.match(frame) for frame in frames) and not any(name in frames[-1] for name in _OURS)
 
 

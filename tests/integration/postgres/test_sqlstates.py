@@ -6,7 +6,8 @@ import pytest
 from cdc.core.errors import DocumentError, FatalError, ProblemKind, TransientError
 from cdc.replication.batch import replicate
 from mappers.accounts import ACCOUNTS
-from tests.builders import a_change, an_account
+from mappers.game_sessions import GAME_SESSIONS
+from tests.builders import a_change, a_session, an_account
 
 MARKER = "thandi@example.com"
 
@@ -173,6 +174,18 @@ def test_parameters_in_the_context_of_an_error_blame_no_document(dsn, sink, obse
         replicate(ACCOUNTS, [a_change("a")], sink)
 
     assert observer.ledger() == {}
+
+
+@pytest.mark.parametrize("text", ['{"a":1e200000}', "[1e-200000]", '{"\u2028":1e200000}'])
+def test_a_number_that_is_too_long_for_jsonb_is_no_functions_error(sink, text):
+    """The error has a context as well: the place in the JSON. No trigger is to be looked for."""
+    body = a_session(CompassValues=text)
+
+    outcome = replicate(GAME_SESSIONS, [a_change("s", container="GameSessions", body=body)], sink)
+
+    assert [(each.kind, each.message) for each in outcome.problems] == [
+        (ProblemKind.DATA, "PostgreSQL refuses it: NumericValueOutOfRange (22003)")
+    ]
 
 
 def test_the_servers_own_words_are_passed_on(database):
