@@ -176,19 +176,22 @@ left join cdc.pause p on p.container = s.container
 left join cdc.rotation r on r.container = s.container;
 
 -- name: read_completed_runs
--- The completed reconciles of each container: the newest one, with the drift and the unclaimed rows that it left; how
--- many since the newest one that left drift, and when that one ended. A run that stopped because too much differs left
--- some, too.
+-- The reconciles of each container: the newest completed one, with the unclaimed rows that it left, and the drift that
+-- the newest one left; how many since the newest one that left drift, and when that one ended. A run that stopped because
+-- too much differs left some, too. A run that did not complete counts only if it left drift.
 with runs as (
-    select container, id, finished_at, coalesce((report ->> 'unclaimed')::bigint, 0) as unclaimed,
+    select container, id, finished_at, state, coalesce((report ->> 'unclaimed')::bigint, 0) as unclaimed,
         coalesce((report ->> 'left')::bigint, 0) + coalesce((report ->> 'unreadable')::bigint, 0)
             - coalesce((report #>> '{drift,unclaimed}')::bigint, 0)
             + coalesce(report ->> 'ended_early' = %(too_much)s, false)::int as unresolved
-    from cdc.reconciliation where state = 'completed' and container = any(%(containers)s::text[])
+    from cdc.reconciliation where state <> 'running' and container = any(%(containers)s::text[])
 ), marked as (
-    select *, max(id) filter (where unresolved > 0) over (partition by container) as unclean from runs
+    select *, state = 'completed' as completed,
+        max(id) filter (where unresolved > 0) over (partition by container) as unclean
+    from runs where state = 'completed' or unresolved > 0
 )
-select container, max(finished_at), extract(epoch from now() - max(finished_at))::double precision,
-    (array_agg(unresolved order by id desc))[1], (array_agg(unclaimed order by id desc))[1],
+select container, max(finished_at) filter (where completed),
+    extract(epoch from now() - max(finished_at) filter (where completed))::double precision,
+    (array_agg(unresolved order by id desc))[1], (array_agg(unclaimed order by id desc) filter (where completed))[1],
     count(*) filter (where id > coalesce(unclean, 0)), max(finished_at) filter (where id = unclean)
-from marked group by container;
+from marked group by container having bool_or(completed);

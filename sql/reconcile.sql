@@ -153,18 +153,20 @@ from cdc.drift where reconciliation = %(reconciliation)s and container = %(conta
 select next_ts, count_ts from cdc.rotation where container = %(container)s;
 
 -- name: turn_rotation
--- Records that a window's keys were compared; at the end of the history a new round begins. A window that is compared
--- again after a crash does not end a round twice. The round may already be beyond the window if the line went back.
+-- Records that a window's keys were compared; at the end of the history a new round begins, whose first windows
+-- the same run may have compared, too. The round may already be beyond the window if the line went back.
 update cdc.rotation r set
     next_ts = %(next_ts)s,
     completed_at = case when %(next_ts)s::bigint is null then r.began_at else r.completed_at end,
-    began_at = case when %(next_ts)s::bigint is null then now() else r.began_at end
-where container = %(container)s and (next_ts is not distinct from %(low)s::bigint or next_ts > %(high)s);
+    began_at = case when %(next_ts)s::bigint is null then n.started_at else r.began_at end
+from cdc.reconciliation n
+where r.container = %(container)s and (n.id, n.container) = (%(reconciliation)s, r.container)
+  and (r.next_ts is not distinct from %(low)s::bigint or r.next_ts > %(high)s);
 
 -- name: complete_rotation
 -- Records that one run has compared all keys: the next round starts from the beginning.
 update cdc.rotation set next_ts = null, began_at = now(), completed_at = (
-    select started_at from cdc.reconciliation where id = %(id)s and container = %(container)s
+    select started_at from cdc.reconciliation where id = %(reconciliation)s and container = %(container)s
 )
 where container = %(container)s;
 

@@ -151,10 +151,8 @@ class Comparison:
         progress.figures.keys += len(found.keys() | ledger.keys())
         self._suspect(run, drift.find_differences(found, ledger), found)
         if task.rotates and not progress.has_too_many:
-            progress.rotated = True
-            self.rotation.turn(window, None if window.high == progress.line else window.high)
-            if run.mode != "counts" and not any(each.rotates for each in progress.tasks):
-                self.rotation.complete(run)
+            progress.note_compared(window)
+            progress.all_compared = run.mode != "counts" and not any(each.rotates for each in progress.tasks)
         return []
 
     def _read_and_compare(self, run: Run, window: Window) -> dict[Identity, Version]:

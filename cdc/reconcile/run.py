@@ -100,8 +100,11 @@ class Progress(BaseModel):
     repairable: list[Kind] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)
     ended_early: Ended | None = None
-    # Whether this run has compared keys of the rotation.
+    # Whether this run has compared keys of the rotation; which windows, and whether these were all keys. It counts only
+    # once the run completes: what differs is confirmed at its end.
     rotated: bool = False
+    compared: list[Window] = Field(default_factory=list)
+    all_compared: bool = False
     # How many documents the run may delete, if the request set it.
     max_deletes: int | None = None
 
@@ -116,6 +119,13 @@ class Progress(BaseModel):
         found = self.suspects
         allowed = all(self.limits.allow(kind, documents) for kind, documents in found.items())
         return not allowed or sum(found.values()) > _SUSPECTS_AT_MOST
+
+    def note_compared(self, window: Window) -> None:
+        """Note that the keys of a window were compared."""
+        self.rotated = True
+        if self.compared and self.compared[-1].high == window.low:
+            window = Window(self.compared.pop().low, window.high)
+        self.compared.append(window)
 
     def note(self, sentence: str) -> None:
         """Add a sentence to the report, once."""

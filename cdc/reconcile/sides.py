@@ -146,14 +146,6 @@ class Rotation(Protocol):
         """Return the `_ts` where the comparison of keys continues, and where the count does."""
         ...
 
-    def turn(self, window: Window, next_ts: int | None) -> None:
-        """Record that a window's keys were compared; None ends a round. Repeating it changes nothing."""
-        ...
-
-    def complete(self, run: Run) -> None:
-        """Record that all keys were compared since this run began."""
-        ...
-
     def keep_count(self, count_ts: int | None) -> None:
         """Record where the next count begins; None is the beginning."""
         ...

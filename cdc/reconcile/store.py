@@ -8,9 +8,9 @@ from psycopg.rows import dict_row
 
 from cdc.core.documents import Held, Identity, State, Version, canonical_json
 from cdc.postgres import gate
-from cdc.postgres.database import Database
+from cdc.postgres.database import Connection, Database
 from cdc.postgres.statements import statement
-from cdc.reconcile.drift import Kind, Suspect, Window
+from cdc.reconcile.drift import Kind, Suspect
 from cdc.reconcile.report import ObservedPath, RotationReport, RunResult, UnmappedType
 from cdc.reconcile.run import FIRST_STEP, Finding, Progress, Run
 
@@ -79,6 +79,8 @@ class PostgresRuns:
         own: dict[str, object] = {"id": run.id, "reconciliation": run.id, "container": run.container}
         own["observed_at_most"] = _OBSERVED_AT_MOST
         with self._database.transaction() as connection:
+            if state == "completed":
+                _turn_rotation(connection, run)
             connection.execute(statement("drop_suspects"), own)
             connection.execute(statement("leave_drift"), own)
             found = connection.execute(statement("count_drift"), own).fetchall()
@@ -233,18 +235,19 @@ class PostgresRotation:
             row = connection.execute(statement("read_rotation"), self._own).fetchone()
         return (None, None) if row is None else (row[0], row[1])
 
-    def turn(self, window: Window, next_ts: int | None) -> None:
-        parameters = self._own | {"low": window.low, "high": window.high, "next_ts": next_ts}
-        with self._database.connection() as connection:
-            connection.execute(statement("turn_rotation"), parameters)
-
-    def complete(self, run: Run) -> None:
-        with self._database.connection() as connection:
-            connection.execute(statement("complete_rotation"), self._own | {"id": run.id})
-
     def keep_count(self, count_ts: int | None) -> None:
         with self._database.connection() as connection:
             connection.execute(statement("keep_count"), self._own | {"count_ts": count_ts})
+
+
+def _turn_rotation(connection: Connection, run: Run) -> None:
+    """Record whose keys a run has compared; the end of the history ends a round."""
+    for window in run.progress.compared:
+        next_ts = None if window.high == run.progress.line else window.high
+        place = {"low": window.low, "high": window.high, "next_ts": next_ts}
+        connection.execute(statement("turn_rotation"), _own(run) | place)
+    if run.progress.all_compared:
+        connection.execute(statement("complete_rotation"), _own(run))
 
 
 def _own(run: Run) -> dict[str, object]:

@@ -7,7 +7,7 @@ import pytest
 from cdc.core.errors import ConflictError, RequestError, UnknownError
 from cdc.reconcile import drift
 from cdc.reconcile.cosmos_side import CosmosSide
-from cdc.reconcile.store import PostgresRotation, PostgresRuns
+from cdc.reconcile.store import PostgresRuns
 from tests.builders import an_account
 from tests.integration.worlds import CONTAINERS, World
 
@@ -557,29 +557,44 @@ class TestBounds:
         assert 0 < max(asked) <= 4
         assert report["rotation"]["every_key_compared_since"] is None
 
-    def test_a_round_ends_once(self, world, database):
-        """A crash between the last window and the note of it makes it compared again, not the round over again."""
-        rotation = PostgresRotation(database, "Accounts")
-        rotation.read()
-        rotation.turn(drift.Window(None, 50), 50)
-        ends = []
-        for _ in range(2):
-            rotation.turn(drift.Window(50, 100), None)
-            ends += world.observer.rows("cdc.rotation", "completed_at")
-        rotation.turn(drift.Window(None, 50), 50)
-
-        assert ends[0] == ends[1] != {"completed_at": None}
-        assert rotation.read() == (50, None)
-
-    def test_a_round_beyond_a_line_that_went_back_begins_anew(self, database):
+    def test_a_round_beyond_a_line_that_went_back_begins_anew(self, world):
         """A longer settle time judges less than was compared already."""
-        rotation = PostgresRotation(database, "Accounts")
-        rotation.read()
-        rotation.turn(drift.Window(None, 90), 90)
+        world.run()
+        world.observer.connection.execute("update cdc.rotation set next_ts = 2 ^ 40, completed_at = null")
 
-        rotation.turn(drift.Window(None, 50), 50)
+        report = world.run()
 
-        assert rotation.read() == (50, None)
+        assert report["rotation"]["every_key_compared_since"] is not None
+        assert world.observer.rows("cdc.rotation", "next_ts") == [{"next_ts": None}]
+
+    @pytest.mark.usefixtures("narrow")
+    def test_a_round_began_before_its_first_keys_were_compared(self, world, monkeypatch):
+        """The run that ends a round goes on with the first windows of the next one."""
+        monkeypatch.setattr(drift, "ROTATION_RUNS", 2)
+        world.write_apart(28, first=12)
+        world.settle()
+        reports = [world.run(sample=0) for _ in range(5)]
+
+        for before, report in zip([None, *reports], reports, strict=False):
+            if before and before["rotation"]["round_began_at"] != report["rotation"]["round_began_at"]:
+                assert report["rotation"]["round_began_at"] == report["started_at"]
+        assert report["rotation"]["every_key_compared_since"] is not None
+
+    @pytest.mark.usefixtures("piecewise")
+    @pytest.mark.parametrize("mode", ["counts", "keys", "deep"])
+    def test_keys_of_a_run_that_does_not_complete_are_compared_again(self, world, mode):
+        """What it suspected was not confirmed: a comparison that found something and dropped it proves nothing."""
+        world.forget("a0003")
+        world.meanwhile = lambda: setattr(world, "lag", 60.0)
+
+        report = world.run(mode=mode)
+
+        assert (report["state"], report["found"]) == ("behind", [])
+        assert report["rotation"]["every_key_compared_since"] is None
+        world.lag = 0.0
+        report = world.run(mode=mode)
+        assert report["found"] == [("missing", "repaired")]
+        assert report["rotation"]["every_key_compared_since"] is not None
 
     def test_what_is_left_is_kept_once(self, world):
         """Each run finds it again; since when is known all the same, and the newest report has it."""
