@@ -12,6 +12,10 @@ select pg_advisory_xact_lock(cdc.gate_key());
 -- The recorded phase.
 select phase, since from cdc.phase;
 
+-- name: may_record_phase
+-- Whether this login may record a phase: only the owner may.
+select has_table_privilege('cdc.phase', 'update');
+
 -- name: write_phase
 -- Records a phase.
 insert into cdc.phase (phase) values (%(phase)s)

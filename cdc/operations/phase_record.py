@@ -117,6 +117,7 @@ class PhaseRecord:
         if recorded is None:
             raise FatalError("No phase is recorded yet: run python -m cdc setup first.")
         _refuse_cut_over(recorded.phase, phase)
+        gate.check_recorder(self._database)  # before it measures, which takes long
         checks = self._check_readiness(phase) if phase > recorded.phase else ()
         failed = [check for check in checks if not check.passed]
         if failed and not override:

@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from cdc.config.settings import Phase
 from cdc.core.documents import JsonObject
-from cdc.core.errors import ConflictError
+from cdc.core.errors import ConflictError, FatalError
 from cdc.postgres.database import Connection, Database
 from cdc.postgres.statements import statement
 
@@ -69,10 +69,21 @@ def read_changes(database: Database) -> list[PhaseChange]:
     ]
 
 
+def check_recorder(database: Database) -> None:
+    """Raise FatalError unless this login may record a phase."""
+    with database.connection() as connection:
+        may = connection.execute(statement("may_record_phase")).fetchone()
+    if may != (True,):
+        raise FatalError(
+            "The login of POSTGRES_CONNECTION may not record a phase: run this command as the login that migrates."
+        )
+
+
 def record_first(database: Database, phase: Phase) -> RecordedPhase:
     """Record a phase if none is recorded; return the recorded one."""
     recorded = read_phase(database)
     while recorded is None:
+        check_recorder(database)
         with closed(database) as connection:
             if _read_phase(connection) is None:
                 _write(connection, None, phase, (), None)

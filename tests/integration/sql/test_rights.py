@@ -5,14 +5,18 @@ import pytest
 from psycopg import errors
 from psycopg.sql import SQL, Identifier
 
+from cdc.config.settings import Phase
 from cdc.core.errors import FatalError
 from cdc.operations.migrations import Migration, migrate, read_migrations
+from cdc.operations.phase_record import PhaseRecord
 from cdc.operations.rights import check_rights
+from cdc.postgres import gate
 from cdc.postgres.database import Database
 from mappers import EXTRA_MAPPERS, MAPPERS
 from tests.integration.sql.conftest import ROLES, Logins, logins_of
 
 ALL = [*MAPPERS, *EXTRA_MAPPERS]
+ONE = Phase.DUAL_WRITE_COSMOS_READ
 LATER = """
 create table cdc.later (id text primary key, number serial, kind cdc.mood, place bigint generated always as identity);
 create sequence cdc.later_id;
@@ -231,3 +235,24 @@ def test_the_administrator_lacks_nothing(logins, connection):
 
     assert check_rights(database, ALL) == []
     database.close()
+
+
+def test_who_records_a_phase_may_measure_all_of_it(logins, open_as):
+    """The owner, whose checks must pass, also where the application has created the mapped tables."""
+    owner = open_as(logins, "owner")
+    record = PhaseRecord(ONE, owner, lambda _: [] if check_rights(owner, ALL) == [] else pytest.fail("rights"))
+
+    record.change(Phase.DUAL_WRITE_POSTGRES_READ)
+
+    assert record.read().recorded == "dual_write_postgres_read"
+
+
+def test_who_may_not_record_a_phase_is_told_before_anything_is_measured(writer, connection):
+    """The sentence must not send anybody to grant the app this right."""
+    record = PhaseRecord(ONE, writer, lambda _: pytest.fail("it is measured"))
+    with pytest.raises(FatalError, match="as the login that migrates"):
+        record.change(Phase.DUAL_WRITE_POSTGRES_READ)
+
+    connection.execute("delete from cdc.phase")
+    with pytest.raises(FatalError, match="as the login that migrates"):
+        gate.record_first(writer, ONE)
