@@ -116,6 +116,7 @@ def adopt(database: Database, found: SourceContainer) -> bool:
     while after is not None:
         after = _forget_lsns(database, found.container, after)
     with database.transaction() as connection:
+        gate.enter(connection)
         connection.execute(statement("cancel_backfills_of"), {"container": found.container})
         connection.execute(statement("adopt_container"), _parameters(found))
     return True
@@ -131,6 +132,7 @@ def _forget_lsns(database: Database, container: str, after: bytes) -> bytes | No
     """Delete some lsns in one transaction; return the last key, or None if no lsns are left."""
     parameters = {"container": container, "after": after, "limit": _FORGOTTEN_AT_ONCE}
     with database.transaction() as connection:
+        gate.enter(connection)
         keys = [key for (key,) in connection.execute(statement("forget_lsns"), parameters)]
     return max(keys) if len(keys) == _FORGOTTEN_AT_ONCE else None
 

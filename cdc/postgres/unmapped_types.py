@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from cdc.core.mapping import OTHER_TYPE
 from cdc.core.writes import Write
+from cdc.postgres import gate
 from cdc.postgres.database import Database
 from cdc.postgres.statements import statement
 
@@ -42,6 +43,7 @@ class TypeNames:
         kept = self._read(container)
         if len(kept) < NAMES_AT_MOST and not kept.issuperset(names):
             with self._database.transaction() as connection:
+                gate.enter(connection, container)
                 connection.execute(statement("lock_types"))
                 parameters = {"container": container, "types": list(names), "at_most": NAMES_AT_MOST}
                 connection.execute(statement("keep_types"), parameters)
