@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("container")
     command.add_argument("--reason", required=True, help="why, in a sentence that names nobody")
     command.set_defaults(run=_pause)
-    help_ = "resume a paused container, and read again what its mapper parked since a minute before the pause"
+    help_ = "resume a paused container, and read again what its mapper parked since two minutes before the pause"
     command = commands.add_parser("resume", help=help_, description=help_)
     command.add_argument("container")
     command.add_argument("--accept", action="store_true", help="leave parked what was parked")

@@ -40,7 +40,7 @@ where c.skipped_at is not null
 select key from cdc.dead_letter where key = any(%(keys)b::bytea[]) and kind = 'undecided';
 
 -- name: replay_since
--- Makes due the letters of a kind that were parked since a pause's window began. The new revision makes a retry that
+-- Makes due the letters of a kind that were parked since some time before a pause. The new revision makes a retry that
 -- began before leave the letter unchanged.
 with chosen as (
     select key from cdc.dead_letter

@@ -10,6 +10,7 @@ from cdc.core.errors import FatalError, RetentionError
 from cdc.core.feed_items import FeedMode
 from cdc.core.feed_pages import FeedRange
 from cdc.core.source_container import SourceContainer
+from cdc.cosmos import key_space
 from cdc.cosmos.account import CosmosAccount, is_bad_request
 from cdc.cosmos.continuation import write_continuation, write_feed_range
 
@@ -46,6 +47,19 @@ def pair(before: Sequence[Place], after: Sequence[Place]) -> Iterator[tuple[Plac
             low, high = max(old.range.min, new.range.min), min(old.range.max, new.range.max)
             if low < high:
                 yield Place(FeedRange(low, high), old.continuation), Place(FeedRange(low, high), new.continuation)
+
+
+def follow(before: Sequence[Place], after: Sequence[Place]) -> list[Place]:
+    """Return where the feed is now; a part whose lease is not there, or has no position, stays where it was.
+
+    While a split is written down, a part may have no lease for a moment. Somebody may have deleted it: then another one
+    begins later.
+    """
+    places = [place for place in after if place.continuation is not None]
+    for rest in (before, [place for place in after if place.continuation is None]):
+        gaps = [Place(gap, None) for gap in key_space.find_gaps([place.range for place in places])]
+        places += [place for place, _ in pair(rest, gaps)]
+    return places
 
 
 @dataclass(frozen=True, slots=True)

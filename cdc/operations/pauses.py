@@ -13,7 +13,7 @@ from cdc.core.errors import CdcError, ConflictError, PausedError, RetentionError
 from cdc.core.feed_items import FeedMode
 from cdc.core.source_container import SourceContainer
 from cdc.cosmos.leases import Leases
-from cdc.cosmos.places import Place, PlaceReader, pair
+from cdc.cosmos.places import Place, PlaceReader, follow, pair
 from cdc.postgres import pauses
 from cdc.postgres.containers import ConfirmedSource
 from cdc.postgres.database import Database
@@ -82,10 +82,14 @@ class Pauses:
     def resume(self, container: str, *, accept: bool) -> int:
         """Resume a container; return how many dead letters are due, which is none with `accept`.
 
-        What its mapper has parked since a minute before the pause is read again.
+        What its mapper has parked since two minutes before the pause is read again. The place of its feed is checked
+        once more: afterwards nobody could tell what was skipped.
         """
         if container not in self.containers:
             raise UnknownError.of_container(self.containers)
+        pause = pauses.read_all(self.database).get(container)
+        if pause is not None:
+            self._look(pause)
         return pauses.remove(self.database, container, replay=not accept)
 
     def read(self) -> dict[str, PauseStatus]:
@@ -137,17 +141,18 @@ class Pauses:
     def _look(self, pause: Pause) -> None:
         origin = self.source.confirm(pause.container)
         before, after = [Place.read(each) for each in pause.positions], self.leases.read_places(origin)
+        reached = follow(before, after)
         try:
             skipped = any(not self._is_kept(origin, *places) for places in pair(before, after))
             problem = _SKIPPED if skipped else None
         except RetentionError:
             problem = _EXPIRED
         # A place that cannot be read any more stays the place of this pause: it is one problem.
-        if problem is not None and (before != after or not self._is_told(pause)):
+        if problem is not None and (before != reached or not self._is_told(pause)):
             logger.error(problem.format(pause.container))
             pauses.note_skip(self.database, pause.container, problem.format(pause.container))
-        if before != after:
-            pauses.move(self.database, pause, [place.write() for place in after])
+        if before != reached:
+            pauses.move(self.database, pause, [place.write() for place in reached])
 
     def _is_told(self, pause: Pause) -> bool:
         told = pauses.read_skips(self.database).get(pause.container)

@@ -16,6 +16,8 @@ from cdc.postgres.statements import statement
 
 # The breaker counts what was read within this time.
 WINDOW_SECONDS = 60
+# It pauses some seconds later, when it has read the leases and the last write is over.
+_REPLAYED_SECONDS = 2 * WINDOW_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def remove(database: Database, container: str, *, replay: bool) -> int:
         if not replay:
             return 0
         chosen = {
-            "container": container, "kind": ProblemKind.MAPPING.value, "since": row[0], "window": WINDOW_SECONDS,
+            "container": container, "kind": ProblemKind.MAPPING.value, "since": row[0], "window": _REPLAYED_SECONDS,
         }  # fmt: skip
         return connection.execute(statement("replay_since"), chosen).rowcount
 

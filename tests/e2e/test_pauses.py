@@ -161,6 +161,30 @@ def test_a_paused_container_keeps_its_place(
         assert operator.ask("GET", "health/ready")[0] == 200
 
 
+def test_a_paused_container_keeps_its_place_when_another_host_takes_a_lease(
+    settings: Mapping[str, str], source: Source, query: Query
+) -> None:
+    """Both hosts live; the first one repeats the batch that was refused while it loses a lease."""
+    rid = source.containers["Accounts"].read()["_rid"]
+    applied = "select count(*) from cdc.document where container = 'Accounts'"
+
+    with running_host(settings) as first:
+        for number in range(10):
+            source.write("Accounts", an_account(f"before{number}"))
+        wait_until(lambda: query(applied) == [(10,)], "the feed runs")
+        run(settings, "pause", "Accounts", "--reason", "a rehearsal")
+        for number in range(10):
+            source.write("Accounts", an_account(f"after{number}"))
+        with running_host(settings):
+            wait_until(
+                lambda: len({each.get("Owner") for each in read_leases(settings, rid)} - {None}) == 2, "both hosts read"
+            )
+            assert query(applied) == [(10,)]
+            run(settings, "resume", "Accounts")
+            wait_until(lambda: is_equal(settings), "everything is there")
+            assert find_feed(Operator(first.url, "key"))["backfill_since"] is None
+
+
 def rests(operator: Operator, backfill: str) -> bool:
     """Tell whether only the part of the accounts is left, and waits."""
     report = operator.ask("GET", f"backfills/{backfill}")[1]

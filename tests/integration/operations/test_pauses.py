@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cdc.core.errors import ConflictError, PausedError, ProblemKind, UnknownError
+from cdc.core.errors import ConflictError, PausedError, ProblemKind, TransientError, UnknownError
 from cdc.core.feed_items import FeedMode, read_delivered
 from cdc.cosmos.places import PlaceReader
 from cdc.operations.pauses import Pauses
@@ -13,9 +13,16 @@ from cdc.repair.reread import repair_document, retry
 from cdc.repair.store import PostgresRereadStore
 from cdc.replication.batch import replicate
 from cdc.replication.sink import PostgresSink
+from local.functions.successors import of_range
 from mappers.accounts import ACCOUNTS
 from tests.builders import an_account, an_upsert
 from tests.integration.leased import LeasedAccounts
+
+
+def fail(*_):
+    """Answer nothing, as a Cosmos that is away."""
+    raise TransientError("no Cosmos")
+
 
 MODES = [FeedMode.LATEST_VERSION, FeedMode.ALL_VERSIONS]
 
@@ -131,6 +138,77 @@ def test_a_split_is_followed(feed, lost):
     assert len(feed.look()) == lost
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_merge_is_followed(feed, lost):
+    """The leases keep their ranges, which are parts of the larger partition now."""
+    feed.pauses.pause("Accounts", "a rehearsal")
+    feed.write("d", "e", "f", "g")
+    feed.accounts.merge()
+    feed.write("h", "i", "j", "k")
+    assert feed.look() == []
+
+    if lost:
+        feed.checkpoint(feed.deliver(apply=False))
+
+    assert len(feed.look()) == lost
+
+
+def test_a_batch_that_was_lost_since_the_last_look_is_found_when_the_container_is_resumed(feed):
+    """A pause may be shorter than the time between two looks."""
+    feed.pauses.pause("Accounts", "a rehearsal")
+    feed.write("d", "e", "f", "g")
+    feed.checkpoint(feed.deliver(apply=False))
+
+    feed.pauses.resume("Accounts", accept=True)
+
+    (sentence,) = feed.pauses.find_problems()
+    assert "retry policy" in sentence
+
+
+def test_a_container_is_not_resumed_before_its_place_could_be_checked(feed, monkeypatch):
+    """Afterwards nobody could tell what was lost."""
+    feed.pauses.pause("Accounts", "a rehearsal")
+    with monkeypatch.context() as patched:
+        patched.setattr(feed.pauses.source, "confirm", fail)
+        with pytest.raises(TransientError):
+            feed.pauses.resume("Accounts", accept=True)
+    assert "Accounts" in feed.pauses.read()
+
+    assert feed.pauses.resume("Accounts", accept=True) == 0
+
+
+def test_the_place_of_a_lease_that_is_not_there_at_a_look_is_kept(feed):
+    """While a split is written down, some ranges have no lease for a moment."""
+    feed.pauses.pause("Accounts", "a rehearsal")
+    feed.write(*(f"d{number}" for number in range(10)))
+    parent, *_ = feed.accounts.store.load()
+    feed.accounts.store.delete(parent)
+    assert feed.look() == []
+    feed.accounts.store.create(of_range(parent.low, parent.high), parent.continuation)
+
+    feed.checkpoint(feed.deliver(apply=False)[:1])
+
+    (sentence,) = feed.look()
+    assert "retry policy" in sentence
+
+
+@pytest.mark.parametrize("feed", [FeedMode.ALL_VERSIONS], indirect=True)
+@pytest.mark.parametrize("looks", [0, 1])
+def test_leases_that_begin_anew_during_a_pause_lose_what_was_waiting(feed, looks):
+    """A feed of all versions begins now: somebody deleted the leases, and the host has written others."""
+    feed.pauses.pause("Accounts", "a rehearsal")
+    feed.write("d", "e", "f", "g")
+    store = feed.accounts.store
+    for lease in store.load():
+        store.delete(lease)
+        store.create(of_range(lease.low, lease.high), None)
+    for _ in range(looks):
+        feed.look()
+    feed.accounts.leases.begin(feed.accounts.origin)
+
+    assert len(feed.look()) == 1
+
+
 @pytest.mark.parametrize("feed", [FeedMode.ALL_VERSIONS], indirect=True)
 def test_a_pause_longer_than_the_retention_is_a_problem_once(feed, cosmos, connection):
     """The status warns at half of the time; then the feed does not go back that far any more."""
@@ -180,11 +258,13 @@ def test_a_position_that_the_timer_begins_is_no_alarm(feed, connection):
 
 
 @pytest.fixture
-def pauses(database):
-    """The pauses of a container whose leases cannot be read."""
-    unreadable = ConfirmedSource(None, database)
-    unreadable.confirm = lambda *_: (_ for _ in ()).throw(UnknownError("no Cosmos"))
-    return Pauses(database, ["Accounts", "UserProfiles"], unreadable, None, None, 7)
+def pauses(cosmos, database):
+    """The pauses of containers of which no host has written leases."""
+    accounts = LeasedAccounts(cosmos, FeedMode.LATEST_VERSION)
+    source = ConfirmedSource(accounts.account, database)
+    reader = PlaceReader(accounts.account, FeedMode.LATEST_VERSION, "beginning")
+    yield Pauses(database, ["Accounts", "UserProfiles"], source, accounts.leases, reader, 7)
+    accounts.close()
 
 
 def test_requests_that_make_no_sense_are_refused(pauses):
@@ -215,6 +295,16 @@ def test_resuming_reads_again_what_the_mapper_parked_since_just_before(pauses, d
     pauses.trip("Accounts", "a bad release")
     assert pauses.resume("Accounts", accept=False) == 2
     assert connection.execute(due).fetchall() == [('"d"',), ('"e"',)]
+
+
+def test_what_the_breaker_counted_is_read_again_however_late_the_pause_comes(pauses, database, connection):
+    """Between its count and the pause, Cosmos may answer late."""
+    for name in "abcd":
+        replicate(ACCOUNTS, [an_upsert(name, Email=None)], PostgresSink(database))
+    connection.execute("update cdc.dead_letter set parked_at = now() - interval '61 s'")
+    pauses.trip("Accounts", "a bad release, which parked these letters 55 seconds ago")
+
+    assert pauses.resume("Accounts", accept=False) == 4
 
 
 def test_letters_of_a_paused_container_rest(pauses, database, connection):
