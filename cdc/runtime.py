@@ -28,7 +28,8 @@ from cdc.cosmos.leases import Leases
 from cdc.cosmos.places import PlaceReader
 from cdc.operations import cutover
 from cdc.operations.checks import Checks
-from cdc.operations.counts import PostgresCounts, RememberedCounts
+from cdc.operations.counts import Counts
+from cdc.operations.lag import LagReader
 from cdc.operations.lease_watch import LeaseWatch
 from cdc.operations.maintain import Maintain, Part
 from cdc.operations.measurements import Measurements
@@ -36,6 +37,7 @@ from cdc.operations.pauses import Pauses
 from cdc.operations.phase_record import PhaseRecord
 from cdc.operations.pruning import Pruning
 from cdc.operations.readiness import Readiness
+from cdc.operations.samples import Samples
 from cdc.operations.setup import Setup
 from cdc.operations.status import Status
 from cdc.postgres.containers import ConfirmedSource, PostgresFeedStates
@@ -87,9 +89,8 @@ class Runtime:
         )
         runs = PostgresRuns(background)
         self.reconcile = Activities(settings, containers, runs, self._open_tools, self._backfills.is_complete)
-        self.pruning = Pruning(
-            background, self._source, self._leases, self._backfills, runs, settings.tombstone_retention_days
-        )
+        self._samples, days = self._open_samples(background), settings.tombstone_retention_days
+        self.pruning = Pruning(background, self._source, self._leases, self._backfills, runs, self._samples, days)
         self._measurements = Measurements(background, mappers)
         self._serve(settings, containers, operators)
         self.maintain = Maintain(self._list_parts(), background)
@@ -109,12 +110,12 @@ class Runtime:
         self.backfills = Backfills(containers, backfills, live_feed.check, settings.backfill_retry_seconds)
         self.reconciliations = Reconciliations(settings, containers, PostgresRuns(database))
 
-        lease_watch = self._watch_leases(database)
+        lease_watch, self.samples = self._watch_leases(database), self._open_samples(database)
         self.phase = PhaseRecord(settings.phase, database, lambda phase: self.readiness.check(phase, anew=True))
         self.status = Status(
             settings.phase,
             {mapper.container: mapper.types for mapper in self.mappers},
-            RememberedCounts(PostgresCounts(database), PostgresCounts(self._database.share(Use.BACKGROUND))),
+            self.samples.counts,
             PostgresFeedStates(database),
             lease_watch,
             self.pauses,
@@ -131,7 +132,7 @@ class Runtime:
             database,
             self.checks,
             Measurements(database, self.mappers),
-            partial(lease_watch.look, containers),
+            self._look_anew,
             lambda container: self._leases.read_lag(source.confirm(container)),
             self.status.list_unmapped,
         )
@@ -159,6 +160,8 @@ class Runtime:
             Part("dead letters", self.retry_dead_letters),
             Part("leases", partial(self._lease_watch.look, list(self._by_container))),
             Part("paused feeds", self._paused_feeds.look),
+            Part("counts", self._samples.counts.keep_ledger, every=60, budget=300),
+            Part("samples", self._samples.take, every=60),
             Part("backfills", self.backfills.read_tasks, then=backfill_flow.restart),
             Part("due reconciles", self.reconcile.begin_due, every=interval),
             Part("reconciles", self.reconcile.read_running, then=reconcile_flow.restart),
@@ -192,6 +195,15 @@ class Runtime:
     def _watch_leases(self, database: Database) -> LeaseWatch:
         seconds, replicates = self.settings.lease_settle_seconds, self.settings.replicates
         return LeaseWatch(database, self._confirm(database), self._leases, seconds, replicates)
+
+    def _open_samples(self, database: Database) -> Samples:
+        lag = LagReader(self._confirm(database), self._leases)
+        return Samples(database, list(self._by_container), lag, self._account, Counts(database))
+
+    def _look_anew(self) -> None:
+        """Look at the leases and count the ledger, as the timer does now and then."""
+        self._lease_watch.look(list(self._by_container))
+        self._samples.counts.keep_ledger(anew=True)
 
     def _open_pauses(self, database: Database) -> Pauses:
         settings = self.settings

@@ -1,12 +1,4 @@
--- Counts, pruning, and table definitions from the catalogue (cdc/operations).
-
--- name: count_documents
--- The ledger's documents by container and state.
-select container, state, count(*) as documents, max(ts) as newest_ts from cdc.document group by container, state;
-
--- name: count_letters
--- The dead letters by container, kind and state.
-select container, kind, state, count(*) as documents from cdc.dead_letter group by container, kind, state;
+-- Pruning, and table definitions from the catalogue (cdc/operations).
 
 -- name: prune_tombstones
 -- Deletes some old tombstones, but none with a dead letter or a suspicion, moves the fence and returns their number. It

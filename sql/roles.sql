@@ -135,5 +135,8 @@ begin
     if to_regclass('cdc.measurement') is not null then
         execute format('grant select on cdc.measurement to %I', reader);
     end if;
+    if to_regclass('cdc.sample') is not null then
+        execute format('grant select on cdc.sample, cdc.ledger_count, cdc.applied to %I', reader);
+    end if;
 end
 $$;

@@ -25,6 +25,7 @@ from cdc.core.feed_items import FeedMode
 from cdc.core.feed_pages import FeedRange
 from cdc.core.source_container import SourceContainer
 from cdc.cosmos import point_reads
+from cdc.cosmos.backlog import Head
 from cdc.cosmos.clients import Clients
 from cdc.cosmos.continuation import write_feed_range
 from cdc.cosmos.lease_container import NEVER, check_properties, correct_expiry
@@ -127,11 +128,28 @@ class CosmosAccount:
                 return False
         return True
 
-    def read_next(self, container: str, position: JsonObject) -> JsonObject | None:
+    def list_parts(self, container: str, range_: FeedRange) -> list[FeedRange]:
+        """Return a feed range cut at the bounds of physical partitions that the SDK knows; it learns of splits late."""
+        with self.open_container(container) as proxy:
+            found = [each["Range"] for each in proxy.read_feed_ranges()]
+        parts = [FeedRange(max(each["min"], range_.min), min(each["max"], range_.max)) for each in found]
+        return sorted((part for part in parts if part.min < part.max), key=lambda part: part.min)
+
+    def read_head(self, container: str, position: JsonObject) -> Head:
+        tokens = [""]
+
+        def note(answer: Any) -> None:
+            tokens.append(answer.http_response.headers.get("x-ms-session-token", ""))
+
         try:
             with self._open(self.database, container, f"the change feed of {container}") as proxy:
-                items = proxy.query_items_change_feed(max_item_count=1, **position)
-                return next((dict(item) for item in items), None)
+                items = proxy.query_items_change_feed(max_item_count=1, raw_response_hook=note, **position)
+                item = next((dict(item) for item in items), None)
+            return Head.read(tokens[-1], item)
+        except RecursionError:  # the SDK recurses when a range stays gone
+            with self.open_container(container) as proxy:
+                proxy.read_feed_ranges(force_refresh=True)
+            raise TransientError(f"The feed ranges of {container} are moving in Cosmos.") from None
         except FatalError as error:
             if not is_bad_request(error):
                 raise
@@ -155,6 +173,13 @@ class CosmosAccount:
     def read_time(self, container: str) -> int:
         with self.open_container(container) as proxy:
             return read_seconds(proxy.read().get_response_headers())
+
+    def count_documents(self, container: str) -> int | None:
+        """Return how many documents a container has, as the service knows it without a query, or None."""
+        with self.open_container(container) as proxy:
+            usage = proxy.read(populate_quota_info=True).get_response_headers().get("x-ms-resource-usage", "")
+        counts = dict(each.partition("=")[::2] for each in usage.split(";"))
+        return int(counts["documentsCount"]) if counts.get("documentsCount", "").isdecimal() else None
 
     def check_lease_container(self, database: str, container: str) -> None:
         """Raise FatalError if the lease container is missing, or its partition key or default time to live is wrong."""

@@ -11,6 +11,7 @@ from cdc.core.feed_items import FeedMode
 from cdc.core.feed_pages import FeedRange
 from cdc.core.source_container import SourceContainer
 from cdc.cosmos import key_space
+from cdc.cosmos.backlog import Backlog, Head, Pending, estimate
 from cdc.cosmos.continuation import write_continuation, write_feed_range
 from cdc.cosmos.places import Place
 
@@ -33,8 +34,12 @@ _TOO_OLD = "Run a backfill of {} and a reconcile of all its keys."
 class FeedReader(Protocol):
     """Reads change feeds."""
 
-    def read_next(self, container: str, position: JsonObject) -> JsonObject | None:
-        """Return the first item of a change feed after a position, or None."""
+    def list_parts(self, container: str, range_: FeedRange) -> list[FeedRange]:
+        """Return the parts of a feed range that lie in one physical partition each, as far as is known."""
+        ...
+
+    def read_head(self, container: str, position: JsonObject) -> Head:
+        """Return the first item of a change feed after a position, and how far its partition has come."""
         ...
 
     def read_time(self, container: str) -> int:
@@ -98,27 +103,32 @@ class Leases:
         """Return the places of the leases that are there."""
         return [Place(lease.range, lease.continuation) for lease in self._look(origin).leases]
 
-    def read_oldest_pending(self, origin: SourceContainer) -> int | None:
-        """Return the `_ts` of the oldest change that was not delivered, or None if all changes were.
-
-        Raises UnknownLagError if the leases do not tell.
-        """
+    def read_pending(self, origin: SourceContainer) -> Pending:
+        """Return what was not delivered; raises UnknownLagError if the leases do not tell."""
         look = self._look(origin)
         if look.gap is not None:  # several leases are not read at one time: those of a split may be missed once
             look = self._look(origin)
         if look.gap is not None:
             raise UnknownLagError(look.gap)
-        positions = [self._position(origin, lease) for lease in look.leases]
         try:
-            items = [self.reader.read_next(origin.container, each) for each in positions]
+            return estimate(head for lease in look.leases for head in self._read_heads(origin, lease))
         except RetentionError as error:
             raise UnknownLagError(f"{error} {_TOO_OLD.format(origin.container)}") from error
-        return min((_seconds(item) for item in items if item is not None), default=None)
+
+    def read_oldest_pending(self, origin: SourceContainer) -> int | None:
+        """Return the `_ts` of the oldest change that was not delivered, or None; raises UnknownLagError."""
+        return self.read_pending(origin).oldest
+
+    def read_backlog(self, origin: SourceContainer) -> Backlog:
+        """Return how far the feed is behind; raises UnknownLagError."""
+        pending = self.read_pending(origin)
+        if pending.oldest is None:
+            return Backlog(0.0, 0)
+        return Backlog(max(0.0, self.reader.read_time(origin.container) - pending.oldest), pending.changes)
 
     def read_lag(self, origin: SourceContainer) -> float:
         """Return the age in seconds of the oldest change that was not delivered; raises UnknownLagError."""
-        pending = self.read_oldest_pending(origin)
-        return 0.0 if pending is None else self.reader.read_time(origin.container) - pending
+        return self.read_backlog(origin).lag_seconds
 
     def begin(self, origin: SourceContainer) -> bool:
         """Give every lease without a position of an all-versions feed the current one; return whether all have one.
@@ -133,6 +143,14 @@ class Leases:
     def _begin(self, origin: SourceContainer, lease: _Lease) -> bool:
         end = self.reader.read_end(origin.container, lease.range)
         return end is not None and self.replace_lease({**lease.document, "ContinuationToken": end})
+
+    def _read_heads(self, origin: SourceContainer, lease: _Lease) -> list[Head]:
+        """Read each physical part of a lease's range: after a split, its host has not replaced the lease at once."""
+        container, parts = origin.container, self.reader.list_parts(origin.container, lease.range)
+        positions = [self._position(origin, replace(lease, range=part)) for part in parts]
+        heads = [self.reader.read_head(container, each) for each in positions]
+        # A read finds out that a range has split. Its answer is that of one child.
+        return heads if self.reader.list_parts(container, lease.range) == parts else self._read_heads(origin, lease)
 
     def _look(self, origin: SourceContainer) -> _Look:
         """Look at the leases of a container, of which there are none until the host has noted that all are written."""
@@ -182,7 +200,3 @@ def _read_lease(document: JsonObject) -> _Lease | None:
     if all(isinstance(text, str) for text in texts) and low < high:
         return _Lease(document, FeedRange(low, high), continuation)
     return None
-
-
-def _seconds(item: JsonObject) -> int:
-    return int(item["_ts"] if "_ts" in item else item["metadata"]["crts"])

@@ -1,36 +1,58 @@
-"""Count the ledger and the dead letters; a large ledger takes long to count."""
+"""Count the dead letters and the ledger; a large ledger takes long to count, so its count is kept."""
 
-import math
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Lock
-from typing import Generic, Protocol, TypeVar
+from datetime import UTC, datetime
 
-from cdc.core import deadline
-from cdc.core.deadline import Deadline
+from cdc.core.documents import State
 from cdc.core.errors import TransientError
 from cdc.postgres.database import Database
 from cdc.postgres.statements import statement
 
-# Each process counts for at most a twentieth of the time.
-_REMEMBERED = 20
-
-_LONG_SECONDS = 0.25
-_LONGEST_SECONDS = 120.0
-
-_Count = TypeVar("_Count")
+# So many are counted in some hundredths of a second.
+_FEW = 100_000
+# A larger ledger is counted once in so many seconds, by one instance.
+_KEPT_SECONDS = 900.0
+# Nobody knows yet how large the ledger is: then a request waits for the count so long.
+_PATIENCE_SECONDS = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentCount:
-    """The number of a container's documents in one state, and their newest `_ts`."""
+    """The number of a container's documents in one state and of one unmapped type, and their newest `_ts`."""
 
     container: str
     state: str
+    unmapped_type: str | None
     documents: int
     newest_ts: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerCount:
+    """A count of the whole ledger, when it was made, and its age in seconds."""
+
+    counts: Sequence[DocumentCount]
+    counted_at: datetime
+    age_seconds: float
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the ledger takes long to count."""
+        return sum(count.documents for count in self.counts) > _FEW
+
+    def of(self, container: str) -> dict[str, int]:
+        """Return the number of a container's documents in each state."""
+        found = dict.fromkeys(map(str, State), 0)
+        for count in self.counts:
+            if count.container == container:
+                found[count.state] += count.documents
+        return found
+
+    def newest_ts(self, container: str) -> int | None:
+        """Return the newest `_ts` of a container's documents."""
+        return max((count.newest_ts for count in self.counts if count.container == container), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,114 +66,44 @@ class LetterCount:
 
 
 @dataclass(frozen=True, slots=True)
-class UnmappedCount:
-    """The number of a container's unmapped documents of one type, as the type is shown."""
+class Counts:
+    """Counts in PostgreSQL."""
 
-    container: str
-    type: str
-    documents: int
-
-
-class Counts(Protocol):
-    """Counts the ledger and the dead letters."""
-
-    def count_documents(self) -> Sequence[DocumentCount]:
-        """Count the ledger."""
-        ...
-
-    def count_letters(self) -> Sequence[LetterCount]:
-        """Count the dead letters."""
-        ...
-
-    def count_unmapped(self) -> Sequence[UnmappedCount]:
-        """Count the unmapped documents."""
-        ...
-
-
-class PostgresCounts:
-    """The `Counts` in PostgreSQL."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def count_documents(self) -> list[DocumentCount]:
-        """Count the ledger by container and state."""
-        with self._database.connection() as connection:
-            return [DocumentCount(*row) for row in connection.execute(statement("count_documents"))]
+    database: Database
 
     def count_letters(self) -> list[LetterCount]:
-        """Count the dead letters by container, kind and state."""
-        with self._database.connection() as connection:
+        """Count the dead letters by container, kind and state; they are few."""
+        with self.database.connection() as connection:
             return [LetterCount(*row) for row in connection.execute(statement("count_letters"))]
 
-    def count_unmapped(self) -> list[UnmappedCount]:
-        """Count the unmapped documents by container and type, `other` last."""
-        with self._database.connection() as connection:
-            return [UnmappedCount(*row) for row in connection.execute(statement("count_unmapped"), {"container": None})]
+    def read_ledger(self) -> LedgerCount | None:
+        """Return a count of the ledger: a new one if it is small, or the kept one.
 
-
-class RememberedCounts:
-    """Remembers counts of the ledger, because a large ledger takes long to count.
-
-    A slow count is reused for 20 times its duration. One thread counts, with connections that requests do not need;
-    requests wait for it as long as they may, and then get the count before.
-    """
-
-    def __init__(self, letters: Counts, ledger: Counts, clock: Callable[[], float] = time.monotonic) -> None:
-        self._letters = letters
-        thread = ThreadPoolExecutor(1, thread_name_prefix="count")
-        self._documents = _Remembered(ledger.count_documents, thread, clock)
-        self._unmapped = _Remembered(ledger.count_unmapped, thread, clock)
-
-    def count_documents(self) -> Sequence[DocumentCount]:
-        """Count the ledger, or return the remembered count."""
-        return self._documents.count()
-
-    def count_letters(self) -> Sequence[LetterCount]:
-        """Count the dead letters; these are few and not remembered."""
-        return self._letters.count_letters()
-
-    def count_unmapped(self) -> Sequence[UnmappedCount]:
-        """Count the unmapped documents, or return the remembered count."""
-        return self._unmapped.count()
-
-
-class _Remembered(Generic[_Count]):
-    """One count, with the time until which it is good."""
-
-    def __init__(
-        self, count: Callable[[], Sequence[_Count]], thread: ThreadPoolExecutor, clock: Callable[[], float]
-    ) -> None:
-        self._count = count
-        self._thread = thread
-        self._clock = clock
-        self._lock = Lock()
-        self._counting: Future[Sequence[_Count]] | None = None
-        self._counted: Sequence[_Count] | None = None
-        self._good_until = -math.inf
-
-    def count(self) -> Sequence[_Count]:
-        """Return a new count, or the remembered one; raise TransientError if there is none in time."""
-        counting = self._begin()
+        None if the ledger takes long to count, and the timer has not counted it yet.
+        """
+        kept = self._read_kept()
+        if kept is not None and kept.is_large:
+            return kept
         try:
-            return counting.result(deadline.shorten(_LONGEST_SECONDS))
-        except TimeoutError:
-            if self._counted is None:
-                raise TransientError("The ledger is being counted, which takes long: try again in a minute.") from None
-            return self._counted
+            return self._count()
+        except TransientError:
+            return kept
 
-    def _begin(self) -> Future[Sequence[_Count]]:
-        """Return the count that runs or is still good, or begin another one."""
-        with self._lock:
-            over = self._counting is None or self._counting.done()
-            if self._counting is None or (over and self._clock() >= self._good_until):
-                self._counting = self._thread.submit(self._count_now)
-            return self._counting
+    def keep_ledger(self, *, anew: bool = False) -> None:
+        """Count the ledger and keep the count; leave a large one alone whose count is young, except `anew`."""
+        kept = self._read_kept()
+        if anew or kept is None or not kept.is_large or kept.age_seconds >= _KEPT_SECONDS:
+            with self.database.transaction() as connection:
+                counts = connection.execute(statement("count_ledger")).fetchall()
+                connection.execute(statement("keep_ledger_count"), {"counts": json.dumps(counts)})
 
-    def _count_now(self) -> Sequence[_Count]:
-        begun = self._clock()
-        with Deadline(_LONGEST_SECONDS).applies():
-            counted = self._counted = self._count()
-        took = self._clock() - begun
-        self._good_until = begun + (_REMEMBERED * took if took >= _LONG_SECONDS else 0)
-        return counted
+    def _read_kept(self) -> LedgerCount | None:
+        with self.database.connection() as connection:
+            row = connection.execute(statement("read_ledger_count")).fetchone()
+        return None if row is None else LedgerCount([DocumentCount(*count) for count in row[0]], *row[1:])
+
+    def _count(self) -> LedgerCount:
+        hurried = self.database.share(self.database.use, seconds=_PATIENCE_SECONDS)
+        with hurried.connection() as connection:
+            counts = [DocumentCount(*row) for row in connection.execute(statement("count_ledger"))]
+        return LedgerCount(counts, datetime.now(UTC), 0.0)

@@ -1,4 +1,4 @@
-"""Delete what nobody needs any more: old tombstones and old reports."""
+"""Delete what nobody needs any more: old tombstones, reports and samples."""
 
 import logging
 from collections.abc import Iterable
@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from cdc.backfill.store import PostgresBackfills
 from cdc.core.errors import CdcError, UnknownLagError
 from cdc.cosmos.leases import Leases
+from cdc.operations.samples import Samples
 from cdc.postgres import gate
 from cdc.postgres.containers import ConfirmedSource
 from cdc.postgres.database import Database
@@ -22,7 +23,7 @@ _AT_ONCE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """Prunes reports and tombstones.
+    """Prunes reports, samples and tombstones.
 
     A late delivery that meets no tombstone any more is read again (cdc/replication/fence.py): correct, but slow. So
     what a lease or a backfill may still deliver keeps its tombstones.
@@ -33,11 +34,13 @@ class Pruning:
     leases: Leases
     backfills: PostgresBackfills
     runs: PostgresRuns
+    samples: Samples
     retention_days: float
 
     def prune(self, containers: Iterable[str]) -> int:
         """Prune everything; return the number of tombstones. Raise the first container's failure after the others."""
         self.runs.prune()
+        self.samples.prune()
         pruned, failures = 0, list[CdcError]()
         for container in containers:
             try:

@@ -6,10 +6,10 @@ from datetime import datetime
 from pydantic import BaseModel
 
 from cdc.config.settings import Phase
-from cdc.core.documents import State
+from cdc.core.errors import TransientError
 from cdc.core.feed_items import FeedMode
 from cdc.core.mapping import OTHER_TYPE
-from cdc.operations.counts import Counts, DocumentCount, LetterCount
+from cdc.operations.counts import Counts, LedgerCount, LetterCount
 from cdc.operations.lease_watch import LeaseProblem, LeaseWatch
 from cdc.operations.pauses import Pauses, PauseStatus
 from cdc.operations.phase_record import PhaseStatus
@@ -45,12 +45,14 @@ class UnmappedStatus(UnmappedType):
 class ContainerStatus(BaseModel):
     """A container: its documents by state, the newest `_ts`, its dead letters, the newest finished reconcile.
 
-    `paused` says why nothing of it is written, if that is so.
+    `paused` says why nothing of it is written, if that is so. `documents` and `newest_ts` are as of `counted_at`: a
+    large ledger is counted now and then, and all three are null before its first count.
     """
 
     container: str
     paused: PauseStatus | None
-    documents: dict[str, int]
+    documents: dict[str, int] | None
+    counted_at: datetime | None
     newest_ts: int | None
     dead_letters: list[LetterCounts]
     unmapped: list[UnmappedStatus]
@@ -119,10 +121,10 @@ class Status:
         # The table also has containers that are no longer replicated.
         feeds = [_describe_feed(state, problems.get(state.container)) for state in states]
         phase = self._read_phase()
-        # Last, because these may take all the time that is left.
-        documents, unmapped = self._counts.count_documents(), self.list_unmapped()
+        ledger = self._counts.read_ledger()
+        unmapped = [] if ledger is None else self._describe_unmapped(ledger)
         containers = [
-            describe_container(name, documents, letters, unmapped, reports.get(name), paused.get(name))
+            describe_container(name, ledger, letters, unmapped, reports.get(name), paused.get(name))
             for name in self._types
         ]
         return StatusReport(
@@ -139,34 +141,40 @@ class Status:
         return [pause for name, pause in self._pauses.read().items() if name in self._types]
 
     def list_unmapped(self) -> list[UnmappedStatus]:
-        """Return the unmapped documents of every container by type."""
+        """Return the unmapped documents of every container by type; raise TransientError if nobody has counted yet."""
+        ledger = self._counts.read_ledger()
+        if ledger is None:
+            raise TransientError("The ledger is large and was not counted yet: try again in a minute.")
+        return self._describe_unmapped(ledger)
+
+    def _describe_unmapped(self, ledger: LedgerCount) -> list[UnmappedStatus]:
         return [
             UnmappedStatus(
                 container=count.container,
-                type=count.type,
+                type=count.unmapped_type,
                 documents=count.documents,
-                has_mapper=count.type in self._types[count.container],
+                has_mapper=count.unmapped_type in self._types[count.container],
             )
-            for count in self._counts.count_unmapped()
-            if count.container in self._types
+            for count in ledger.counts
+            if count.unmapped_type is not None and count.container in self._types
         ]
 
 
 def describe_container(
     name: str,
-    documents: Iterable[DocumentCount],
+    ledger: LedgerCount | None,
     letters: Iterable[LetterCount],
     unmapped: Iterable[UnmappedStatus] = (),
     report: RunReport | None = None,
     paused: PauseStatus | None = None,
 ) -> ContainerStatus:
     """Return the status of a container from the counts of all containers."""
-    own = [count for count in documents if count.container == name]
     return ContainerStatus(
         container=name,
         paused=paused,
-        documents=dict.fromkeys(State, 0) | {count.state: count.documents for count in own},
-        newest_ts=max((count.newest_ts for count in own), default=None),
+        documents=None if ledger is None else ledger.of(name),
+        counted_at=None if ledger is None else ledger.counted_at,
+        newest_ts=None if ledger is None else ledger.newest_ts(name),
         dead_letters=[
             LetterCounts(kind=count.kind, state=count.state, documents=count.documents)
             for count in letters

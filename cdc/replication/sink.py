@@ -10,7 +10,7 @@ from cdc.core.errors import DocumentError
 from cdc.core.mapping import Mapper, Observation
 from cdc.core.ordering import Verdict, judge
 from cdc.core.writes import Also, Outcome, Write
-from cdc.postgres import containers, gate, ledger, observations, rows, triggers
+from cdc.postgres import applied, containers, gate, ledger, observations, rows, triggers
 from cdc.postgres.database import Connection, Database, pipelined
 from cdc.postgres.unmapped_types import NewTypesError, TypeNames
 from cdc.repair import blockers, parking
@@ -61,6 +61,7 @@ class PostgresSink:
                     gate.enter(connection, mapper.container)
                     self._write(connection, mapper, pieces, batch)
                     _judge_losers(connection, batch)
+                    applied.note(connection, mapper.container, len(batch.settled))
                     turnover = parking.Turnover(str(mapper.tables[0]), batch.freed, list(batch.written))
                     locked = parking.lock(connection, batch.changes(), turnover)
                 parking.write(connection, batch.settled, batch.unapplied, locked(), turnover, self._backoff_seconds)

@@ -10,7 +10,6 @@ from pydantic import BaseModel
 from cdc.api.requests import Requests
 from cdc.core.deadline import Change, Deadline
 from cdc.core.errors import FatalError, TransientError
-from cdc.operations.counts import PostgresCounts, RememberedCounts
 from local.freezing import frozen_postgres
 
 
@@ -206,21 +205,6 @@ def test_what_follows_an_answer_gets_the_time_that_is_left(requests):
 
     assert ask(requests, Done, status=202, then=wait_for_ever) == (202, None)
     assert seen == [202]
-
-
-def test_a_ledger_that_is_counted_for_long_is_shown_as_it_was(database, sink, connection):
-    """The first count is waited for in vain; later requests get the count before."""
-    counts = RememberedCounts(PostgresCounts(database), PostgresCounts(database))
-    with connection.transaction():
-        connection.execute("lock table cdc.document in access exclusive mode")
-        with Deadline(0.3).applies(), pytest.raises(TransientError, match="being counted"):
-            counts.count_documents()
-    assert counts.count_documents() == []
-    counts._documents._good_until = 0.0
-    with connection.transaction():
-        connection.execute("lock table cdc.document in access exclusive mode")
-        with Deadline(0.3).applies():
-            assert counts.count_documents() == []
 
 
 def test_a_request_has_its_change_noted_once(database, table):

@@ -1,11 +1,32 @@
-"""The status counts what the database holds."""
+"""Small ledgers are counted for everybody who asks; of a large one the newest count is shown, with its time."""
 
-from cdc.operations.counts import PostgresCounts
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import pytest
+
+from cdc.operations import counts
+from cdc.operations.counts import Counts
 from cdc.operations.status import describe_container
+from cdc.postgres.statements import statement
 from cdc.replication.batch import replicate
 from mappers.accounts import ACCOUNTS
 from mappers.user_profiles import USER_PROFILES
 from tests.builders import TS, a_change, a_profile, a_version, an_account
+
+
+@pytest.fixture
+def large(monkeypatch):
+    """Whatever has more than one document takes long to count."""
+    monkeypatch.setattr(counts, "_FEW", 1)
+
+
+@contextmanager
+def locked(connection):
+    """Nobody can read the ledger."""
+    with connection.transaction():
+        connection.execute("lock table cdc.document in access exclusive mode")
+        yield
 
 
 def test_status_counts_documents_and_letters(database, sink):
@@ -21,15 +42,77 @@ def test_status_counts_documents_and_letters(database, sink):
     replicate(ACCOUNTS, [a_change("c", version=a_version(5))], sink)
     replicate(USER_PROFILES, [a_change("p", container="UserProfiles", body=a_profile())], sink)
 
-    counts = PostgresCounts(database)
-    documents, letters = counts.count_documents(), counts.count_letters()
+    ledger, letters = Counts(database).read_ledger(), Counts(database).count_letters()
     accounts, profiles = (
-        describe_container(name, documents, letters).model_dump() for name in ("Accounts", "UserProfiles")
+        describe_container(name, ledger, letters).model_dump() for name in ("Accounts", "UserProfiles")
     )
 
     assert accounts["documents"] == {"applied": 3, "parked": 1, "deleted": 1, "unmapped": 0}
     assert accounts["newest_ts"] == TS + 9
+    assert accounts["counted_at"] <= datetime.now(UTC)
     assert sorted(letter["kind"] for letter in accounts["dead_letters"]) == ["mapping", "undecided"]
     assert all(letter["documents"] == 1 and letter["state"] == "waiting" for letter in accounts["dead_letters"])
     assert profiles["documents"] == {"applied": 1, "parked": 0, "deleted": 0, "unmapped": 0}
     assert profiles["dead_letters"] == []
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_small_ledger_is_counted_at_once(database, sink, keeps):
+    """Whether or not the timer has counted it: nobody reads an old count."""
+    replicate(ACCOUNTS, [a_change("a")], sink)
+    if keeps:
+        Counts(database).keep_ledger()
+    replicate(ACCOUNTS, [a_change("b")], sink)
+
+    assert [count.documents for count in Counts(database).read_ledger().counts] == [2]
+
+
+def test_a_large_ledger_is_not_touched_by_who_asks(database, sink, connection, large):
+    """The kept count is shown with its age, while not even a lock lets the ledger be read."""
+    replicate(ACCOUNTS, [a_change("a"), a_change("b")], sink)
+    Counts(database).keep_ledger()
+    connection.execute("update cdc.ledger_count set counted_at = counted_at - interval '5 minutes'")
+
+    with locked(connection):
+        ledger = Counts(database).read_ledger()
+
+    assert ledger.of("Accounts") == {"applied": 2, "parked": 0, "deleted": 0, "unmapped": 0}
+    assert 300 <= ledger.age_seconds < 900
+
+
+def test_a_large_ledger_is_counted_four_times_an_hour(database, sink, connection, large):
+    """A young count stays, an old one is renewed, and `anew` waits for nothing."""
+    counted = Counts(database)
+    replicate(ACCOUNTS, [a_change("a"), a_change("b")], sink)
+    counted.keep_ledger()
+    replicate(ACCOUNTS, [a_change("c")], sink)
+
+    def kept():
+        counted.keep_ledger()
+        return counted.read_ledger().of("Accounts")["applied"]
+
+    assert kept() == 2
+    connection.execute("update cdc.ledger_count set counted_at = counted_at - interval '15 minutes'")
+    assert kept() == 3
+    replicate(ACCOUNTS, [a_change("d")], sink)
+    counted.keep_ledger(anew=True)
+    assert kept() == 4
+
+
+def test_a_ledger_that_cannot_be_counted_now_is_shown_as_it_was(database, sink, connection):
+    """It was small when it was counted; before the first count nobody knows anything."""
+    replicate(ACCOUNTS, [a_change("a")], sink)
+    counted = Counts(database)
+    with locked(connection):
+        assert counted.read_ledger() is None
+    counted.keep_ledger()
+    with locked(connection):
+        assert counted.read_ledger().of("Accounts")["applied"] == 1
+
+
+def test_what_status_reads_of_a_large_ledger_is_one_row(database, connection):
+    """The plan has no scan of the ledger; the row is the same whatever the ledger holds."""
+    plan = connection.execute("explain " + statement("read_ledger_count")).fetchall()
+
+    assert "ledger_count" in str(plan)
+    assert "document" not in str(plan)

@@ -61,7 +61,8 @@ def test_a_container_that_cannot_be_pruned_hinders_no_other(database, sink, obse
 
     leases = SimpleNamespace(read_oldest_pending=lambda _: None)
     backfills, runs = PostgresBackfills(database), PostgresRuns(database)
-    daily = Pruning(database, SimpleNamespace(confirm=confirm), leases, backfills, runs, retention_days=31)
+    samples = SimpleNamespace(prune=lambda: None)
+    daily = Pruning(database, SimpleNamespace(confirm=confirm), leases, backfills, runs, samples, retention_days=31)
 
     with pytest.raises(FatalError, match="PendingSignups"):
         daily.prune(CONTAINERS)
