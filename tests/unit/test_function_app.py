@@ -232,6 +232,8 @@ def test_one_timer_does_everything_else(load):
         ("dead letters", 0),
         ("leases", 0),
         ("paused feeds", 0),
+        ("counts", 60),
+        ("samples", 60),
         ("backfills", 0),
         ("due reconciles", 900),
         ("reconciles", 0),
