@@ -42,7 +42,8 @@ class TypeNames:
         """Keep names while the container has free places; call it outside of a transaction."""
         kept = self._read(container)
         if len(kept) < NAMES_AT_MOST and not kept.issuperset(names):
-            with self._database.transaction() as connection:
+            # Not `Database.transaction`: names are not the change that a request tells of.
+            with self._database.connection() as connection, connection.transaction():
                 gate.enter(connection, container)
                 connection.execute(statement("lock_types"))
                 parameters = {"container": container, "types": list(names), "at_most": NAMES_AT_MOST}

@@ -10,7 +10,12 @@ from pydantic import BaseModel
 from cdc.api.requests import Requests
 from cdc.core.deadline import Change, Deadline
 from cdc.core.errors import FatalError, TransientError
+from cdc.core.writes import map_change
+from cdc.repair.reread import Repair
+from cdc.repair.store import PostgresRereadStore
 from local.freezing import frozen_postgres
+from mappers.accounts import ACCOUNTS
+from tests.builders import a_change, an_account
 
 
 class Done(BaseModel):
@@ -119,6 +124,24 @@ def test_a_lock_that_somebody_holds_is_no_longer_wait(requests, database, table,
     assert sentence.endswith("Nothing was changed.")
     assert ask(requests, make, look="GET /x") == (200, None)
     assert table() == 1
+
+
+def test_the_name_of_a_type_is_no_change_of_a_document(requests, database, connection):
+    """It is kept in a transaction of its own, before the document, whose row is locked here."""
+    repairs = PostgresRereadStore(database, backoff_seconds=60, settle_seconds=1)
+    written = a_change(body=an_account(**{"$type": "SalesOrder"}))
+    note = repairs.note([written.identity])[written.identity]
+
+    def make():
+        repairs.repair(ACCOUNTS, [Repair(written, map_change(ACCOUNTS, written), note)])
+        return Done()
+
+    with connection.transaction():
+        connection.execute("lock table cdc.document in access exclusive mode")
+        status, sentence = ask(requests, make, look="GET /x")
+
+    assert status == 503
+    assert sentence.endswith("Nothing was changed.")
 
 
 def test_work_that_nothing_ends_is_left_and_changes_nothing_later(requests, database, table):
