@@ -21,7 +21,7 @@ from local.operator import Operator
 from local.oracle.compare import compare_settings
 from local.patience import PATIENCE_SECONDS
 from local.roles import find_powerful_sessions
-from local.sample import DATABASE, PARTITION_KEYS, Sample, Source
+from local.sample import CONTAINERS, DATABASE, PARTITION_KEYS, Sample, Source
 from local.sample.values import Document
 
 PAGE_SIZE = 100
@@ -243,7 +243,7 @@ def _merge(stage: Stage, result: Result) -> None:
 def _pause(stage: Stage, plan: Plan, dice: random.Random, result: Result) -> None:
     """Let a container rest; the backfill goes on with the others."""
     (host,) = stage.hosts
-    container = dice.choice(list(PARTITION_KEYS))
+    container = dice.choice(CONTAINERS)
     operator, seconds = Operator(host.url, KEY), plan.pause_seconds
     result.differences += pauses.rest(lambda: operator, stage.dsn, container, lambda: time.sleep(seconds))
     result.pauses += 1

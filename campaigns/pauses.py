@@ -1,13 +1,12 @@
 """Pause a container for a while, see that nothing of it is written meanwhile, and resume it."""
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from http import HTTPStatus
 
 import psycopg
 from psycopg.sql import SQL, Identifier, Literal
 
-from campaigns.stage import wait_until
+from campaigns.stage import StuckError, wait_until
 from local.operator import Operator
 from mappers import EXTRA_MAPPERS, MAPPERS
 
@@ -57,8 +56,12 @@ def _insist(find: Find, path: str, body: object) -> None:
     """Ask until it is done; a host that was killed answers nobody, and a late answer may have done it already."""
 
     def ask() -> bool:
-        with suppress(OSError):
-            return find().ask("POST", path, body)[0] in (HTTPStatus.OK, HTTPStatus.CONFLICT)
-        return False
+        try:
+            status = find().ask("POST", path, body)[0]
+        except OSError:
+            return False
+        if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND):
+            raise StuckError(f"POST {path} answers {status}")
+        return status in (HTTPStatus.OK, HTTPStatus.CONFLICT)
 
     wait_until(ask, f"POST {path} is answered")
