@@ -16,6 +16,7 @@ from cdc.api.answers import Answer, answer, read_body, read_query
 from cdc.api.backfills import BackfillQuery, StartRequest
 from cdc.api.dead_letters import LetterQuery, ReplayRequest
 from cdc.api.health import Live, tell_ready
+from cdc.api.history import HistoryQuery, read_history
 from cdc.api.openapi import ROUTES, Route
 from cdc.api.pauses import PauseRequest, ResumeRequest
 from cdc.api.readiness import ReadinessQuery
@@ -255,6 +256,13 @@ if settings.replicates:
 async def status(req: func.HttpRequest) -> func.HttpResponse:
     """Report the state of the replication in numbers."""
     return await _answer(runtime.status.read)
+
+
+@app.route("status/history", methods=["GET"])
+async def status_history(req: func.HttpRequest) -> func.HttpResponse:
+    """Report how far a container was behind in the last hours."""
+    read = partial(read_history, runtime.samples.containers, runtime.samples.history)
+    return await _answer(lambda: read(read_query(HistoryQuery, req.params)))
 
 
 @app.route("readiness", methods=["GET"])

@@ -37,6 +37,11 @@ def say(expectation: str) -> WrapValidator:
     return WrapValidator(check)
 
 
+ContainerName = Annotated[
+    str,
+    Field(min_length=1, max_length=255, pattern=r"^[^\x00/\\?#]+$"),
+    say("must be the name of a container: 1 to 255 characters, without / \\ ? and #"),
+]
 _NUMBER = r"[0-9]{1,18}"
 # Where a list of numbered items continues.
 Token = Annotated[str, Field(pattern=f"^{_NUMBER}$"), say("must be the `next` of the previous page")]

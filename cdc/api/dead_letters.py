@@ -6,17 +6,11 @@ from typing import Annotated, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cdc.api.answers import RequestModel, Token, cut_page, read_number, say
+from cdc.api.answers import ContainerName, RequestModel, Token, cut_page, read_number
 from cdc.api.fingerprints import fingerprint
 from cdc.core.errors import ConflictError, ProblemKind, UnknownError
 from cdc.operations.pauses import PauseStatus
 from cdc.repair.letters import Choice, Letter, LetterState
-
-_Container = Annotated[
-    str,
-    Field(min_length=1, max_length=255, pattern=r"^[^\x00/\\?#]+$"),
-    say("must be the name of a container: 1 to 255 characters, without / \\ ? and #"),
-]
 
 
 class Letters(Protocol):
@@ -38,7 +32,7 @@ class Letters(Protocol):
 class LetterQuery(RequestModel):
     """Which dead letters to list."""
 
-    container: _Container | None = None
+    container: ContainerName | None = None
     kind: ProblemKind | None = None
     state: LetterState | None = None
     after: Token = "0"
@@ -48,7 +42,7 @@ class LetterQuery(RequestModel):
 class ReplayRequest(RequestModel):
     """Which dead letters to read again: all that are not discarded, or only those of a container or a kind."""
 
-    container: _Container | None = None
+    container: ContainerName | None = None
     kind: Annotated[ProblemKind | None, Field(strict=False)] = None
 
 

@@ -12,6 +12,7 @@ from cdc.api.answers import Accepted, ProblemDetails, RequestModel
 from cdc.api.backfills import BackfillPage, BackfillQuery, StartRequest
 from cdc.api.dead_letters import Discarded, LetterPage, LetterQuery, Replayed, ReplayRequest
 from cdc.api.health import Live, Ready
+from cdc.api.history import History, HistoryQuery
 from cdc.api.pauses import PauseRequest, Resumed, ResumeRequest
 from cdc.api.readiness import ReadinessQuery
 from cdc.api.reconciliations import ReconcileRequest, ReconciliationPage, ReconciliationQuery, ReconciliationReport
@@ -57,6 +58,8 @@ class Route:
 ROUTES = (
     Route(method="GET", path="status", summary="Report the state of the replication.", answers={200: StatusReport},
           in_every_phase=True),
+    Route(method="GET", path="status/history", summary="Report how far a container was behind in the last hours.",
+          answers={200: History}, query=HistoryQuery, problems=(400, 404, 503), in_every_phase=True),
     Route(method="GET", path="readiness", summary="Report if the application may go to a phase, and why.",
           answers={200: ReadinessReport}, query=ReadinessQuery, problems=(400, 503), in_every_phase=True),
     Route(method="GET", path="phase", summary="Report the phase and its history.", answers={200: PhaseReport},

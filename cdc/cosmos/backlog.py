@@ -33,8 +33,8 @@ class Head:
 class Pending:
     """The pending changes of a container, and the `_ts` of the oldest one.
 
-    The number is an estimate. A transaction counts once; a document that was written several times counts each time;
-    in the feed of latest versions, deletes count, but nothing is pending if nothing else follows.
+    The number is an estimate: a transaction counts once, and in the feed of latest versions, deletes and older versions
+    count if they follow a pending change.
     """
 
     changes: int

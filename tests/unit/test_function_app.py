@@ -20,7 +20,7 @@ from mappers import MAPPERS
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = json.loads((ROOT / "local.settings.example.json").read_text(encoding="utf-8"))["Values"]
-ALWAYS = {"status", "phase", "readiness", "health_live", "health_ready"}
+ALWAYS = {"status", "status_history", "phase", "readiness", "health_live", "health_ready"}
 TIMERS = {"maintain"}
 LETTERS = {
     "list_dead_letters",
@@ -275,6 +275,7 @@ def test_only_health_is_open(load):
 
     assert {route: binding["authLevel"] for route, binding in routes.items()} == {
         "status": "FUNCTION",
+        "status/history": "FUNCTION",
         "readiness": "FUNCTION",
         "phase": "FUNCTION",
         "health/live": "ANONYMOUS",
