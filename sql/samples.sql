@@ -12,8 +12,10 @@ insert into cdc.ledger_count as held (counts) values (%(counts)s)
 on conflict (one) do update set counts = excluded.counts, counted_at = excluded.counted_at;
 
 -- name: read_ledger_count
--- The kept count of the ledger, its time and its age in seconds.
-select counts, counted_at, extract(epoch from now() - counted_at)::double precision from cdc.ledger_count;
+-- The size of the ledger in bytes, and its kept count, if there is one, with its time and its age in seconds.
+select pg_relation_size('cdc.document'), k.counts, k.counted_at,
+    extract(epoch from now() - k.counted_at)::double precision
+from (select) as always left join cdc.ledger_count k on true;
 
 -- name: count_letters
 -- The dead letters by container, kind and state.

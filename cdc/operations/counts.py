@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cdc.core.documents import State
-from cdc.core.errors import TransientError
 from cdc.postgres.database import Database
 from cdc.postgres.statements import statement
 
-# So many are counted in some hundredths of a second.
-_FEW = 100_000
+# So many bytes hold more than 100,000 documents, which are counted in some hundredths of a second.
+_SMALL_BYTES = 32 * 1024 * 1024
 # A larger ledger is counted once in so many seconds, by one instance.
 _KEPT_SECONDS = 900.0
-# Nobody knows yet how large the ledger is: then a request waits for the count so long.
-_PATIENCE_SECONDS = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +33,6 @@ class LedgerCount:
     counts: Sequence[DocumentCount]
     counted_at: datetime
     age_seconds: float
-
-    @property
-    def is_large(self) -> bool:
-        """Whether the ledger takes long to count."""
-        return sum(count.documents for count in self.counts) > _FEW
 
     def of(self, container: str) -> dict[str, int]:
         """Return the number of a container's documents in each state."""
@@ -79,31 +71,27 @@ class Counts:
     def read_ledger(self) -> LedgerCount | None:
         """Return a count of the ledger: a new one if it is small, or the kept one.
 
-        None if the ledger takes long to count, and the timer has not counted it yet.
+        None if the ledger is large, and the timer has not counted it yet.
         """
-        kept = self._read_kept()
-        if kept is not None and kept.is_large:
+        is_large, kept = self._read_kept()
+        if is_large:
             return kept
-        try:
-            return self._count()
-        except TransientError:
-            return kept
+        with self.database.connection() as connection:
+            counts = [DocumentCount(*row) for row in connection.execute(statement("count_ledger"))]
+        return LedgerCount(counts, datetime.now(UTC), 0.0)
 
     def keep_ledger(self, *, anew: bool = False) -> None:
-        """Count the ledger and keep the count; leave a large one alone whose count is young, except `anew`."""
-        kept = self._read_kept()
-        if anew or kept is None or not kept.is_large or kept.age_seconds >= _KEPT_SECONDS:
+        """Count a large ledger and keep the count; leave it alone if the kept one is young, except `anew`."""
+        is_large, kept = self._read_kept()
+        if is_large and (anew or kept is None or kept.age_seconds >= _KEPT_SECONDS):
             with self.database.transaction() as connection:
                 counts = connection.execute(statement("count_ledger")).fetchall()
                 connection.execute(statement("keep_ledger_count"), {"counts": json.dumps(counts)})
 
-    def _read_kept(self) -> LedgerCount | None:
+    def _read_kept(self) -> tuple[bool, LedgerCount | None]:
+        """Return whether the ledger is large, and the kept count; reads nothing of the ledger."""
         with self.database.connection() as connection:
             row = connection.execute(statement("read_ledger_count")).fetchone()
-        return None if row is None else LedgerCount([DocumentCount(*count) for count in row[0]], *row[1:])
-
-    def _count(self) -> LedgerCount:
-        hurried = self.database.share(self.database.use, seconds=_PATIENCE_SECONDS)
-        with hurried.connection() as connection:
-            counts = [DocumentCount(*row) for row in connection.execute(statement("count_ledger"))]
-        return LedgerCount(counts, datetime.now(UTC), 0.0)
+        size, counts, *rest = row or (0, None)
+        kept = None if counts is None else LedgerCount([DocumentCount(*count) for count in counts], *rest)
+        return size > _SMALL_BYTES, kept

@@ -57,8 +57,8 @@ class Database:
         # psycopg's warnings quote addresses and row values. The caller reports every failure.
         logging.getLogger("psycopg").setLevel(logging.ERROR)
 
-    def share(self, use: Use | None, *, seconds: float = math.inf) -> "Database":
-        """Return this database with the connections of one use, None for any.
+    def share(self, use: Use, *, seconds: float = math.inf) -> "Database":
+        """Return this database with the connections of one use.
 
         With `seconds`, whatever is done with a lent connection, and the wait for it, ends within that time.
         """
