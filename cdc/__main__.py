@@ -164,7 +164,7 @@ def _show_phase(runtime: Runtime, arguments: argparse.Namespace) -> int:
     print(f"recorded  {found.recorded or 'none'}{f' since {found.since:{_TIME}}' if found.since else ''}")
     for change in found.changes:
         print(f"{change.at:{_TIME}}  {change.before or 'none'} to {change.phase}, by {change.by}")
-        failed = [check["name"] for check in change.checks if not check["passed"]]
+        failed = [f"{check['container'] or 'all'}: {check['name']}" for check in change.checks if not check["passed"]]
         if failed:
             print(f"  although these checks failed: {', '.join(failed)}")
         if change.override is not None:

@@ -59,7 +59,7 @@ _MESSAGES = {
     Result.DELETED: "The document is gone; its rows were deleted.",
     Result.PARKED: "The document cannot be applied; its dead letter says why.",
     Result.UNMAPPED: "No mapper takes the type of the document; it has no rows.",
-    Result.ABSENT: "There is no such document.",
+    Result.ABSENT: "There is no document with this id and this partition key.",
     Result.TO_BE_CONFIRMED: "Cosmos says that the document is gone or older than its rows. It is read again "
     "automatically after the settle time, and applied if the answer is the same. Until then the rows stay.",
     Result.UNREADABLE: "Cosmos answers, but it does not give this document: its rows stay. Read it in the portal; if "

@@ -86,7 +86,7 @@ class Backfill:
             self._begin(job, container)
         waiting, resting = self._backfills.count_waiting(job)
         if resting and not waiting:
-            raise PausedError(f"{', '.join(resting)}: paused, so this backfill rests until somebody resumes it.")
+            raise PausedError(f"{', '.join(resting)}: paused, so this backfill waits: python -m cdc resume CONTAINER.")
         self._backfills.note_problem(job, None)
         if not waiting:
             self._backfills.complete(job)

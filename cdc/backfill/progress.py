@@ -106,7 +106,7 @@ def _percent(row: JsonObject) -> float:
 def _seconds_left(row: JsonObject, documents_per_second: float) -> int | None:
     if row["state"] in ("completed", "cancelled"):
         return 0
-    if row["state"] == "paused" or not row["counted"] or not documents_per_second:
+    if row["state"] == "paused" or row["resting"] or not row["counted"] or not documents_per_second:
         return None
     left = int(row["documents"]) - int(row["read"])
     return round(max(0, left) / documents_per_second)

@@ -24,6 +24,10 @@ class NamedCheck(Protocol):
     @property
     def name(self) -> str: ...
     @property
+    def container(self) -> str | None: ...
+    @property
+    def remedy(self) -> str | None: ...
+    @property
     def passed(self) -> bool: ...
     @property
     def actual(self) -> str: ...
@@ -122,8 +126,9 @@ class PhaseRecord:
         failed = [check for check in checks if not check.passed]
         if failed and not override:
             raise UnreadyError(
-                f"Phase {phase} is not recorded, because {len(failed)} checks of readiness fail.",
-                [(check.name, f"{check.actual}; must be: {check.required}") for check in failed],
+                f"Phase {phase} is not recorded, because {len(failed)} checks of readiness fail. "
+                "--override WHY records it in spite of them.",
+                [(_locate(check), f"{check.actual} (must be: {check.required}). {check.remedy}") for check in failed],
             )
         stood = [check.model_dump(mode="json") for check in checks]
         gate.record(self._database, recorded.phase, phase, stood, override)
@@ -165,6 +170,10 @@ def find_problem(setting: Phase, recorded: RecordedPhase | None) -> str | None:
             "cut-over records phase 3."
         )
     return f"{said}: set MIGRATION_PHASE to {phase}, or record the other with python -m cdc phase {setting}."
+
+
+def _locate(check: NamedCheck) -> str:
+    return f"{check.container}: {check.name}" if check.container else check.name
 
 
 def _name(phase: Phase) -> str:

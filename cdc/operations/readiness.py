@@ -28,7 +28,7 @@ _MEASURE = "Wait for the timer maintain, or measure now: python -m cdc readiness
 _RECONCILE = "Wait for the next reconcile, or start one: POST /api/reconciliations."
 _DRIFT = "Look at the findings of this reconcile, and start one with repair: POST /api/reconciliations."
 _UNCLAIMED = "Look at these rows with python -m cdc show ID --drift, and delete those that nobody needs."
-_RULES = "python -m cdc cutover check names the documents: correct them in Cosmos."
+_RULES = "python -m cdc cutover check --identities names the documents: correct them in Cosmos."
 _NO_TIME = "The time of the request was too short: run python -m cdc readiness."
 _LONG_SECONDS = 7_200
 

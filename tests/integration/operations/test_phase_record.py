@@ -20,6 +20,8 @@ class Measured(BaseModel):
     passed: bool
     actual: str = "8 s"
     required: str = "at most 5 s"
+    container: str | None = "Accounts"
+    remedy: str | None = "Wait."
 
 
 LATE, IN_TIME = Measured(name="lag", passed=False), Measured(name="lag", passed=True, actual="1 s")
@@ -47,11 +49,11 @@ def record(database):
 
 
 def test_a_higher_phase_is_refused_while_a_check_fails(record, database):
-    """The refusal names the check, what is, and what must be; nothing is recorded."""
+    """The refusal names the check, its container, what is, what must be, and what to do; nothing is recorded."""
     with pytest.raises(UnreadyError, match="Phase 2 is not recorded, because 1 checks") as refused:
         record(ONE, LATE).change(TWO)
 
-    assert refused.value.fields == (("lag", "8 s; must be: at most 5 s"),)
+    assert refused.value.fields == (("Accounts: lag", "8 s (must be: at most 5 s). Wait."),)
     assert gate.read_phase(database).phase is ONE
     assert len(gate.read_changes(database)) == 1
 
