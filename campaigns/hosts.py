@@ -188,10 +188,7 @@ def play(seed: str, result: Result, *, stops: bool) -> None:
         if pauses:
             pair.pause()
         at_pause = len(pair.deliveries())
-        if stops:
-            pair.hosts[victim].pause()
-        else:
-            pair.hosts[victim].kill()
+        (pair.hosts[victim].pause if stops else pair.hosts[victim].kill)()
         killed = time.monotonic()
         before = len(pair.deliveries())
         left = [lease for lease in cosmos.leases() if lease["Owner"] == pair.owners[victim]]
