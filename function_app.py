@@ -286,5 +286,5 @@ async def health_live(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("health/ready", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def health_ready(req: func.HttpRequest) -> func.HttpResponse:
     """Report whether changes can be applied now, and if not, why."""
-    ready = partial(tell_ready, runtime.checks, runtime.status.list_unmapped, runtime.status.list_paused)
+    ready = partial(tell_ready, runtime.status.read_ability, runtime.status.list_unmapped, runtime.status.list_paused)
     return await _answer(ready, shared="ready")

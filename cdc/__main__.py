@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,11 +12,17 @@ from pathlib import Path
 from cdc.api import openapi
 from cdc.api.fingerprints import fingerprint
 from cdc.config.settings import Phase, Settings, read_phase
+from cdc.core.deadline import Deadline
 from cdc.core.errors import CdcError, SettingsError, UnreadyError
+from cdc.operations import problems, status_text
 from cdc.operations.checks import all_pass
+from cdc.operations.problems import Health
 from cdc.runtime import Runtime
 from mappers import EXTRA_CONTAINERS, choose_mappers
 
+# A look ends in so many seconds, whatever is away.
+_LOOK_SECONDS = 10.0
+_WATCH_SECONDS = 2.0
 _TIME = "%Y-%m-%d %H:%M:%S %Z"
 
 
@@ -24,8 +31,8 @@ def main() -> int:
     arguments = _parser().parse_args()
     # The SDK does not verify a local Cosmos server, and urllib3 warns about it at every request.
     warnings.filterwarnings("ignore", message="Unverified HTTPS request is being made to host '(localhost|127.0.0.1)'")
-    if arguments.run is None:  # the OpenAPI document does not depend on settings
-        print(json.dumps(openapi.write_document(), indent=2))
+    if isinstance(arguments.run, str):  # it does not depend on settings
+        print(arguments.run)
         return 0
     run: Callable[[Runtime, argparse.Namespace], int] = arguments.run
     try:
@@ -37,6 +44,8 @@ def main() -> int:
             runtime.close()
     except CdcError as error:
         print(_sentence(str(error), getattr(error, "detail", "")), file=sys.stderr)
+        if isinstance(error, SettingsError):
+            print(f"See {problems.Code.SETTINGS_WRONG.page}.", file=sys.stderr)
         for name, problem in error.fields if isinstance(error, UnreadyError) else ():
             print(f"FAIL  {name}: {problem}", file=sys.stderr)
         return 1
@@ -93,8 +102,15 @@ def _parser() -> argparse.ArgumentParser:
     command = cutover.add_subparsers(required=True).add_parser("check", help=help_, description=help_)
     command.add_argument("--identities", action="store_true", help="also print the documents; this is personal data")
     command.set_defaults(run=_check_cutover)
+    help_ = "say what is wrong now and what to do, and show the numbers of each container; exit code 1 if not healthy"
+    command = commands.add_parser("status", help=help_, description=help_)
+    command.add_argument("--watch", action="store_true", help="look again every few seconds, until Ctrl-C")
+    command.set_defaults(run=_show_status)
+    help_ = "print the page of the docs about every problem"
+    commands.add_parser("problems", help=help_, description=help_).set_defaults(run=problems.write_page().rstrip())
     help_ = "print the OpenAPI document of the HTTP API"
-    commands.add_parser("openapi", help=help_, description=help_).set_defaults(run=None)
+    document = json.dumps(openapi.write_document(), indent=2)
+    commands.add_parser("openapi", help=help_, description=help_).set_defaults(run=document)
     return parser
 
 
@@ -154,6 +170,23 @@ def _check(runtime: Runtime, _: argparse.Namespace) -> int:
     for paused in runtime.status.list_paused():
         print(f"note  {paused.container}: {paused.describe()}")
     return 0
+
+
+def _show_status(runtime: Runtime, arguments: argparse.Namespace) -> int:
+    healthy = False
+    try:
+        while True:
+            with Deadline(_LOOK_SECONDS).applies():
+                report = runtime.status.read(_LOOK_SECONDS)
+            healthy = report.verdict is Health.HEALTHY
+            clear = "\033[H\033[2J" if arguments.watch and sys.stdout.isatty() else ""
+            print(f"{clear}{status_text.write(report)}", flush=True)
+            if not arguments.watch:
+                break
+            time.sleep(_WATCH_SECONDS)
+    except KeyboardInterrupt:
+        print()
+    return int(not healthy)
 
 
 def _show_phase(runtime: Runtime, arguments: argparse.Namespace) -> int:

@@ -16,19 +16,22 @@ from cdc.backfill.dry_run import DryRunSink
 from cdc.backfill.job import Job
 from cdc.backfill.live_feed import LiveFeed
 from cdc.backfill.store import PostgresBackfills
-from cdc.config import entra
 from cdc.config.settings import Settings
 from cdc.core import feed_items
 from cdc.core.documents import Change, JsonObject
 from cdc.core.errors import UnknownLagError
 from cdc.core.mapping import Mapper
-from cdc.cosmos.account import CosmosAccount
 from cdc.cosmos.feeds import CosmosFeeds
 from cdc.cosmos.leases import Leases
+from cdc.cosmos.opening import open_account
 from cdc.cosmos.places import PlaceReader
 from cdc.operations import cutover
+from cdc.operations.ability import AbilityReader
 from cdc.operations.checks import Checks
+from cdc.operations.conditions import ConditionReader
 from cdc.operations.counts import Counts
+from cdc.operations.diagnosis import Diagnoser
+from cdc.operations.feed_watch import FeedWatch
 from cdc.operations.lag import LagReader
 from cdc.operations.lease_watch import LeaseWatch
 from cdc.operations.maintain import Maintain, Part
@@ -42,6 +45,7 @@ from cdc.operations.setup import Setup
 from cdc.operations.status import Status
 from cdc.postgres.containers import ConfirmedSource, PostgresFeedStates
 from cdc.postgres.database import Database
+from cdc.postgres.opening import open_database
 from cdc.postgres.pool import Use
 from cdc.reconcile import orchestration as reconcile_flow
 from cdc.reconcile.activities import Activities
@@ -112,18 +116,19 @@ class Runtime:
 
         lease_watch, self.samples = self._watch_leases(database), self._open_samples(database)
         self.phase = PhaseRecord(settings.phase, database, lambda phase: self.readiness.check(phase, anew=True))
-        self.status = Status(
-            settings.phase,
-            {mapper.container: mapper.types for mapper in self.mappers},
-            self.samples.counts,
-            PostgresFeedStates(database),
-            lease_watch,
-            self.pauses,
-            self.reconciliations.newest_reports,
-            self.phase.read,
-        )
         self.checks = Checks(
             settings, self.mappers, database, self._account, lease_watch, self.pauses, self.phase.check
+        )
+        measurements = Measurements(database, self.mappers)
+        self._feed_watch = FeedWatch(self.samples.lag, containers, settings.lease_settle_seconds / 2)
+        reports = self.reconciliations.newest_reports
+        self.status = Status(
+            settings,
+            {mapper.container: mapper.types for mapper in self.mappers},
+            database,
+            AbilityReader(settings, self.checks, self._feed_watch, lease_watch, database),
+            ConditionReader(settings, containers, database, self.samples, self.pauses, measurements, reports),
+            Diagnoser(settings, lambda: {part.name: part.overdue_seconds for part in self.maintain.parts}),
         )
         self.setup = Setup(settings, containers, database, self._account)
         self.readiness = Readiness(
@@ -131,7 +136,7 @@ class Runtime:
             self.mappers,
             database,
             self.checks,
-            Measurements(database, self.mappers),
+            measurements,
             self._look_anew,
             lambda container: self._leases.read_lag(source.confirm(container)),
             self.status.list_unmapped,
@@ -149,6 +154,7 @@ class Runtime:
         """Close every connection."""
         self.requests.close()
         self.maintain.close()
+        self._feed_watch.close()
         self._database.close()
         self._feeds.close()
         self._account.close()
@@ -170,9 +176,9 @@ class Runtime:
         ]
 
     def _build_stores(self, settings: Settings) -> None:
-        self._account = _open_account(settings)
+        self._account = open_account(settings)
         self._feeds = CosmosFeeds(self._account)
-        self._database = _open_database(settings)
+        self._database = open_database(settings)
         place = settings.lease_database, settings.lease_container, settings.trigger_lease_prefix
         self._leases = Leases(
             partial(self._account.read_leases, *place),
@@ -270,26 +276,3 @@ def _make_reread_store(settings: Settings, database: Database) -> PostgresReread
         settle_seconds=settings.settle_seconds,
         claim_seconds=settings.dead_letter_claim_seconds,
     )
-
-
-def _open_account(settings: Settings) -> CosmosAccount:
-    database = settings.cosmos_database
-    if settings.cosmos_connection is not None:
-        return CosmosAccount(settings.cosmos_connection.get_secret_value(), database)
-    find = entra.default_identity if settings.cosmos_credential is None else entra.managed_identity
-    return CosmosAccount(str(settings.cosmos_endpoint), database, find(settings.cosmos_client_id))
-
-
-def _open_database(settings: Settings) -> Database:
-    return Database(
-        settings.postgres_connection.get_secret_value(),
-        password=_find_password(settings.postgres_identity),
-        pool_size=settings.postgres_pool_size,
-        session_state=settings.postgres_pooler != "transaction",
-    )
-
-
-def _find_password(name: str | None) -> Callable[[], str] | None:
-    if name is None:
-        return None
-    return entra.token_password(entra.default_identity() if name == "default" else entra.managed_identity(name))

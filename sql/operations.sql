@@ -187,3 +187,22 @@ select container, max(finished_at) filter (where completed),
     (array_agg(unresolved order by id desc))[1], (array_agg(unclaimed order by id desc) filter (where completed))[1],
     count(*) filter (where id > coalesce(unclean, 0)), max(finished_at) filter (where id = unclean)
 from marked group by container having bool_or(completed);
+
+-- name: read_conditions
+-- What status needs to know of each container beside its evidence: since when it is known, how many of its letters wait
+-- for a person, the oldest letter, the unfinished backfill, and when that one last made progress.
+select s.container, k.adopted_at, l.unaided, l.oldest, b.id,
+    (select max(r.updated_at) from cdc.backfill_range r where r.backfill = b.id) as moved_at
+from unnest(%(containers)s::text[]) as s (container)
+left join cdc.container k on k.container = s.container
+cross join lateral (
+    select count(*) filter (where state = 'exhausted' or next_attempt_at is null) as unaided,
+           min(parked_at) as oldest
+    from cdc.dead_letter l where l.container = s.container and l.state <> 'discarded'
+) as l
+left join cdc.backfill_container c on c.container = s.container and c.running
+left join cdc.backfill b on b.id = c.backfill;
+
+-- name: read_parts_done
+-- When each part of the timer that is not done in every run was done last.
+select part, done_at from cdc.maintenance;

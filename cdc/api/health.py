@@ -6,9 +6,10 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel
 
 from cdc.core.errors import TransientError, UnreadyError
-from cdc.operations.checks import Checks
+from cdc.operations.ability import Ability
 from cdc.operations.pauses import PauseStatus
-from cdc.operations.status import UnmappedStatus
+from cdc.operations.problems import Severity
+from cdc.operations.unmapped import UnmappedStatus
 
 Noted = TypeVar("Noted")
 
@@ -34,21 +35,18 @@ class Ready(BaseModel):
 
 
 def tell_ready(
-    checks: Checks,
+    read_ability: Callable[[], Ability],
     list_unmapped: Callable[[], list[UnmappedStatus]],
     list_paused: Callable[[], list[PauseStatus]],
 ) -> Ready:
-    """Return the names of the checks, what is unmapped and what is paused; raise UnreadyError if a check fails."""
-    ran = checks.run()
-    failed = [(check.name, check.problem) for check in ran if check.problem is not None]
-    failed = failed or [
-        (check.name, "There was no time left for this check: ask again.") for check in ran if check.skipped
-    ]
-    if failed:
-        raise UnreadyError(f"Not ready: {', '.join(name for name, _ in failed)}.", failed)
+    """Return what passed, what is unmapped and what is paused; raise UnreadyError if anything is stopped."""
+    ability = read_ability()
+    stopped = [(each.code, each.message) for each in ability.problems if each.severity is Severity.STOPPED]
+    if stopped:
+        raise UnreadyError(f"Not ready: {', '.join(dict(stopped))}.", stopped)
     return Ready(
-        checks=[check.name for check in ran],
-        notes=[check.note for check in ran if check.note],
+        checks=[check.name for check in ability.checks],
+        notes=[each.message for each in ability.problems],
         unmapped=_ask(list_unmapped),
         paused=_ask(lambda: [pause.container for pause in list_paused()]),
     )

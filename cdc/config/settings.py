@@ -270,13 +270,12 @@ class Settings(BaseModel):
     @property
     def replicates(self) -> bool:
         """Return whether this phase has change-feed triggers."""
-        return self.phase in (Phase.DUAL_WRITE_COSMOS_READ, Phase.DUAL_WRITE_POSTGRES_READ)
+        return self.phase in REPLICATING
 
 
+REPLICATING = (Phase.DUAL_WRITE_COSMOS_READ, Phase.DUAL_WRITE_POSTGRES_READ)
 _WRONG = "Settings are missing or wrong (see docs/deploying.md and local.settings.example.json):"
 _MESSAGES = {"missing": "is missing or empty", "int_parsing": "must be a whole number"}
-
-
 # The four timers that became one.
 _REMOVED = {
     "DEAD_LETTER_SCHEDULE": "remove it; MAINTAIN_SCHEDULE says when due dead letters are read again.",

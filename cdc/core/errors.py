@@ -5,10 +5,13 @@ CdcError
 │   └── UnansweredError
 ├── DocumentError     park this one document, continue with the others
 ├── UnknownLagError   judge nothing until the leases tell how late their feed is
+│   ├── LeaseGapError
+│   └── LostPositionError
 ├── UnreadableError   leave this one document as it is, continue with the others
 ├── UnreadyError      fix the failed checks before changes can be applied
 ├── FatalError        stop until a person fixes what the message names
 │   ├── PhaseError
+│   ├── ReplacedError
 │   ├── RetentionError
 │   └── SettingsError
 ├── PausedError       write nothing of this container until somebody resumes it
@@ -53,6 +56,14 @@ class UnknownLagError(CdcError):
     """Leases that do not tell how late their feed is; the message says why and what to do."""
 
 
+class LeaseGapError(UnknownLagError):
+    """A part of a feed that has no lease."""
+
+
+class LostPositionError(UnknownLagError):
+    """A lease whose position the feed does not have any more."""
+
+
 class UnreadyError(CdcError):
     """Failed checks; `fields` has the name of each check and what to do about it."""
 
@@ -67,6 +78,10 @@ class PhaseError(FatalError):
 
 class PausedError(CdcError):
     """A container that is paused; the message has the reason."""
+
+
+class ReplacedError(FatalError):
+    """Another container than the one seen first."""
 
 
 class RetentionError(FatalError):

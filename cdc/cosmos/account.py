@@ -48,6 +48,10 @@ class MissingError(FatalError):
     """A missing database or container."""
 
 
+class DeniedError(FatalError):
+    """A key or an identity that the account refuses."""
+
+
 class CosmosAccount:
     """The `SourceAccount` and `FeedReader` on Cosmos DB; connects on first use."""
 
@@ -231,7 +235,7 @@ def translated_errors(what: str, *, by_identity: bool = False) -> Iterator[None]
         raise MissingError(f"Cosmos does not have {what}: create it, or correct the setting that names it.") from error
     except CosmosHttpResponseError as error:
         if by_identity and error.status_code == 401:
-            raise FatalError(f"Cosmos refuses the identity's token: check {_IDENTITY}.") from error
+            raise DeniedError(f"Cosmos refuses the identity's token: check {_IDENTITY}.") from error
         raise _translate(error, what) from error
     except (ServiceRequestError, ServiceResponseError, CosmosClientTimeoutError) as error:
         raise UnansweredError(f"Cosmos did not answer for {what}: check COSMOS_CONNECTION and the network.") from error
@@ -274,9 +278,9 @@ def is_bad_request(error: FatalError) -> bool:
 
 def _translate(error: CosmosHttpResponseError, what: str) -> CdcError:
     if error.status_code == 401:
-        return FatalError("Cosmos refuses the key: correct AccountKey in COSMOS_CONNECTION.")
+        return DeniedError("Cosmos refuses the key: correct AccountKey in COSMOS_CONNECTION.")
     if error.status_code == 403:
-        return FatalError(f"Cosmos forbids access to {what}: grant the identity or the key access to it.")
+        return DeniedError(f"Cosmos forbids access to {what}: grant the identity or the key access to it.")
     if error.status_code in _TRANSIENT_STATUSES:
         kind = UnansweredError if error.status_code in _NO_ANSWERS else TransientError
         return kind(f"Cosmos answered {error.status_code} for {what}.")

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal, Protocol, Self
 
 from cdc.core.documents import JsonObject
-from cdc.core.errors import RetentionError, UnknownLagError
+from cdc.core.errors import LeaseGapError, LostPositionError, RetentionError, UnknownLagError
 from cdc.core.feed_items import FeedMode
 from cdc.core.feed_pages import FeedRange
 from cdc.core.source_container import SourceContainer
@@ -70,6 +70,7 @@ class _Look:
     leases: list[_Lease]
     gap: str | None = None
     double: str | None = None
+    is_begun: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +104,21 @@ class Leases:
         """Return the places of the leases that are there."""
         return [Place(lease.range, lease.continuation) for lease in self._look(origin).leases]
 
+    def read_renewals(self, origin: SourceContainer) -> list[int]:
+        """Return when each lease was written last, by the source's clock: its owner writes it all the time."""
+        return [int(lease.document["_ts"]) for lease in self._look(origin).leases]
+
     def read_pending(self, origin: SourceContainer) -> Pending:
         """Return what was not delivered; raises UnknownLagError if the leases do not tell."""
         look = self._look(origin)
         if look.gap is not None:  # several leases are not read at one time: those of a split may be missed once
             look = self._look(origin)
         if look.gap is not None:
-            raise UnknownLagError(look.gap)
+            raise (LeaseGapError if look.is_begun else UnknownLagError)(look.gap)
         try:
             return estimate(head for lease in look.leases for head in self._read_heads(origin, lease))
         except RetentionError as error:
-            raise UnknownLagError(f"{error} {_TOO_OLD.format(origin.container)}") from error
+            raise LostPositionError(f"{error} {_TOO_OLD.format(origin.container)}") from error
 
     def read_oldest_pending(self, origin: SourceContainer) -> int | None:
         """Return the `_ts` of the oldest change that was not delivered, or None; raises UnknownLagError."""
@@ -158,7 +163,7 @@ class Leases:
         own = [lease for lease in self.read() if lease["id"].startswith(f"{self.prefix}{origin.account}_")]
         notes = [lease["id"] for lease in own if lease["id"].endswith(f"_{origin.rid}.info")]
         if not notes:
-            return _Look([], gap=_NOT_BEGUN.format(origin.container))
+            return _Look([], gap=_NOT_BEGUN.format(origin.container), is_begun=False)
         leases = [lease for lease in own if f"_{origin.rid}.." in lease["id"]]
         return _judge(origin.container, leases, notes[0].removesuffix(".info"))
 
@@ -171,6 +176,11 @@ class Leases:
         # Nothing was delivered under it yet: the trigger begins at its start.
         start = "Beginning" if self.start == "beginning" else self.start
         return {"feed_range": write_feed_range(lease.range), "start_time": start}
+
+
+def is_double(problem: str) -> bool:
+    """Return whether what `find_problem` has found is a part with several leases, and none without."""
+    return problem.startswith(_DOUBLE.partition("{")[0])
 
 
 def _judge(container: str, documents: list[JsonObject], prefix: str) -> _Look:

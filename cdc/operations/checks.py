@@ -1,7 +1,7 @@
 """Checks that must pass before changes can be applied."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -35,10 +35,12 @@ class Check:
     detail: str = ""
     skipped: bool = False
     note: str | None = None
+    error: CdcError | None = field(default=None, compare=False)
 
 
 # Readiness for a phase judges it on its own.
 COVERAGE = "coverage of the feeds"
+PLACES = "places of paused feeds"
 
 
 class Note(str):
@@ -87,7 +89,7 @@ class Checks:
                     for m in self._mappers
                 ),
                 (COVERAGE, self._find_lease_problems),
-                ("places of paused feeds", self._pauses.find_problems),
+                (PLACES, self._pauses.find_problems),
             ],
         )
         # Without its tables, PostgreSQL cannot return which containers were seen first.
@@ -152,7 +154,7 @@ def _run(name: str, check: Callable[[], object]) -> Check:
             return Check(name, note=found)
         return Check(name, "; ".join(found) or None if isinstance(found, list) else None)
     except CdcError as error:
-        return Check(name, str(error), getattr(error, "detail", ""))
+        return Check(name, str(error), getattr(error, "detail", ""), error=error)
 
 
 def all_pass(checks: Iterable[Check]) -> bool:

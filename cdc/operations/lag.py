@@ -5,18 +5,23 @@ from dataclasses import dataclass
 
 from cdc.core import deadline
 from cdc.core.deadline import Deadline
-from cdc.core.errors import CdcError
+from cdc.core.errors import CdcError, LeaseGapError, LostPositionError
 from cdc.cosmos.leases import Leases
+from cdc.operations.problems import Code
 from cdc.postgres.containers import ConfirmedSource
 
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """The age of the oldest pending change and the number of pending changes, or why nobody knows."""
+    """The age of the oldest pending change and the number of pending changes, or why nobody knows.
+
+    `code` is set if it is unknown because changes do not arrive.
+    """
 
     seconds: float | None = None
     backlog: int | None = None
     unknown: str | None = None
+    code: Code | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,5 +44,15 @@ class LagReader:
         try:
             found = self.leases.read_backlog(self.source.confirm(container))
         except CdcError as error:
-            return Lag(unknown=str(error))
+            return Lag(unknown=str(error), code=_find_code(error))
         return Lag(found.lag_seconds, found.changes)
+
+
+def _find_code(error: CdcError) -> Code | None:
+    match error:
+        case LeaseGapError():
+            return Code.LEASE_MISSING
+        case LostPositionError():
+            return Code.POSITION_LOST
+        case _:
+            return None

@@ -34,6 +34,11 @@ class Part:
     every: float = 0.0
     budget: float = 60.0
 
+    @property
+    def overdue_seconds(self) -> float:
+        """After so many seconds without an end, the part fails or hangs: it was tried at least twice."""
+        return 2 * (self.every + self.budget)
+
 
 class Maintain:
     """Runs the parts side by side; a part that still runs is not started a second time."""

@@ -18,6 +18,10 @@ from cdc.postgres.gate import RecordedPhase
 logger = logging.getLogger(__name__)
 
 
+class UnrecordedError(FatalError):
+    """No phase is recorded, so nothing is written."""
+
+
 class NamedCheck(Protocol):
     """A check of readiness."""
 
@@ -157,7 +161,7 @@ def tell_problem(setting: Phase, recorded: RecordedPhase | None) -> str | None:
 def find_problem(setting: Phase, recorded: RecordedPhase | None) -> str | None:
     """Return how setting and record differ; raise FatalError if either is phase 3, or none is recorded."""
     if recorded is None:
-        raise FatalError("No phase is recorded, so nothing is written: run python -m cdc setup.")
+        raise UnrecordedError("No phase is recorded, so nothing is written: run python -m cdc setup.")
     phase = recorded.phase
     if setting is phase:
         return None

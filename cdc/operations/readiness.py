@@ -14,7 +14,7 @@ from cdc.operations.checks import COVERAGE, Check, Checks
 from cdc.operations.evidence import Evidence, read_evidence
 from cdc.operations.lookups import find_unserved
 from cdc.operations.measurements import Measurement, Measurements, rule_check
-from cdc.operations.status import UnmappedStatus
+from cdc.operations.unmapped import UnmappedStatus
 from cdc.postgres import gate
 from cdc.postgres.database import Database
 

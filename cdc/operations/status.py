@@ -1,21 +1,31 @@
-"""The state of the replication: only numbers, no identities."""
+"""The one look: a verdict, what is wrong and what to do, and the numbers of each container. It names no document."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime
 
 from pydantic import BaseModel
 
-from cdc.config.settings import Phase
-from cdc.core.errors import TransientError
+from cdc.backfill.progress import BackfillStatus
+from cdc.config.settings import Settings
+from cdc.core.errors import CdcError, TransientError
 from cdc.core.feed_items import FeedMode
-from cdc.core.mapping import OTHER_TYPE
-from cdc.operations.counts import Counts, LedgerCount, LetterCount
-from cdc.operations.lease_watch import LeaseProblem, LeaseWatch
-from cdc.operations.pauses import Pauses, PauseStatus
-from cdc.operations.phase_record import PhaseStatus
+from cdc.operations.ability import Ability, AbilityReader
+from cdc.operations.conditions import Condition, ConditionReader, Conditions
+from cdc.operations.counts import LedgerCount, LetterCount
+from cdc.operations.diagnosis import Diagnoser
+from cdc.operations.feed_watch import Feed
+from cdc.operations.pauses import PauseStatus
 from cdc.operations.phases import MEANINGS
-from cdc.postgres.containers import FeedState, PostgresFeedStates
-from cdc.reconcile.report import RunReport, UnmappedType
+from cdc.operations.problems import Code, CurrentProblem, Health, Severity, sum_up
+from cdc.operations.unmapped import UnmappedStatus, list_unmapped
+from cdc.postgres import gate
+from cdc.postgres.containers import FeedState
+from cdc.postgres.database import Database
+from cdc.reconcile.report import RunReport
+
+_ORDER = list(Severity)
+# A request does not wait longer for the feeds to be measured: it shows what was measured before.
+_PATIENCE_SECONDS = 0.6
 
 
 class LetterCounts(BaseModel):
@@ -26,44 +36,38 @@ class LetterCounts(BaseModel):
     documents: int
 
 
-class UnmappedStatus(UnmappedType):
-    """Documents of one type that no mapper took; if a mapper takes it now, a backfill with `reapply` applies them."""
-
-    container: str
-    has_mapper: bool
-
-    def describe(self) -> str:
-        """Return it as one sentence."""
-        type_ = "types that are not named" if self.type == OTHER_TYPE else f"type {self.type}"
-        if self.has_mapper:
-            return (
-                f"unmapped documents of {type_}: {self.documents}; a mapper takes them now: run a backfill with reapply"
-            )
-        return f"unmapped documents of {type_}: {self.documents}; no mapper takes them"
-
-
 class ContainerStatus(BaseModel):
-    """A container: its documents by state, the newest `_ts`, its dead letters, the newest finished reconcile.
+    """A container in numbers: its lag, its documents, its dead letters, its newest finished reconcile.
 
-    `paused` says why nothing of it is written, if that is so. `documents` and `newest_ts` are as of `counted_at`: a
-    large ledger is counted now and then, and all three are null before its first count.
+    `lag_seconds` is the age of the oldest change that has not arrived, and `backlog` about how many have not; both are
+    as of `lag_at`, and `lag_unknown` says why they are null. `documents` and `newest_ts` are as of `counted_at`: a
+    large ledger is counted now and then. `source_documents` is the source's own count, as of the newest sample.
+    `catch_up_seconds` is how long it takes at the present rate, null if it takes for ever. `paused` says why nothing
+    is written.
     """
 
     container: str
-    paused: PauseStatus | None
+    lag_seconds: float | None
+    backlog: int | None
+    lag_unknown: str | None
+    lag_at: datetime | None
+    changes_per_second: float | None
+    catch_up_seconds: float | None
+    last_applied_at: datetime | None
     documents: dict[str, int] | None
     counted_at: datetime | None
     newest_ts: int | None
+    source_documents: int | None
     dead_letters: list[LetterCounts]
+    oldest_letter_at: datetime | None
     unmapped: list[UnmappedStatus]
     reconciliation: RunReport | None
+    backfill: BackfillStatus | None
+    paused: PauseStatus | None
 
 
 class ChangeFeedStatus(BaseModel):
-    """A change feed: mode, gaps, the times after which a backfill and a complete reconcile must begin.
-
-    `lease_problem` says which part of the feed has no lease, or several, and what to do.
-    """
+    """A change feed: mode, gaps, the times after which a backfill and a complete reconcile must begin."""
 
     container: str
     mode: FeedMode | None
@@ -71,121 +75,139 @@ class ChangeFeedStatus(BaseModel):
     suspects: int
     backfill_since: datetime | None
     complete_reconcile_since: datetime | None
-    lease_problem: str | None
-    lease_problem_since: datetime | None
 
 
 class StatusReport(BaseModel):
-    """The state of the replication in numbers, and what the phase means."""
+    """The verdict, every problem, the worst first, and the containers in numbers.
 
+    While PostgreSQL does not answer, the lists of containers and feeds are empty.
+    """
+
+    verdict: Health
+    at: datetime
+    problems: list[CurrentProblem]
     phase: str
     phase_meaning: str
     recorded_phase: str | None
-    phase_problem: str | None
     containers: list[ContainerStatus]
     change_feeds: list[ChangeFeedStatus]
 
 
 class Status:
-    """Collects the state of the replication.
-
-    `types` has the replicated containers and the document types that their mappers take. `read_reports` returns the
-    newest finished reconcile of each container.
-    """
+    """Looks at everything. `types` has the replicated containers and the document types that their mappers take."""
 
     def __init__(
         self,
-        phase: Phase,
+        settings: Settings,
         types: Mapping[str, Collection[str]],
-        counts: Counts,
-        feed_states: PostgresFeedStates,
-        lease_watch: LeaseWatch,
-        pauses: Pauses,
-        read_reports: Callable[[], Mapping[str, RunReport]],
-        read_phase: Callable[[], PhaseStatus],
+        database: Database,
+        ability: AbilityReader,
+        conditions: ConditionReader,
+        diagnoser: Diagnoser,
     ) -> None:
-        self._phase = phase
+        self._settings = settings
         self._types = types
-        self._counts = counts
-        self._feed_states = feed_states
-        self._lease_watch = lease_watch
-        self._pauses = pauses
-        self._read_reports = read_reports
-        self._read_phase = read_phase
+        self._database = database
+        self._ability = ability
+        self._conditions = conditions
+        self._diagnoser = diagnoser
+        self._first_seen: dict[tuple[str, str | None], datetime] = {}
 
-    def read(self) -> StatusReport:
-        """Return the state of each replicated container and of its change feed."""
-        letters, reports, paused = self._counts.count_letters(), self._read_reports(), self._pauses.read()
-        states = [state for state in self._feed_states.read() if state.container in self._types]
-        problems = self._lease_watch.find_problems()
-        # The table also has containers that are no longer replicated.
-        feeds = [_describe_feed(state, problems.get(state.container)) for state in states]
-        phase = self._read_phase()
-        ledger = self._counts.read_ledger()
-        unmapped = [] if ledger is None else self._describe_unmapped(ledger)
-        containers = [
-            describe_container(name, ledger, letters, unmapped, reports.get(name), paused.get(name))
-            for name in self._types
-        ]
+    def read(self, patience: float = _PATIENCE_SECONDS) -> StatusReport:
+        """Look at everything; the feeds may take so many seconds. Whatever is away is a problem, not an error."""
+        now, ability = datetime.now(UTC), self.read_ability(patience)
+        problems, known, recorded = list(ability.problems), None, None
+        if ability.passes("postgres") and ability.passes("migrations"):
+            try:
+                known, recorded = self._conditions.read(), gate.read_phase(self._database)
+            except CdcError as error:
+                problems.append(CurrentProblem.of(Code.NUMBERS_UNKNOWN, str(error)))
+        unmapped = list_unmapped(known.ledger if known else None, self._types)
+        if known is not None:
+            problems += self._diagnoser.find(known, ability, unmapped, now)
+        if not ability.replicates and not any(each.severity is Severity.STOPPED for each in problems):
+            problems.append(CurrentProblem.of(Code.NOT_REPLICATING, MEANINGS[self._settings.phase]))
         return StatusReport(
-            phase=self._phase.name.lower(),
-            phase_meaning=MEANINGS[self._phase],
-            recorded_phase=phase.recorded,
-            phase_problem=phase.problem,
-            containers=containers,
-            change_feeds=feeds,
+            verdict=sum_up(problems),
+            at=now,
+            problems=self._date(problems, now),
+            phase=self._settings.phase.name.lower(),
+            phase_meaning=MEANINGS[self._settings.phase],
+            recorded_phase=recorded and recorded.phase.name.lower(),
+            containers=[] if known is None else list(_describe_all(known, ability.feeds, unmapped)),
+            change_feeds=[] if known is None else [_describe_feed(each.feed) for each in known.containers if each.feed],
         )
+
+    def read_ability(self, patience: float = _PATIENCE_SECONDS) -> Ability:
+        """Look whether changes can arrive now."""
+        return self._ability.read(patience)
 
     def list_paused(self) -> list[PauseStatus]:
         """Return the paused containers."""
-        return [pause for name, pause in self._pauses.read().items() if name in self._types]
+        return [pause for name, pause in self._conditions.pauses.read().items() if name in self._types]
 
     def list_unmapped(self) -> list[UnmappedStatus]:
         """Return the unmapped documents of every container by type; raise TransientError if nobody has counted yet."""
-        ledger = self._counts.read_ledger()
+        ledger = self._conditions.samples.counts.read_ledger()
         if ledger is None:
             raise TransientError("The ledger is large and was not counted yet: try again in a minute.")
-        return self._describe_unmapped(ledger)
+        return list_unmapped(ledger, self._types)
 
-    def _describe_unmapped(self, ledger: LedgerCount) -> list[UnmappedStatus]:
+    def _date(self, problems: Iterable[CurrentProblem], now: datetime) -> list[CurrentProblem]:
+        """Order the problems; where nobody knows since when one is, it is since this process saw it first."""
+        found = sorted(problems, key=lambda each: (_ORDER.index(each.severity), each.container or "", each.code))
+        keys = [(each.code, each.container) for each in found]
+        self._first_seen = {key: self._first_seen.get(key, now) for key in keys}
         return [
-            UnmappedStatus(
-                container=count.container,
-                type=count.unmapped_type,
-                documents=count.documents,
-                has_mapper=count.unmapped_type in self._types[count.container],
-            )
-            for count in ledger.counts
-            if count.unmapped_type is not None and count.container in self._types
+            each if each.since else each.model_copy(update={"since": self._first_seen[key]})
+            for each, key in zip(found, keys, strict=True)
         ]
 
 
+def _describe_all(
+    known: Conditions, feeds: Mapping[str, Feed], unmapped: Iterable[UnmappedStatus]
+) -> Iterable[ContainerStatus]:
+    for each in known.containers:
+        yield describe_container(each, feeds.get(each.container), known.ledger, known.letters, unmapped)
+
+
 def describe_container(
-    name: str,
+    known: Condition,
+    feed: Feed | None,
     ledger: LedgerCount | None,
     letters: Iterable[LetterCount],
-    unmapped: Iterable[UnmappedStatus] = (),
-    report: RunReport | None = None,
-    paused: PauseStatus | None = None,
+    unmapped: Iterable[UnmappedStatus],
 ) -> ContainerStatus:
-    """Return the status of a container from the counts of all containers."""
+    """Return the status of a container; counts are those of all containers."""
+    name, sample, rate = known.container, known.sample, known.rate
+    caught_up = feed is not None and feed.lag.backlog == 0
     return ContainerStatus(
         container=name,
-        paused=paused,
-        documents=None if ledger is None else ledger.of(name),
-        counted_at=None if ledger is None else ledger.counted_at,
-        newest_ts=None if ledger is None else ledger.newest_ts(name),
+        lag_seconds=feed.lag.seconds if feed else sample and sample.lag_seconds,
+        backlog=feed.lag.backlog if feed else sample and sample.backlog,
+        lag_unknown=feed.lag.unknown if feed else sample.unknown if sample else "It was not measured yet.",
+        lag_at=feed.measured_at if feed else sample and sample.at,
+        changes_per_second=rate and rate.changes_per_second,
+        catch_up_seconds=0.0 if caught_up else rate and rate.catch_up_seconds,
+        last_applied_at=known.applied and known.applied.last_at,
+        documents=ledger and ledger.of(name),
+        counted_at=ledger and ledger.counted_at,
+        newest_ts=ledger and ledger.newest_ts(name),
+        source_documents=sample and sample.source_documents,
         dead_letters=[
             LetterCounts(kind=count.kind, state=count.state, documents=count.documents)
             for count in letters
             if count.container == name
         ],
+        oldest_letter_at=known.oldest_letter,
         unmapped=[each for each in unmapped if each.container == name],
-        reconciliation=report,
+        reconciliation=known.report,
+        backfill=known.backfill,
+        paused=known.pause,
     )
 
 
-def _describe_feed(state: FeedState, problem: LeaseProblem | None) -> ChangeFeedStatus:
+def _describe_feed(state: FeedState) -> ChangeFeedStatus:
     return ChangeFeedStatus(
         container=state.container,
         mode=state.mode,
@@ -193,6 +215,4 @@ def _describe_feed(state: FeedState, problem: LeaseProblem | None) -> ChangeFeed
         suspects=state.suspects,
         backfill_since=state.backfill_since,
         complete_reconcile_since=state.complete_reconcile_since,
-        lease_problem=problem.sentence if problem else None,
-        lease_problem_since=problem.since if problem else None,
     )

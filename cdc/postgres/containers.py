@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from cdc.core.documents import Change, Identity, JsonObject, Reading
-from cdc.core.errors import FatalError, UnreadableError
+from cdc.core.errors import FatalError, ReplacedError, UnreadableError
 from cdc.core.feed_items import FeedMode, read_identity
 from cdc.core.source_container import SourceContainer
 from cdc.postgres import gate
@@ -97,7 +97,7 @@ def confirm(database: Database, found: SourceContainer) -> None:
         connection.execute(statement("see_container"), _parameters(found))
         row = connection.execute(statement("read_container"), {"container": found.container}).fetchone()
     if row is not None and row[:2] != (found.account, found.rid):
-        raise FatalError(
+        raise ReplacedError(
             f"The container {found.container} is not the one seen first ({found.rid} in {found.account}, not {row[1]} "
             f"in {row[0]}): correct COSMOS_CONNECTION and COSMOS_DATABASE, or, if it replaces the other one, "
             f"run python -m cdc adopt {found.container}."

@@ -139,11 +139,13 @@ def _read_status(stack: Stack) -> dict[str, Any]:
     request.add_header("x-functions-key", stack.functions_key)
     try:
         with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - our own address
-            containers = json.load(response)["containers"]
+            status = json.load(response)
     except urllib.error.HTTPError as error:
         with error:
             raise OSError(json.load(error)["detail"]) from None
-    return {container["container"]: container for container in containers}
+    if not status["containers"]:
+        raise OSError("; ".join(problem["message"] for problem in status["problems"]))
+    return {container["container"]: container for container in status["containers"]}
 
 
 def _line(stack: Stack, writer: Writer) -> str:
@@ -171,11 +173,12 @@ def _table(stack: Stack, writer: Writer) -> Table:
     return table
 
 
-def _counters(status: dict[str, Any], writer: Writer) -> Iterator[tuple[str, int, int, int, int]]:
+def _counters(status: dict[str, Any], writer: Writer) -> Iterator[tuple[str, int, int, int, str]]:
     for name in CONTAINERS:
         documents = status[name]["documents"]
-        lag = writer.newest_ts[name] - (status[name]["newest_ts"] or writer.newest_ts[name])
-        yield name, writer.documents[name], documents["applied"], documents["parked"], max(0, lag)
+        lag = status[name]["lag_seconds"]
+        behind = "?" if lag is None else f"{lag:.0f}"
+        yield name, writer.documents[name], documents["applied"], documents["parked"], behind
 
 
 def _describe(stack: Stack, log: str) -> None:

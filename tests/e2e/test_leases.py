@@ -78,8 +78,8 @@ def _start_anew(host: Part, leases: Any, prefix: str) -> None:
 
 
 def _problem(operator: Operator) -> Any:
-    feeds = operator.ask("GET", "status")[1]["change_feeds"]
-    return next((feed["lease_problem"] for feed in feeds if feed["container"] == "Accounts"), None)
+    problems = operator.ask("GET", "status")[1]["problems"]
+    return next((each["message"] for each in problems if each["code"] == "lease_missing"), None)
 
 
 def _report(operator: Operator, run: str) -> Any:

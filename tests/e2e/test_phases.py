@@ -62,9 +62,10 @@ def test_phase_3_in_the_settings_alone_keeps_every_change_waiting(
     with logged_host(third) as (host, log):
         operator = Operator(host.url, "key")
         status, ready = operator.ask("GET", "health/ready")
-        assert (status, [each["field"] for each in ready["errors"]]) == (503, ["phase"])
+        assert (status, [each["field"] for each in ready["errors"]]) == (503, ["phase_mismatch"])
         assert ready["errors"][0]["message"].startswith(sentence)
-        assert operator.ask("GET", "status")[1]["phase_problem"].startswith(sentence)
+        (problem,) = operator.ask("GET", "status")[1]["problems"]
+        assert (problem["code"], problem["message"].startswith(sentence)) == ("phase_mismatch", True)
         assert operator.ask("GET", "phase")[1]["recorded"] == "dual_write_cosmos_read"
         assert operator.ask("POST", "backfills", {"unlimited": True})[0] == 409
         checked = run(third, "check")

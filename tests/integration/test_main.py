@@ -211,3 +211,22 @@ def test_the_phase_is_shown_recorded_and_refused(run, dsn):
     assert_failed(refused, "the cut-over alone")
     assert unknown.returncode == 2
     assert "must be a number from 0 to 3" in unknown.stderr
+
+
+def test_the_page_of_problems_needs_no_settings(run):
+    """It is the page of the docs."""
+    done = run("problems")
+
+    assert (done.returncode, done.stdout) == (0, (ROOT / "docs/problems.md").read_text(encoding="utf-8"))
+
+
+def test_status_without_settings_leads_to_its_paragraph(run):
+    """Nothing else can be known."""
+    assert_failed(run("status"), "POSTGRES_CONNECTION: is missing", "docs/problems.md#settings_wrong")
+
+
+def test_status_names_what_is_away_and_ends_with_1(run, app_dsn):
+    """The containers are shown as PostgreSQL knows them."""
+    done = run("status", **COSMOS, POSTGRES_CONNECTION=app_dsn)
+
+    assert_failed(done, "STOPPED at ", "STOPPED  cosmos_unreachable", "What to do: ", "Accounts")

@@ -215,12 +215,12 @@ class TestAnotherContainer:
 
         with pytest.raises(FatalError, match="python -m cdc adopt Accounts"):
             runtime.delivery.apply(ACCOUNTS, self.deliver(again))
-        assert "adopt Accounts" in answer(lambda: tell_ready(runtime.checks, list, list)).body
+        assert "adopt Accounts" in answer(lambda: tell_ready(runtime.status.read_ability, list, list)).body
 
         assert start().setup.adopt("Accounts")
         assert not start().setup.adopt("Accounts")
         assert runtime.delivery.apply(ACCOUNTS, self.deliver(again)).problems == ()
-        assert "adopt Accounts" not in answer(lambda: tell_ready(runtime.checks, list, list)).body
+        assert "adopt Accounts" not in answer(lambda: tell_ready(runtime.status.read_ability, list, list)).body
 
     def test_an_absence_in_a_container_made_again_deletes_nothing(self, database, containers, start, connection):
         """Dead letters that are due are not answered by a container that never had their documents."""

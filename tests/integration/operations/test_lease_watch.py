@@ -126,15 +126,14 @@ def test_a_lease_that_somebody_has_added_is_told_everywhere(accounts, runtime):
     accounts.store.create(of_range("", "0F"), accounts.store.load()[0].continuation)
     sentence = 'More than one lease covers the feed range "" to "0F" of Accounts'
 
-    def feed():
+    def find():
         look()
-        return next(feed for feed in runtime.status.read().change_feeds if feed.container == "Accounts")
+        return [each for each in runtime.status.read().problems if each.code == "lease_double"]
 
-    while (found := feed()).lease_problem is None:
+    while not (found := find()):
         pass  # it was not seen twice yet
 
-    assert found.lease_problem.startswith(sentence)
-    assert found.lease_problem_since is not None
+    assert (found[0].container, found[0].message.startswith(sentence)) == ("Accounts", True)
     (check,) = [each for each in runtime.checks.run() if each.name == "coverage of the feeds"]
     assert sentence in check.problem
     with pytest.raises(UnknownLagError, match=sentence):

@@ -2,14 +2,15 @@
 
 import json
 from datetime import UTC, datetime
-from types import SimpleNamespace
 
 from cdc.api.answers import answer
 from cdc.api.health import Live, tell_ready
 from cdc.core.errors import TransientError
+from cdc.operations.ability import Ability
 from cdc.operations.checks import Check
 from cdc.operations.pauses import PauseStatus
-from cdc.operations.status import UnmappedStatus
+from cdc.operations.problems import Code, CurrentProblem
+from cdc.operations.unmapped import UnmappedStatus
 
 PAUSED = PauseStatus(
     container="Accounts",
@@ -22,9 +23,10 @@ PAUSED = PauseStatus(
 UNMAPPED = UnmappedStatus(container="Accounts", type="SalesOrder", documents=2, has_mapper=False)
 
 
-def ask(*checks):
-    """Ask an app that has made these checks."""
-    made = answer(lambda: tell_ready(SimpleNamespace(run=lambda: checks), lambda: [UNMAPPED], lambda: [PAUSED]))
+def ask(*problems):
+    """Ask an app that has these problems."""
+    ability = Ability([Check("postgres"), Check("cosmos")], problems=problems)
+    made = answer(lambda: tell_ready(lambda: ability, lambda: [UNMAPPED], lambda: [PAUSED]))
     return made.status, made.content_type, json.loads(made.body)
 
 
@@ -33,29 +35,34 @@ def test_passed_checks_are_ready():
     body = {"status": "ready", "checks": ["postgres", "cosmos"], "notes": [], "unmapped": [UNMAPPED.model_dump()]}
     body |= {"paused": ["Accounts"]}
 
-    assert ask(Check("postgres"), Check("cosmos")) == (200, "application/json", body)
+    assert ask() == (200, "application/json", body)
 
 
-def test_failed_checks_are_named():
-    """With a failed check the answer says which, and what to do about it."""
-    status, content_type, body = ask(Check("postgres"), Check("migrations", "run python -m cdc migrate"))
+def test_what_is_stopped_is_named():
+    """The answer says which problems, and what to do about each; what is worth a note alone is left out."""
+    stopped = [
+        CurrentProblem.of(Code.SETUP_INCOMPLETE, "run python -m cdc migrate"),
+        CurrentProblem.of(Code.FEED_DEAD, "nobody reads", "Accounts"),
+        CurrentProblem.of(Code.FEED_DEAD, "nobody reads", "UserProfiles"),
+    ]
+
+    status, content_type, body = ask(*stopped, CurrentProblem.of(Code.LEASE_UNRENEWED, "nothing waits"))
 
     assert (status, content_type) == (503, "application/problem+json")
-    assert body["detail"] == "Not ready: migrations."
-    assert body["errors"] == [{"field": "migrations", "message": "run python -m cdc migrate"}]
+    assert body["detail"] == "Not ready: setup_incomplete, feed_dead."
+    assert body["errors"] == [{"field": each.code, "message": each.message} for each in stopped]
+
+
+def test_what_is_not_stopped_is_noted():
+    """The app is ready all the same."""
+    status, _, body = ask(CurrentProblem.of(Code.PHASE_DIFFERS, "set MIGRATION_PHASE"))
+
+    assert (status, body["notes"]) == (200, ["set MIGRATION_PHASE"])
 
 
 def test_a_worker_that_answers_is_live():
     """Nothing is asked for it."""
     assert json.loads(answer(Live).body) == {"status": "live"}
-
-
-def test_checks_without_time_are_not_taken_for_passed():
-    """Nobody knows what they would have found."""
-    status, _, body = ask(Check("postgres"), Check("cosmos", skipped=True))
-
-    assert status == 503
-    assert [error["field"] for error in body["errors"]] == ["cosmos"]
 
 
 def test_a_count_that_takes_too_long_keeps_nobody_from_being_ready():
@@ -64,6 +71,6 @@ def test_a_count_that_takes_too_long_keeps_nobody_from_being_ready():
     def count():
         raise TransientError("The ledger is being counted.")
 
-    made = answer(lambda: tell_ready(SimpleNamespace(run=lambda: [Check("postgres")]), count, list))
+    made = answer(lambda: tell_ready(lambda: Ability([Check("postgres")]), count, list))
 
     assert (made.status, json.loads(made.body)["unmapped"]) == (200, None)

@@ -1,9 +1,14 @@
-"""The status is numbers by container."""
+"""The status is numbers by container: measured now, or as the newest sample has them."""
 
 from datetime import UTC, datetime
 
 from cdc.operations.counts import DocumentCount, LedgerCount, LetterCount
-from cdc.operations.status import UnmappedStatus, describe_container
+from cdc.operations.feed_watch import Feed
+from cdc.operations.lag import Lag
+from cdc.operations.samples import Rate
+from cdc.operations.status import describe_container
+from cdc.operations.unmapped import UnmappedStatus
+from tests.unit.operations.known import NOW, a_condition, a_sample
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 LEDGER = LedgerCount(
@@ -22,36 +27,53 @@ UNMAPPED = [
 ]
 
 
+def describe(known, feed=None, ledger=LEDGER):
+    """Return the status of a container."""
+    return describe_container(known, feed, ledger, LETTERS, UNMAPPED)
+
+
 def test_a_container_has_its_own_counts():
     """What belongs to other containers is not counted; documents of several types are one number."""
-    assert describe_container("Accounts", LEDGER, LETTERS, UNMAPPED).model_dump() == {
-        "container": "Accounts",
-        "paused": None,
-        "documents": {"applied": 3, "parked": 1, "deleted": 0, "unmapped": 6},
-        "counted_at": AT,
-        "newest_ts": 90,
-        "dead_letters": [{"kind": "mapping", "state": "waiting", "documents": 1}],
-        "unmapped": [UNMAPPED[0].model_dump()],
-        "reconciliation": None,
-    }
+    status = describe(a_condition())
+
+    assert status.documents == {"applied": 3, "parked": 1, "deleted": 0, "unmapped": 6}
+    assert (status.counted_at, status.newest_ts, status.source_documents) == (AT, 90, 6)
+    assert [each.model_dump() for each in status.dead_letters] == [
+        {"kind": "mapping", "state": "waiting", "documents": 1}
+    ]
+    assert status.unmapped == [UNMAPPED[0]]
 
 
 def test_a_container_without_documents_is_zeros():
     """It is there before its first document."""
-    assert describe_container("UserProfiles", LEDGER, LETTERS, UNMAPPED).model_dump() == {
-        "container": "UserProfiles",
-        "paused": None,
-        "documents": {"applied": 0, "parked": 0, "deleted": 0, "unmapped": 0},
-        "counted_at": AT,
-        "newest_ts": None,
-        "dead_letters": [],
-        "unmapped": [],
-        "reconciliation": None,
-    }
+    status = describe(a_condition("UserProfiles"))
+
+    assert status.documents == {"applied": 0, "parked": 0, "deleted": 0, "unmapped": 0}
+    assert (status.newest_ts, status.dead_letters, status.unmapped) == (None, [], [])
 
 
 def test_a_ledger_that_nobody_has_counted_has_no_numbers():
     """Nothing is not the same as not known."""
-    status = describe_container("Accounts", None, LETTERS)
+    status = describe(a_condition(), ledger=None)
 
     assert (status.documents, status.counted_at, status.newest_ts) == (None, None, None)
+
+
+def test_the_lag_is_the_measured_one_or_that_of_the_newest_sample():
+    """With its time; without either it is unknown, and says why."""
+    feed = Feed(Lag(12.0, 40), None, NOW)
+    sampled = a_condition(sample=a_sample(lag_seconds=70.0, backlog=9, at=AT), rate=Rate(2.0, 35.0))
+
+    measured, kept = describe(sampled, feed), describe(sampled)
+    unknown = describe(a_condition(sample=None))
+
+    assert (measured.lag_seconds, measured.backlog, measured.lag_at) == (12.0, 40, NOW)
+    assert (kept.lag_seconds, kept.backlog, kept.lag_at, kept.catch_up_seconds) == (70.0, 9, AT, 35.0)
+    assert (unknown.lag_seconds, unknown.lag_unknown) == (None, "It was not measured yet.")
+
+
+def test_a_feed_that_has_just_caught_up_needs_no_time():
+    """Whatever the samples of the last minutes forecast."""
+    status = describe(a_condition(rate=Rate(2.0, 35.0)), Feed(Lag(0.0, 0), None, NOW))
+
+    assert status.catch_up_seconds == 0.0

@@ -1,0 +1,153 @@
+"""What is wrong, by what PostgreSQL knows of the containers, the reconciles and the timer."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cdc.config.settings import Settings
+from cdc.core.mapping import OTHER_TYPE
+from cdc.operations.ability import Ability
+from cdc.operations.conditions import Condition, Conditions
+from cdc.operations.feed_watch import Feed
+from cdc.operations.problems import Code, CurrentProblem
+from cdc.operations.unmapped import UnmappedStatus
+
+# The timer notes a sample in every minute, whatever is away but PostgreSQL.
+_TIMER_SECONDS = 300
+_OLD_LETTER = timedelta(days=1)
+_STUCK = timedelta(minutes=15)
+_OLD_COUNT_SECONDS = 3_600
+
+Diagnosis = Iterator[CurrentProblem]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnoser:
+    """Judges conditions; `part_limits` says after how many seconds each part of the timer is overdue."""
+
+    settings: Settings
+    part_limits: Callable[[], Mapping[str, float]]
+
+    def find(self, known: Conditions, ability: Ability, unmapped: Iterable[UnmappedStatus], now: datetime) -> Diagnosis:
+        """Return every problem that `ability` does not have yet."""
+        for documents in unmapped:
+            yield from self._judge_unmapped(documents)
+        for (name, container), measured in known.measurements.items():
+            if not measured.passed:
+                yield CurrentProblem.of(
+                    Code.RULE_BROKEN, f"{name}: {measured.actual}.", container, measured.measured_at
+                )
+        for each in known.containers:
+            yield from _judge_pause(each)
+            yield from _judge_letters(each, now)
+            yield from _judge_backfill(each, now)
+            if ability.replicates:
+                yield from self._judge_lag(each, ability.feeds.get(each.container))
+                yield from self._judge_copy(each)
+                yield from self._judge_reconcile(each, now)
+        if ability.replicates:
+            yield from self._judge_timer(known, now)
+
+    def _judge_lag(self, known: Condition, feed: Feed | None) -> Diagnosis:
+        if feed is None or feed.unrenewed_since is not None or known.pause is not None:
+            return  # not measured, or the reason is told already
+        seconds, backlog, at = feed.lag.seconds, feed.lag.backlog, feed.measured_at
+        if feed.lag.unknown is not None and feed.lag.code is None:
+            yield CurrentProblem.of(Code.LAG_UNKNOWN, feed.lag.unknown, known.container)
+        elif seconds is not None and seconds > self.settings.readiness_max_lag_seconds:
+            message = f"The oldest of about {backlog} waiting changes is {seconds:.0f} s old."
+            yield CurrentProblem.of(Code.FEED_BEHIND, message, known.container, at - timedelta(seconds=seconds))
+
+    def _judge_copy(self, known: Condition) -> Diagnosis:
+        facts, feed = known.evidence, known.feed
+        since = None if feed is None else feed.backfill_since
+        is_needed = since is not None or self.settings.trigger_start != "beginning"
+        if is_needed and facts.copied_at is None and not facts.is_copying and known.seen_at is not None:
+            yield CurrentProblem.of(Code.BACKFILL_REQUIRED, "No backfill counts yet.", known.container, since)
+        after, done = facts.incomplete_until, facts.compared_since
+        if after is not None and (done is None or done < after):
+            message = f"A reconcile of all keys that begins after {_time(after)} must complete."
+            yield CurrentProblem.of(Code.COMPARISON_REQUIRED, message, known.container, after)
+
+    def _judge_reconcile(self, known: Condition, now: datetime) -> Diagnosis:
+        report, runs, name = known.report, known.evidence.runs, known.container
+        if report is not None and known.pause is None and report.state in ("failed", "behind"):
+            code = Code.RECONCILE_FAILED if report.state == "failed" else Code.RECONCILE_BEHIND
+            yield CurrentProblem.of(code, report.message or "It gives no reason.", name, report.finished_at)
+        if report is not None and report.observations:
+            count = len(report.observations)
+            message = f"{count} paths have properties or values that its mapper does not know."
+            yield CurrentProblem.of(Code.PROPERTY_UNKNOWN, message, name)
+        if runs is not None and runs.unresolved:
+            message = f"{runs.unresolved} differences are left."
+            yield CurrentProblem.of(Code.DRIFT_UNRESOLVED, message, name, runs.newest_at)
+        if runs is not None and runs.unclaimed:
+            message = f"{runs.unclaimed} rows belong to no document."
+            yield CurrentProblem.of(Code.ROWS_UNCLAIMED, message, name, runs.newest_at)
+        last = known.seen_at if runs is None else runs.newest_at
+        limit = self.settings.readiness_max_age_seconds
+        if last is not None and (now - last).total_seconds() > limit:
+            what = "No reconcile has completed yet." if runs is None else f"The last one completed at {_time(last)}."
+            yield CurrentProblem.of(Code.RECONCILE_OVERDUE, what, name, last + timedelta(seconds=limit))
+
+    def _judge_unmapped(self, each: UnmappedStatus) -> Diagnosis:
+        name = "types that are not named" if each.type == OTHER_TYPE else f"the type {each.type}"
+        if each.has_mapper:
+            message = f"{each.documents} documents of {name} have no rows yet."
+            yield CurrentProblem.of(Code.UNMAPPED_BEFORE, message, each.container)
+        elif f"{each.container}:{each.type}" not in self.settings.readiness_accepted_types:
+            message = f"{each.documents} documents of {name} have no rows."
+            yield CurrentProblem.of(Code.UNMAPPED_TYPE, message, each.container)
+
+    def _judge_timer(self, known: Conditions, now: datetime) -> Diagnosis:
+        samples = [each.sample.at for each in known.containers if each.sample is not None]
+        first = min((each.seen_at for each in known.containers if each.seen_at is not None), default=None)
+        last = max(samples, default=first)
+        if last is not None and (now - last).total_seconds() > _TIMER_SECONDS:
+            message = f"It has noted nothing since {_time(last)}."
+            yield CurrentProblem.of(Code.MAINTAIN_OVERDUE, message, since=last)
+            return
+        limits = self.part_limits()
+        for part, done_at in known.parts.items():
+            if (now - done_at).total_seconds() > limits.get(part, float("inf")):
+                yield CurrentProblem.of(Code.PART_OVERDUE, f"{part}: last done at {_time(done_at)}.", since=done_at)
+        if known.ledger is not None and known.ledger.age_seconds > _OLD_COUNT_SECONDS:
+            at = known.ledger.counted_at
+            yield CurrentProblem.of(Code.COUNTS_OLD, f"The ledger was counted last at {_time(at)}.", since=at)
+
+
+def _judge_pause(known: Condition) -> Diagnosis:
+    pause = known.pause
+    if pause is None:
+        return
+    code = Code.BREAKER if pause.source == "breaker" else Code.PAUSED
+    yield CurrentProblem.of(code, f"Paused by the {pause.source}: {pause.reason}", known.container, pause.since)
+    if pause.warning is not None:
+        yield CurrentProblem.of(Code.PAUSED_LONG, pause.warning, known.container, pause.since)
+
+
+def _judge_letters(known: Condition, now: datetime) -> Diagnosis:
+    if known.unaided:
+        message = f"{known.unaided} documents are parked and wait for somebody."
+        yield CurrentProblem.of(Code.LETTERS, message, known.container)
+    oldest = known.oldest_letter
+    if oldest is not None and now - oldest > _OLD_LETTER:
+        yield CurrentProblem.of(Code.LETTER_OLD, f"Parked since {_time(oldest)}.", known.container, oldest)
+
+
+def _judge_backfill(known: Condition, now: datetime) -> Diagnosis:
+    backfill = known.backfill
+    if backfill is None:
+        return
+    moved = max(filter(None, (known.moved_at, backfill.started_at)))
+    if backfill.state == "paused":
+        yield CurrentProblem.of(Code.BACKFILL_PAUSED, f"The backfill {backfill.id} is paused.", known.container)
+    elif backfill.problem is not None:
+        yield CurrentProblem.of(Code.BACKFILL_STUCK, backfill.problem, known.container)
+    elif now - moved > _STUCK and known.pause is None:
+        message = f"The backfill {backfill.id} has made no progress since {_time(moved)}."
+        yield CurrentProblem.of(Code.BACKFILL_STUCK, message, known.container, moved)
+
+
+def _time(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S %Z}"

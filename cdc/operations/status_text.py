@@ -1,0 +1,70 @@
+"""The status as text for a terminal."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from cdc.operations.problems import CurrentProblem
+from cdc.operations.status import ContainerStatus, StatusReport
+
+_HEADINGS = ("container", "lag", "waiting", "changes/s", "last applied", "in Cosmos", "applied", "parked", "unmapped")
+
+
+def write(report: StatusReport) -> str:
+    """Return the whole look: verdict, problems, containers."""
+    lines = [f"{report.verdict.upper()} at {_time(report.at)}, phase {report.recorded_phase or report.phase}"]
+    lines += [line for problem in report.problems for line in _write_problem(problem)]
+    lines += _write_table([_HEADINGS, *map(_write_container, report.containers)]) if report.containers else []
+    lines += [line for each in report.containers for line in _write_work(each)]
+    return "\n".join(lines)
+
+
+def _write_problem(problem: CurrentProblem) -> Iterator[str]:
+    where = f" {problem.container}" if problem.container else ""
+    since = f", since {_time(problem.since)}" if problem.since else ""
+    yield ""
+    yield f"{problem.severity.upper()}  {problem.code}{where}{since}"
+    yield f"  {problem.message}"
+    yield f"  What to do: {problem.remedy}"
+    yield f"  {problem.docs}"
+
+
+def _write_table(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    yield ""
+    for name, *numbers in rows:
+        cells = [name.ljust(widths[0]), *(each.rjust(width) for each, width in zip(numbers, widths[1:], strict=True))]
+        yield "  ".join(cells).rstrip()
+
+
+def _write_container(each: ContainerStatus) -> tuple[str, ...]:
+    counts = each.documents or {}
+    return (
+        each.container,
+        "?" if each.lag_seconds is None else f"{each.lag_seconds:.0f} s",
+        _number(each.backlog),
+        "?" if each.changes_per_second is None else f"{each.changes_per_second:.1f}",
+        "-" if each.last_applied_at is None else _time(each.last_applied_at),
+        _number(each.source_documents),
+        *(_number(counts.get(state)) for state in ("applied", "parked", "unmapped")),
+    )
+
+
+def _write_work(each: ContainerStatus) -> Iterator[str]:
+    """Tell what goes on beside the feed."""
+    if each.backlog and each.catch_up_seconds is not None:
+        yield f"{each.container}: nothing waits any more in about {each.catch_up_seconds:.0f} s, at the present rate"
+    if each.backfill is not None:
+        left = each.backfill.seconds_left
+        rest = "" if left is None else f", about {left} s left"
+        yield f"{each.container}: backfill {each.backfill.id} is {each.backfill.state}, {each.backfill.percent} %{rest}"
+    report = each.reconciliation
+    if report is not None and report.finished_at is not None:
+        yield f"{each.container}: last reconcile {report.state} at {_time(report.finished_at)}"
+
+
+def _number(value: int | None) -> str:
+    return "?" if value is None else str(value)
+
+
+def _time(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S %Z}"

@@ -1,0 +1,23 @@
+"""Open the database that the settings name."""
+
+from collections.abc import Callable
+
+from cdc.config import entra
+from cdc.config.settings import Settings
+from cdc.postgres.database import Database
+
+
+def open_database(settings: Settings) -> Database:
+    """Return the database; it connects on first use."""
+    return Database(
+        settings.postgres_connection.get_secret_value(),
+        password=_find_password(settings.postgres_identity),
+        pool_size=settings.postgres_pool_size,
+        session_state=settings.postgres_pooler != "transaction",
+    )
+
+
+def _find_password(name: str | None) -> Callable[[], str] | None:
+    if name is None:
+        return None
+    return entra.token_password(entra.default_identity() if name == "default" else entra.managed_identity(name))

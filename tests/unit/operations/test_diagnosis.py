@@ -1,0 +1,178 @@
+"""Each thing that may be wrong with a container or the timer is the right problem, and nothing is none."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from cdc.backfill.progress import BackfillStatus
+from cdc.config.settings import Settings
+from cdc.core.feed_items import FeedMode
+from cdc.operations.ability import Ability, judge_feed
+from cdc.operations.conditions import Conditions
+from cdc.operations.counts import LedgerCount
+from cdc.operations.diagnosis import Diagnoser
+from cdc.operations.feed_watch import Feed
+from cdc.operations.lag import Lag
+from cdc.operations.measurements import Measurement
+from cdc.operations.pauses import PauseStatus
+from cdc.operations.problems import Code
+from cdc.operations.unmapped import UnmappedStatus
+from cdc.postgres.containers import FeedState
+from cdc.reconcile.report import ObservedPath, RunReport
+from tests.unit.operations.known import NOW, RUNS, a_condition, a_sample
+
+SETTINGS = Settings.read(
+    {
+        "COSMOS_CONNECTION": "AccountEndpoint=http://127.0.0.1:9/;AccountKey=c2VjcmV0;",
+        "POSTGRES_CONNECTION": "postgresql://app@127.0.0.1:9/app",
+        "COSMOS_DATABASE": "database",
+        "LEASE_DATABASE": "leases",
+        "LEASE_CONTAINER": "leases",
+        "LEASE_PREFIX": "test",
+        "DURABLE_HUB": "test",
+        "IDENTITY_KEY": "for the tests only",
+        "READINESS_ACCEPTED_TYPES": "Accounts:Accepted",
+    }
+)
+HOUR = timedelta(hours=1)
+PAUSE = PauseStatus(container="Accounts", reason="why", since=NOW, by="app", source="operator", warning=None)
+FEED = FeedState("Accounts", FeedMode.LATEST_VERSION, 0, 0, NOW, NOW)
+BACKFILL = BackfillStatus(
+    id="b", state="running", containers=["Accounts"], resting=[], problem=None, dry_run=False, reapply=False,
+    started_at=NOW, finished_at=None, max_request_units_per_second=None, max_parallel_ranges=4, page_size=300,
+    documents=9, totals={"read": 1, "applied": 1, "stale": 0, "undecided": 0, "parked": 0, "unmapped": 0}, percent=10,
+    seconds_left=8, request_units=1, request_units_per_second=1,
+)  # fmt: skip
+REPORT = RunReport(
+    id="1", container="Accounts", mode="counts", repair=True, sample=20, max_request_units=1, state="completed",
+    message=None, started_at=NOW, finished_at=NOW,
+)  # fmt: skip
+
+
+def find(*conditions, feed=None, unmapped=(), replicates=True, **known):
+    """Return the codes and containers of the problems of these containers."""
+    all_known = Conditions(conditions, None, (), {}, {})
+    feeds = {} if feed is None else {"Accounts": feed}
+    diagnoser = Diagnoser(SETTINGS, lambda: {"pruning": 100.0})
+    found = diagnoser.find(replace(all_known, **known), Ability((), replicates, feeds), unmapped, NOW)
+    return [(each.code, each.container) for each in found]
+
+
+def a_report(**changes):
+    """Build the condition of a container whose newest reconcile ended otherwise."""
+    return a_condition(report=REPORT.model_copy(update=changes))
+
+
+def test_nothing_is_wrong():
+    """A container that is copied, compared and sampled has no problem, whatever goes on."""
+    measured = Feed(Lag(59.0, 4), None, NOW)
+    busy = a_condition(backfill=BACKFILL, moved_at=NOW, report=REPORT, unaided=0, oldest_letter=NOW - HOUR)
+
+    assert find(a_condition(), busy, feed=measured, parts={"pruning": NOW}) == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "code"),
+    [
+        (a_condition(pause=PAUSE), Code.PAUSED),
+        (a_condition(pause=PAUSE.model_copy(update={"source": "breaker"})), Code.BREAKER),
+        (a_condition(unaided=1, oldest_letter=NOW), Code.LETTERS),
+        (a_condition(oldest_letter=NOW - 25 * HOUR), Code.LETTER_OLD),
+        (a_condition(feed=FEED, evidence={"copied_at": None}), Code.BACKFILL_REQUIRED),
+        (a_condition(evidence={"incomplete_until": NOW}), Code.COMPARISON_REQUIRED),
+        (a_condition(evidence={"incomplete_until": NOW, "compared_since": NOW - HOUR}), Code.COMPARISON_REQUIRED),
+        (a_condition(backfill=BACKFILL.model_copy(update={"problem": "Cosmos"})), Code.BACKFILL_STUCK),
+        (a_condition(backfill=BACKFILL.model_copy(update={"started_at": NOW - HOUR})), Code.BACKFILL_STUCK),
+        (a_condition(backfill=BACKFILL.model_copy(update={"state": "paused"})), Code.BACKFILL_PAUSED),
+        (a_condition(evidence={"runs": replace(RUNS, unresolved=2)}), Code.DRIFT_UNRESOLVED),
+        (a_condition(evidence={"runs": replace(RUNS, unclaimed=2)}), Code.ROWS_UNCLAIMED),
+        (a_condition(evidence={"runs": replace(RUNS, newest_at=NOW - 5 * HOUR)}), Code.RECONCILE_OVERDUE),
+        (a_condition(evidence={"runs": None}, seen_at=NOW - 5 * HOUR), Code.RECONCILE_OVERDUE),
+        (a_report(state="failed", message="why"), Code.RECONCILE_FAILED),
+        (a_report(state="behind"), Code.RECONCILE_BEHIND),
+        (a_report(observations=[ObservedPath(kind="unknown", path="$.X", documents=1)]), Code.PROPERTY_UNKNOWN),
+    ],
+    ids=lambda each: str(each) if isinstance(each, Code) else "",
+)
+def test_a_condition_is_its_problem(condition, code):
+    """With the name of its container, and no other problem."""
+    assert find(condition, a_condition("UserProfiles")) == [(code, "Accounts")]
+
+
+def test_a_pause_that_is_too_long_is_told_beside_the_pause():
+    """Its feed will soon lose changes."""
+    assert find(a_condition(pause=PAUSE.model_copy(update={"warning": "resume it"}))) == [
+        (Code.PAUSED, "Accounts"), (Code.PAUSED_LONG, "Accounts"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_comparison_that_began_later_is_enough(after):
+    """Also one of the very moment."""
+    assert find(a_condition(evidence={"incomplete_until": NOW, "compared_since": NOW + after * HOUR})) == []
+
+
+def test_a_late_feed_is_told_unless_its_reason_is():
+    """A paused container and one whose host is dead have a problem that says more."""
+    late = Feed(Lag(61.0, 40), None, NOW)
+
+    assert find(a_condition(), feed=late) == [(Code.FEED_BEHIND, "Accounts")]
+    assert find(a_condition(pause=PAUSE), feed=late) == [(Code.PAUSED, "Accounts")]
+    assert find(a_condition(), feed=replace(late, unrenewed_since=NOW)) == []
+    assert find(a_condition(), feed=late, replicates=False) == []
+
+
+def test_a_lag_that_nobody_knows_is_told_unless_its_reason_is():
+    """A missing lease has a problem of its own."""
+    unknown = Feed(Lag(unknown="not begun"), None, NOW)
+    gap = Feed(Lag(unknown="a gap", code=Code.LEASE_MISSING), None, NOW)
+
+    assert find(a_condition(), feed=unknown) == [(Code.LAG_UNKNOWN, "Accounts")]
+    assert find(a_condition(), feed=gap) == []
+    assert [each.code for each in judge_feed("Accounts", gap, 13)] == [Code.LEASE_MISSING]
+
+
+@pytest.mark.parametrize(
+    ("feed", "codes"),
+    [
+        (Feed(Lag(900.0, 40), None, NOW), []),
+        (Feed(Lag(0.0, 0), NOW, NOW), [Code.LEASE_UNRENEWED]),
+        (Feed(Lag(12.0, 3), NOW, NOW), [Code.LEASE_UNRENEWED]),
+        (Feed(Lag(14.0, 3), NOW, NOW), [Code.FEED_DEAD]),
+        (Feed(Lag(unknown="why", code=Code.POSITION_LOST), NOW, NOW), [Code.POSITION_LOST, Code.LEASE_UNRENEWED]),
+    ],
+)
+def test_a_feed_is_dead_when_changes_wait_longer_than_a_host_needs_to_start(feed, codes):
+    """Idle is not dead, whoever renews the leases."""
+    assert [each.code for each in judge_feed("Accounts", feed, 13)] == codes
+
+
+def test_unmapped_documents_are_a_problem_unless_their_type_is_accepted():
+    """A mapper that takes the type by now is another problem."""
+
+    def unmapped(type_, **more):
+        return UnmappedStatus(container="Accounts", type=type_, documents=2, **{"has_mapper": False} | more)
+
+    assert find(unmapped=[unmapped("Accepted"), unmapped("Other"), unmapped("Accepted", has_mapper=True)]) == [
+        (Code.UNMAPPED_TYPE, "Accounts"), (Code.UNMAPPED_BEFORE, "Accounts"),
+    ]  # fmt: skip
+
+
+def test_a_timer_that_notes_nothing_is_overdue():
+    """A part that is not done any more is named while the others run."""
+    still = a_condition(sample=a_sample(at=NOW - timedelta(seconds=301)))
+
+    assert find(still, parts={"pruning": NOW - HOUR}) == [(Code.MAINTAIN_OVERDUE, None)]
+    assert find(a_condition(sample=None, seen_at=NOW - HOUR)) == [(Code.MAINTAIN_OVERDUE, None)]
+    assert find(still, a_condition("UserProfiles"), parts={"pruning": NOW - HOUR}) == [(Code.PART_OVERDUE, None)]
+    assert find(still, replicates=False) == []
+
+
+def test_old_counts_and_broken_rules_are_notes():
+    """They say how far to believe the numbers, and what to mend before the cut-over."""
+    rules = {("rule a", "Accounts"): Measurement(False, "2 rows break it", NOW, 0.0),
+             ("rule b", "Accounts"): Measurement(True, "0 rows break it", NOW, 0.0)}  # fmt: skip
+
+    assert find(a_condition(), ledger=LedgerCount([], NOW, 3_601.0)) == [(Code.COUNTS_OLD, None)]
+    assert find(a_condition(), measurements=rules) == [(Code.RULE_BROKEN, "Accounts")]
