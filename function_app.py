@@ -23,7 +23,7 @@ from cdc.api.readiness import ReadinessQuery
 from cdc.api.reconciliations import ReconcileRequest, ReconciliationQuery
 from cdc.api.resync import ResyncRequest
 from cdc.backfill import orchestration as backfill_flow
-from cdc.config.settings import Settings
+from cdc.config.settings import Phase, Settings
 from cdc.core.durable import Steps
 from cdc.core.feed_items import FeedMode
 from cdc.core.mapping import Mapper
@@ -112,15 +112,18 @@ for route in () if settings.replicates else ROUTES:
     if not route.in_every_phase:
         _register_refusal(route)
 
-if settings.replicates:
-    for mapper in mappers:
-        _register_change_feed(mapper)
+if settings.phase is not Phase.COSMOS_ONLY:  # in phase 3 it watches Cosmos
 
     @app.timer_trigger(arg_name="timer", schedule=settings.maintain_schedule)
     @app.durable_client_input(client_name="client")
     async def maintain(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
-        """Do what is due: dead letters, missing orchestrations, reconciles, pruning."""
+        """Do what is due: dead letters, missing orchestrations, reconciles, pruning; in phase 3 the watch on Cosmos."""
         await runtime.maintain.run(client)
+
+
+if settings.replicates:
+    for mapper in mappers:
+        _register_change_feed(mapper)
 
     @app.route("dead-letters", methods=["GET"])
     async def list_dead_letters(req: func.HttpRequest) -> func.HttpResponse:

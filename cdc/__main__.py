@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cdc.api import openapi
-from cdc.api.fingerprints import fingerprint
 from cdc.config.settings import Phase, Settings, read_phase
 from cdc.core.deadline import Deadline
 from cdc.core.errors import CdcError, SettingsError, UnreadyError
+from cdc.cutover import command as cutover_command
+from cdc.cutover.command import Display
 from cdc.operations import problems, status_text
 from cdc.operations.checks import all_pass
 from cdc.operations.problems import Health
@@ -97,11 +98,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("to", nargs="?", type=_phase, metavar="N", help="the phase to record: a number or a name")
     command.add_argument("--override", metavar="WHY", help="record it although checks fail; the reason is kept")
     command.set_defaults(run=_show_phase)
-    help_ = "say which rows break a rule of the cut-over today; reads only"
-    cutover = commands.add_parser("cutover", help="prepare the cut-over to PostgreSQL as the primary store")
-    command = cutover.add_subparsers(required=True).add_parser("check", help=help_, description=help_)
-    command.add_argument("--identities", action="store_true", help="also print the documents; this is personal data")
-    command.set_defaults(run=_check_cutover)
+    help_ = "rehearse, run, watch and stop the cut-over to PostgreSQL as the primary store"
+    command = commands.add_parser("cutover", help=help_, description=help_)
+    cutover_command.add(command.add_subparsers(required=True), lambda runtime: runtime.open_cutover(Display().say))
     help_ = "say what is wrong now and what to do, and show the numbers of each container; exit code 1 if not healthy"
     command = commands.add_parser("status", help=help_, description=help_)
     command.add_argument("--watch", action="store_true", help="look again every few seconds, until Ctrl-C")
@@ -213,21 +212,6 @@ def _adopt(runtime: Runtime, arguments: argparse.Namespace) -> int:
     else:
         print(f"nothing to adopt: {arguments.container} is already the container seen first")
     return 0
-
-
-def _check_cutover(runtime: Runtime, arguments: argparse.Namespace) -> int:
-    secret = runtime.settings.identity_key.get_secret_value()
-    broken = 0
-    for breach in runtime.find_breaches():
-        broken += bool(breach.rows)
-        print(f"{'FAIL' if breach.rows else 'ok  '}  {breach.rule.name}: {breach.meaning}", end="")
-        print(f"; {breach.rows} rows break it" if breach.rows else "")
-        for identity in breach.documents:
-            who = f"  id {identity.id}, partition key {identity.partition_key}" if arguments.identities else ""
-            print(f"      document {fingerprint(identity.key, secret)}{who}")
-    if broken:
-        print(f"{broken} rules would fail: correct these documents in Cosmos, where they are still written")
-    return int(broken > 0)
 
 
 def _pause(runtime: Runtime, arguments: argparse.Namespace) -> int:

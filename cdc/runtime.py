@@ -1,7 +1,7 @@
 """The composition root: builds the stores once per worker process and gives them to the use cases."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -25,7 +25,10 @@ from cdc.cosmos.feeds import CosmosFeeds
 from cdc.cosmos.leases import Leases
 from cdc.cosmos.opening import open_account
 from cdc.cosmos.places import PlaceReader
-from cdc.operations import cutover
+from cdc.cosmos.tail import Tail
+from cdc.cutover.command import CutoverCommands
+from cdc.cutover.opening import open_cutover
+from cdc.cutover.steps import Say
 from cdc.operations.ability import AbilityReader
 from cdc.operations.checks import Checks
 from cdc.operations.conditions import ConditionReader
@@ -42,6 +45,7 @@ from cdc.operations.pruning import Pruning
 from cdc.operations.readiness import Readiness
 from cdc.operations.samples import Samples
 from cdc.operations.setup import Setup
+from cdc.operations.source_watch import SourceWatch
 from cdc.operations.status import Status
 from cdc.postgres.containers import ConfirmedSource, PostgresFeedStates
 from cdc.postgres.database import Database
@@ -79,7 +83,7 @@ class Runtime:
         self._backfills = PostgresBackfills(background)
         self._rereads = _make_reread_store(settings, background)
         self._lease_watch = self._watch_leases(background)
-        self._paused_feeds = self._open_pauses(background)
+        self._paused_feeds, self._source_watch = self._open_pauses(background), self._watch_source(background)
 
         states = PostgresFeedStates(feed)
         breaker = Breaker(feed, settings.breaker_documents, self._open_pauses(feed).trip)
@@ -117,7 +121,14 @@ class Runtime:
         lease_watch, self.samples = self._watch_leases(database), self._open_samples(database)
         self.phase = PhaseRecord(settings.phase, database, lambda phase: self.readiness.check(phase, anew=True))
         self.checks = Checks(
-            settings, self.mappers, database, self._account, lease_watch, self.pauses, self.phase.check
+            settings,
+            self.mappers,
+            database,
+            self._account,
+            lease_watch,
+            self.pauses,
+            self.phase.check,
+            self._watch_source(database).find_problems,
         )
         measurements = Measurements(database, self.mappers)
         self._feed_watch = FeedWatch(self.samples.lag, containers, settings.lease_settle_seconds / 2)
@@ -146,9 +157,11 @@ class Runtime:
         """Read the documents of due dead letters again."""
         return retry(self.mappers, self._source, self._rereads)
 
-    def find_breaches(self) -> Iterator[cutover.Breach]:
-        """Check the rules of the cut-over against the data."""
-        return cutover.check_rules(self._database, self.mappers)
+    def open_cutover(self, say: Say) -> CutoverCommands:
+        """Open the cut-over, which tells `say` how far it is."""
+        database, ready = self._database.share(Use.OPERATORS), partial(self.readiness.check, anew=True)
+        source, stores = self._confirm(database), (self._leases, self._feeds)
+        return open_cutover(self.settings, self.mappers, database, self._account, source, *stores, ready, say)
 
     def close(self) -> None:
         """Close every connection."""
@@ -161,8 +174,11 @@ class Runtime:
 
     def _list_parts(self) -> list[Part]:
         interval, measuring = self.settings.reconcile_interval_seconds, self.settings.readiness_measure_seconds
+        in_every_phase = [Part("phase", self.phase.watch), Part("forgotten writers", self._source_watch.look)]
+        if not self.settings.replicates:
+            return in_every_phase
         return [
-            Part("phase", self.phase.watch),
+            *in_every_phase,
             Part("dead letters", self.retry_dead_letters),
             Part("leases", partial(self._lease_watch.look, list(self._by_container))),
             Part("paused feeds", self._paused_feeds.look),
@@ -201,6 +217,9 @@ class Runtime:
     def _watch_leases(self, database: Database) -> LeaseWatch:
         seconds, replicates = self.settings.lease_settle_seconds, self.settings.replicates
         return LeaseWatch(database, self._confirm(database), self._leases, seconds, replicates)
+
+    def _watch_source(self, database: Database) -> SourceWatch:
+        return SourceWatch(database, self._confirm(database), Tail(self._feeds))
 
     def _open_samples(self, database: Database) -> Samples:
         lag = LagReader(self._confirm(database), self._leases)

@@ -15,7 +15,7 @@ declare
         'pending_signups'
     ];
     -- The tables of schema cdc that only the owner writes. cdc/operations/rights.py has the same list.
-    read_only constant text[] := array['migration', 'phase', 'phase_change'];
+    read_only constant text[] := array['migration', 'phase', 'phase_change', 'cutover'];
     database constant text := current_database();
     owner constant text := database || '_cdc_owner';
     writer constant text := database || '_cdc_writer';

@@ -178,6 +178,7 @@ class Settings(BaseModel):
     readiness_accepted_types: Annotated[tuple[_AcceptedType, ...], BeforeValidator(_split_names)] = ()
     readiness_measure_seconds: _Seconds = 3_600
     readiness_max_age_seconds: _Seconds = 14_400
+    cutover_proof_seconds: Annotated[float, Field(gt=0, le=604_800, allow_inf_nan=False)] = 86_400
 
     # Checked on fields, not on the whole model, so that these problems are reported together with all others.
     @field_validator("cosmos_connection")

@@ -72,10 +72,17 @@ class CosmosFeed:
 
     def read(self, range_: FeedRange, continuation: str | None, size: int) -> Page:
         """Read the page after a continuation of this range, or of the range that it was split from."""
+        return self._read_page(range_, continuation, size, "Beginning")
+
+    def read_end(self, range_: FeedRange) -> Page:
+        """Return a page without documents, whose continuation is the current end of this range."""
+        return self._read_page(range_, None, 1, "Now")
+
+    def _read_page(self, range_: FeedRange, continuation: str | None, size: int, start: str) -> Page:
         answers = _Answers()
         try:
             with self._cosmos.translated_errors(self._what):
-                documents = self._read(range_, continuation, size, answers)
+                documents = self._read(range_, continuation, size, answers, start)
                 children = self._children(range_)
         except RecursionError:  # the SDK recurses when a range stays gone
             self._container.read_feed_ranges(force_refresh=True)
@@ -86,11 +93,11 @@ class CosmosFeed:
         return Page(documents, answers.etag or continuation, ended, answers.request_units)
 
     def _read(
-        self, range_: FeedRange, continuation: str | None, size: int, answers: "_Answers"
+        self, range_: FeedRange, continuation: str | None, size: int, answers: "_Answers", start: str
     ) -> tuple[dict[str, Any], ...]:
         options: dict[str, Any] = {"max_item_count": size, "raw_response_hook": answers.see}
         if continuation is None:
-            options |= {"feed_range": write_feed_range(range_), "start_time": "Beginning"}
+            options |= {"feed_range": write_feed_range(range_), "start_time": start}
         else:
             options["continuation"] = write_continuation(self._rid, range_, continuation)
         pages = self._container.query_items_change_feed(**options).by_page()

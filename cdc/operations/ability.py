@@ -9,12 +9,13 @@ from cdc.core.deadline import Deadline
 from cdc.core.errors import CdcError, ReplacedError, TransientError
 from cdc.cosmos.account import DeniedError, MissingError
 from cdc.cosmos.leases import is_double
-from cdc.operations.checks import COVERAGE, PLACES, Check, Checks
+from cdc.operations.checks import COVERAGE, FORGOTTEN, PLACES, Check, Checks
 from cdc.operations.feed_watch import Feed, FeedWatch
 from cdc.operations.lease_watch import LeaseWatch
 from cdc.operations.phase_record import UnrecordedError
 from cdc.operations.problems import Code, CurrentProblem
-from cdc.postgres import gate, pauses
+from cdc.operations.source_watch import OVERDUE_SECONDS, tell_forgotten, tell_overdue
+from cdc.postgres import forgotten, gate, pauses
 from cdc.postgres.database import Database
 from cdc.postgres.pool import RefusedError
 
@@ -88,8 +89,16 @@ class AbilityReader:
             elif check.problem is not None and check.error is None and check.name == PLACES:
                 for name, skip in pauses.read_skips(self.database).items():
                     yield CurrentProblem.of(Code.PAUSED_FEED_WENT_ON, skip.sentence, name, skip.at)
+            elif check.problem is not None and check.error is None and check.name == FORGOTTEN:
+                yield from self._judge_source()
             elif check.problem is not None:
                 yield CurrentProblem.of(find_code(check), check.problem, _find_container(check))
+
+    def _judge_source(self) -> Iterator[CurrentProblem]:
+        for each in forgotten.count_open(self.database):
+            yield CurrentProblem.of(Code.FORGOTTEN_WRITE, tell_forgotten(each), each.container, each.first_seen_at)
+        for overdue in forgotten.find_overdue(self.database, OVERDUE_SECONDS):
+            yield CurrentProblem.of(Code.WATCH_OVERDUE, tell_overdue(overdue), overdue.container, overdue.since)
 
     def _judge_feeds(self, feeds: Mapping[str, Feed]) -> Iterator[CurrentProblem]:
         for name, feed in feeds.items():

@@ -41,6 +41,7 @@ class Check:
 # Readiness for a phase judges it on its own.
 COVERAGE = "coverage of the feeds"
 PLACES = "places of paused feeds"
+FORGOTTEN = "forgotten writers"
 
 
 class Note(str):
@@ -65,6 +66,7 @@ class Checks:
         lease_watch: LeaseWatch,
         pauses: Pauses,
         check_phase: Callable[[], Note | None],
+        find_forgotten: Callable[[], list[str]],
     ) -> None:
         self._settings = settings
         self._mappers = mappers
@@ -73,6 +75,7 @@ class Checks:
         self._lease_watch = lease_watch
         self._pauses = pauses
         self._check_phase = check_phase
+        self._find_forgotten = find_forgotten
 
     def run(self) -> list[Check]:
         """Run all checks."""
@@ -90,6 +93,7 @@ class Checks:
                 ),
                 (COVERAGE, self._find_lease_problems),
                 (PLACES, self._pauses.find_problems),
+                (FORGOTTEN, self._find_forgotten),
             ],
         )
         # Without its tables, PostgreSQL cannot return which containers were seen first.

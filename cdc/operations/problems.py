@@ -88,6 +88,15 @@ class Code(StrEnum):
     NOT_REPLICATING = ("not_replicating", Severity.NOTE,
         "The phase has no replication: this app reads no change feed. Lag, reconcile and timer are not judged.",
         "Nothing, if this is the right phase. Otherwise set MIGRATION_PHASE.")
+    FORGOTTEN_WRITE = ("forgotten_write", Severity.STOPPED,
+        ("Somebody has written documents to Cosmos since the cut-over. These writes are not in PostgreSQL, and this "
+         "app never applies them."),
+        ("Find the writer, take its access to Cosmos away, and point it to PostgreSQL. python -m cdc cutover status "
+         "--identities names the documents. Write into PostgreSQL what is missing there, then run python -m cdc "
+         "cutover accept."))
+    WATCH_OVERDUE = ("watch_overdue", Severity.DEGRADED,
+        "Nobody has looked for forgotten writers lately, so one would not be noticed.",
+        "Start this app with MIGRATION_PHASE=3, and look for errors of the part 'forgotten writers' in its log.")
     FEED_DEAD = ("feed_dead", Severity.STOPPED,
         ("Changes wait in Cosmos, and no host reads them: nobody has renewed the leases of the feed for longer than a "
          "host needs to take them over."),

@@ -8,7 +8,7 @@ from cdc.postgres.database import Database
 from cdc.postgres.statements import statement
 
 # The tables of schema cdc that only the owner writes. sql/roles.sql has the same list.
-_READ_ONLY = ["migration", "phase", "phase_change"]
+_READ_ONLY = ["migration", "phase", "phase_change", "cutover"]
 _SHOWN = 5
 
 

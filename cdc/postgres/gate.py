@@ -96,10 +96,17 @@ def record(
 ) -> None:
     """Record a change of the phase; raise ConflictError if the recorded phase is not `before`."""
     with closed(database) as connection:
-        recorded = _read_phase(connection)
-        if recorded is None or recorded.phase is not before:
-            raise ConflictError("Somebody else has changed the phase: look at it again with python -m cdc phase.")
-        _write(connection, before, phase, checks, override)
+        record_in(connection, before, phase, checks, override)
+
+
+def record_in(
+    connection: Connection, before: Phase, phase: Phase, checks: Sequence[JsonObject], override: str | None = None
+) -> None:
+    """Record a change of the phase in a transaction in which the gate is closed; raise as `record` does."""
+    recorded = _read_phase(connection)
+    if recorded is None or recorded.phase is not before:
+        raise ConflictError("Somebody else has changed the phase: look at it again with python -m cdc phase.")
+    _write(connection, before, phase, checks, override)
 
 
 def _read_phase(connection: Connection) -> RecordedPhase | None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from cdc.core.documents import Held, Identity, State, Version
-from cdc.postgres.database import Database
+from cdc.postgres.database import Connection, Database
 from cdc.postgres.statements import statement
 from cdc.reconcile.drift import Tally, Window
 
@@ -21,8 +21,7 @@ class PostgresLedgerSide:
 
     def tally(self, window: Window) -> Tally:
         with self._database.connection() as connection:
-            row = connection.execute(statement("tally_ledger"), self._bounds(window)).fetchone()
-        return Tally(*(row or (0, 0)))
+            return tally(connection, self._container, window)
 
     def cut(self, window: Window, fractions: Sequence[float]) -> list[int]:
         """Return the `_ts` at these fractions of a window's live documents, or [] if it has none."""
@@ -69,11 +68,21 @@ class PostgresLedgerSide:
             connection.execute(statement("forget_noticed"), parameters)
 
     def _bounds(self, window: Window) -> dict[str, object]:
-        low = _BEGINNING if window.low is None else window.low
-        return {"container": self._container, "low": low, "high": window.high}
+        return _bounds(self._container, window)
 
     def _documents(self, rows: Iterable[Any]) -> dict[Identity, Held]:
         return {Identity(self._container, key, id_): _held(*rest) for key, id_, *rest in rows}
+
+
+def tally(connection: Connection, container: str, window: Window) -> Tally:
+    """Count a window's live documents and add up their `_ts`."""
+    row = connection.execute(statement("tally_ledger"), _bounds(container, window)).fetchone()
+    return Tally(*(row or (0, 0)))
+
+
+def _bounds(container: str, window: Window) -> dict[str, object]:
+    low = _BEGINNING if window.low is None else window.low
+    return {"container": container, "low": low, "high": window.high}
 
 
 def _held(ts: int, lsn: int | None, etag: str, state: str, absence: bool) -> Held:

@@ -27,14 +27,8 @@ class PostgresTablesSide:
         self._mapper = mapper
 
     def find_lost(self, limit: int) -> list[Identity]:
-        root = self._mapper.tables[0]
-        query = SQL(
-            "select d.partition_key, d.id from cdc.document d left join {} t on {} "
-            "where d.container = %s and d.state = 'applied' and d.row_key is not null and {} is null limit %s"
-        ).format(_table(root), _claims(root, len(primary_key(root))), Identifier("t", primary_key(root)[0]))
-        container = self._mapper.container
-        with self._database.connection(container) as connection:
-            return [Identity(container, *row) for row in connection.execute(query, [container, limit])]
+        with self._database.connection(self._mapper.container) as connection:
+            return find_lost(connection, self._mapper, limit)
 
     def find_unclaimed(self, limit: int) -> list[tuple[str, str]]:
         """Return rows, by table and key, whose root key no document of the ledger claims."""
@@ -99,6 +93,17 @@ class PostgresTablesSide:
             found += connection.execute(_differing(table, len(primary_key(root))), parameters).fetchall()
             found += connection.execute(_surplus(table, root), parameters).fetchall()
         return {write_row_key(row) for row in found}
+
+
+def find_lost(connection: Connection, mapper: Mapper[Any], limit: int) -> list[Identity]:
+    """Return documents whose root row is missing although the ledger says that it was written."""
+    root = mapper.tables[0]
+    query = SQL(
+        "select d.partition_key, d.id from cdc.document d left join {} t on {} "
+        "where d.container = %s and d.state = 'applied' and d.row_key is not null and {} is null limit %s"
+    ).format(_table(root), _claims(root, len(primary_key(root))), Identifier("t", primary_key(root)[0]))
+    container = mapper.container
+    return [Identity(container, *row) for row in connection.execute(query, [container, limit])]
 
 
 def _differing(table: Table, width: int) -> Composed:

@@ -90,13 +90,3 @@ def test_data_that_does_not_obey_is_refused_whole(sink, connection, mapper, body
         connection.execute("delete from completed_scenarios where account_id = 'b'")
     connection.execute(RULES)
     assert count_rules(connection) == 6
-
-
-@pytest.mark.usefixtures("family")
-def test_indexes_of_the_application_stay(connection):
-    """A table that the application made has its unique rules already, under the same names."""
-    connection.execute("create unique index ix_accounts_email on accounts (email)")
-
-    connection.execute(RULES)
-
-    assert count_rules(connection) == 6
