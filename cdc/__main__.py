@@ -158,9 +158,12 @@ def _check(runtime: Runtime, _: argparse.Namespace) -> int:
     for check in checks:
         if check.problem is not None:
             print(f"FAIL  {check.name}: {_sentence(check.problem, check.detail)}")
+        elif check.note is not None:
+            print(f"note  {check.name}: {check.note}")
         else:
-            print(f"{'skip' if check.skipped else 'ok  '}  {check.name}{f': {check.note}' if check.note else ''}")
+            print(f"{'skip' if check.skipped else 'ok  '}  {check.name}")
     if not all_pass(checks):
+        print("note  python -m cdc status also shows paused containers, dead letters, and how late each container is")
         return 1
     for advice in runtime.checks.list_advice():
         print(f"note  {advice}")

@@ -177,7 +177,7 @@ def _counters(status: dict[str, Any], writer: Writer) -> Iterator[tuple[str, int
     for name in CONTAINERS:
         documents = status[name]["documents"]
         lag = status[name]["lag_seconds"]
-        behind = "?" if lag is None else f"{lag:.0f}"
+        behind = "paused" if status[name]["paused"] else "?" if lag is None else f"{lag:.0f}"
         yield name, writer.documents[name], documents["applied"], documents["parked"], behind
 
 
@@ -186,21 +186,33 @@ def _describe(stack: Stack, log: str) -> None:
     for what, command in _TRY:
         text = command.format(psql=stack.psql_command, key=stack.functions_key, url=stack.functions.url)
         _console.print(f"{what}:\n  {text}\n", soft_wrap=True, highlight=False, markup=False)
+    url = stack.functions.url.rstrip("/")
+    _console.print(f"For the commands of docs/operations.md:\n  URL={url} KEY={stack.functions_key}\n", soft_wrap=True)
     _console.print(f"The Functions host writes its warnings to {log}.", soft_wrap=True, highlight=False)
     _console.print("Press Ctrl-C to compare both sides, stop everything and remove the data.\n", highlight=False)
 
 
 def _end(stack: Stack) -> int:
-    _console.print("Comparing both sides value by value ...")
+    _console.print("Comparing both sides value by value, then stopping everything and removing the data ...")
     try:
         comparison = _settle(stack)
     except (psycopg.Error, AzureError) as error:
         _console.print(f"demo: The two sides cannot be compared: {type(error).__name__}.")
         return 1
+    if comparison.differences:
+        for name in _list_paused(stack):
+            _console.print(f"{name} is paused, so its changes wait: resume it before you end the demo.")
     for difference in comparison.differences[:10]:
         _console.print(str(difference), soft_wrap=True, highlight=False, markup=False)
     _console.print(f"demo: {comparison}")
     return int(bool(comparison.differences))
+
+
+def _list_paused(stack: Stack) -> list[str]:
+    try:
+        return [name for name, status in _read_status(stack).items() if status["paused"]]
+    except OSError:
+        return []
 
 
 def _settle(stack: Stack) -> Comparison:
