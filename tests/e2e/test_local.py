@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from typing import Any
 
 import psycopg
 import pytest
@@ -50,12 +51,17 @@ def test_up_prints_one_line_of_json_and_serves_until_sigterm() -> None:
         request = urllib.request.Request(
             f"{parts['functions']['url']}api/status", headers={"x-functions-key": parts["functions"]["key"]}
         )
-        with urllib.request.urlopen(request) as response:
-            status = json.load(response)
 
+        def read_containers() -> list[dict[str, Any]]:
+            with urllib.request.urlopen(request) as response:
+                return list(json.load(response)["containers"])
+
+        # A first look that comes while everything starts may have no time left for numbers.
+        wait_until(lambda: read_containers() != [], "the status has numbers")
+        containers = read_containers()
         stack.send_signal(signal.SIGTERM)
         assert stack.wait(PATIENCE_SECONDS) == 0
-    assert status["containers"][0]["documents"] == {"applied": 1, "parked": 0, "deleted": 0, "unmapped": 0}
+    assert containers[0]["documents"] == {"applied": 1, "parked": 0, "deleted": 0, "unmapped": 0}
     # The app is in the writer's role: no superuser, and not the owner of anything.
     assert sessions == [("postgres_writer", False, False)]
     assert server is not None
