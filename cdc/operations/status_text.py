@@ -14,6 +14,8 @@ def write(report: StatusReport) -> str:
     lines = [f"{report.verdict.upper()} at {_time(report.at)}, phase {report.recorded_phase or report.phase}"]
     lines += [line for problem in report.problems for line in _write_problem(problem)]
     lines += _write_table([_HEADINGS, *map(_write_container, report.containers)]) if report.containers else []
+    counted_at = min((each.counted_at for each in report.containers if each.counted_at), default=None)
+    lines += [f"documents in PostgreSQL as of {_time(counted_at)}"] if counted_at else []
     lines += [line for each in report.containers for line in _write_work(each)]
     return "\n".join(lines)
 
