@@ -44,6 +44,11 @@ class Ability:
         """Return whether a check ran and passed."""
         return any(each.name == name and each.problem is None and not each.skipped for each in self.checks)
 
+    @property
+    def can_measure(self) -> bool:
+        """Whether feeds should run, and nothing that was checked keeps anybody from measuring them."""
+        return self.replicates and all(map(self.passes, _NEEDED))
+
 
 @dataclass(frozen=True, slots=True)
 class AbilityReader:
@@ -61,13 +66,12 @@ class AbilityReader:
             ran = Ability(self.checks.run())
         try:
             found = list(self._judge_checks(ran.checks))
-            replicates = self._replicates(ran)
+            ran = replace(ran, replicates=self._replicates(ran))
         except CdcError as error:
             return replace(ran, problems=[CurrentProblem.of(Code.POSTGRES_UNREACHABLE, str(error))])
-        can_measure = replicates and all(map(ran.passes, _NEEDED))
-        feeds = self.feeds.read(patience) if can_measure else {}
+        feeds = self.feeds.read(patience) if ran.can_measure else {}
         found += self._judge_feeds(feeds)
-        return Ability(ran.checks, replicates, feeds, _without_doubles(found))
+        return replace(ran, feeds=feeds, problems=_without_doubles(found))
 
     def _replicates(self, ran: Ability) -> bool:
         if not ran.passes("phase"):

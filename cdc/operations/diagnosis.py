@@ -8,12 +8,12 @@ from cdc.config.settings import Settings
 from cdc.core.mapping import OTHER_TYPE
 from cdc.operations.ability import Ability
 from cdc.operations.conditions import Condition, Conditions
-from cdc.operations.feed_watch import Feed
 from cdc.operations.problems import Code, CurrentProblem
 from cdc.operations.unmapped import UnmappedStatus
 
 # The timer notes a sample in every minute, whatever is away but PostgreSQL.
 _TIMER_SECONDS = 300
+_NO_TIME = "It was not measured in time."
 _OLD_LETTER = timedelta(days=1)
 _STUCK = timedelta(minutes=15)
 _OLD_COUNT_SECONDS = 3_600
@@ -42,21 +42,27 @@ class Diagnoser:
             yield from _judge_letters(each, now)
             yield from _judge_backfill(each, now)
             if ability.replicates:
-                yield from self._judge_lag(each, ability.feeds.get(each.container))
+                yield from self._judge_lag(each, ability, now)
                 yield from self._judge_copy(each)
                 yield from self._judge_reconcile(each, now)
         if ability.replicates:
             yield from self._judge_timer(known, now)
 
-    def _judge_lag(self, known: Condition, feed: Feed | None) -> Diagnosis:
-        if feed is None or feed.unrenewed_since is not None or known.pause is not None:
-            return  # not measured, or the reason is told already
-        seconds, backlog, at = feed.lag.seconds, feed.lag.backlog, feed.measured_at
-        if feed.lag.unknown is not None and feed.lag.code is None:
-            yield CurrentProblem.of(Code.LAG_UNKNOWN, feed.lag.unknown, known.container)
-        elif seconds is not None and seconds > self.settings.readiness_max_lag_seconds:
+    def _judge_lag(self, known: Condition, ability: Ability, now: datetime) -> Diagnosis:
+        feed, sample, name = ability.feeds.get(known.container), known.sample, known.container
+        if feed is not None and (feed.unrenewed_since is not None or feed.lag.code is not None):
+            return  # the reason is told already
+        if feed is not None:
+            seconds, backlog, at, unknown = feed.lag.seconds, feed.lag.backlog, feed.measured_at, feed.lag.unknown
+        elif sample is not None and (now - sample.at).total_seconds() <= _TIMER_SECONDS:
+            seconds, backlog, at, unknown = sample.lag_seconds, sample.backlog, sample.at, sample.unknown
+        else:
+            seconds, backlog, at, unknown = None, None, now, None
+        if seconds is None and ability.can_measure:
+            yield CurrentProblem.of(Code.LAG_UNKNOWN, unknown or _NO_TIME, name)
+        elif seconds is not None and seconds > self.settings.readiness_max_lag_seconds and known.pause is None:
             message = f"The oldest of about {backlog} waiting changes is {seconds:.0f} s old."
-            yield CurrentProblem.of(Code.FEED_BEHIND, message, known.container, at - timedelta(seconds=seconds))
+            yield CurrentProblem.of(Code.FEED_BEHIND, message, name, at - timedelta(seconds=seconds))
 
     def _judge_copy(self, known: Condition) -> Diagnosis:
         facts, feed = known.evidence, known.feed

@@ -47,7 +47,7 @@ class FeedWatch:
                 self._measuring = self._thread.submit(self._measure)
             measuring = self._measuring
         with suppress(TimeoutError):
-            measuring.result(deadline.shorten(patience, 0.5))
+            measuring.result(deadline.shorten(patience, 0.9))
         oldest = datetime.now(UTC) - timedelta(seconds=_OLDEST_SECONDS)
         return {name: feed for name, feed in self._measured.items() if feed.measured_at > oldest}
 

@@ -9,6 +9,7 @@ from cdc.backfill.progress import BackfillStatus
 from cdc.config.settings import Settings
 from cdc.core.feed_items import FeedMode
 from cdc.operations.ability import Ability, judge_feed
+from cdc.operations.checks import Check
 from cdc.operations.conditions import Conditions
 from cdc.operations.counts import LedgerCount
 from cdc.operations.diagnosis import Diagnoser
@@ -55,7 +56,8 @@ def find(*conditions, feed=None, unmapped=(), replicates=True, **known):
     all_known = Conditions(conditions, None, (), {}, {})
     feeds = {} if feed is None else {"Accounts": feed}
     diagnoser = Diagnoser(SETTINGS, lambda: {"pruning": 100.0})
-    found = diagnoser.find(replace(all_known, **known), Ability((), replicates, feeds), unmapped, NOW)
+    checks = [Check("cosmos"), Check("leases")]
+    found = diagnoser.find(replace(all_known, **known), Ability(checks, replicates, feeds), unmapped, NOW)
     return [(each.code, each.container) for each in found]
 
 
@@ -133,6 +135,18 @@ def test_a_lag_that_nobody_knows_is_told_unless_its_reason_is():
     assert [each.code for each in judge_feed("Accounts", gap, 13)] == [Code.LEASE_MISSING]
 
 
+def test_a_feed_that_was_not_measured_now_is_as_late_as_its_newest_sample():
+    """An old sample says nothing, and whoever cannot measure has a problem that says why."""
+
+    def sampled(**changes):
+        return a_condition(sample=a_sample(**changes))
+
+    assert find(sampled(lag_seconds=61.0)) == [(Code.FEED_BEHIND, "Accounts")]
+    assert find(sampled(lag_seconds=None, unknown="why")) == [(Code.LAG_UNKNOWN, "Accounts")]
+    assert (Code.LAG_UNKNOWN, "Accounts") in find(sampled(at=NOW - HOUR))
+    assert find(a_condition(sample=None)) == [(Code.LAG_UNKNOWN, "Accounts")]
+
+
 @pytest.mark.parametrize(
     ("feed", "codes"),
     [
@@ -163,9 +177,13 @@ def test_a_timer_that_notes_nothing_is_overdue():
     """A part that is not done any more is named while the others run."""
     still = a_condition(sample=a_sample(at=NOW - timedelta(seconds=301)))
 
-    assert find(still, parts={"pruning": NOW - HOUR}) == [(Code.MAINTAIN_OVERDUE, None)]
-    assert find(a_condition(sample=None, seen_at=NOW - HOUR)) == [(Code.MAINTAIN_OVERDUE, None)]
-    assert find(still, a_condition("UserProfiles"), parts={"pruning": NOW - HOUR}) == [(Code.PART_OVERDUE, None)]
+    measured = Feed(Lag(0.0, 0), None, NOW)
+
+    assert find(still, parts={"pruning": NOW - HOUR}, feed=measured) == [(Code.MAINTAIN_OVERDUE, None)]
+    new = a_condition(sample=None, seen_at=NOW - HOUR)
+    assert find(new, feed=measured) == [(Code.MAINTAIN_OVERDUE, None)]
+    both = still, a_condition("UserProfiles")
+    assert find(*both, parts={"pruning": NOW - HOUR}, feed=measured) == [(Code.PART_OVERDUE, None)]
     assert find(still, replicates=False) == []
 
 
