@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from cdc.api import pauses
 from cdc.api.answers import Answer, answer, read_body, read_query
 from cdc.api.backfills import BackfillQuery, StartRequest
+from cdc.api.dashboard import PAGE
 from cdc.api.dead_letters import LetterQuery, ReplayRequest
 from cdc.api.health import Live, tell_ready
 from cdc.api.history import HistoryQuery, read_history
@@ -266,6 +267,12 @@ async def status_history(req: func.HttpRequest) -> func.HttpResponse:
     """Report how far a container was behind in the last hours."""
     read = partial(read_history, runtime.samples.containers, runtime.samples.history)
     return await _answer(lambda: read(read_query(HistoryQuery, req.params)))
+
+
+@app.route("dashboard", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def dashboard(req: func.HttpRequest) -> func.HttpResponse:
+    """Show the state of the replication as a page, which has no data and asks the other routes."""
+    return _send(PAGE)  # without a thread: it answers whatever the others wait for
 
 
 @app.route("readiness", methods=["GET"])

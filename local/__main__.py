@@ -20,6 +20,8 @@ this folder:
 
   curl -H "x-functions-key: {key}" {url}api/status
 
+In a browser, {url}api/dashboard shows the state of everything; it asks for the function key, {key}
+
 More is in docs/local.md. Press Ctrl-C to stop everything and remove the data."""
 
 

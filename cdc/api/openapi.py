@@ -28,17 +28,18 @@ _REF = "#/components/schemas/{model}"
 _KEY = "function_key"
 _REASONS = {400: "The request is invalid.", 404: "The request names something that does not exist.",
             409: "The request conflicts with the current state.", 503: "A store is not available now."}  # fmt: skip
-_JSON, _PROBLEM_JSON = "application/json", "application/problem+json"
+_JSON, _PROBLEM_JSON, _HTML = "application/json", "application/problem+json", "text/html"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A route of function_app.py: its request, answers and problems."""
+    """A route of function_app.py: its request, answers and problems. `page` says what it shows as HTML."""
 
     method: str
     path: str
     summary: str
     answers: Mapping[int, type[BaseModel]]
+    page: str | None = None
     query: type[RequestModel] | None = None
     body: type[RequestModel] | None = None
     problems: tuple[int, ...] = (503,)
@@ -60,6 +61,9 @@ ROUTES = (
           in_every_phase=True),
     Route(method="GET", path="status/history", summary="Report how far a container was behind in the last hours.",
           answers={200: History}, query=HistoryQuery, problems=(400, 404, 503), in_every_phase=True),
+    Route(method="GET", path="dashboard", summary="Show the state of the replication as a page.", answers={},
+          page="The page. It has no data; it asks the other routes with a function key.", problems=(), needs_key=False,
+          in_every_phase=True),
     Route(method="GET", path="readiness", summary="Report if the application may go to a phase, and why.",
           answers={200: ReadinessReport}, query=ReadinessQuery, problems=(400, 503), in_every_phase=True),
     Route(method="GET", path="phase", summary="Report the phase and its history.", answers={200: PhaseReport},
@@ -157,6 +161,8 @@ def _responses(route: Route, names: Mapping[Any, Any]) -> JsonObject:
         }
         for status, model in route.answers.items()
     }
+    if route.page is not None:
+        responses["200"] = {"description": route.page, "content": {_HTML: {"schema": {"type": "string"}}}}
     problem = {_PROBLEM_JSON: {"schema": names[ProblemDetails, "serialization"]}}
     responses |= {str(status): {"description": _REASONS[status], "content": problem} for status in route.problems}
     if route.needs_key:

@@ -183,6 +183,8 @@ def _counters(status: dict[str, Any], writer: Writer) -> Iterator[tuple[str, int
 
 def _describe(stack: Stack, log: str) -> None:
     _console.print(_WHAT)
+    page = f"The page of all this, for a browser; it asks for the function key:\n  {stack.functions.url}api/dashboard"
+    _console.print(f"{page}\n  key: {stack.functions_key}\n", soft_wrap=True, highlight=False, markup=False)
     for what, command in _TRY:
         text = command.format(psql=stack.psql_command, key=stack.functions_key, url=stack.functions.url)
         _console.print(f"{what}:\n  {text}\n", soft_wrap=True, highlight=False, markup=False)

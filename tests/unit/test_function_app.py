@@ -20,7 +20,7 @@ from mappers import MAPPERS
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = json.loads((ROOT / "local.settings.example.json").read_text(encoding="utf-8"))["Values"]
-ALWAYS = {"status", "status_history", "phase", "readiness", "health_live", "health_ready"}
+ALWAYS = {"status", "status_history", "dashboard", "phase", "readiness", "health_live", "health_ready"}
 TIMERS = {"maintain"}
 LETTERS = {
     "list_dead_letters",
@@ -279,8 +279,8 @@ def test_invalid_settings_fail_the_import(load):
         assert name in str(caught.value)
 
 
-def test_only_health_is_open(load):
-    """Everything but the health probes needs a function key, and every route has one method."""
+def test_only_health_and_the_page_are_open(load):
+    """Everything else needs a function key, and every route has one method."""
     routes = {trigger(function)["route"]: trigger(function) for name, function in load().items() if name in ALWAYS}
 
     assert {route: binding["authLevel"] for route, binding in routes.items()} == {
@@ -288,6 +288,7 @@ def test_only_health_is_open(load):
         "status/history": "FUNCTION",
         "readiness": "FUNCTION",
         "phase": "FUNCTION",
+        "dashboard": "ANONYMOUS",
         "health/live": "ANONYMOUS",
         "health/ready": "ANONYMOUS",
     }
