@@ -35,6 +35,7 @@ from cdc.operations.conditions import ConditionReader
 from cdc.operations.counts import Counts
 from cdc.operations.diagnosis import Diagnoser
 from cdc.operations.feed_watch import FeedWatch
+from cdc.operations.invalidation import open_invalidation
 from cdc.operations.lag import LagReader
 from cdc.operations.lease_watch import LeaseWatch
 from cdc.operations.maintain import Maintain, Part
@@ -79,9 +80,10 @@ class Runtime:
         containers = list(self._by_container)
         self._build_stores(settings)
         feed, background, operators = (self._database.share(use) for use in Use)
+        self._invalidation = open_invalidation(settings, background)
         self._source = self._confirm(background)
         self._backfills = PostgresBackfills(background)
-        self._rereads = _make_reread_store(settings, background)
+        self._rereads = _make_reread_store(settings, background, self._invalidation.on_commit)
         self._lease_watch = self._watch_leases(background)
         self._paused_feeds, self._source_watch = self._open_pauses(background), self._watch_source(background)
 
@@ -109,7 +111,7 @@ class Runtime:
         self.requests = Requests(settings.answer_seconds)
         live_feed = LiveFeed(source, self._leases, self._account, settings.change_feed_mode, settings.change_feed_start)
         identity_key = settings.identity_key.get_secret_value()
-        rereads = _make_reread_store(settings, database)
+        rereads = _make_reread_store(settings, database, self._invalidation.on_commit)
         self.pauses = self._open_pauses(database)
         self.dead_letters = DeadLetters(
             PostgresLetters(database), containers, identity_key, lambda: list(self.pauses.read().values())
@@ -168,6 +170,7 @@ class Runtime:
         self.requests.close()
         self.maintain.close()
         self._feed_watch.close()
+        self._invalidation.close()
         self._database.close()
         self._feeds.close()
         self._account.close()
@@ -184,6 +187,7 @@ class Runtime:
             Part("paused feeds", self._paused_feeds.look),
             Part("counts", self._samples.counts.keep_ledger, every=60, budget=300),
             Part("samples", self._samples.take, every=60),
+            Part("cache keys", self._invalidation.catch_up, every=self._invalidation.every),
             Part("backfills", self.backfills.read_tasks, then=backfill_flow.restart),
             Part("due reconciles", self.reconcile.begin_due, every=interval),
             Part("reconciles", self.reconcile.read_running, then=reconcile_flow.restart),
@@ -241,8 +245,8 @@ class Runtime:
         return [feed_items.read_change(container, paths, document) for document in documents]
 
     def _open_sink(self, database: Database, *, reapplies: bool = False, read_since: int | None = None) -> PostgresSink:
-        backoff_seconds = self.settings.dead_letter_backoff_seconds
-        return PostgresSink(database, backoff_seconds, reapplies=reapplies, read_since=read_since)
+        seconds, invalidate = self.settings.dead_letter_backoff_seconds, self._invalidation.on_commit
+        return PostgresSink(database, seconds, reapplies=reapplies, read_since=read_since, invalidate=invalidate)
 
     def _open_job_sink(self, job: Job, source_ts: int) -> Sink:
         database = self._database.share(Use.BACKGROUND)
@@ -259,6 +263,7 @@ class Runtime:
             source,
             self._database.share(Use.BACKGROUND),
             lambda: self._read_lag(container),
+            self._invalidation.on_commit,
         )
 
     def _read_lag(self, container: str) -> float:
@@ -274,6 +279,7 @@ def make_tools(
     source: CosmosSide,
     database: Database,
     read_lag: Callable[[], float],
+    invalidate: Callable[[], None] | None = None,
 ) -> ContainerTools:
     """Build the tools that compare and repair one container."""
     ledger = PostgresLedgerSide(database, mapper.container)
@@ -282,16 +288,19 @@ def make_tools(
     rotation = PostgresRotation(database, mapper.container)
     return ContainerTools(
         Comparison(mapper, source, ledger, tables, findings, rotation, settings.settle_seconds),
-        Confirmation(mapper, source, ledger, findings, _make_reread_store(settings, database)),
+        Confirmation(mapper, source, ledger, findings, _make_reread_store(settings, database, invalidate)),
         read_lag,
         source.usage,
     )
 
 
-def _make_reread_store(settings: Settings, database: Database) -> PostgresRereadStore:
+def _make_reread_store(
+    settings: Settings, database: Database, invalidate: Callable[[], None] | None
+) -> PostgresRereadStore:
     return PostgresRereadStore(
         database,
         backoff_seconds=settings.dead_letter_backoff_seconds,
         settle_seconds=settings.settle_seconds,
         claim_seconds=settings.dead_letter_claim_seconds,
+        invalidate=invalidate,
     )

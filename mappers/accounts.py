@@ -89,4 +89,11 @@ ACCOUNTS = Mapper(
         UniqueRule("ix_accounts_email", tables.accounts, ("email",)),
         ParentRule("fk_completed_scenarios_accounts", tables.completed_scenarios, "account_id", tables.accounts),
     ),
+    # Both spellings: Cosmos keeps an e-mail as it was typed, and a look-up in PostgreSQL compares it in lower case.
+    cache_keys=(
+        "'account:' || id",
+        "'account:email:' || email",
+        "'account:email:' || lower(email)",
+        "'mystira:account:' || id",
+    ),
 )

@@ -150,4 +150,5 @@ GAME_SESSIONS = Mapper(
         ),
     ),
     rules=(ParentRule("fk_game_sessions_accounts", tables.game_sessions, "account_id", tables.accounts),),
+    cache_keys=("'mystira:gamesession:' || id",),
 )

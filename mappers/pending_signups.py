@@ -47,4 +47,5 @@ PENDING_SIGNUPS = Mapper(
         Lookup(tables.pending_signups, "email = ''", "ix_pending_signups_email", "(email)"),
         Lookup(tables.pending_signups, "expires_at <= now()", "ix_pending_signups_expires_at", "(expires_at)"),
     ),
+    cache_keys=("'mystira:pendingsignup:' || id",),
 )

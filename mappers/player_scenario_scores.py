@@ -66,4 +66,5 @@ PLAYER_SCENARIO_SCORES = Mapper(
             tables.game_sessions,
         ),
     ),
+    cache_keys=("'mystira:playerscenarioscore:' || id",),
 )

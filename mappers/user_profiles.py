@@ -105,4 +105,5 @@ USER_PROFILES = Mapper(
         Lookup(tables.user_badges, "scenario_id = ''", "ix_user_badges_scenario_id", "(scenario_id)"),
     ),
     rules=(ParentRule("fk_user_badges_user_profiles", tables.user_badges, "user_profile_id", tables.user_profiles),),
+    cache_keys=("'mystira:userprofile:' || id",),
 )

@@ -9,7 +9,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -20,6 +19,7 @@ from pydantic import (
 )
 
 from cdc.config import postgres_url
+from cdc.config.cache_settings import CacheSettings
 from cdc.core.errors import SettingsError
 from cdc.core.feed_items import FeedMode
 
@@ -120,7 +120,7 @@ _Interval = Annotated[
 ]
 
 
-class Settings(BaseModel):
+class Settings(CacheSettings):
     """Every setting of the app, by its environment name in lower case."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=str.upper, validate_default=True)

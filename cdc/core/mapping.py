@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import itemgetter
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, LiteralString, Protocol, TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy import Table
@@ -106,7 +106,8 @@ class Mapper(Generic[Document]):
     """Says how the documents of one container become rows.
 
     The first of `tables` is the root; a child table's primary key begins with the root's. `rows` is pure. `lookups` and
-    `rules` say what the application needs of these tables.
+    `rules` say what the application needs of these tables. `cache_keys` are the keys of a document in the application's
+    cache: SQL expressions over the root's columns; null is no key.
     """
 
     container: str
@@ -115,6 +116,7 @@ class Mapper(Generic[Document]):
     rows: Callable[[Document], Rows]
     lookups: tuple[Lookup, ...] = ()
     rules: tuple[Rule, ...] = ()
+    cache_keys: tuple[LiteralString, ...] = ()
     # By table name: a function that takes a row's values, and their number; and the join keys of child and root.
     _columns: Mapping[str, tuple[_Take, int]] = field(init=False, repr=False)
     _joins: Mapping[str, tuple[_Take, _Take]] = field(init=False, repr=False)

@@ -18,6 +18,5 @@ def open_database(settings: Settings) -> Database:
 
 
 def _find_password(name: str | None) -> Callable[[], str] | None:
-    if name is None:
-        return None
-    return entra.token_password(entra.default_identity() if name == "default" else entra.managed_identity(name))
+    identity = entra.find_identity(name)
+    return None if identity is None else entra.token_password(identity)

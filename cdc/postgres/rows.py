@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg.sql import SQL, Composed, Identifier
 from sqlalchemy import Column, Table
@@ -76,21 +76,51 @@ def row_keys(mapper: Mapper[Any], writes: Mapping[bytes, Write]) -> dict[bytes, 
 
 
 def write_rows(
-    connection: Connection, mapper: Mapper[Any], writes: Sequence[Write], abandoned: Iterable[str] = ()
+    connection: Connection,
+    mapper: Mapper[Any],
+    writes: Sequence[Write],
+    abandoned: Iterable[str] = (),
+    *,
+    notes_keys: bool = False,
 ) -> None:
-    """Delete all rows under abandoned row keys, then make the tables hold exactly the rows of these documents."""
-    _delete_keys(connection, mapper.tables, abandoned)
+    """Delete all rows under abandoned row keys, then make the tables hold exactly the rows of these documents.
+
+    With `notes_keys`, the cache keys of the rows before and after go into the outbox.
+    """
     root, *children = mapper.tables
+    gone = [json.loads(key) for key in abandoned]
     roots = [write.rows.root for write in writes if write.rows.root is not None]
+    changed = [*gone, *map(key_taker(root), roots)] if notes_keys and mapper.cache_keys else ()
+    _note_keys(connection, mapper, changed)
+    _delete_keys(connection, mapper.tables, gone)
     upsert(connection, root, roots)
     for table in children:
         child_rows = [row for write in writes for row in write.rows.children.get(table.name, ())]
         write_children(connection, table, root, roots, child_rows)
+    _note_keys(connection, mapper, changed)
 
 
-def _delete_keys(connection: Connection, tables: Sequence[Table], row_keys: Iterable[str]) -> None:
+def _note_keys(connection: Connection, mapper: Mapper[Any], keys: Sequence[Values]) -> None:
+    """Note the cache keys of the root rows under these keys, as the rows are now."""
+    if keys:
+        root = mapper.tables[0]
+        connection.execute(_note_statement(root, mapper.cache_keys), arrays.parameters(key_shape(root), keys))
+
+
+@cache
+def _note_statement(table: Table, cache_keys: tuple[LiteralString, ...]) -> bytes:
+    names = primary_key(table)
+    note = SQL(statement("note_keys")).format(
+        source=arrays.source(key_shape(table)),
+        keys=SQL(", ").join(map(SQL, cache_keys)),
+        table=qualified(table),
+        same=same("t", "s", zip(names, names, strict=True)),
+    )
+    return note.as_bytes()
+
+
+def _delete_keys(connection: Connection, tables: Sequence[Table], keys: Sequence[Values]) -> None:
     """Delete the root rows under these keys and all their child rows; `tables` begins with the root."""
-    keys = [json.loads(key) for key in row_keys]
     if not keys:
         return
     root, *children = tables

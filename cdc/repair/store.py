@@ -1,6 +1,6 @@
 """Repairs in PostgreSQL: write only if the ledger is still as noted."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,13 +21,21 @@ class PostgresRereadStore:
     """The `RereadStore` in PostgreSQL."""
 
     def __init__(
-        self, database: Database, *, backoff_seconds: float, settle_seconds: float, claim_seconds: float = 120
+        self,
+        database: Database,
+        *,
+        backoff_seconds: float,
+        settle_seconds: float,
+        claim_seconds: float = 120,
+        invalidate: Callable[[], None] | None = None,
     ) -> None:
+        """Take the database; with `invalidate`, cache keys go into the outbox, and it is called after every repair."""
         self._database = database
         self._types = TypeNames(database)
         self._backoff_seconds = backoff_seconds
         self._claim_seconds = claim_seconds
         self._settle_seconds = settle_seconds
+        self._invalidate = invalidate
 
     def note(self, identities: Sequence[Identity]) -> dict[Identity, Note]:
         """Return the notes of documents; call it before the source is asked."""
@@ -52,6 +60,8 @@ class PostgresRereadStore:
             if write is None or len(repairs) > 1:
                 raise
             raise DocumentError(blockers.explain(self._database, mapper, write, error.problem)) from None
+        if self._invalidate is not None:
+            self._invalidate()
         found = observations.collect(repair.write for repair in repairs if repair.write is not None)
         observations.count(self._database, mapper.container, found)
         return True
@@ -92,9 +102,10 @@ class PostgresRereadStore:
     def _repair(self, connection: Connection, mapper: Mapper[Any], repairs: Sequence[Repair]) -> None:
         freed = _write_ledger(connection, mapper, repairs)
         written = [repair.write for repair in repairs if repair.write is not None and repair.write.problem is None]
-        rows.write_rows(connection, mapper, [], abandoned=freed)
+        notes_keys = self._invalidate is not None
+        rows.write_rows(connection, mapper, [], abandoned=freed, notes_keys=notes_keys)
         for write in written:  # one by one: an earlier document may free a unique value for a later one
-            rows.write_rows(connection, mapper, [write])
+            rows.write_rows(connection, mapper, [write], notes_keys=notes_keys)
         watched = triggers.find_watched(connection, mapper.tables)()
         triggers.check_written(connection, mapper, written, freed, watched)
         keys = rows.row_keys(mapper, {write.change.key: write for write in written})

@@ -32,16 +32,19 @@ class PostgresSink:
         *,
         reapplies: bool = False,
         read_since: int | None = None,
+        invalidate: Callable[[], None] | None = None,
     ) -> None:
         """Take the database; with `reapplies`, versions already in the ledger are written again.
 
-        `read_since` is the source's time since when the documents were read, if that is known.
+        `read_since` is the source's time since when the documents were read, if that is known. With `invalidate`, cache
+        keys of changed rows go into the outbox, and it is called after every commit.
         """
         self.reapplies = reapplies
         self._read_since = read_since
         self._database = database
         self._types = TypeNames(database)
         self._backoff_seconds = backoff_seconds
+        self._invalidate = invalidate
 
     def apply(self, mapper: Mapper[Any], pieces: Sequence[Piece], also: Also | None = None) -> Outcome:
         """Write everything in one transaction; leave out changes that are stale by now."""
@@ -54,7 +57,7 @@ class PostgresSink:
             self._types.keep(mapper.container, names)
 
     def _apply(self, mapper: Mapper[Any], pieces: Sequence[Piece], also: Also | None) -> Outcome:
-        batch = _Batch()
+        batch = _Batch(notes_keys=self._invalidate is not None)
         try:
             with self._database.transaction(mapper.container) as connection:
                 with pipelined(connection):
@@ -73,6 +76,8 @@ class PostgresSink:
             if batch.lone is None:
                 raise
             raise DocumentError(blockers.explain(self._database, mapper, batch.lone, error.problem)) from None
+        if self._invalidate is not None:
+            self._invalidate()
         # Not in the transaction: all writers count the same few paths and would wait for each other.
         observations.count(self._database, mapper.container, batch.observed)
         return outcome
@@ -145,7 +150,7 @@ def _write_rows(connection: Connection, mapper: Mapper[Any], recorded: _Recorded
     vacant = [key for key in freed if key not in batch.written]
     batch.freed += freed
     batch.written.update(recorded.row_keys[each.change.key] for each in written if each.change.key in recorded.row_keys)
-    rows.write_rows(connection, mapper, written, abandoned=vacant)
+    rows.write_rows(connection, mapper, written, abandoned=vacant, notes_keys=batch.notes_keys)
     triggers.check_written(connection, mapper, written, vacant, batch.watched())
 
 
@@ -166,6 +171,7 @@ class _Batch:
     Rows are not kept after they are sent: freeing thousands of them at the end costs more (docs/performance.md).
     """
 
+    notes_keys: bool
     stale: int = 0
     settled: list[Change] = field(default_factory=list)
     unmapped: int = 0

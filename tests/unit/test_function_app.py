@@ -244,6 +244,7 @@ def test_one_timer_does_everything_else(load):
         ("paused feeds", 0),
         ("counts", 60),
         ("samples", 60),
+        ("cache keys", 3_600),
         ("backfills", 0),
         ("due reconciles", 900),
         ("reconciles", 0),
