@@ -26,8 +26,10 @@ from tests.e2e.test_reconcile import run
 
 # A function may choose five letters as its SQLSTATE.
 PLANTED, CODE = "lerato.dlamini", "DLAMI"
-# These columns hold identities, or the keys of rows: only people with access to the database see them.
-IDENTITIES = {"partition_key", "id", "row_key", "abandoned_row_key", "wanted_key"}
+# These columns hold identities, or the keys of rows or of the cache: only people with access to the database see them.
+IDENTITIES = {"partition_key", "id", "row_key", "abandoned_row_key", "wanted_key", "keys"}
+# Nobody listens there: every key of the cache waits in the outbox.
+NO_REDIS = {"REDIS_CONNECTION": "127.0.0.1:1,password=s3cret"}
 
 FIELDS = ("message", "detail", "hint", "constraint", "column", "table", "schema", "datatype")
 GUARD = f"""
@@ -157,7 +159,7 @@ def test_no_planted_value_is_read_outside_of_the_tables(
     for container, document in documents:
         source.write(container, document)
 
-    with verbose_host(settings, tmp_path / "state", log) as host:
+    with verbose_host({**settings, **NO_REDIS}, tmp_path / "state", log) as host:
         operator = Listener(host.url, "key")
         wait_until(lambda: query("select count(*) from cdc.document") == [(len(documents),)], "all is delivered")
         cosmos.controls.clock.advance(60)
@@ -166,6 +168,8 @@ def test_no_planted_value_is_read_outside_of_the_tables(
         _break(operator, source, connection)
 
     applied = str(query("select a::text from accounts a"))
+    assert str(query("select keys from cdc.invalidation")).count(f"account:email:{PLANTED}") > 2
+    assert "maintain: cache keys failed: Redis does not answer" in log.read_text()
     kinds = Counter(kind for (kind,) in query("select kind from cdc.dead_letter"))
     assert applied.count(PLANTED) > 2
     assert kinds["data"] >= len(STATES)

@@ -1,5 +1,6 @@
-"""Both stores are reached with tokens of an identity, which nobody ever sees."""
+"""All stores are reached with tokens of an identity, which nobody ever sees."""
 
+import base64
 import json
 import logging
 import os
@@ -14,7 +15,8 @@ from azure.core.credentials import AccessToken
 from azure.cosmos import PartitionKey
 from azure.identity import CredentialUnavailableError
 
-from cdc.config import entra
+from cdc.cache.keys import CacheKeys
+from cdc.config import entra, stackexchange
 from cdc.config.entra import token_password
 from cdc.config.settings import Settings
 from cdc.core.errors import FatalError, TransientError
@@ -25,6 +27,7 @@ from local import cosmos
 from local.cosmos.errors import CosmosError
 from local.postgres import Postgres
 from mappers import MAPPERS
+from tests.redis_server import RedisServer, needs_redis
 
 # The SDK does not verify localhost, which no setting of ours can change.
 pytestmark = pytest.mark.filterwarnings("ignore:Unverified HTTPS request is being made to host 'localhost'")
@@ -347,3 +350,53 @@ def test_the_app_runs_without_a_secret(values, found, guarded_server, admin, acc
 
     assert [check for check in checks if check.problem or check.skipped] == []
     assert asked == found
+
+
+def write_token(object_id, number):
+    """Write a token of an identity as Entra does, but unsigned."""
+    claims = base64.urlsafe_b64encode(json.dumps({"oid": object_id, "number": number}).encode()).rstrip(b"=")
+    return f"e30.{claims.decode()}.signature"
+
+
+@needs_redis
+def test_redis_is_asked_as_the_identity_with_a_token_for_every_connection(tmp_path, credential, caplog):
+    """Its name is the object id in the token; Redis ends a connection whose token has expired, and takes the next."""
+    server, first, second = RedisServer(tmp_path), write_token("object-1", 1), write_token("object-1", 2)
+    server.client.execute_command("acl", "setuser", "object-1", "on", f">{first}", "~*", "+@all")
+    server.client.execute_command("acl", "setuser", "default", "-unlink")
+    server.fill("account:a")
+    credential.token = first
+    cache = CacheKeys(stackexchange.read(server.connection), "", entra.redis_login(credential))
+
+    with caplog.at_level(logging.DEBUG):
+        assert cache.remove(["account:a"]) == {"account:a"}
+        credential.token = second
+        server.client.execute_command("acl", "setuser", "object-1", "resetpass", f">{second}")
+        server.client.execute_command("client", "kill", "user", "object-1")
+        server.fill("account:a")
+        assert cache.remove(["account:a"]) == {"account:a"}
+        credential.token = first
+        server.client.execute_command("client", "kill", "user", "object-1")
+        with pytest.raises(TransientError, match="check REDIS_CONNECTION and REDIS_IDENTITY") as refusal:
+            cache.remove(["account:a"])
+        credential.token = None
+        with pytest.raises(TransientError, match="check REDIS_IDENTITY") as missing:
+            cache.remove(["account:a"])
+
+    cache.close()
+    server.stop()
+    assert set(credential.scopes) == {"https://redis.azure.com/.default"}
+    assert "e30." not in caplog.text + repr(refusal.value) + repr(cache.__dict__)
+    assert "Contoso" not in str(missing.value)
+
+
+@pytest.mark.parametrize("name", ["default", CLIENT_ID])
+def test_the_identity_of_a_setting_is_found(identity_endpoint, monkeypatch, name):
+    """The same as for the other stores."""
+    monkeypatch.setattr(entra, "_read_object_id", lambda _: "object-1")
+
+    assert entra.redis_login(entra.find_identity(name))() == ("object-1", "token-one")
+
+    assert entra.find_identity(None) is None
+    client_id = None if name == "default" else name
+    assert set(identity_endpoint) == {("https://redis.azure.com", client_id)}

@@ -76,6 +76,7 @@ def test_the_script_grants_what_the_app_needs(writer):
             "execute on function cdc.surely_newer(bigint,bigint,bigint,bigint)",
         ),
         ("insert on public.accounts", "insert on table public.accounts"),
+        ("delete on cdc.invalidation", "delete on table cdc.invalidation"),
         ("update on public.user_badges", "update on table public.user_badges"),
         ("select on public.pending_signups", "select on table public.pending_signups"),
     ],

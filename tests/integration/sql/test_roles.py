@@ -171,6 +171,7 @@ READABLE = {
     "pause": set(),
     "recent_batch": set(),
     "unmapped_type": set(),
+    "invalidation": set(),
 }  # fmt: skip
 
 
