@@ -21,8 +21,9 @@ from mappers import EXTRA_MAPPERS, MAPPERS
 from mappers.accounts import ACCOUNTS
 from tests.builders import a_change, a_version, an_account, an_upsert
 from tests.golden import read_bases
+from tests.integration.postgres.test_tls import ELSEWHERE, make_certificate
 from tests.integration.repair.test_reread import FakeSource
-from tests.redis_server import RedisServer, needs_redis
+from tests.redis_server import RedisServer, find_port, needs_redis
 
 PLANTED = "lerato.dlamini@example.com"
 
@@ -274,6 +275,32 @@ def test_a_wrong_login_is_said_as_such(tmp_path, open_cache, database, observer,
 
     guarded.stop()
     assert noted(observer)
+
+
+def test_a_server_is_verified_over_tls(tmp_path, monkeypatch):
+    """By an authority of the system, and by its name: a password goes to nobody else."""
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    for file, content in zip((certificate, key), make_certificate(), strict=True):
+        file.write_bytes(content)
+    files = ("--tls-cert-file", str(certificate), "--tls-key-file", str(key), "--tls-ca-cert-file", str(certificate))
+    options = ("--bind", "127.0.0.1", ELSEWHERE, "--tls-port", str(port := find_port()), "--tls-auth-clients", "no")
+    server = RedisServer(tmp_path, *options, *files)
+
+    def remove(address):
+        cache = CacheKeys(stackexchange.read(f"{address}:{port},ssl=True"), "")
+        server.fill("account:a")
+        try:
+            return cache.remove(["account:a"])
+        finally:
+            cache.close()
+
+    with pytest.raises(TransientError):
+        remove(ELSEWHERE)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    assert remove(ELSEWHERE) == {"account:a"}
+    with pytest.raises(TransientError):
+        remove("127.0.0.1")
+    server.stop()
 
 
 def is_whole(node):
