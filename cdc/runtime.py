@@ -61,9 +61,9 @@ from cdc.reconcile.cosmos_side import CosmosSide
 from cdc.reconcile.ledger_side import PostgresLedgerSide
 from cdc.reconcile.store import PostgresFindings, PostgresRotation, PostgresRuns
 from cdc.reconcile.tables_side import PostgresTablesSide
+from cdc.repair.opening import open_reread_store
 from cdc.repair.parking import PostgresLetters
 from cdc.repair.reread import Ending, retry
-from cdc.repair.store import PostgresRereadStore
 from cdc.replication.batch import Sink
 from cdc.replication.breaker import Breaker
 from cdc.replication.delivery import Delivery
@@ -83,7 +83,7 @@ class Runtime:
         self._invalidation = open_invalidation(settings, background)
         self._source = self._confirm(background)
         self._backfills = PostgresBackfills(background)
-        self._rereads = _make_reread_store(settings, background, self._invalidation.on_commit)
+        self._rereads = open_reread_store(settings, background, self._invalidation.on_commit)
         self._lease_watch = self._watch_leases(background)
         self._paused_feeds, self._source_watch = self._open_pauses(background), self._watch_source(background)
 
@@ -111,7 +111,7 @@ class Runtime:
         self.requests = Requests(settings.answer_seconds)
         live_feed = LiveFeed(source, self._leases, self._account, settings.change_feed_mode, settings.change_feed_start)
         identity_key = settings.identity_key.get_secret_value()
-        rereads = _make_reread_store(settings, database, self._invalidation.on_commit)
+        rereads = open_reread_store(settings, database, self._invalidation.on_commit)
         self.pauses = self._open_pauses(database)
         self.dead_letters = DeadLetters(
             PostgresLetters(database), containers, identity_key, lambda: list(self.pauses.read().values())
@@ -177,7 +177,11 @@ class Runtime:
 
     def _list_parts(self) -> list[Part]:
         interval, measuring = self.settings.reconcile_interval_seconds, self.settings.readiness_measure_seconds
-        in_every_phase = [Part("phase", self.phase.watch), Part("forgotten writers", self._source_watch.look)]
+        in_every_phase = [
+            Part("phase", self.phase.watch),
+            Part("forgotten writers", self._source_watch.look),
+            Part("cache keys", self._invalidation.catch_up, every=self._invalidation.every),
+        ]
         if not self.settings.replicates:
             return in_every_phase
         return [
@@ -187,7 +191,6 @@ class Runtime:
             Part("paused feeds", self._paused_feeds.look),
             Part("counts", self._samples.counts.keep_ledger, every=60, budget=300),
             Part("samples", self._samples.take, every=60),
-            Part("cache keys", self._invalidation.catch_up, every=self._invalidation.every),
             Part("backfills", self.backfills.read_tasks, then=backfill_flow.restart),
             Part("due reconciles", self.reconcile.begin_due, every=interval),
             Part("reconciles", self.reconcile.read_running, then=reconcile_flow.restart),
@@ -288,19 +291,7 @@ def make_tools(
     rotation = PostgresRotation(database, mapper.container)
     return ContainerTools(
         Comparison(mapper, source, ledger, tables, findings, rotation, settings.settle_seconds),
-        Confirmation(mapper, source, ledger, findings, _make_reread_store(settings, database, invalidate)),
+        Confirmation(mapper, source, ledger, findings, open_reread_store(settings, database, invalidate)),
         read_lag,
         source.usage,
-    )
-
-
-def _make_reread_store(
-    settings: Settings, database: Database, invalidate: Callable[[], None] | None
-) -> PostgresRereadStore:
-    return PostgresRereadStore(
-        database,
-        backoff_seconds=settings.dead_letter_backoff_seconds,
-        settle_seconds=settings.settle_seconds,
-        claim_seconds=settings.dead_letter_claim_seconds,
-        invalidate=invalidate,
     )
