@@ -68,6 +68,16 @@ def _spoil(controls: Controls, **arguments: Any) -> JsonObject:
     return {}
 
 
+def _refuse_writes(controls: Controls, database: str) -> JsonObject:
+    controls.access.refuse_writes(database)
+    return {}
+
+
+def _allow_writes(controls: Controls, database: str) -> JsonObject:
+    controls.access.allow_writes(database)
+    return {}
+
+
 def _clear(controls: Controls) -> JsonObject:
     controls.clear()
     return {}
@@ -103,6 +113,8 @@ STEPS: Mapping[tuple[str, str], Step] = {
     ("POST", "delay"): _fault("delay"),
     ("POST", "drop"): _fault("drop"),
     ("POST", "limit"): _limit,
+    ("POST", "refuse-writes"): _refuse_writes,
+    ("POST", "allow-writes"): _allow_writes,
     ("POST", "clear"): _clear,
     ("GET", "hits"): _hits,
     ("GET", "clock"): _read_clock,

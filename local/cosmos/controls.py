@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 from local.cosmos import spoiling
+from local.cosmos.access import Access
 from local.cosmos.budget import TOO_MANY_REQUESTS
 from local.cosmos.clock import SettableClock
 from local.cosmos.counters import Counters
@@ -26,6 +27,7 @@ class Controls:
         self.clock = clock
         self.counters = Counters()
         self.spoils = False
+        self.access = Access()
         self._account = account
         self._lock = lock
         self._faults: list[Fault] = []
@@ -153,7 +155,8 @@ class Controls:
         return met
 
     def admit(self, request: Request) -> None:
-        """Raise 429 when a limit is exceeded."""
+        """Raise 403 for a write that is refused, and 429 when a limit is exceeded."""
+        self.access.check(request)
         for rate in self._rates:
             rate.admit(request)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 from azure.core.exceptions import ServiceResponseError
-from azure.cosmos import ContainerProxy, CosmosClient, DatabaseProxy
+from azure.cosmos import ContainerProxy, CosmosClient, DatabaseProxy, PartitionKey
 from azure.cosmos.exceptions import CosmosHttpResponseError, CosmosResourceNotFoundError
 
 from local.cosmos import CosmosServer, auth
@@ -259,3 +259,29 @@ def test_a_control_that_makes_no_sense_is_refused(
 
     assert status == 400
     container.create_item({"id": "a", "pk": "x"})
+
+
+def test_refused_writes_are_those_of_one_database(
+    server: CosmosServer, client: CosmosClient, database: DatabaseProxy, container: ContainerProxy
+) -> None:
+    """Reads go on, and so do leases, which are in another database; then everything is accepted again."""
+    container.create_item({"id": "a", "pk": "x"})
+    other = client.create_database("others").create_container("leases", PartitionKey("/id"))
+
+    assert admin(server, "POST", "refuse-writes", database=database.id)[0] == 200
+
+    for write in (
+        lambda: container.create_item({"id": "b", "pk": "x"}),
+        lambda: container.upsert_item({"id": "a", "pk": "x"}),
+        lambda: container.replace_item("a", {"id": "a", "pk": "x"}),
+        lambda: container.patch_item("a", "x", [{"op": "add", "path": "/n", "value": 1}]),
+        lambda: container.execute_item_batch([("create", ({"id": "c", "pk": "x"},))], "x"),
+        lambda: container.delete_item("a", "x"),
+    ):
+        with pytest.raises(CosmosHttpResponseError) as refused:
+            write()
+        assert (refused.value.status_code, refused.value.sub_status) == (403, 5301)
+    assert [item["id"] for item in container.query_items("SELECT * FROM c", partition_key="x")] == ["a"]
+    other.upsert_item({"id": "lease"})
+    admin(server, "POST", "allow-writes", database=database.id)
+    container.upsert_item({"id": "b", "pk": "x"})
