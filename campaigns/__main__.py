@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 import campaigns
-from campaigns import apply, backfill, hosts, reconcile
+from campaigns import apply, backfill, cutover, hosts, reconcile
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -22,6 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     _add(names, "backfill", backfill, lambda chosen: backfill.run(chosen.seed))
     options = _add(names, "reconcile", reconcile, lambda chosen: reconcile.run(chosen.seed, chosen.seconds))
     options.add_argument("--seconds", type=float, default=90, help="of breaking (default: %(default)s)")
+    options = _add(names, "cutover", cutover, lambda chosen: cutover.run(chosen.seed, chosen.faults, chosen.accounts))
+    options.add_argument("--faults", type=int, default=20, help="(default: %(default)s)")
+    options.add_argument("--accounts", type=int, default=500, help="(default: %(default)s)")
     chosen = parser.parse_args(arguments)
     run: Run = chosen.run
     return run(chosen)

@@ -35,10 +35,10 @@ class Display:
 
     def say(self, step: str, what: str) -> None:
         """Show what happens."""
-        if what == self._shown:
+        if f"{step} {what}" == self._shown:
             return
-        self._shown = what
-        print(f"{time.monotonic() - self._begun:7.1f} s  {step:7}  {what}", flush=True)
+        self._shown = f"{step} {what}"
+        print(f"{time.monotonic() - self._begun:7.1f} s  {step:17}  {what}", flush=True)
 
 
 @dataclass(frozen=True, slots=True)

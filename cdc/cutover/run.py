@@ -146,6 +146,7 @@ class Run:
         """
         progress, database = attempt.progress, self.steps.database
         progress.step = "switch"
+        self.steps.say("switch", "begins")
         with gate.closed(database.share(Use.OPERATORS, seconds=_SWITCH_SECONDS)) as connection:
             problem = self._find_problem(connection, counted)
             if problem is not None:

@@ -72,6 +72,7 @@ class Steps:
         """Do a step; keep its name before it, and its time after it."""
         attempt.progress.step = step
         self.attempts.save(attempt)
+        self.say(step, "begins")
         begun = time.monotonic()
         yield
         attempt.progress.seconds[step] = time.monotonic() - begun
@@ -164,7 +165,7 @@ class Steps:
                 raise RefusedError(
                     f"{told} differ, and a reconcile has not repaired them: look at GET /api/reconciliations."
                 )
-            self.say("verify", f"{told} differ: a reconcile repairs them")
+            self.say("changes", f"{told} differ: a reconcile repairs them")
             self._reconcile(attempt, list(differing))
 
     def _count_changed(self, container: str, proven: Proof) -> int:
@@ -172,7 +173,7 @@ class Steps:
         changed = verification.plan_keys(Window(proven.line, END))
         windows = [*verification.find_differing(verification.plan_counts(END)), *changed]
         parts = [part for window in windows for part in verification.plan_keys(window)]
-        self.say("verify", f"{container}: all counts, and the keys of {len(parts)} windows")
+        self.say("changes", f"{container}: all counts, and the keys of {len(parts)} windows")
         return len({each.identity for part in parts for each in verification.compare_keys(part, END)[1]})
 
     def _reconcile(self, attempt: Attempt, containers: list[str]) -> None:

@@ -65,7 +65,10 @@ def make_ready(operator: Operator, cosmos: CosmosServer) -> None:
 def test_a_cut_over_from_the_rehearsal_to_the_watch(
     settings: Mapping[str, str], source: Source, query: Query, cosmos: CosmosServer, dsn: str
 ) -> None:
-    """A delete that no feed reports is repaired in the pause; a write after the switch is an alarm, never a row."""
+    """A delete that no feed reports is repaired in the pause; a write after the switch is an alarm, never a row.
+
+    The commands are those of docs/cut-over.md.
+    """
     owner, sample = Owner(settings, dsn), Sample(seed=23)
     for container, document in sample.create(30):
         source.write(container, document)
@@ -78,7 +81,9 @@ def test_a_cut_over_from_the_rehearsal_to_the_watch(
         assert "Nothing was rehearsed yet" in owner.run("cutover", "run", code=1)
         make_ready(operator, cosmos)
 
-        forecast = FORECAST.search(owner.run("cutover", "rehearse", "--values", "all"))
+        assert "FAIL" not in owner.run("cutover", "check")
+        assert "FAIL" not in owner.run("readiness", "--to", "3")
+        forecast = FORECAST.search(owner.run("cutover", "rehearse"))
         assert forecast is not None
 
         source.delete("Accounts", an_account("gone"))
@@ -102,6 +107,7 @@ def test_a_cut_over_from_the_rehearsal_to_the_watch(
 
         assert query("select * from accounts order by id") == before
         assert "1 documents of Accounts were written to Cosmos since" in owner.run("check", code=1)
+        assert operator.ask("GET", "status")[1]["problems"][0]["code"] == "forgotten_write"
         assert 'id "stray"' in owner.run("cutover", "status", "--identities")
         assert "stray" not in owner.run("cutover", "status")
         assert owner.run("cutover", "accept") == "accepted 1 documents\n"
