@@ -190,16 +190,19 @@ def test_rows_that_break_a_rule_stop_it(rehearsed, connection):
     assert rehearsed.phase() is THREE
 
 
-@pytest.mark.parametrize("times", range(1, 9))
-def test_killed_before_any_keeping_of_its_progress_it_goes_on(rehearsed, connection, monkeypatch, times):
-    """Every boundary of a step is one; in between nothing is switched, and one side is authoritative."""
+@pytest.mark.parametrize(
+    ("step", "times"),
+    [("check", 1), ("quiet", 2), ("drain", 1), ("changes", 1), ("rules", 1), ("rules", 2), ("rules", 3), ("counts", 2)],
+)
+def test_killed_at_any_step_it_goes_on(rehearsed, connection, monkeypatch, step, times):
+    """Before or after its first keeping of its progress in a step, or between two rules; nothing is switched yet."""
     save, left = Attempts.save_in, [times]
 
-    def save_or_die(self, *arguments):
-        left[0] -= 1
+    def save_or_die(self, connection, attempt, *problem):
+        left[0] -= attempt.progress.step == step
         if left[0] == 0:
             kill()
-        save(self, *arguments)
+        save(self, connection, attempt, *problem)
 
     monkeypatch.setattr(Attempts, "save_in", save_or_die)
     with pytest.raises(Killed):
