@@ -40,7 +40,6 @@ _REASONS = (
     "Cosmos is still written", "Something changes again and again", "Another process has taken this over",
     "checks of readiness fail", "PostgreSQL", "nothing leads back", "Cosmos did not answer",
 )  # fmt: skip
-_TRIES = 4
 _PHASE = "select phase from cdc.phase"
 _SWITCHES = "select count(*) from cdc.phase_change where to_phase = 3"
 _STEP = "select progress ->> 'step' from cdc.cutover where kind = 'run' and state = 'running'"
@@ -126,7 +125,7 @@ class Campaign:
         plan = [self._dice.choice(_FAULTS) for _ in range(faults)]
         try:
             for number, fault in enumerate(["late", *plan]):
-                step = "quiet" if fault == "late" else self._dice.choice(_STEPS)
+                step = "quiet" if fault == "late" else self._dice.choice(_STEPS[: None if number == faults else -1])
                 self.result.faults += 1
                 told = self._disturb(fault, step, stopped, dies=number < faults)
                 self._say(f"{fault} at {step}: {told.splitlines()[-1] if told else 'killed'}"[:200])
@@ -136,11 +135,11 @@ class Campaign:
         finally:
             self._fence(stopped)
             writer.join()
-        for _ in range(_TRIES):
-            told = self._command("run")[1]
+        for _ in range(4):
+            code, told = self._command("run")
+            self._judge(code, told)
             if self._stage.count(_PHASE) == 3:
                 return
-            self._judge(told)
         self.result.differences.append(f"undisturbed, it does not end: {told[-300:]}")
 
     def _disturb(self, fault: str, step: str, stopped: threading.Event, *, dies: bool) -> str:
@@ -152,13 +151,12 @@ class Campaign:
             "outage": lambda _: self._cut_off(),
             "stray": lambda _: self._write_stray(),
             "delete": lambda _: self._delete(),
-            "rehearsal": lambda _: self._judge(self._command("rehearse")[1]),
-            "second": lambda _: self._judge(self._command("run")[1]),
+            "rehearsal": lambda _: self._judge(*self._command("rehearse")),
+            "second": lambda _: self._command("run", "rules", subprocess.Popen.kill),
             "abort": lambda _: self._command("abort"),
         }[fault]
         code, told = self._command("run", step, happen, dies=dies)
-        if code not in (0, -signal.SIGKILL):
-            self._judge(told)
+        self._judge(code, told)
         return told
 
     def _command(
@@ -186,9 +184,9 @@ class Campaign:
                 process.send_signal(signal.SIGCONT)
             elif happen is None and dies and "begins" in line:
                 process.kill()
-        code = process.wait()
         overdue.cancel()
-        return code, told
+        process.communicate()
+        return process.returncode, told
 
     def _kill_host(self) -> None:
         self._stage.hosts[0].kill()
@@ -241,8 +239,9 @@ class Campaign:
         if self._stage.count(_SWITCHES) != (self._stage.count(_PHASE) == 3):
             self.result.differences.append("phase and history disagree")
 
-    def _judge(self, told: str) -> None:
-        if "Traceback" in told or ("recorded" not in told and not any(reason in told for reason in _REASONS)):
+    def _judge(self, code: int, told: str) -> None:
+        refused = code not in (0, -signal.SIGKILL) and not any(reason in told for reason in _REASONS)
+        if refused or "Traceback" in told:
             self.result.differences.append(f"refused without a true reason: {told[-300:]}")
 
     def _is_equal(self) -> bool:

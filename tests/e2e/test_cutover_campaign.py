@@ -7,8 +7,8 @@ def test_whatever_breaks_the_cut_over_ends_with_one_authoritative_side():
     """`python -m campaigns cutover` with fewer documents and faults."""
     said = []
 
-    result = play(4, 3, 30, said.append)
+    result = play(4, 2, 30, said.append)
 
     assert result.differences == [], said
-    assert result.faults == 4
+    assert 1 < result.faults <= 3
     assert result.stray >= 5
