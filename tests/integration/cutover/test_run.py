@@ -199,9 +199,10 @@ def test_killed_at_any_step_it_goes_on(rehearsed, connection, monkeypatch, step,
     save, left = Attempts.save_in, [times]
 
     def save_or_die(self, connection, attempt, *problem):
-        left[0] -= attempt.progress.step == step
-        if left[0] == 0:
-            kill()
+        if attempt.progress.step == step:
+            left[0] -= 1
+            if left[0] == 0:
+                kill()
         save(self, connection, attempt, *problem)
 
     monkeypatch.setattr(Attempts, "save_in", save_or_die)
