@@ -5,7 +5,7 @@ import re
 from asyncio import to_thread
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -24,32 +24,37 @@ from cdc.api.readiness import ReadinessQuery
 from cdc.api.reconciliations import ReconcileRequest, ReconciliationQuery
 from cdc.api.resync import ResyncRequest
 from cdc.backfill import orchestration as backfill_flow
+from cdc.config import trigger
 from cdc.config.settings import Phase, Settings
 from cdc.core.durable import Steps
-from cdc.core.feed_items import FeedMode
 from cdc.core.mapping import Mapper
 from cdc.operations import phases
 from cdc.reconcile import orchestration as reconcile_flow
 from cdc.runtime import Runtime
+from cdc.telemetry import export, team
+from cdc.telemetry.tracing import Name, continued, span
 from mappers import EXTRA_CONTAINERS, choose_mappers
+from mappers.metrics import METRICS
+
+_Client: TypeAlias = df.DurableOrchestrationClient
 
 settings = Settings.read(os.environ, EXTRA_CONTAINERS)
+export.start(**settings.telemetry)
+team.declare(METRICS)
 mappers = choose_mappers(settings.extra_containers)
 runtime = Runtime(settings, mappers)
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 
-def _start() -> dict[str, Any]:
-    if settings.change_feed_mode is FeedMode.ALL_VERSIONS:  # it always begins now; the trigger refuses a start
-        return {"change_feed_mode": "AllVersionsAndDeletes"}
-    if settings.trigger_start == "beginning":
-        return {"start_from_beginning": True}
-    return {"start_from_time": settings.trigger_start.isoformat().replace("+00:00", "Z")}
-
-
 async def _answer(make: Callable[[], BaseModel], status: int = 200, **options: Any) -> func.HttpResponse:
     """Answer with the model that `make` returns or the error that it raises; see `Requests.answer`."""
     return _send(await runtime.requests.answer(make, status, **options))
+
+
+async def _change(context: func.Context, *asked: Any, **options: Any) -> func.HttpResponse:
+    """Answer a request that changes something: what follows from it belongs to its trace."""
+    with continued(context.trace_context), span(Name.REQUEST, trigger="http", function=context.function_name):
+        return await _answer(*asked, **options)
 
 
 def _send(made: Answer) -> func.HttpResponse:
@@ -72,7 +77,7 @@ def _register_change_feed(mapper: Mapper[Any]) -> None:
         lease_expiration_interval=settings.lease_expiration_interval_ms,
         lease_renew_interval=settings.lease_renew_interval_ms,
         max_items_per_invocation=settings.max_items_per_invocation,
-        **_start(),
+        **trigger.choose_start(settings),
     )
     @app.retry(
         strategy="exponential_backoff",
@@ -80,8 +85,9 @@ def _register_change_feed(mapper: Mapper[Any]) -> None:
         minimum_interval=settings.retry_minimum_interval,
         maximum_interval=settings.retry_maximum_interval,
     )
-    def change_feed(documents: func.DocumentList) -> None:
-        runtime.delivery.apply(mapper, [document.to_dict() for document in documents])
+    def change_feed(documents: func.DocumentList, context: func.Context) -> None:
+        with continued(context.trace_context):
+            runtime.delivery.apply(mapper, [document.to_dict() for document in documents])
 
 
 def _register_refusal(route: Route) -> None:
@@ -91,12 +97,12 @@ def _register_refusal(route: Route) -> None:
         return _send(answer(partial(phases.refuse, settings.phase)))
 
 
-async def _start_backfills(client: df.DurableOrchestrationClient, _: int) -> None:
+async def _start_backfills(client: _Client, _: int) -> None:
     """Start the missing orchestrations after a request, in whatever way it was answered."""
     await backfill_flow.start(client, await to_thread(runtime.backfills.list_tasks))
 
 
-async def _start_reconciles(client: df.DurableOrchestrationClient, status: int) -> None:
+async def _start_reconciles(client: _Client, status: int) -> None:
     if status in (202, 409):  # on 409, the host that was to start the orchestration may have died
         await reconcile_flow.start(client, await to_thread(runtime.reconcile.list_running), waits=status == 202)
 
@@ -117,9 +123,10 @@ if settings.phase is not Phase.COSMOS_ONLY:  # in phase 3 it watches Cosmos
 
     @app.timer_trigger(arg_name="timer", schedule=settings.maintain_schedule)
     @app.durable_client_input(client_name="client")
-    async def maintain(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
+    async def maintain(timer: func.TimerRequest, client: _Client, context: func.Context) -> None:
         """Do what is due: dead letters, missing orchestrations, reconciles, pruning; in phase 3 the watch on Cosmos."""
-        await runtime.maintain.run(client)
+        with continued(context.trace_context):
+            await runtime.maintain.run(client)
 
 
 if settings.replicates:
@@ -132,47 +139,48 @@ if settings.replicates:
         return await _answer(lambda: runtime.dead_letters.list(read_query(LetterQuery, req.params)))
 
     @app.route("dead-letters/replay", methods=["POST"])
-    async def replay_dead_letters(req: func.HttpRequest) -> func.HttpResponse:
+    async def replay_dead_letters(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
         """Replay many dead letters."""
-        return await _answer(
-            lambda: runtime.dead_letters.replay_all(read_body(ReplayRequest, req.get_body())), 202, look=_LETTERS
-        )
+        replay = runtime.dead_letters.replay_all
+        return await _change(context, lambda: replay(read_body(ReplayRequest, req.get_body())), 202, look=_LETTERS)
 
     @app.route("dead-letters/{id}/replay", methods=["POST"])
-    async def replay_dead_letter(req: func.HttpRequest) -> func.HttpResponse:
+    async def replay_dead_letter(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
         """Replay one dead letter."""
-        return await _answer(lambda: runtime.dead_letters.replay(req.route_params["id"]), 202, look=_LETTERS)
+        return await _change(context, lambda: runtime.dead_letters.replay(req.route_params["id"]), 202, look=_LETTERS)
 
     @app.route("dead-letters/{id}", methods=["DELETE"])
-    async def discard_dead_letter(req: func.HttpRequest) -> func.HttpResponse:
+    async def discard_dead_letter(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
         """Stop automatic retries of one dead letter."""
-        return await _answer(lambda: runtime.dead_letters.discard(req.route_params["id"]), look=_LETTERS)
+        return await _change(context, lambda: runtime.dead_letters.discard(req.route_params["id"]), look=_LETTERS)
 
     @app.route("documents/{container}/resync", methods=["POST"])
-    async def resync_document(req: func.HttpRequest) -> func.HttpResponse:
+    async def resync_document(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
         """Read one document again now, when a reader did not find it in PostgreSQL."""
         container = req.route_params["container"]
         resync = runtime.resync.resync
-        return await _answer(lambda: resync(container, read_body(ResyncRequest, req.get_body())), look=_RESYNC)
+        return await _change(context, lambda: resync(container, read_body(ResyncRequest, req.get_body())), look=_RESYNC)
 
     @app.route("containers/{container}/pause", methods=["POST"])
-    async def pause_container(req: func.HttpRequest) -> func.HttpResponse:
+    async def pause_container(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
         """Pause a container: its changes wait in Cosmos."""
         pause = partial(pauses.pause, runtime.pauses, req.route_params["container"])
-        return await _answer(lambda: pause(read_body(PauseRequest, req.get_body())), look=_STATUS)
+        return await _change(context, lambda: pause(read_body(PauseRequest, req.get_body())), look=_STATUS)
 
     @app.route("containers/{container}/resume", methods=["POST"])
-    async def resume_container(req: func.HttpRequest) -> func.HttpResponse:
+    async def resume_container(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
         """Resume a paused container."""
         resume = partial(pauses.resume, runtime.pauses, req.route_params["container"])
-        return await _answer(lambda: resume(read_body(ResumeRequest, req.get_body())), look=_STATUS)
+        return await _change(context, lambda: resume(read_body(ResumeRequest, req.get_body())), look=_STATUS)
 
     @app.route("backfills", methods=["POST"])
     @app.durable_client_input(client_name="client")
-    async def start_backfill(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    async def start_backfill(req: func.HttpRequest, client: _Client, context: func.Context) -> func.HttpResponse:
         """Start a backfill of containers."""
         start, then = runtime.backfills.start, partial(_start_backfills, client)
-        return await _answer(lambda: start(read_body(StartRequest, req.get_body())), 202, look=_BACKFILLS, then=then)
+        return await _change(
+            context, lambda: start(read_body(StartRequest, req.get_body())), 202, look=_BACKFILLS, then=then
+        )
 
     @app.route("backfills", methods=["GET"])
     async def list_backfills(req: func.HttpRequest) -> func.HttpResponse:
@@ -185,21 +193,21 @@ if settings.replicates:
         return await _answer(lambda: runtime.backfills.read(req.route_params["id"]))
 
     @app.route("backfills/{id}/pause", methods=["POST"])
-    async def pause_backfill(req: func.HttpRequest) -> func.HttpResponse:
+    async def pause_backfill(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
         """Pause a backfill after its current pages."""
-        return await _answer(lambda: runtime.backfills.pause(req.route_params["id"]), look=_BACKFILLS)
+        return await _change(context, lambda: runtime.backfills.pause(req.route_params["id"]), look=_BACKFILLS)
 
     @app.route("backfills/{id}/resume", methods=["POST"])
     @app.durable_client_input(client_name="client")
-    async def resume_backfill(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    async def resume_backfill(req: func.HttpRequest, client: _Client, context: func.Context) -> func.HttpResponse:
         """Resume a paused backfill."""
-        then = partial(_start_backfills, client)
-        return await _answer(lambda: runtime.backfills.resume(req.route_params["id"]), look=_BACKFILLS, then=then)
+        resume, then = runtime.backfills.resume, partial(_start_backfills, client)
+        return await _change(context, lambda: resume(req.route_params["id"]), look=_BACKFILLS, then=then)
 
     @app.route("backfills/{id}/cancel", methods=["POST"])
-    async def cancel_backfill(req: func.HttpRequest) -> func.HttpResponse:
+    async def cancel_backfill(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
         """Cancel a backfill; what it has copied stays."""
-        return await _answer(lambda: runtime.backfills.cancel(req.route_params["id"]), look=_BACKFILLS)
+        return await _change(context, lambda: runtime.backfills.cancel(req.route_params["id"]), look=_BACKFILLS)
 
     @app.orchestration_trigger(context_name="context")
     def backfill(context: df.DurableOrchestrationContext) -> Steps:
@@ -211,23 +219,26 @@ if settings.replicates:
         """Copy one feed range after the other."""
         return (yield from backfill_flow.copy_ranges(context))
 
+    # Of an activity the worker needs a plain dict.
     @app.activity_trigger(input_name="task")
-    def plan_backfill(task: dict) -> dict:  # type: ignore[type-arg]  # the worker needs a plain dict
+    def plan_backfill(task: dict, context: func.Context) -> dict:  # type: ignore[type-arg]
         """Plan the rest of a backfill."""
-        return runtime.backfill.plan(task["id"], task["generation"])
+        with continued(context.trace_context):
+            return runtime.backfill.plan(task["id"], task["generation"])
 
     @app.activity_trigger(input_name="task")
-    def copy_pages(task: dict) -> dict:  # type: ignore[type-arg]
+    def copy_pages(task: dict, context: func.Context) -> dict:  # type: ignore[type-arg]
         """Copy pages for a limited time."""
-        return runtime.backfill.copy(task["id"], task["generation"], task["lane"])
+        with continued(context.trace_context):
+            return runtime.backfill.copy(task["id"], task["generation"], task["lane"])
 
     @app.route("reconciliations", methods=["POST"])
     @app.durable_client_input(client_name="client")
-    async def start_reconciliation(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    async def start_reconciliation(req: func.HttpRequest, client: _Client, context: func.Context) -> func.HttpResponse:
         """Start a reconcile of containers."""
         start, then = runtime.reconciliations.start, partial(_start_reconciles, client)
-        return await _answer(
-            lambda: start(read_body(ReconcileRequest, req.get_body())), 202, look=_RECONCILIATIONS, then=then
+        return await _change(
+            context, lambda: start(read_body(ReconcileRequest, req.get_body())), 202, look=_RECONCILIATIONS, then=then
         )
 
     @app.route("reconciliations", methods=["GET"])
@@ -246,14 +257,16 @@ if settings.replicates:
         return (yield from reconcile_flow.reconcile(context))
 
     @app.activity_trigger(input_name="container")
-    def reconcile_advance(container: str) -> dict:  # type: ignore[type-arg]  # the worker needs a plain dict
+    def reconcile_advance(container: str, context: func.Context) -> dict:  # type: ignore[type-arg]
         """Advance the run of one container for a limited time."""
-        return runtime.reconcile.advance(container)
+        with continued(context.trace_context):
+            return runtime.reconcile.advance(container)
 
     @app.activity_trigger(input_name="task")
-    def reconcile_give_up(task: dict) -> dict:  # type: ignore[type-arg]
+    def reconcile_give_up(task: dict, context: func.Context) -> dict:  # type: ignore[type-arg]
         """End a run that cannot continue."""
-        return runtime.reconcile.give_up(task["container"], task["problem"])
+        with continued(context.trace_context):
+            return runtime.reconcile.give_up(task["container"], task["problem"])
 
 
 @app.route("status", methods=["GET"])

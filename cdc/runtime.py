@@ -35,6 +35,7 @@ from cdc.operations.conditions import ConditionReader
 from cdc.operations.counts import Counts
 from cdc.operations.diagnosis import Diagnoser
 from cdc.operations.feed_watch import FeedWatch
+from cdc.operations.gauges import Gauges
 from cdc.operations.invalidation import open_invalidation
 from cdc.operations.lag import LagReader
 from cdc.operations.lease_watch import LeaseWatch
@@ -89,19 +90,16 @@ class Runtime:
 
         states = PostgresFeedStates(feed)
         breaker = Breaker(feed, settings.breaker_documents, self._open_pauses(feed).trip)
-        self.delivery = Delivery(settings.change_feed_mode, self._confirm(feed), states, self._open_sink(feed), breaker)
-        self.backfill = Backfill(
-            self._by_container,
-            FeedSource(self._feeds.open, self._read_changes),
-            self._backfills,
-            self._open_job_sink,
-            settings.backfill_activity_seconds,
-        )
+        mode, key = settings.change_feed_mode, settings.identity_key.get_secret_value()
+        self.delivery = Delivery(mode, self._confirm(feed), states, self._open_sink(feed), breaker, key)
+        copied, seconds = FeedSource(self._feeds.open, self._read_changes), settings.backfill_activity_seconds
+        self.backfill = Backfill(self._by_container, copied, self._backfills, self._open_job_sink, seconds)
         runs = PostgresRuns(background)
         self.reconcile = Activities(settings, containers, runs, self._open_tools, self._backfills.is_complete)
         self._samples, days = self._open_samples(background), settings.tombstone_retention_days
         self.pruning = Pruning(background, self._source, self._leases, self._backfills, runs, self._samples, days)
         self._measurements = Measurements(background, mappers)
+        self._gauges = Gauges(containers, self._samples, wanted=settings.exports_telemetry)
         self._serve(settings, containers, operators)
         self.maintain = Maintain(self._list_parts(), background)
 
@@ -192,6 +190,7 @@ class Runtime:
             Part("counts", self._samples.counts.keep_ledger, every=60, budget=300),
             Part("samples", self._samples.take, every=60),
             Part("backfills", self.backfills.read_tasks, then=backfill_flow.restart),
+            Part("gauges", self._gauges.read),
             Part("due reconciles", self.reconcile.begin_due, every=interval),
             Part("reconciles", self.reconcile.read_running, then=reconcile_flow.restart),
             Part("measurements", self._measurements.measure, every=measuring, budget=600),

@@ -2,9 +2,12 @@
 
 -- name: insert_backfill
 -- Adds a backfill.
-insert into cdc.backfill (id, max_request_units_per_second, max_parallel_ranges, page_size, reapply, dry_run)
+insert into cdc.backfill (
+    id, max_request_units_per_second, max_parallel_ranges, page_size, reapply, dry_run, traceparent
+)
 values (
-    %(id)s, %(max_request_units_per_second)s, %(max_parallel_ranges)s, %(page_size)s, %(reapply)s, %(dry_run)s
+    %(id)s, %(max_request_units_per_second)s, %(max_parallel_ranges)s, %(page_size)s, %(reapply)s, %(dry_run)s,
+    %(traceparent)s
 );
 
 -- name: occupy_containers
@@ -33,8 +36,8 @@ select id from cdc.backfill where state = 'running' order by started_at, id;
 update cdc.backfill set generation = generation + 1 where id = %(id)s and state = 'running' returning generation;
 
 -- name: read_job
--- The options of a running backfill, for the generation that has taken it.
-select max_request_units_per_second, max_parallel_ranges, page_size, reapply, dry_run
+-- The options of a running backfill and its trace, for the generation that has taken it.
+select max_request_units_per_second, max_parallel_ranges, page_size, reapply, dry_run, traceparent
 from cdc.backfill where id = %(id)s and generation = %(generation)s and state = 'running';
 
 -- name: list_uncounted

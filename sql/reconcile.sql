@@ -45,8 +45,9 @@ select nextval('cdc.reconciliation_id');
 
 -- name: begin_reconciliation
 -- Begins a run of each container that has none.
-insert into cdc.reconciliation (id, container, mode, repair, sample, max_request_units, progress)
-select %(id)s, s.container, %(mode)s, %(repair)s, %(sample)s, %(max_request_units)s, %(progress)s::jsonb
+insert into cdc.reconciliation (id, container, mode, repair, sample, max_request_units, progress, traceparent)
+select %(id)s, s.container, %(mode)s, %(repair)s, %(sample)s, %(max_request_units)s, %(progress)s::jsonb,
+    %(traceparent)s
 from unnest(%(containers)s::text[]) as s (container)
 on conflict (container) where state = 'running' do nothing
 returning container;
@@ -65,7 +66,7 @@ where state = 'running' and container = any(%(containers)s::text[]);
 
 -- name: load_reconciliation
 -- The unfinished run of a container.
-select id, container, mode, repair, sample, max_request_units, progress
+select id, container, mode, repair, sample, max_request_units, progress, traceparent
 from cdc.reconciliation where container = %(container)s and state = 'running';
 
 -- name: save_reconciliation

@@ -12,6 +12,8 @@ from cdc.backfill.job import BackfillStore, Options
 from cdc.backfill.progress import BackfillReport, BackfillStatus, describe, describe_whole
 from cdc.core.documents import JsonObject
 from cdc.core.errors import CdcError, RequestError
+from cdc.telemetry import rows
+from cdc.telemetry.rows import Action
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +114,7 @@ class Backfills:
         try:
             return self.read_tasks()
         except CdcError as error:  # the timer tries again
-            logger.warning("cannot read the running backfills: %s", error)
+            rows.tell(logger, logging.WARNING, Action.STORE_FAILED, f"cannot read the running backfills: {error}")
             return []
 
     def read_tasks(self) -> list[JsonObject]:

@@ -7,8 +7,8 @@ from typing import Annotated, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from cdc.api.answers import ContainerName, RequestModel, Token, cut_page, read_number
-from cdc.api.fingerprints import fingerprint
 from cdc.core.errors import ConflictError, ProblemKind, UnknownError
+from cdc.core.fingerprints import fingerprint
 from cdc.operations.pauses import PauseStatus
 from cdc.repair.letters import Choice, Letter, LetterState
 

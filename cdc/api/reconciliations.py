@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from cdc.api.answers import Accepted, RequestModel, Token, cut_page, read_number, say
-from cdc.api.fingerprints import fingerprint
 from cdc.config.settings import Settings
 from cdc.core.documents import JsonObject
 from cdc.core.errors import ConflictError, RequestError, UnknownError
+from cdc.core.fingerprints import fingerprint
 from cdc.reconcile.report import (
     ReconciliationStatus,
     RunReport,

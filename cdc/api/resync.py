@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from cdc.api.answers import RequestModel, say
-from cdc.api.fingerprints import fingerprint
 from cdc.core.documents import Identity, State
 from cdc.core.errors import RequestError, TransientError, UnknownError
+from cdc.core.fingerprints import fingerprint
 from cdc.core.mapping import Mapper
 from cdc.core.source_container import SourceContainer
 from cdc.repair.reread import DocumentSource, Ending, Note, RereadStore, repair_document

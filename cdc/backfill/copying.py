@@ -17,6 +17,10 @@ from cdc.core.feed_pages import FeedRange, Page, Size
 from cdc.core.mapping import Mapper
 from cdc.core.writes import Outcome
 from cdc.replication.batch import Sink, replicate
+from cdc.telemetry import batches, rows, tracing
+from cdc.telemetry.batches import Kind
+from cdc.telemetry.rows import Action
+from cdc.telemetry.tracing import Name
 
 logger = logging.getLogger(__name__)
 
@@ -82,8 +86,9 @@ class Backfill:
         )
 
     def _count_lanes(self, job: Job) -> int:
-        for container in self._backfills.list_uncounted(job):
-            self._begin(job, container)
+        with tracing.span(Name.BACKFILL_PLAN, of=job.traceparent):
+            for container in self._backfills.list_uncounted(job):
+                self._begin(job, container)
         waiting, resting = self._backfills.count_waiting(job)
         if resting and not waiting:
             raise PausedError(f"{', '.join(resting)}: paused, so this backfill waits: python -m cdc resume CONTAINER.")
@@ -123,7 +128,11 @@ class Backfill:
         Only the next page is read while a page is written.
         """
         sink, pace = self._open_sink(job, cursor.source_ts), Pace(self._backfills, job)
-        with self._source.open(cursor.container) as feed, ThreadPoolExecutor(1) as reading:
+        with (
+            tracing.span(Name.BACKFILL_COPY, of=job.traceparent, container=cursor.container),
+            self._source.open(cursor.container) as feed,
+            ThreadPoolExecutor(1) as reading,
+        ):
 
             def read(continuation: str | None) -> "Future[Page]":
                 return reading.submit(pace.read, lambda size: feed.read(cursor.range, continuation, size))
@@ -148,12 +157,15 @@ class Backfill:
             moved = Advance(page, ended, outcome)
             states.append(self._backfills.advance(connection, job, cursor, moved))
 
-        changes = self._source.read_changes(cursor.container, page.documents)
-        replicate(self._mappers[cursor.container], changes, sink, advance)
+        with batches.observed(logger, cursor.container, Kind.BACKFILL, len(page.documents)) as batch:
+            changes = self._source.read_changes(cursor.container, page.documents)
+            outcome = replicate(self._mappers[cursor.container], changes, sink, advance)
+            if not job.options.dry_run:
+                batch.note(changes, outcome)
         return states[-1]
 
     def _put_off(self, error: CdcError, job: Job | None, cursor: Cursor | None = None) -> JsonObject:
-        logger.warning("a backfill waits and tries again: %s", error)
+        rows.tell(logger, logging.WARNING, Action.BACKFILL_WAITS, f"a backfill waits and tries again: {error}")
         if job is not None:
             with suppress(CdcError):  # PostgreSQL may be what failed
                 self._backfills.note_problem(job, str(error), cursor)

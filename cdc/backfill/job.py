@@ -33,6 +33,8 @@ class Job:
     id: str
     generation: int
     options: Options
+    # The trace of the request that started it.
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from cdc.core.feed_pages import FeedRange, Size
 from cdc.postgres import gate
 from cdc.postgres.database import Connection, Database
 from cdc.postgres.statements import statement
+from cdc.telemetry import tracing
 
 # The states from which each state can be reached.
 _BEFORE = {
@@ -29,7 +30,9 @@ class PostgresBackfills:
         self._database = database
 
     def insert(self, id_: str, containers: Sequence[str], options: Options) -> None:
-        parameters = {"id": id_, "containers": list(containers), **asdict(options)}
+        parameters = {
+            "id": id_, "containers": list(containers), "traceparent": tracing.carry(), **asdict(options)
+        }  # fmt: skip
         with self._database.transaction() as connection:
             gate.enter(connection)
             connection.execute(statement("insert_backfill"), parameters)
@@ -87,7 +90,7 @@ class PostgresBackfills:
     def find(self, id_: str, generation: int) -> Job | None:
         with self._database.connection() as connection:
             row = connection.execute(statement("read_job"), {"id": id_, "generation": generation}).fetchone()
-        return None if row is None else Job(id_, generation, Options(*row))
+        return None if row is None else Job(id_, generation, Options(*row[:-1]), row[-1])
 
     def list_uncounted(self, job: Job) -> list[str]:
         with self._database.connection() as connection:

@@ -20,6 +20,7 @@ from pydantic import (
 
 from cdc.config import postgres_url
 from cdc.config.cache_settings import CacheSettings
+from cdc.config.telemetry_settings import TelemetrySettings
 from cdc.core.errors import SettingsError
 from cdc.core.feed_items import FeedMode
 
@@ -120,7 +121,7 @@ _Interval = Annotated[
 ]
 
 
-class Settings(CacheSettings):
+class Settings(CacheSettings, TelemetrySettings):
     """Every setting of the app, by its environment name in lower case."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=str.upper, validate_default=True)

@@ -1,7 +1,7 @@
 """What a transaction does with each change, and the outcome of a batch."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
@@ -49,8 +49,8 @@ class Outcome:
     """The outcome of a batch in documents: every delivered document is counted exactly once.
 
     `stale` counts versions that are older than the held one or already applied; `problems` has one problem for each
-    parked document. `unmapped` documents are of types that no mapper takes. `gaps` counts again the documents that do
-    not follow the held version.
+    parked document, `parked_keys` its key. `unmapped` documents are of types that no mapper takes. `gaps` counts again
+    the documents that do not follow the held version.
     """
 
     applied: int = 0
@@ -60,6 +60,7 @@ class Outcome:
     problems: tuple[Problem, ...] = ()
     unmapped: int = 0
     gaps: int = 0
+    parked_keys: tuple[bytes, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def parked(self) -> int:
@@ -75,6 +76,7 @@ class Outcome:
             problems=self.problems + other.problems,
             unmapped=self.unmapped + other.unmapped,
             gaps=self.gaps + other.gaps,
+            parked_keys=self.parked_keys + other.parked_keys,
         )
 
 

@@ -6,13 +6,18 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from cdc.core.durable import Client
 from cdc.core.errors import CdcError, FatalError, TransientError
 from cdc.postgres.database import Database
 from cdc.postgres.statements import statement
+from cdc.telemetry import rows, tracing
+from cdc.telemetry.rows import Action
+from cdc.telemetry.tracing import Name
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +56,9 @@ class Maintain:
 
     async def run(self, client: Client) -> None:
         """Run all parts; log each failure with the name of its part, and raise after all of them."""
-        endings = await asyncio.gather(*(self._advance(part, client) for part in self.parts), return_exceptions=True)
+        with tracing.span(Name.MAINTAIN, trigger="timer"):
+            parts = (self._advance(part, client) for part in self.parts)
+            endings = await asyncio.gather(*parts, return_exceptions=True)
         failed = [(part.name, ending) for part, ending in zip(self.parts, endings, strict=True) if ending is not None]
         sentences = [f"{name}: {_report(name, error)}" for name, error in failed]
         if failed:
@@ -75,7 +82,8 @@ class Maintain:
             raise TransientError(f"It has run for {seconds:.0f} seconds; until it ends it is not started again.")
 
     async def _do(self, part: Part, client: Client) -> None:
-        is_done, result = await asyncio.get_running_loop().run_in_executor(self._threads, self._work, part)
+        work = partial(copy_context().run, self._work, part)  # the trace goes along
+        is_done, result = await asyncio.get_running_loop().run_in_executor(self._threads, work)
         if is_done and part.then is not None:
             await part.then(client, result)
 
@@ -102,8 +110,12 @@ def _claim(database: Database, part: Part) -> bool:
 def _report(name: str, error: BaseException) -> str:
     """Log a failure and return its sentence; only our own errors' texts are known to quote no document."""
     if isinstance(error, CdcError):
-        logger.error("maintain: %s failed: %s", name, error)
+        _tell(name, f"maintain: {name} failed: {error}", error)
         return str(error)
     where = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("maintain: %s failed: %s\n%s", name, type(error).__name__, where)
+    _tell(name, f"maintain: {name} failed: {type(error).__name__}\n{where}", error)
     return f"{type(error).__name__}."
+
+
+def _tell(name: str, sentence: str, error: BaseException) -> None:
+    rows.tell(logger, logging.ERROR, Action.PART_FAILED, sentence, part=name, error=type(error).__name__)

@@ -18,6 +18,8 @@ from cdc.postgres import pauses
 from cdc.postgres.containers import ConfirmedSource
 from cdc.postgres.database import Database
 from cdc.postgres.pauses import Pause
+from cdc.telemetry import rows
+from cdc.telemetry.rows import Action
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +131,8 @@ class Pauses:
             with Deadline(deadline.shorten(_PATIENCE_SECONDS, 0.5)).applies():
                 return self._read_places_now(container)
         except CdcError as error:
-            logger.warning("the positions of %s are not recorded yet: %s", container, error)
+            sentence = f"the positions of {container} are not recorded yet: {error}"
+            rows.tell(logger, logging.WARNING, Action.PAUSED_FEED, sentence, container=container)
             return []
 
     def _read_places_now(self, container: str) -> list[Place]:
@@ -149,8 +152,9 @@ class Pauses:
             problem = _EXPIRED
         # A place that cannot be read any more stays the place of this pause: it is one problem.
         if problem is not None and (before != reached or not self._is_told(pause)):
-            logger.error(problem.format(pause.container))
-            pauses.note_skip(self.database, pause.container, problem.format(pause.container))
+            sentence = problem.format(pause.container)
+            rows.tell(logger, logging.ERROR, Action.PAUSED_FEED, sentence, container=pause.container)
+            pauses.note_skip(self.database, pause.container, sentence)
         if before != reached:
             pauses.move(self.database, pause, [place.write() for place in reached])
 

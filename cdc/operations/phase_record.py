@@ -14,6 +14,8 @@ from cdc.operations.checks import Note
 from cdc.postgres import gate
 from cdc.postgres.database import Database
 from cdc.postgres.gate import RecordedPhase
+from cdc.telemetry import rows
+from cdc.telemetry.rows import Action
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +91,7 @@ class PhaseRecord:
         """Log a difference once, until there is another one; raise what `check` raises."""
         note = self.check()
         if note is not None and note != self._logged:
-            logger.warning(note)
+            rows.tell(logger, logging.WARNING, Action.PHASE, str(note))
         self._logged = note
 
     def read(self) -> PhaseStatus:

@@ -5,6 +5,8 @@ from typing import NoReturn
 
 from cdc.config.settings import Phase
 from cdc.core.errors import ConflictError
+from cdc.telemetry import rows
+from cdc.telemetry.rows import Action
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +29,6 @@ def refuse(phase: Phase) -> NoReturn:
 
 def warn(phase: Phase) -> None:
     """Log that this instance reads no change feed."""
-    logger.warning(
-        "MIGRATION_PHASE is %d (%s): this app reads no change feed. GET /api/health/ready says whether that is right.",
-        phase, phase.name.lower(),
-    )  # fmt: skip
+    sentence = f"MIGRATION_PHASE is {phase.value} ({phase.name.lower()}): this app reads no change feed."
+    remedy = "GET /api/health/ready says whether that is right."
+    rows.tell(logger, logging.WARNING, Action.PHASE, f"{sentence} {remedy}", phase=phase.value)

@@ -14,6 +14,8 @@ from cdc.postgres.containers import ConfirmedSource
 from cdc.postgres.database import Database
 from cdc.postgres.statements import statement
 from cdc.reconcile.store import PostgresRuns
+from cdc.telemetry import rows
+from cdc.telemetry.rows import Action
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +49,7 @@ class Pruning:
                 pruned += prune_tombstones(self.database, container, self._find_oldest_needed(container))
             except CdcError as error:
                 failures.append(error)
-        logger.info("pruned %d tombstones", pruned)
+        rows.tell(logger, logging.INFO, Action.TOMBSTONES_PRUNED, f"pruned {pruned} tombstones:", tombstones=pruned)
         if failures:
             raise failures[0]
         return pruned
@@ -57,7 +59,8 @@ class Pruning:
         try:
             pending = self.leases.read_oldest_pending(self.source.confirm(container))
         except UnknownLagError as reason:
-            logger.warning("all tombstones of %s stay: %s", container, reason)
+            sentence = f"all tombstones of {container} stay: {reason}"
+            rows.tell(logger, logging.WARNING, Action.TOMBSTONES_STAY, sentence, container=container)
             return datetime.fromtimestamp(0, UTC)
         before = datetime.now(UTC) - timedelta(days=self.retention_days)
         others = [datetime.fromtimestamp(pending, UTC) if pending is not None else None]

@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 
 import psycopg
 
@@ -16,6 +16,8 @@ from cdc.postgres import sqlstates
 from cdc.postgres.pool import Borrower, Pool, RefusedError, Use
 from cdc.postgres.session import Connection as Connection
 from cdc.postgres.session import Session
+from cdc.telemetry import tracing
+from cdc.telemetry.tracing import Name
 
 _UNREACHABLE = "PostgreSQL cannot be reached: check that the server of POSTGRES_CONNECTION runs and accepts this host"
 _REFUSED = "PostgreSQL refuses the connection: check user, password or identity, and database in POSTGRES_CONNECTION"
@@ -107,7 +109,9 @@ class Database:
             _closed_when_read_only(session),
             _until(session, end),
             _isolated(session, snapshot=snapshot),
-            _transaction(session, noted=writes) if in_transaction else nullcontext(),
+            _transaction(session, noted=writes, traced=writes and container is not None)
+            if in_transaction
+            else nullcontext(),
         ):
             if not self.session_state:
                 sessions.prepare(session, local=True)
@@ -122,13 +126,15 @@ class Database:
 
 
 @contextmanager
-def _transaction(session: Session, *, noted: bool) -> Iterator[None]:
-    """Run a transaction; note its commit for the answer to the request that it belongs to."""
+def _transaction(session: Session, *, noted: bool, traced: bool) -> Iterator[None]:
+    """Run a transaction; note its commit for the answer to the request that it belongs to, and in the trace."""
     request = deadline.current() if noted else None
-    with session.transaction():
+    with ExitStack() as after_commit, session.transaction():
         yield
         if request is not None:
             request.begin_commit()
+        if traced:
+            after_commit.enter_context(tracing.step(Name.COMMIT))
     if request is not None:
         request.end_commit()
 

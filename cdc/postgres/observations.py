@@ -8,6 +8,8 @@ from cdc.core.mapping import Observation, ObservationKind
 from cdc.core.writes import Write
 from cdc.postgres.database import Database
 from cdc.postgres.statements import statement
+from cdc.telemetry import rows
+from cdc.telemetry.rows import Action
 
 logger = logging.getLogger(__name__)
 
@@ -36,4 +38,5 @@ def count(database: Database, container: str, found: Mapping[Observation, int]) 
     # These are names that mappers know: they tell nothing of a document.
     misspelled = sorted(each.path for each in found if each.kind is ObservationKind.SPELLING)
     if misspelled:
-        logger.warning("documents of %s have properties in another spelling: %s", container, ", ".join(misspelled))
+        sentence = f"documents of {container} have properties in another spelling: {', '.join(misspelled)}"
+        rows.tell(logger, logging.WARNING, Action.MISSPELLED, sentence, container=container)

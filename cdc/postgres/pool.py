@@ -10,6 +10,7 @@ from threading import Condition
 
 from cdc.core.errors import TransientError
 from cdc.postgres.session import Session
+from cdc.telemetry.instruments import connection_wait
 
 
 class Use(StrEnum):
@@ -24,6 +25,8 @@ class Use(StrEnum):
 _PAUSE_SECONDS = 0.5
 _LONGEST_IDLE_SECONDS = 600
 _LONGEST_LIFE_SECONDS = 3_600
+# The name of the pool that no use has a share of.
+_WHOLE = "whole"
 
 
 class RefusedError(TransientError):
@@ -68,10 +71,12 @@ class Pool:
     @contextmanager
     def lend(self, borrower: Borrower, deadline: float) -> Iterator[Session]:
         """Lend a session; wait for it until the deadline, a time of `time.monotonic`."""
+        begun = time.monotonic()
         self._wait_for_turn(borrower, deadline)
         session = None
         try:
             session = self._take_idle(deadline) or self._open(deadline)
+            connection_wait.record(time.monotonic() - begun, pool=borrower.use or _WHOLE)
             yield session
         finally:
             self._return(borrower, session)

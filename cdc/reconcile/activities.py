@@ -9,6 +9,8 @@ from cdc.core.errors import CdcError
 from cdc.reconcile.advance import ContainerTools, Reconcile
 from cdc.reconcile.run import Mode
 from cdc.reconcile.store import PostgresRuns
+from cdc.telemetry import rows
+from cdc.telemetry.rows import Action
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +54,7 @@ class Activities:
         try:
             return self._runs.list_running(self._containers)
         except CdcError as error:  # the timer starts them
-            logger.warning("cannot read the running reconciles: %s", error)
+            rows.tell(logger, logging.WARNING, Action.STORE_FAILED, f"cannot read the running reconciles: {error}")
             return {}
 
     def _begin_due(self, containers: list[str], mode: Mode) -> None:

@@ -9,6 +9,8 @@ from cdc.core.errors import FatalError, PausedError, UnknownLagError
 from cdc.reconcile.compare import Comparison
 from cdc.reconcile.confirm import Confirmation
 from cdc.reconcile.run import Run, Task, Usage
+from cdc.telemetry import tracing
+from cdc.telemetry.tracing import Name
 
 _LATE = "The change feed of {} lags {:.0f} s, more than the settle time, so this run stops: the next one tries again."
 # After a crash, at most this much work is repeated; repeating it changes nothing.
@@ -76,8 +78,12 @@ class Reconcile:
         run = self._runs.load(container)
         if run is None:
             return Turn(over=True)
+        with tracing.span(Name.RECONCILE, of=run.traceparent, container=container):
+            return self._advance_or_finish(run, time.monotonic() + seconds)
+
+    def _advance_or_finish(self, run: Run, deadline: float) -> Turn:
         try:
-            return self._advance(run, self._open_tools(container), time.monotonic() + seconds)
+            return self._advance(run, self._open_tools(run.container), deadline)
         except FatalError as error:
             self._runs.finish(run, "failed", str(error))
             return Turn(over=True)

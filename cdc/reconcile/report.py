@@ -1,5 +1,6 @@
 """Reports of reconciles: only numbers, no identities."""
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
@@ -8,6 +9,10 @@ from pydantic import BaseModel, Field
 
 from cdc.core.documents import JsonObject
 from cdc.reconcile.run import SENTENCES, Figures
+from cdc.telemetry import instruments, rows
+from cdc.telemetry.rows import Action
+
+logger = logging.getLogger(__name__)
 
 
 class RotationReport(BaseModel):
@@ -72,6 +77,26 @@ class ReconciliationStatus(BaseModel):
     state: str
     ended_early: str | None
     containers: list[RunReport]
+
+
+def tell_end(container: str, state: str, result: RunResult) -> None:
+    """Count and log what an ended run has found."""
+    found = result.drift or {}
+    for kind, documents in found.items():
+        instruments.differences.add(documents, container=container, kind=str(kind))
+    rows.tell(
+        logger,
+        logging.INFO if state == "completed" else logging.WARNING,
+        Action.RECONCILE_ENDED,
+        f"a reconcile of {container} has ended:",
+        container=container,
+        state=state,
+        **{str(kind): documents for kind, documents in found.items()},
+        repaired=result.repaired,
+        left=result.left,
+        unreadable=result.unreadable,
+        request_units=result.request_units,
+    )
 
 
 def group_by_id(rows: Sequence[JsonObject]) -> dict[int, list[JsonObject]]:

@@ -150,6 +150,8 @@ class Run(BaseModel):
     sample: int | None
     max_request_units: float
     progress: Progress
+    # The trace of the request or the timer that began it.
+    traceparent: str | None = None
 
     def has_spent(self, task: Task) -> bool:
         """Return whether no request units are left for a task; counting may use half of them.

@@ -11,8 +11,9 @@ from cdc.postgres import gate
 from cdc.postgres.database import Connection, Database
 from cdc.postgres.statements import statement
 from cdc.reconcile.drift import Kind, Suspect
-from cdc.reconcile.report import ObservedPath, RotationReport, RunResult, UnmappedType
+from cdc.reconcile.report import ObservedPath, RotationReport, RunResult, UnmappedType, tell_end
 from cdc.reconcile.run import FIRST_STEP, Finding, Progress, Run
+from cdc.telemetry import tracing
 
 _ALL = tuple(Kind)
 # How long reports are kept, and unrepaired drift that a later run has found again.
@@ -45,6 +46,7 @@ class PostgresRuns:
             "sample": sample,
             "max_request_units": max_request_units,
             "progress": Progress(max_deletes=max_deletes).model_dump_json(),
+            "traceparent": tracing.carry(),
         }
         with self._database.transaction() as connection:
             gate.enter(connection)
@@ -91,6 +93,7 @@ class PostgresRuns:
             message = " ".join(filter(None, [sentence, *run.progress.notes])) or None
             parameters = own | {"state": state, "message": message, "report": report.model_dump_json()}
             connection.execute(statement("finish_reconciliation"), parameters)
+        tell_end(run.container, state, report)
 
     def prune(self) -> None:
         """Delete old reports, and old drift that a later run has found again."""

@@ -26,6 +26,8 @@ from cdc.core.mapping import Mapper
 from cdc.core.ordering import Verdict, judge
 from cdc.core.writes import Write, map_change
 from cdc.repair.letters import Mark
+from cdc.telemetry import batches, rows
+from cdc.telemetry.rows import Action
 
 logger = logging.getLogger(__name__)
 
@@ -170,8 +172,9 @@ def retry(
             if given_up or isinstance(error, FatalError):
                 raised.append(error)
     if endings:
-        counts = ", ".join(f"{count} {ending}" for ending, count in endings.items())
-        logger.info("read %d documents again: %s", endings.total(), counts)
+        counts = {ending.value: count for ending, count in endings.items()}
+        sentence = f"read {endings.total()} documents again:"
+        rows.tell(logger, logging.INFO, Action.DOCUMENTS_REREAD, sentence, **counts)
     if raised:
         raise raised[0]
     return endings
@@ -199,6 +202,7 @@ def _retry_document(mapper: Mapper[Any], identity: Identity, source: DocumentSou
     return ending
 
 
+@batches.observed_reread
 def repair_document(
     mapper: Mapper[Any],
     identity: Identity,

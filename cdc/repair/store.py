@@ -15,6 +15,8 @@ from cdc.postgres.unmapped_types import TypeNames
 from cdc.repair import blockers, parking
 from cdc.repair.letters import Mark
 from cdc.repair.reread import Note, Repair
+from cdc.telemetry import tracing
+from cdc.telemetry.tracing import Name
 
 
 class PostgresRereadStore:
@@ -50,7 +52,10 @@ class PostgresRereadStore:
         """Write all in one transaction; write nothing and return False if the ledger has changed."""
         repairs = [replace(repair, write=self._show_type(mapper, repair.write)) for repair in repairs]
         try:
-            with self._database.transaction(mapper.container) as connection:
+            with (
+                tracing.step(Name.APPLY, container=mapper.container, system="postgresql"),
+                self._database.transaction(mapper.container) as connection,
+            ):
                 gate.enter(connection, mapper.container)
                 self._repair(connection, mapper, repairs)
         except _OvertakenError:

@@ -12,6 +12,8 @@ from cdc.postgres.arrays import Array
 from cdc.postgres.database import Connection, Database
 from cdc.postgres.pauses import WINDOW_SECONDS
 from cdc.postgres.statements import statement
+from cdc.telemetry import rows
+from cdc.telemetry.rows import Action
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +45,8 @@ class Breaker:
         if documents >= self.least and 2 * parked > documents:
             reason = _REASON.format(parked=parked, documents=documents)
             self.pause(count.container, reason)
-            logger.error("the breaker pauses %s: %s", count.container, reason)
+            sentence = f"the breaker pauses {count.container}: {reason}"
+            rows.tell(logger, logging.ERROR, Action.BREAKER_PAUSED, sentence, container=count.container)
 
 
 @dataclass(slots=True)

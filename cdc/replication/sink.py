@@ -16,6 +16,8 @@ from cdc.postgres.unmapped_types import NewTypesError, TypeNames
 from cdc.repair import blockers, parking
 from cdc.replication.fence import fence
 from cdc.replication.planning import Piece
+from cdc.telemetry import tracing
+from cdc.telemetry.tracing import Name
 
 
 class PostgresSink:
@@ -59,7 +61,10 @@ class PostgresSink:
     def _apply(self, mapper: Mapper[Any], pieces: Sequence[Piece], also: Also | None) -> Outcome:
         batch = _Batch(notes_keys=self._invalidate is not None)
         try:
-            with self._database.transaction(mapper.container) as connection:
+            with (
+                tracing.step(Name.APPLY, container=mapper.container, system="postgresql"),
+                self._database.transaction(mapper.container) as connection,
+            ):
                 with pipelined(connection):
                     gate.enter(connection, mapper.container)
                     self._write(connection, mapper, pieces, batch)
@@ -111,7 +116,9 @@ def plan_pieces(
         if read_since is not None and pruned_ts is not None and pruned_ts < read_since:
             pruned_ts = None
         for piece in part:
-            yield piece, fence(piece.plan(held), held, pruned_ts)
+            with tracing.step(Name.MAP, documents=len(piece.keys)):
+                planned = piece.plan(held)
+            yield piece, fence(planned, held, pruned_ts)
 
 
 def _ask(
@@ -211,7 +218,8 @@ class _Batch:
     def outcome(self) -> Outcome:
         """Count the documents."""
         deleted = sum(change.body is None for change in self.settled)
-        problems = tuple(each.problem for each in self.unapplied if each.problem is not None and not each.undecided)
+        parked = [each for each in self.unapplied if not each.undecided]
+        problems = tuple(each.problem for each in parked if each.problem is not None)
         return Outcome(
             applied=len(self.settled) - deleted - self.unmapped,
             deleted=deleted,
@@ -220,4 +228,5 @@ class _Batch:
             problems=problems,
             unmapped=self.unmapped,
             gaps=len(self.gaps),
+            parked_keys=tuple(each.change.key for each in parked),
         )

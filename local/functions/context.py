@@ -1,15 +1,21 @@
 """Build the context argument of an invocation."""
 
+import re
 import secrets
 import threading
 
 import azure.functions as func
 from azure.functions import _abc
 
+# A W3C traceparent: version, trace, span and flags.
+_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
+
 
 class _TraceContext(_abc.TraceContext):
-    def __init__(self) -> None:
-        self._parent = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
+    def __init__(self, caller: str | None) -> None:
+        found = _TRACEPARENT.fullmatch(caller or "")
+        trace, flags = found.groups() if found else (secrets.token_hex(16), "00")
+        self._parent = f"00-{trace}-{secrets.token_hex(8)}-{flags}"
 
     @property
     def trace_state(self) -> str:
@@ -70,12 +76,20 @@ class Context(func.Context):
 
     _local = threading.local()
 
-    def __init__(self, *, function_name: str, invocation_id: str, directory: str, retry: RetryContext) -> None:
+    def __init__(
+        self,
+        *,
+        function_name: str,
+        invocation_id: str,
+        directory: str,
+        retry: RetryContext,
+        caller: str | None = None,
+    ) -> None:
         self._function_name = function_name
         self._invocation_id = invocation_id
         self._directory = directory
         self._retry = retry
-        self._trace = _TraceContext()
+        self._trace = _TraceContext(caller)
 
     @property
     def invocation_id(self) -> str:
@@ -99,7 +113,7 @@ class Context(func.Context):
 
     @property
     def trace_context(self) -> _abc.TraceContext:
-        """Return a trace of its own for every invocation."""
+        """Return the trace of the caller's header `traceparent`, else one of its own."""
         return self._trace
 
     @property

@@ -147,8 +147,15 @@ def _arguments(function: Function, payload: Datum, invocation_id: str, retry: Re
             invocation_id=invocation_id,
             directory=function.directory,
             retry=retry,
+            caller=_find_caller(payload),
         )
     return arguments
+
+
+def _find_caller(payload: Datum) -> str | None:
+    """Return the trace that a request belongs to, as its caller says."""
+    header = payload.value["headers"].get("traceparent") if payload.type == "http" else None
+    return None if header is None else str(header.value)
 
 
 def _decode(function: Function, payload: Datum) -> Any:

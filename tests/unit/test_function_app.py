@@ -16,6 +16,7 @@ from cdc.api.openapi import write_document
 from cdc.config.settings import Settings
 from cdc.core.errors import ConflictError, RequestError, SettingsError
 from cdc.reconcile import orchestration as reconcile_flow
+from local.functions.context import Context
 from mappers import MAPPERS
 
 ROOT = Path(__file__).parents[2]
@@ -246,6 +247,7 @@ def test_one_timer_does_everything_else(load):
         ("counts", 60),
         ("samples", 60),
         ("backfills", 0),
+        ("gauges", 0),
         ("due reconciles", 900),
         ("reconciles", 0),
         ("measurements", 3_600),
@@ -347,7 +349,10 @@ def test_a_reconcile_that_is_asked_for_gets_its_orchestration(load, monkeypatch,
     monkeypatch.setattr(app["runtime"].reconciliations, "start", start)
     monkeypatch.setattr(app["runtime"].reconcile, "list_running", lambda: {"Accounts": True})
     request = func.HttpRequest("POST", "/api/reconciliations", body=b"{}")
-    made = asyncio.run(functions["start_reconciliation"].get_user_function().client_function(request, Client()))
+    start = functions["start_reconciliation"].get_user_function().client_function
+    made = asyncio.run(
+        start(request, Client(), Context(function_name="f", invocation_id="i", directory="", retry=None))
+    )
 
     assert made.status_code == status
     assert asked == ["reconcile-Accounts"] * looks

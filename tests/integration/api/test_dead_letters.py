@@ -6,9 +6,9 @@ import pytest
 
 from cdc.api.answers import read_body, read_query
 from cdc.api.dead_letters import DeadLetters, LetterQuery, ReplayRequest
-from cdc.api.fingerprints import fingerprint
 from cdc.core.documents import Identity, Reading
 from cdc.core.errors import ConflictError, RequestError, UnknownError
+from cdc.core.fingerprints import fingerprint
 from cdc.repair.parking import PostgresLetters
 from cdc.repair.reread import Ending, retry
 from cdc.repair.store import PostgresRereadStore

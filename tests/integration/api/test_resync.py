@@ -5,10 +5,10 @@ import json
 import pytest
 
 from cdc.api.answers import read_body
-from cdc.api.fingerprints import fingerprint
 from cdc.api.resync import Resync, ResyncRequest
 from cdc.core.documents import Identity, Reading
 from cdc.core.errors import RequestError, TransientError, UnknownError
+from cdc.core.fingerprints import fingerprint
 from cdc.core.source_container import SourceContainer
 from cdc.repair.store import PostgresRereadStore
 from cdc.replication.batch import replicate

@@ -291,6 +291,12 @@ for section, values in {
             {"extensions": {section: {name: value}}},
             re.escape(f"host.json: extensions.{section}.{name} {value!r} must be "),
         )
+for name, value in {"distributedTracingEnabled": "yes", "traceInputsAndOutputs": 1, "version": "v2"}.items():
+    HOST_JSON[f"tracing.{name}"] = (
+        {"extensions": {"durableTask": {"tracing": {name: value}}}},
+        re.escape(f"host.json: extensions.durableTask.tracing.{name} {value!r} must be "),
+    )
+HOST_JSON["telemetryMode"] = ({"telemetryMode": "OTel"}, "telemetryMode 'OTel' must be 'OpenTelemetry' or")
 for name, value in {
     "partitionCount": 17,
     "controlQueueBatchSize": 33,

@@ -1,0 +1,1 @@
+"""What the app tells about its own work: metrics, spans, log rows; without an exporter almost nothing is done."""
