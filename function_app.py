@@ -31,7 +31,7 @@ from cdc.core.mapping import Mapper
 from cdc.operations import phases
 from cdc.reconcile import orchestration as reconcile_flow
 from cdc.runtime import Runtime
-from cdc.telemetry import export, team
+from cdc.telemetry import export
 from cdc.telemetry.tracing import Name, continued, span
 from mappers import EXTRA_CONTAINERS, choose_mappers
 from mappers.metrics import METRICS
@@ -39,8 +39,7 @@ from mappers.metrics import METRICS
 _Client: TypeAlias = df.DurableOrchestrationClient
 
 settings = Settings.read(os.environ, EXTRA_CONTAINERS)
-export.start(**settings.telemetry)
-team.declare(METRICS)
+export.start(**settings.telemetry, declared=METRICS)
 mappers = choose_mappers(settings.extra_containers)
 runtime = Runtime(settings, mappers)
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)

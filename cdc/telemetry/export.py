@@ -2,14 +2,16 @@
 
 import logging
 import uuid
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from opentelemetry import _logs as log_api
 from opentelemetry import metrics, trace
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from cdc.core.team_metrics import TeamMetric
+from cdc.telemetry import team
 
+if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace.export import SpanExporter
@@ -18,18 +20,23 @@ if TYPE_CHECKING:
 _LOGGERS = ("cdc", "mappers")
 
 
-def start(service: str, *, otlp: bool, azure_monitor: str | None, logs: bool) -> None:
+def start(
+    service: str, *, otlp: bool, azure_monitor: str | None, logs: bool, declared: Sequence[TeamMetric] = ()
+) -> None:
     """Make the providers, once in a process; do nothing if telemetry goes nowhere.
 
     The exporters of OTLP read their address from the environment, as its conventions want it. `logs` are sent over OTLP
-    alone: to Azure Monitor the host sends them.
+    alone: to Azure Monitor the host sends them. `declared` are the metrics of the application's team.
     """
     if not otlp and azure_monitor is None:
         return
     from opentelemetry.sdk.resources import Resource
 
     resource = Resource.create({"service.name": service, "service.instance.id": uuid.uuid4().hex})
-    _start_metrics(resource, _metric_exporters(otlp=otlp, azure_monitor=azure_monitor))
+    team.declare(declared)
+    _start_metrics(
+        resource, [metric.name for metric in declared], _metric_exporters(otlp=otlp, azure_monitor=azure_monitor)
+    )
     _start_traces(resource, _span_exporters(otlp=otlp, azure_monitor=azure_monitor))
     if otlp and logs:
         _start_logs(resource)
@@ -74,14 +81,16 @@ def _start_traces(resource: "Resource", exporters: "Sequence[SpanExporter]") -> 
     trace.set_tracer_provider(provider)
 
 
-def _start_metrics(resource: "Resource", exporters: "Sequence[MetricExporter]") -> None:
+def _start_metrics(resource: "Resource", names: "Sequence[str]", exporters: "Sequence[MetricExporter]") -> None:
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
     from opentelemetry.sdk.metrics.view import DropAggregation, View
 
     readers = [PeriodicExportingMetricReader(exporter) for exporter in exporters]
     about_itself = View(instrument_name="otel.*", aggregation=DropAggregation())
-    metrics.set_meter_provider(MeterProvider(readers, resource, views=[about_itself]))
+    # The SDK would write every name in lower case.
+    spelled = [View(instrument_name=name.lower(), name=name) for name in names]
+    metrics.set_meter_provider(MeterProvider(readers, resource, views=[about_itself, *spelled]))
 
 
 def _start_logs(resource: "Resource") -> None:
