@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-from bench import apply, backfill, cosmos, memory, reconcile, resync
+from bench import apply, backfill, cosmos, memory, reconcile, resync, telemetry
 from bench import map as mapping
 
 Run = Callable[[argparse.Namespace], int]
@@ -29,6 +29,7 @@ def _add_benchmarks(benchmarks: "argparse._SubParsersAction[argparse.ArgumentPar
     _add_figures(benchmarks, "apply", apply, apply.run)
     _add_figures(benchmarks, "map", mapping, mapping.run)
     _add_figures(benchmarks, "backfill", backfill, backfill.run)
+    _add_figures(benchmarks, "telemetry", telemetry, telemetry.run)
     options = _add(benchmarks, "memory", memory, lambda chosen: memory.run(chosen.documents, chosen.json))
     options.add_argument("--documents", type=int, default=200_000, help="and a tenth of them (default: %(default)s)")
     options.add_argument("--json", type=Path, metavar="PATH", help="where to write the figures")

@@ -73,8 +73,8 @@ class Delivery:
                 logger,
                 logging.WARNING,
                 Action.FEED_GAPS,
-                f"the change feed of {container} has gaps: documents miss a version, or deletes do not identify their "
-                "document; the next reconcile finds them.",
+                f"the change feed of {container} has gaps: {outcome.gaps} documents miss a version, "
+                f"{nameless} deletes do not identify their document; the next reconcile finds them.",
                 container=container,
                 gaps=outcome.gaps,
                 nameless=nameless,

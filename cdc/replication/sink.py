@@ -111,14 +111,14 @@ def plan_pieces(
     """
     parts = [part for part in (pieces[:1], pieces[1:]) if part]
     answers = [_ask(connection, container, part) for part in parts]
-    for part, answer in zip(parts, answers, strict=True):
-        held, pruned_ts = answer()
-        if read_since is not None and pruned_ts is not None and pruned_ts < read_since:
-            pruned_ts = None
-        for piece in part:
-            with tracing.step(Name.MAP, documents=len(piece.keys)):
-                planned = piece.plan(held)
-            yield piece, fence(planned, held, pruned_ts)
+    # While a piece is mapped, PostgreSQL works on those before.
+    with tracing.beside(Name.MAP, pieces=len(pieces)):
+        for part, answer in zip(parts, answers, strict=True):
+            held, pruned_ts = answer()
+            if read_since is not None and pruned_ts is not None and pruned_ts < read_since:
+                pruned_ts = None
+            for piece in part:
+                yield piece, fence(piece.plan(held), held, pruned_ts)
 
 
 def _ask(

@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 from azure.functions.meta import Datum
+from opentelemetry import metrics, trace
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,7 +46,7 @@ def run_library(calls):
         count, limit = call["retry"]
         ok, answer, _, error, _ = await native_invocation.invocation_request_native(
             "invocation", ids[call["function"]], [(call["parameter"], read(call["payload"]))], {},
-            retry_count=count, max_retry_count=limit,
+            trace_parent=call.get("trace", ""), retry_count=count, max_retry_count=limit,
         )  # fmt: skip
         return show(answer) if ok else error
 
@@ -116,5 +117,7 @@ if __name__ == "__main__":
     functions, results = {"library": run_library, "host": run_host}[sys.argv[1]](json.load(sys.stdin))
     print(json.dumps({"functions": functions, "results": results}))
     sys.stdout.flush()
+    for provider in (trace.get_tracer_provider(), metrics.get_meter_provider()):
+        getattr(provider, "force_flush", bool)()
     # The app's connection pool makes the interpreter wait for its threads.
     os._exit(0)

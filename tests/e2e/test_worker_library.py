@@ -11,6 +11,7 @@ import pytest
 from local.cosmos import CosmosServer
 from local.sample import Sample, Source
 from local.stack import ROOT, make_settings, prepare
+from tests.collector import collecting
 
 pytestmark = pytest.mark.skipif(
     sys.version_info < (3, 13), reason="azure-functions-runtime, Microsoft's worker library, needs Python 3.13"
@@ -43,11 +44,11 @@ def run(cosmos, dsn, empty_dsn):
         for engine, address in zip(ENGINES, (dsn, empty_dsn), strict=True)
     }
 
-    def run(engine, *calls):
+    def run(engine, *calls, **environment):
         done = subprocess.run(
             [sys.executable, "-m", "tests.e2e.engines", engine],
             cwd=ROOT,
-            env={**os.environ, **settings[engine]},
+            env={**os.environ, **settings[engine], **environment},
             input=json.dumps(calls),
             stdout=subprocess.PIPE,
             text=True,
@@ -116,3 +117,18 @@ def test_both_engines_give_the_same_results_for_the_same_payloads(run, feeds, ds
     assert [answer[0] for answer in library[8:10]] == ["http", "http"]
     assert read_rows(dsn) == read_rows(empty_dsn)
     assert sum(map(len, read_rows(dsn)[: len(TABLES)])) == DOCUMENTS
+
+
+def test_a_delivery_belongs_to_the_trace_that_the_worker_was_told(run, feeds):
+    """The library lets a sync function see no trace: the app continues it by itself, down to the commit."""
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    told = {"trace": f"00-{trace}-00f067aa0ba902b7-00"}
+    with collecting() as collector:
+        results = run("library", call("change_feed_accounts", "string", feeds["Accounts"]) | told, **collector.settings)
+
+    names = [span.name for span in collector.spans]
+    assert results["results"] == [None]
+    assert {span.trace for span in collector.spans} == {trace}
+    assert {"cdc.batch", "cdc.apply", "cdc.map", "cdc.commit"} == set(names)
+    assert next(span.parent for span in collector.spans if span.name == "cdc.batch") == "00f067aa0ba902b7"
+    assert {"cdc.lag", "cdc.changes"} <= {point.metric for point in collector.points}

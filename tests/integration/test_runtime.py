@@ -68,7 +68,7 @@ def test_logs_hold_no_document(start, app_dsn, caplog):
         outcome = start(app_dsn).delivery.apply(ACCOUNTS, documents)
 
     assert (outcome.applied, outcome.parked) == (1, 3)
-    assert "1 applied, 0 deleted, 0 stale, 0 undecided, 3 parked, 0 unmapped" in caplog.text
+    assert "applied=1 deleted=0 stale=0 undecided=0 parked=3 unmapped=0" in caplog.text
     assert "$.Email" in caplog.text
     assert "lerato" not in caplog.text
     assert "thandi" not in caplog.text.lower()
@@ -110,7 +110,7 @@ def test_unmapped_documents_are_told_by_readiness_and_status(start, app_dsn, cap
     ]
     assert (ready.status, json.loads(ready.body)["unmapped"]) == (200, unmapped)
     assert json.loads(status.body)["containers"][0]["unmapped"] == unmapped
-    assert "0 parked, 3 unmapped" in caplog.text
+    assert "parked=0 unmapped=3" in caplog.text
     assert "lerato" not in ready.body + status.body + caplog.text
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.util
+import inspect
 import json
 import re
 from pathlib import Path
@@ -313,6 +314,27 @@ def test_the_host_leaves_dates_alone():
     assert host["extensions"]["cosmosDB"]["serializerSettings"]["dateParseHandling"] == "None"
     assert host["extensions"]["http"]["routePrefix"] == "api"
     assert host["extensionBundle"]["version"] == "[4.*, 5.0.0)"
+
+
+def test_the_host_traces_orchestrations_and_samples_no_log_row_away():
+    """Inputs are in no span; a warning that the host leaves out would alert nobody; the app's mode is the settings'."""
+    host = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))
+
+    assert host["extensions"]["durableTask"]["tracing"] == {
+        "distributedTracingEnabled": True, "traceInputsAndOutputs": False, "version": "V2",
+    }  # fmt: skip
+    assert "Trace" in host["logging"]["applicationInsights"]["samplingSettings"]["excludedTypes"].split(";")
+    assert "telemetryMode" not in host
+
+
+@pytest.mark.parametrize("kind", ["cosmosDBTrigger", "timerTrigger", "activityTrigger"])
+def test_what_does_work_asks_for_the_trace_of_its_invocation(load, kind):
+    """In a thread, the worker gives a function no trace; orchestrators, which are replayed, ask for none."""
+    functions = [each for each in load().values() if trigger(each)["type"] == kind]
+
+    assert functions
+    for function in functions:
+        assert "context" in inspect.signature(function.get_user_function()).parameters
 
 
 def test_only_the_product_is_deployed():

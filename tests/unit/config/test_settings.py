@@ -472,3 +472,55 @@ def test_wrong_pools_and_identities_are_refused(name, value):
 def test_a_contradiction_with_a_default_is_named_as_the_setting_is():
     """The setting that is not there has its environment name in the message."""
     assert "  RETRY_MAXIMUM_INTERVAL: must not be shorter" in read_error(RETRY_MINIMUM_INTERVAL="00:02:00")
+
+
+def test_telemetry_goes_nowhere_unless_a_setting_says_where():
+    """The connection string alone is Azure's, for the host."""
+    alone = Settings.read(VALID | {"APPLICATIONINSIGHTS_CONNECTION_STRING": "InstrumentationKey=1"})
+    nowhere = {"service": "mystira-cdc", "otlp": False, "azure_monitor": None, "logs": True}
+
+    assert Settings.read(VALID).telemetry == alone.telemetry == nowhere
+    assert not alone.exports_telemetry
+
+
+def test_telemetry_goes_where_the_settings_say():
+    """To one place or to both; the host's mode leaves the log rows to the host."""
+    values = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318",
+        "APPLICATIONINSIGHTS_CONNECTION_STRING": "InstrumentationKey=1",
+        "TELEMETRY_AZURE_MONITOR": "true",
+        "WEBSITE_SITE_NAME": "site",
+        "AzureFunctionsJobHost__telemetryMode": "OpenTelemetry",
+    }
+    settings = Settings.read(VALID | values)
+
+    assert settings.telemetry == {
+        "service": "site", "otlp": True, "azure_monitor": "InstrumentationKey=1", "logs": False,
+    }  # fmt: skip
+    assert settings.exports_telemetry
+    assert Settings.read(VALID | values | {"OTEL_SERVICE_NAME": "name"}).telemetry["service"] == "name"
+    assert "InstrumentationKey" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318", "must be the address of a collector"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "http/protobuf"),
+        ("TELEMETRY_AZURE_MONITOR", "true", "needs APPLICATIONINSIGHTS_CONNECTION_STRING"),
+        ("PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY", "true", "remove it and set TELEMETRY_AZURE_MONITOR"),
+        ("PYTHON_ENABLE_OPENTELEMETRY", "1", "remove it: the app continues traces itself"),
+    ],
+)
+def test_settings_of_telemetry_that_cannot_work_are_refused(name, value, words):
+    """Each with a sentence that says what to do, under its own name."""
+    message = read_error(**{name: value})
+
+    assert f"  {name}: " in message
+    assert words in message
+
+
+@pytest.mark.parametrize("name", ["PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY", "PYTHON_ENABLE_OPENTELEMETRY"])
+def test_switches_of_the_worker_may_be_off(name):
+    """Templates write them down."""
+    assert not Settings.read(VALID | {name: "False"}).exports_telemetry
