@@ -37,7 +37,6 @@ from mappers import EXTRA_CONTAINERS, choose_mappers
 from mappers.metrics import METRICS
 
 _Client: TypeAlias = df.DurableOrchestrationClient
-
 settings = Settings.read(os.environ, EXTRA_CONTAINERS)
 export.start(**settings.telemetry, declared=METRICS)
 mappers = choose_mappers(settings.extra_containers)
@@ -218,9 +217,8 @@ if settings.replicates:
         """Copy one feed range after the other."""
         return (yield from backfill_flow.copy_ranges(context))
 
-    # Of an activity the worker needs a plain dict.
     @app.activity_trigger(input_name="task")
-    def plan_backfill(task: dict, context: func.Context) -> dict:  # type: ignore[type-arg]
+    def plan_backfill(task: dict, context: func.Context) -> dict:  # type: ignore[type-arg]  # it must be plain
         """Plan the rest of a backfill."""
         with continued(context.trace_context):
             return runtime.backfill.plan(task["id"], task["generation"])
