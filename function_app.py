@@ -69,13 +69,7 @@ def _register_change_feed(mapper: Mapper[Any]) -> None:
         container_name=mapper.container,
         lease_database_name="%LEASE_DATABASE%",
         lease_container_name="%LEASE_CONTAINER%",
-        lease_container_prefix=settings.trigger_lease_prefix,
-        feed_poll_delay=settings.feed_poll_delay_ms,
-        lease_acquire_interval=settings.lease_acquire_interval_ms,
-        lease_expiration_interval=settings.lease_expiration_interval_ms,
-        lease_renew_interval=settings.lease_renew_interval_ms,
-        max_items_per_invocation=settings.max_items_per_invocation,
-        **trigger.choose_start(settings),
+        **trigger.list_options(settings),
     )
     @app.retry(
         strategy="exponential_backoff",
@@ -106,7 +100,7 @@ async def _start_reconciles(client: _Client, status: int) -> None:
 
 
 # Where an operator sees whether a change was made that got no answer in time.
-_LETTERS, _BACKFILLS, _RECONCILIATIONS, _STATUS = (
+_LETTERS, _BACKFILLS, _RUNS, _STATUS = (
     f"GET /api/{each}" for each in ("dead-letters", "backfills", "reconciliations", "status")
 )
 _RESYNC = "the same request, sent again,"
@@ -155,8 +149,7 @@ if settings.replicates:
     @app.route("documents/{container}/resync", methods=["POST"])
     async def resync_document(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
         """Read one document again now, when a reader did not find it in PostgreSQL."""
-        container = req.route_params["container"]
-        resync = runtime.resync.resync
+        resync, container = runtime.resync.resync, req.route_params["container"]
         return await _change(context, lambda: resync(container, read_body(ResyncRequest, req.get_body())), look=_RESYNC)
 
     @app.route("containers/{container}/pause", methods=["POST"])
@@ -175,10 +168,8 @@ if settings.replicates:
     @app.durable_client_input(client_name="client")
     async def start_backfill(req: func.HttpRequest, client: _Client, context: func.Context) -> func.HttpResponse:
         """Start a backfill of containers."""
-        start, then = runtime.backfills.start, partial(_start_backfills, client)
-        return await _change(
-            context, lambda: start(read_body(StartRequest, req.get_body())), 202, look=_BACKFILLS, then=then
-        )
+        start, body, then = runtime.backfills.start, req.get_body(), partial(_start_backfills, client)
+        return await _change(context, lambda: start(read_body(StartRequest, body)), 202, look=_BACKFILLS, then=then)
 
     @app.route("backfills", methods=["GET"])
     async def list_backfills(req: func.HttpRequest) -> func.HttpResponse:
@@ -233,10 +224,8 @@ if settings.replicates:
     @app.durable_client_input(client_name="client")
     async def start_reconciliation(req: func.HttpRequest, client: _Client, context: func.Context) -> func.HttpResponse:
         """Start a reconcile of containers."""
-        start, then = runtime.reconciliations.start, partial(_start_reconciles, client)
-        return await _change(
-            context, lambda: start(read_body(ReconcileRequest, req.get_body())), 202, look=_RECONCILIATIONS, then=then
-        )
+        start, body, then = runtime.reconciliations.start, req.get_body(), partial(_start_reconciles, client)
+        return await _change(context, lambda: start(read_body(ReconcileRequest, body)), 202, look=_RUNS, then=then)
 
     @app.route("reconciliations", methods=["GET"])
     async def list_reconciliations(req: func.HttpRequest) -> func.HttpResponse:

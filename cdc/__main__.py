@@ -13,7 +13,6 @@ from cdc.api import openapi
 from cdc.config.settings import Phase, Settings, read_phase
 from cdc.core.deadline import Deadline
 from cdc.core.errors import CdcError, SettingsError, UnreadyError
-from cdc.core.fingerprints import fingerprint
 from cdc.cutover import command as cutover_command
 from cdc.cutover.command import Display
 from cdc.operations import problems, status_text

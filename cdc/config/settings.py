@@ -139,8 +139,7 @@ class Settings(CacheSettings, TelemetrySettings):
     postgres_identity: _PostgresIdentity | None = None
     postgres_pool_size: Annotated[int, Field(ge=1, le=100)] = 8
     postgres_pooler: Literal["transaction"] | None = None
-    # Azure's load balancer waits for an answer at most 230 seconds.
-    answer_seconds: Annotated[float, Field(ge=0.5, le=230)] = 5
+    answer_seconds: Annotated[float, Field(ge=0.5, le=230)] = 5  # Azure's load balancer waits at most 230 seconds
     extra_containers: Annotated[tuple[str, ...], BeforeValidator(_split_names)] = ()
     durable_hub: Annotated[
         str, _matching(r"[A-Za-z][A-Za-z0-9]{2,44}", "must be 3 to 45 letters and digits, a letter first")

@@ -50,7 +50,7 @@ class TelemetrySettings(BaseModel):
     site_name: str | None = Field(default=None, validation_alias="WEBSITE_SITE_NAME")
     # The host then sends the logs of the app as well.
     host_telemetry_mode: str | None = Field(default=None, validation_alias="AzureFunctionsJobHost__telemetryMode")
-    # Switches of the worker; docs/decisions/0032-telemetry.md says why neither is used.
+    # Switches of the worker; docs/decisions/0035-telemetry.md says why neither is used.
     worker_azure_monitor: Annotated[str | None, _refuse(_NO_DISTRIBUTION)] = Field(
         default=None, validation_alias="PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY"
     )

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cdc.api.fingerprints import fingerprint
 from cdc.core.documents import Identity
+from cdc.core.fingerprints import fingerprint
 from cdc.core.mapping import Mapper
 from cdc.cutover.rehearsal import Rehearsal
 from cdc.cutover.report import Report
