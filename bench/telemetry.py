@@ -17,7 +17,6 @@ from bench.database import Server, serve
 from bench.goals import Figure, report
 
 GOAL = 1.05
-BATCH = 1_000
 
 
 class Applier:
@@ -53,28 +52,34 @@ class Applier:
 
 
 def run(documents: int, rounds: int, path: Path | None) -> int:
-    """Print the ratio; return 1 when it misses its goal."""
+    """Print the ratio, beside that of two processes without telemetry; return 1 when it misses its goal."""
     with serve() as server, _collecting() as url:
-        ratios = [_measure(server, documents, url, first_on=bool(number % 2)) for number in range(rounds)]
-    figure = Figure("telemetry_client_cpu", statistics.median(ratios), at_most=GOAL)
-    spread = Figure("telemetry_client_cpu_least", min(ratios)), Figure("telemetry_client_cpu_most", max(ratios))
-    report([figure, *spread], {"documents": documents, "rounds": rounds, "batch": BATCH}, path)
+        destinations: dict[str, dict[str, str]] = {"on": {"OTEL_EXPORTER_OTLP_ENDPOINT": url}, "control": {}}
+        ratios: dict[str, list[float]] = {name: [] for name in destinations}
+        for number in range(rounds):
+            for name, environment in destinations.items():
+                ratios[name].append(_measure(server, documents, environment, first=bool(number % 2)))
+                print(f"{name}: {ratios[name][-1]:.3f}", flush=True)
+    figure = _figure("telemetry_client_cpu", ratios["on"], GOAL)
+    report([figure, _figure("control", ratios["control"])], {"documents": documents, "rounds": rounds}, path)
     return 0 if figure.met else 1
 
 
-def _measure(server: Server, documents: int, url: str, *, first_on: bool) -> float:
-    """Return the CPU time with telemetry over that without."""
+def _figure(key: str, ratios: Sequence[float], goal: float | None = None) -> Figure:
+    return Figure(key, statistics.median(ratios), goal, parts={"least": min(ratios), "most": max(ratios)})
+
+
+def _measure(server: Server, documents: int, environment: dict[str, str], *, first: bool) -> float:
+    """Return the CPU time of a process with these settings over that of one without telemetry."""
     with ExitStack() as ends:
         addresses = [ends.enter_context(server.fresh()).dsn for _ in range(2)]
-        off = Applier(addresses[0], documents, {})
-        on = Applier(addresses[1], documents, {"OTEL_EXPORTER_OTLP_ENDPOINT": url})
-        turns: Sequence[Applier] = (on, off) if first_on else (off, on)
-        for _ in range(off.batches):
+        plain, other = Applier(addresses[0], documents, {}), Applier(addresses[1], documents, environment)
+        turns = (other, plain) if first else (plain, other)
+        for _ in range(plain.batches):
             for applier in turns:
                 applier.apply()
         spent = {applier: applier.finish() for applier in turns}
-    print(f"on {spent[on]:.2f} s, off {spent[off]:.2f} s", flush=True)
-    return spent[on] / spent[off]
+    return spent[other] / spent[plain]
 
 
 @contextmanager
