@@ -81,10 +81,12 @@ class Code(StrEnum):
         "Run python -m cdc setup.")
     PHASE_MISMATCH = ("phase_mismatch", Severity.STOPPED,
         "Phase 3 is set but not recorded, or recorded but not set. Nothing is replicated.",
-        "Set MIGRATION_PHASE to the recorded phase, or stop this app. python -m cdc phase shows both.")
+        ("Set MIGRATION_PHASE, and DataMigration__Phase where the app has it, to the recorded phase, and restart it. "
+         "Or stop this app. python -m cdc phase shows both."))
     PHASE_DIFFERS = ("phase_differs", Severity.DEGRADED,
         "The setting and the recorded phase differ. The app works as its setting says.",
-        "Set MIGRATION_PHASE, or record the other phase with python -m cdc phase N.")
+        ("Set MIGRATION_PHASE, and DataMigration__Phase where the app has it, and restart the app; or record the other "
+         "phase with python -m cdc phase N."))
     NOT_REPLICATING = ("not_replicating", Severity.NOTE,
         "The phase has no replication: this app reads no change feed. Lag, reconcile and timer are not judged.",
         "Nothing, if this is the right phase. Otherwise set MIGRATION_PHASE.")
@@ -101,7 +103,8 @@ class Code(StrEnum):
         ("Changes wait in Cosmos, and no host reads them: nobody has renewed the leases of the feed for longer than a "
          "host needs to take them over."),
         ("Check that the app runs, that its change_feed function is not disabled, and that the host's log has no "
-         "error about leases. Restart the app. Nothing is lost: the feed continues where it stopped."))
+         "error about leases. Restart the app. If it does not start, run python -m cdc status with the app's own "
+         "settings: they may be wrong. Nothing is lost: the feed continues where it stopped."))
     LEASE_MISSING = ("lease_missing", Severity.STOPPED,
         "A part of a feed has no lease, so its changes do not arrive, or the host has never written its leases.",
         ("Do what the message says. The host does not write a deleted lease again: operations.md has the steps under "
@@ -132,8 +135,9 @@ class Code(StrEnum):
     FEED_BEHIND = ("feed_behind", Severity.DEGRADED,
         ("The oldest change that has not arrived is older than READINESS_MAX_LAG_SECONDS, although a host reads the "
          "feed."),
-        ("Wait if the backlog becomes smaller. Otherwise look for failed batches in the log, and for locks and load "
-         "in PostgreSQL."))
+        ("Wait if the backlog becomes smaller. Otherwise look for failed batches in the log, and for a session that "
+         "holds a lock: select pid, pg_blocking_pids(pid), query from pg_stat_activity where wait_event_type = 'Lock'. "
+         "select pg_terminate_backend(PID) ends one."))
     LAG_UNKNOWN = ("lag_unknown", Severity.DEGRADED,
         "Nobody can say how far the feed is.",
         ("Wait a minute: while a host starts or a range splits, this is normal. If it stays, do what the message "
@@ -149,14 +153,18 @@ class Code(StrEnum):
         "Resume the container before the time in the message.")
     LETTERS = ("letters", Severity.DEGRADED,
         "Documents are parked, and no automatic retry will apply them. Their last good rows stay.",
-        "GET /api/dead-letters says why. Correct the documents in Cosmos or the mapper, then replay or discard them.")
+        ("GET /api/dead-letters says why, python -m cdc show ID which document it is; docs/dead-letters.md says more. "
+         "Correct the documents in Cosmos: their next version is applied by itself. Or mend the mapper and replay "
+         "them. Or discard them."))
     LETTER_OLD = ("letter_old", Severity.DEGRADED,
         "A document has been parked for more than a day.",
-        "GET /api/dead-letters says why. Correct the document in Cosmos or the mapper, then replay or discard it.")
+        ("GET /api/dead-letters says why, python -m cdc show ID which document it is; docs/dead-letters.md says more. "
+         "Correct the document in Cosmos: its next version is applied by itself. Or mend the mapper and replay it. Or "
+         "discard it."))
     UNMAPPED_TYPE = ("unmapped_type", Severity.DEGRADED,
         "Documents have a type that no mapper takes. They have no rows.",
         ("Deploy a mapper for the type. If it is meant to have no rows, add CONTAINER:TYPE to "
-         "READINESS_ACCEPTED_TYPES."))
+         "READINESS_ACCEPTED_TYPES, and restart the app. If it does not belong there, delete it in Cosmos."))
     UNMAPPED_BEFORE = ("unmapped_before", Severity.DEGRADED,
         "Documents have no rows because no mapper took their type when they were read. A mapper takes it now.",
         "Run a backfill of the container with reapply.")

@@ -188,7 +188,8 @@ def describe_container(
         lag_unknown=feed.lag.unknown if feed else sample.unknown if sample else "It was not measured yet.",
         lag_at=feed.measured_at if feed else sample and sample.at,
         changes_per_second=rate and rate.changes_per_second,
-        catch_up_seconds=0.0 if caught_up else rate and rate.catch_up_seconds,
+        # The rate's own backlog is a sample's: what it says of an empty one is over when something waits now.
+        catch_up_seconds=0.0 if caught_up else (rate and rate.catch_up_seconds) or None,
         last_applied_at=known.applied and known.applied.last_at,
         documents=ledger and ledger.of(name),
         counted_at=ledger and ledger.counted_at,

@@ -6,6 +6,8 @@ from datetime import datetime
 from cdc.operations.problems import CurrentProblem
 from cdc.operations.status import ContainerStatus, StatusReport
 
+# An older lag is shown with its time: it says nothing about now.
+_CURRENT_SECONDS = 30
 _HEADINGS = ("container", "lag", "waiting", "changes/s", "last applied", "in Cosmos", "applied", "parked", "unmapped")
 
 
@@ -13,7 +15,8 @@ def write(report: StatusReport) -> str:
     """Return the whole look: verdict, problems, containers."""
     lines = [f"{report.verdict.upper()} at {_time(report.at)}, phase {report.recorded_phase or report.phase}"]
     lines += [line for problem in report.problems for line in _write_problem(problem)]
-    lines += _write_table([_HEADINGS, *map(_write_container, report.containers)]) if report.containers else []
+    rows = [_write_container(each, report.at) for each in report.containers]
+    lines += _write_table([_HEADINGS, *rows]) if rows else []
     counted_at = min((each.counted_at for each in report.containers if each.counted_at), default=None)
     lines += [f"documents in PostgreSQL as of {_time(counted_at)}"] if counted_at else []
     lines += [line for each in report.containers for line in _write_work(each)]
@@ -38,12 +41,14 @@ def _write_table(rows: list[tuple[str, ...]]) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
 
 
-def _write_container(each: ContainerStatus) -> tuple[str, ...]:
+def _write_container(each: ContainerStatus, now: datetime) -> tuple[str, ...]:
     counts = each.documents or {}
+    old = each.lag_at is not None and (now - each.lag_at).total_seconds() > _CURRENT_SECONDS
+    at = f" at {each.lag_at:%H:%M:%S}" if old else ""
     return (
         each.container,
-        "?" if each.lag_seconds is None else f"{each.lag_seconds:.0f} s",
-        _number(each.backlog),
+        "?" if each.lag_seconds is None else f"{each.lag_seconds:.0f} s{at}",
+        f"{_number(each.backlog)}{at}",
         "?" if each.changes_per_second is None else f"{each.changes_per_second:.1f}",
         "-" if each.last_applied_at is None else _time(each.last_applied_at),
         _number(each.source_documents),

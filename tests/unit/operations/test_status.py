@@ -1,12 +1,17 @@
 """The status is numbers by container: measured now, or as the newest sample has them."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from cdc.operations import status_text
 from cdc.operations.counts import DocumentCount, LedgerCount, LetterCount
 from cdc.operations.feed_watch import Feed
 from cdc.operations.lag import Lag
+from cdc.operations.problems import Health
 from cdc.operations.samples import Rate
-from cdc.operations.status import describe_container
+from cdc.operations.status import StatusReport, describe_container
 from cdc.operations.unmapped import UnmappedStatus
 from tests.unit.operations.known import NOW, a_condition, a_sample
 
@@ -77,3 +82,30 @@ def test_a_feed_that_has_just_caught_up_needs_no_time():
     status = describe(a_condition(rate=Rate(2.0, 35.0)), Feed(Lag(0.0, 0), None, NOW))
 
     assert status.catch_up_seconds == 0.0
+
+
+def test_a_backlog_that_the_rate_does_not_know_yet_has_no_end():
+    """The samples saw nothing waiting, and something waits now."""
+    status = describe(a_condition(rate=Rate(2.0, 0.0)), Feed(Lag(3.0, 5), None, NOW))
+
+    assert status.catch_up_seconds is None
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(10, "70 s"), (40, "70 s at 00:00:00")])
+def test_a_lag_that_is_old_is_shown_with_its_time(seconds, shown):
+    """While a store is away, nobody reads an old number as today's."""
+    container = describe(a_condition(sample=a_sample(lag_seconds=70.0, backlog=9, at=AT)))
+    report = StatusReport(
+        verdict=Health.STOPPED,
+        at=AT + timedelta(seconds=seconds),
+        problems=[],
+        phase="dual_write_cosmos_read",
+        phase_meaning="",
+        recorded_phase=None,
+        containers=[container],
+        change_feeds=[],
+    )
+
+    row = next(line for line in status_text.write(report).splitlines() if line.startswith("Accounts"))
+
+    assert re.split(" {2,}", row)[1] == shown
