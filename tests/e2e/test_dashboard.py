@@ -10,7 +10,7 @@ from typing import IO, Any
 import psycopg
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Route, sync_playwright
 
 from cdc.api.dashboard import PAGE
 from local.cosmos import CosmosServer
@@ -250,6 +250,32 @@ def test_it_says_at_once_that_the_app_is_gone_and_that_it_is_back(visit: Open) -
         seen.see("The app does not answer within 10 seconds.", "#old")
 
 
+def test_a_late_answer_to_an_older_key_does_not_forget_the_new_one(visit: Open) -> None:
+    """When a key is renewed, the requests that are under way are refused one after the other."""
+    with StubApp(dashboard_answers.healthy()) as app, visit(app.url, complaints=(FAILED,)) as seen:
+        wait_until(seen.has_drawn, "the page is drawn")
+        held: list[Route] = []
+
+        def hold(route: Route) -> None:
+            if route.request.headers["x-functions-key"] == KEY:
+                route.continue_()
+            else:
+                held.append(route)
+
+        seen.page.evaluate("() => sessionStorage.setItem('function key', 'an-older-key')")
+        seen.page.route("**/api/readiness", hold)
+        seen.ask_now()
+        seen.see("The app refuses this key.")
+        seen.type_key(KEY)
+        seen.see("Healthy", "#verdict")
+        for route in held:
+            route.fulfill(status=401)
+        seen.ask_now()
+        seen.page.locator("#key").wait_for(state="hidden")
+        assert seen.page.evaluate("() => sessionStorage.getItem('function key')") == KEY
+        assert held
+
+
 @pytest.mark.parametrize("chosen", [frozenset(), CHOICES])
 def test_nothing_that_comes_from_the_app_is_markup(visit: Open, chosen: frozenset[str]) -> None:
     """Not in names, reasons, messages, types, paths or keys of a dictionary, nor in the refusal of a request."""
@@ -260,7 +286,7 @@ def test_nothing_that_comes_from_the_app_is_markup(visit: Open, chosen: frozense
     refused = (409, {"title": EVIL, "detail": f"refused {EVIL}", "errors": [{"field": EVIL, "message": EVIL}]})
     with StubApp(answers) as app, visit(app.url, complaints=(FAILED,)) as seen:
         wait_until(seen.has_drawn, "the page is drawn")
-        for summary in seen.page.locator("summary").all():
+        for summary in seen.page.locator("summary:visible").all():
             summary.click()
         app.taken = refused
         seen.page.get_by_role("button", name="Backfill … <img").first.click()
