@@ -109,7 +109,7 @@ def test_an_unreachable_postgres_is_told_by_check_and_by_503(settings: Mapping[s
     assert len(failures) == 1
     assert "PostgreSQL cannot be reached: check that the server of POSTGRES_CONNECTION runs" in failures[0]
     assert (status, body["title"]) == (503, "Service Unavailable")
-    assert [error["field"] for error in body["errors"]] == ["postgres"]
+    assert [error["field"] for error in body["errors"]] == ["postgres_unreachable"]
 
 
 def test_an_unmigrated_database_is_told_by_check_and_by_503(settings: Mapping[str, str], empty_dsn: str) -> None:
@@ -123,7 +123,7 @@ def test_an_unmigrated_database_is_told_by_check_and_by_503(settings: Mapping[st
     assert len(failures) == 1
     assert failures[0].endswith("run python -m cdc migrate.")
     assert status == 503
-    assert [error["field"] for error in body["errors"]] == ["migrations"]
+    assert [error["field"] for error in body["errors"]] == ["setup_incomplete"]
 
 
 def test_a_column_that_a_mapper_writes_and_the_table_lacks_is_named(settings: Mapping[str, str], dsn: str) -> None:
@@ -138,7 +138,8 @@ def test_a_column_that_a_mapper_writes_and_the_table_lacks_is_named(settings: Ma
     assert len(failures) == 1
     assert failures[0].startswith("FAIL  tables of UserProfiles: table public.user_profiles has no column pronouns")
     assert status == 503
-    assert [error["field"] for error in body["errors"]] == ["tables of UserProfiles"]
+    assert [error["field"] for error in body["errors"]] == ["setup_incomplete"]
+    assert "pronouns" in body["errors"][0]["message"]
 
 
 def test_a_missing_lease_container_says_to_run_setup(cosmos: CosmosServer, dsn: str) -> None:

@@ -35,7 +35,8 @@ def test_an_optional_property_is_counted_and_logged(sink, observer, caplog):
     ]
     (message,) = [record.getMessage() for record in caplog.records]
     assert message == (
-        "documents of Accounts have properties in another spelling: $.DisplayName, $.Email, $.Settings.Theme"
+        "documents of Accounts have properties in another spelling: $.DisplayName, $.Email, $.Settings.Theme "
+        "action=misspelled container=Accounts"
     )
 
 
