@@ -10,6 +10,8 @@ from cdc.config.settings import Settings
 from cdc.core.errors import CdcError, TransientError
 from cdc.postgres import outbox
 from cdc.postgres.database import Database
+from cdc.telemetry import rows
+from cdc.telemetry.rows import Action
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +55,8 @@ class Invalidation:
         finally:
             dropped = outbox.prune(self._database, self._entry_seconds)
             if dropped:
-                logger.warning("forgot the cache keys of %d rows: entries that old have expired", dropped)
+                sentence = f"forgot the cache keys of {dropped} rows: entries that old have expired:"
+                rows.tell(logger, logging.WARNING, Action.CACHE_KEYS_FORGOTTEN, sentence, rows=dropped)
 
     def close(self) -> None:
         """End the thread; what is left stays in the outbox."""

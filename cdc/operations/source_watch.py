@@ -11,6 +11,8 @@ from cdc.postgres import forgotten
 from cdc.postgres.containers import ConfirmedSource
 from cdc.postgres.database import Database
 from cdc.postgres.forgotten import ForgottenWrites, Overdue
+from cdc.telemetry import rows
+from cdc.telemetry.rows import Action
 
 # The timer looks in every run.
 OVERDUE_SECONDS = 600.0
@@ -41,7 +43,7 @@ class SourceWatch:
             except CdcError as error:
                 failed.append(error)
         for each in forgotten.count_open(self.database):
-            logger.error("forgotten writers: %s", tell_forgotten(each))
+            rows.tell(logger, logging.ERROR, Action.FORGOTTEN_WRITERS, f"forgotten writers: {tell_forgotten(each)}")
         if failed:
             raise failed[0]
 

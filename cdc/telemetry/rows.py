@@ -29,6 +29,8 @@ class Action(StrEnum):
     PHASE = "phase"
     MISSPELLED = "misspelled"
     STORE_FAILED = "store_failed"
+    CACHE_KEYS_FORGOTTEN = "cache_keys_forgotten"
+    FORGOTTEN_WRITERS = "forgotten_writers"
 
 
 def tell(logger: logging.Logger, level: int, action: Action, sentence: str, **values: Value | None) -> None:

@@ -98,3 +98,11 @@ def test_an_alert_asks_for_what_there_is(alert):
 def test_the_names_of_alerts_differ():
     """Each becomes a rule of its own."""
     assert len({alert.name for alert in ALERTS}) == len(ALERTS)
+
+
+def test_every_log_row_has_an_action():
+    """Nothing but `rows` speaks to a logger."""
+    modules = [path for folder in ("cdc", "mappers") for path in (DOCS.parent / folder).rglob("*.py")]
+    speaking = [path.name for path in modules if re.search(r"logger\.(\w+)\(", path.read_text(encoding="utf-8"))]
+
+    assert speaking == ["rows.py"]
