@@ -14,7 +14,7 @@ INSTALL = [ -t 1 ] || export PIP_PROGRESS_BAR=off; \
 	$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --requirement
 
 .DEFAULT_GOAL := help
-.PHONY: help venv venv-local demo smoke test coverage conformance check lint types imports doctor worker-library
+.PHONY: help venv venv-local demo smoke test coverage conformance check lint types imports doctor package worker-library
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,13 +53,16 @@ test: $(DEV) $(JAVASCRIPT_SDK) ## Run every test
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 worker-library: $(DEV) ## Run the app in Microsoft's worker library, with Python 3.13: make VENV=.venv313 PYTHON=python3.13 worker-library
-	@$(BIN)/python -m pytest tests/e2e/test_worker_library.py
+	@$(BIN)/python -m pytest tests/e2e/test_worker_library.py tests/e2e/test_package.py
 
 coverage: $(DEV) $(JAVASCRIPT_SDK) ## Run every test and show the lines that none of them reaches
 	@$(BIN)/python -m pytest --cov
 
 conformance: $(DEV) ## Run the Cosmos SDK's own tests against local.cosmos on port 8081; takes about 15 minutes
 	@$(BIN)/python -m local.cosmos.conformance
+
+package: $(DEV) ## Build dist/mystira-cdc.zip, which is what Azure gets
+	@$(BIN)/python -m local.package
 
 check: lint types imports doctor test ## Run what CI runs: lint, types, imports, doctor and test
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-from bench import apply, backfill, cosmos, memory, reconcile, resync, telemetry
+from bench import apply, backfill, cosmos, memory, reconcile, resync, start, telemetry
 from bench import map as mapping
 
 Run = Callable[[argparse.Namespace], int]
@@ -38,6 +38,9 @@ def _add_benchmarks(benchmarks: "argparse._SubParsersAction[argparse.ArgumentPar
     options.add_argument("--json", type=Path, metavar="PATH", help="where to write the figures")
     options = _add(benchmarks, "reconcile", reconcile, lambda chosen: reconcile.run(chosen.documents, chosen.json))
     options.add_argument("--documents", type=int, default=200_000, help="(default: %(default)s)")
+    options.add_argument("--json", type=Path, metavar="PATH", help="where to write the figures")
+    options = _add(benchmarks, "start", start, lambda chosen: start.run(chosen.rounds, chosen.json))
+    options.add_argument("--rounds", type=int, default=5, help="(default: %(default)s)")
     options.add_argument("--json", type=Path, metavar="PATH", help="where to write the figures")
 
 

@@ -39,9 +39,18 @@ class StackError(Exception):
 class Part:
     """A part of the stack in a process of its own, which ends with this one; `url` is where it listens."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: IO[bytes] | None = None) -> None:
-        self._command = [sys.executable, "-m", *command, "--port", "0", "--with-parent"]
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: IO[bytes] | None = None,
+        *,
+        python: str = sys.executable,
+        folder: Path = ROOT,
+    ) -> None:
+        self._command = [python, "-m", *command, "--port", "0", "--with-parent"]
         self._environment = {**os.environ, **environment}
+        self._folder = folder
         self._log = log
         self.start()
 
@@ -49,7 +58,7 @@ class Part:
         """Start it, again after it was stopped or killed, and wait until it listens."""
         self._process = subprocess.Popen(
             self._command,
-            cwd=ROOT,
+            cwd=self._folder,
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -1,4 +1,4 @@
-"""Load an app and invoke its functions in one of two engines: python -m tests.e2e.engines library|host.
+"""Load an app and invoke its functions in one of two engines: python -m tests.e2e.engines library|host [FOLDER].
 
 Reads a list of calls from standard input, and writes the functions and what the calls returned.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from azure.functions.meta import Datum
 from opentelemetry import metrics, trace
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(sys.argv[2]) if sys.argv[2:] else Path(__file__).parents[2]
 
 
 class Message:
