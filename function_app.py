@@ -33,14 +33,14 @@ from cdc.reconcile import orchestration as reconcile_flow
 from cdc.runtime import Runtime
 from cdc.telemetry import export
 from cdc.telemetry.tracing import Name, continued, span
-from mappers import EXTRA_CONTAINERS, choose_mappers
+from mappers import APPLICATION_SQL, EXTRA_CONTAINERS, choose_mappers
 from mappers.metrics import METRICS
 
 _Client: TypeAlias = df.DurableOrchestrationClient
 settings = Settings.read(os.environ, EXTRA_CONTAINERS)
 export.start(**settings.telemetry, declared=METRICS)
 mappers = choose_mappers(settings.extra_containers)
-runtime = Runtime(settings, mappers)
+runtime = Runtime(settings, mappers, APPLICATION_SQL)
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 

@@ -18,6 +18,7 @@ from cdc.postgres.database import Database
 from cdc.postgres.gate import record_first
 from local import roles
 from local.postgres import Postgres
+from mappers import APPLICATION_SQL
 
 # Data in memory (/dev/shm, where it is roomy), fsync and synchronous_commit on. Full-page images and autovacuum would
 # strike one method of a round and spare the next.
@@ -130,7 +131,7 @@ def provision(administrator: str) -> roles.Logins:
     """Give a database its roles and migrate it as its owner."""
     logins = roles.create(administrator)
     database = Database(logins.owner)
-    migrate(database, read_migrations())
+    migrate(database, read_migrations(APPLICATION_SQL))
     record_first(database, Phase.DUAL_WRITE_COSMOS_READ)
     database.close()
     roles.grant(logins)

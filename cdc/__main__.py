@@ -19,7 +19,7 @@ from cdc.operations import problems, status_text
 from cdc.operations.checks import all_pass
 from cdc.operations.problems import Health
 from cdc.runtime import Runtime
-from mappers import EXTRA_CONTAINERS, choose_mappers
+from mappers import APPLICATION_SQL, EXTRA_CONTAINERS, choose_mappers
 
 # A look ends in so many seconds, whatever is away.
 _LOOK_SECONDS = 10.0
@@ -38,7 +38,7 @@ def main() -> int:
     run: Callable[[Runtime, argparse.Namespace], int] = arguments.run
     try:
         settings = Settings.read(_environment(), EXTRA_CONTAINERS)
-        runtime = Runtime(settings, choose_mappers(settings.extra_containers))
+        runtime = Runtime(settings, choose_mappers(settings.extra_containers), APPLICATION_SQL)
         try:
             return run(runtime, arguments)
         finally:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from cdc.api.backfills import Backfills
@@ -41,6 +42,7 @@ from cdc.operations.lag import LagReader
 from cdc.operations.lease_watch import LeaseWatch
 from cdc.operations.maintain import Maintain, Part
 from cdc.operations.measurements import Measurements
+from cdc.operations.migrations import read_migrations
 from cdc.operations.pauses import Pauses
 from cdc.operations.phase_record import PhaseRecord
 from cdc.operations.pruning import Pruning
@@ -72,11 +74,15 @@ from cdc.replication.sink import PostgresSink
 
 
 class Runtime:
-    """The app's use cases with their stores; connections open on first use."""
+    """The app's use cases with their stores; connections open on first use.
 
-    def __init__(self, settings: Settings, mappers: Sequence[Mapper[Any]]) -> None:
+    `application` is the folder with the migrations of the tables that the mappers write.
+    """
+
+    def __init__(self, settings: Settings, mappers: Sequence[Mapper[Any]], application: Path) -> None:
         self.settings = settings
         self.mappers = mappers
+        self._migrations = read_migrations(application)
         self._by_container = {mapper.container: mapper for mapper in mappers}
         containers = list(self._by_container)
         self._build_stores(settings)
@@ -123,6 +129,7 @@ class Runtime:
         self.checks = Checks(
             settings,
             self.mappers,
+            self._migrations,
             database,
             self._account,
             lease_watch,
@@ -141,7 +148,7 @@ class Runtime:
             ConditionReader(settings, containers, database, self.samples, self.pauses, measurements, reports),
             Diagnoser(settings, lambda: {part.name: part.overdue_seconds for part in self.maintain.parts}),
         )
-        self.setup = Setup(settings, containers, database, self._account)
+        self.setup = Setup(settings, containers, self._migrations, database, self._account)
         self.readiness = Readiness(
             settings,
             self.mappers,

@@ -1,6 +1,7 @@
 """The mappers: one per container; exactly these containers can be replicated."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from cdc.core.mapping import Mapper
@@ -11,6 +12,8 @@ from mappers.player_scenario_scores import PLAYER_SCENARIO_SCORES
 from mappers.user_profiles import USER_PROFILES
 
 MAPPERS: tuple[Mapper[Any], ...] = (ACCOUNTS, USER_PROFILES, GAME_SESSIONS, PLAYER_SCENARIO_SCORES)
+# The migrations of the tables that these mappers write.
+APPLICATION_SQL = Path(__file__).parents[1] / "sql" / "application"
 # Replicated only if EXTRA_CONTAINERS names them.
 EXTRA_MAPPERS: tuple[Mapper[Any], ...] = (PENDING_SIGNUPS,)
 EXTRA_CONTAINERS = tuple(mapper.container for mapper in EXTRA_MAPPERS)

@@ -1,4 +1,4 @@
-"""The tables that the mappers write, as the migrations in sql/ create them."""
+"""The tables that the mappers write, as the migrations in sql/application create them."""
 
 from sqlalchemy import Boolean, Column, Date, DateTime, Double, Integer, Interval, MetaData, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB

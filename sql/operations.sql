@@ -115,8 +115,12 @@ where (n.nspname, c.relname) in (select * from unnest(%(schemas)s::name[], %(tab
 order by hidden;
 
 -- name: read_migrations
--- The applied migrations with their checksums.
+-- The applied migrations of the engine with their checksums.
 select number, name, checksum from cdc.migration order by number;
+
+-- name: read_application_migrations
+-- The applied migrations of the application with their checksums.
+select number, name, checksum from cdc.application_migration order by number;
 
 -- name: note_lease_problem
 -- Stores what is wrong with the leases of a container, or null. It is the same problem only if its sentence is the same.

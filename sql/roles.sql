@@ -14,7 +14,8 @@ declare
         'accounts', 'completed_scenarios', 'user_profiles', 'user_badges', 'game_sessions', 'player_scenario_scores',
         'pending_signups'
     ];
-    -- The tables of schema cdc that only the owner writes. cdc/operations/rights.py has the same list.
+    -- The tables of schema cdc that only the owner writes. cdc/operations/rights.py has these, and application_migration:
+    -- the release before the next one demands the writer's rights on that, too.
     read_only constant text[] := array['migration', 'phase', 'phase_change', 'cutover'];
     database constant text := current_database();
     owner constant text := database || '_cdc_owner';
@@ -119,6 +120,9 @@ begin
             execute format('grant select on cdc.%I to %I', name, reader);
         end if;
     end loop;
+    if to_regclass('cdc.application_migration') is not null then
+        execute format('grant select on cdc.application_migration to %I', reader);
+    end if;
     if to_regclass('cdc.document') is not null then
         execute format('grant select (container, ts, lsn, state, applied_at, unmapped_type) on cdc.document to %I',
             reader);

@@ -13,6 +13,7 @@ from cdc.postgres.database import Database
 from cdc.postgres.gate import record_first
 from local import roles
 from local.postgres import Postgres
+from mappers import APPLICATION_SQL
 
 # An example may take long, and be slow to find: the machine may be busy.
 settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -27,7 +28,7 @@ def postgres_server() -> Iterator[Postgres]:
             connection.execute("create database migrated")
         logins = roles.create(server.dsn("migrated"))
         database = Database(logins.owner)
-        migrate(database, read_migrations())
+        migrate(database, read_migrations(APPLICATION_SQL))
         record_first(database, Phase.DUAL_WRITE_COSMOS_READ)
         database.close()
         roles.grant(logins)

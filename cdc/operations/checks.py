@@ -10,8 +10,9 @@ from cdc.core import deadline
 from cdc.core.errors import CdcError, FatalError
 from cdc.core.mapping import Mapper
 from cdc.cosmos.account import CosmosAccount
-from cdc.operations import migrations, rights, table_check
+from cdc.operations import rights, table_check
 from cdc.operations.lease_watch import LeaseWatch
+from cdc.operations.migrations import Migration, find_missing
 from cdc.operations.pauses import Pauses
 from cdc.postgres import containers
 from cdc.postgres.database import Database
@@ -61,6 +62,7 @@ class Checks:
         self,
         settings: Settings,
         mappers: Sequence[Mapper[Any]],
+        migrations: Sequence[Migration],
         database: Database,
         account: CosmosAccount,
         lease_watch: LeaseWatch,
@@ -70,6 +72,7 @@ class Checks:
     ) -> None:
         self._settings = settings
         self._mappers = mappers
+        self._migrations = migrations
         self._database = database
         self._account = account
         self._lease_watch = lease_watch
@@ -113,7 +116,7 @@ class Checks:
         return [] if row == ("terse",) else [_LOG_ADVICE]
 
     def _check_migrations(self) -> None:
-        missing = migrations.find_missing(self._database, migrations.read_migrations())
+        missing = find_missing(self._database, self._migrations)
         if missing:
             names = ", ".join(migration.name for migration in missing)
             raise FatalError(f"The database lacks the migrations {names}: run python -m cdc migrate.")

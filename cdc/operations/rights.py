@@ -7,8 +7,8 @@ from cdc.core.mapping import Mapper
 from cdc.postgres.database import Database
 from cdc.postgres.statements import statement
 
-# The tables of schema cdc that only the owner writes. sql/roles.sql has the same list.
-_READ_ONLY = ["migration", "phase", "phase_change", "cutover"]
+# The tables of schema cdc that only the owner needs to write.
+_READ_ONLY = ["migration", "application_migration", "phase", "phase_change", "cutover"]
 _SHOWN = 5
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from cdc.config.settings import Phase, Settings
 from cdc.core.errors import FatalError
 from cdc.cosmos.account import CosmosAccount
-from cdc.operations import migrations
 from cdc.operations.checks import check_lease_names
+from cdc.operations.migrations import Migration, migrate
 from cdc.postgres import containers, gate
 from cdc.postgres.database import Database
 
@@ -15,18 +15,23 @@ class Setup:
     """Prepares both stores."""
 
     def __init__(
-        self, settings: Settings, replicated: Sequence[str], database: Database, account: CosmosAccount
+        self,
+        settings: Settings,
+        replicated: Sequence[str],
+        migrations: Sequence[Migration],
+        database: Database,
+        account: CosmosAccount,
     ) -> None:
         self._settings = settings
         self._replicated = replicated
+        self._migrations = migrations
         self._database = database
         self._account = account
 
     def migrate(self) -> list[str]:
         """Apply the missing migrations and return their names."""
         self._database.check()  # reports why there is no connection; the pool would only wait
-        applied = migrations.migrate(self._database, migrations.read_migrations())
-        return [migration.name for migration in applied]
+        return [migration.name for migration in migrate(self._database, self._migrations)]
 
     def create_lease_container(self) -> None:
         """Create the lease container if it is missing."""

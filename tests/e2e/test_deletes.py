@@ -17,7 +17,7 @@ from local.operator import Operator
 from local.patience import PATIENCE_SECONDS
 from local.sample import Source
 from local.stack import ALL_VERSIONS, ROOT, Part, make_settings, prepare
-from mappers import MAPPERS
+from mappers import APPLICATION_SQL, MAPPERS
 from tests.builders import a_badge, a_profile, an_account
 from tests.e2e.conftest import Query, is_equal, wait_until
 
@@ -149,7 +149,7 @@ def test_a_tombstone_stays_as_long_as_a_lease_may_need_it(
 ) -> None:
     """In the feed of all versions, so does one of a container whose leases have no position yet."""
     host = Part(["local.functions", "--key", KEY], settings)
-    runtime = Runtime(Settings.read(settings), MAPPERS)
+    runtime = Runtime(Settings.read(settings), MAPPERS, APPLICATION_SQL)
     try:
         for number in range(20):  # in both physical partitions
             source.write("Accounts", an_account(f"account-{number}"))

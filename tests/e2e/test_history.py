@@ -11,7 +11,7 @@ from cdc.config.settings import Settings
 from cdc.runtime import Runtime
 from local.operator import Operator
 from local.sample import Source
-from mappers import MAPPERS
+from mappers import APPLICATION_SQL, MAPPERS
 from tests.builders import an_account
 from tests.e2e.conftest import Query, count_applied, running_host, wait_until
 
@@ -32,7 +32,7 @@ WRONG = [
 @pytest.fixture
 def onlooker(settings: Mapping[str, str]) -> Iterator[Runtime]:
     """A process that looks at the stores and needs no host, as a command does."""
-    runtime = Runtime(Settings.read(settings), MAPPERS)
+    runtime = Runtime(Settings.read(settings), MAPPERS, APPLICATION_SQL)
     yield runtime
     runtime.close()
 

@@ -20,7 +20,7 @@ from local.operator import Operator
 from local.postgres import Postgres
 from local.sample import Source
 from local.stack import ROOT, make_settings, prepare
-from mappers import MAPPERS
+from mappers import APPLICATION_SQL, MAPPERS
 from tests.builders import a_profile, a_score, a_session, an_account
 from tests.e2e.conftest import running_host, wait_until
 
@@ -41,7 +41,7 @@ class World:
 
     def fails(self, to: int = 2, *, anew: bool = True, **changed: str) -> dict[str, set[str | None]]:
         """Return the names of the failed checks with their containers, with these settings changed."""
-        runtime = Runtime(Settings.read(self.settings | changed), MAPPERS)
+        runtime = Runtime(Settings.read(self.settings | changed), MAPPERS, APPLICATION_SQL)
         try:
             failed: dict[str, set[str | None]] = {}
             for check in runtime.readiness.check(to, anew=anew):

@@ -23,7 +23,7 @@ from local.patience import PATIENCE_SECONDS
 from local.postgres import Postgres
 from local.sample import Source
 from local.stack import ROOT, Part, make_settings, prepare
-from mappers import MAPPERS
+from mappers import APPLICATION_SQL, MAPPERS
 from tests.builders import an_account
 from tests.conftest import create_database
 from tests.e2e.conftest import running_host, wait_until
@@ -55,7 +55,7 @@ class World:
 
     def read(self, **changed: str) -> StatusReport:
         """Look with other settings, as a process of its own would."""
-        runtime = Runtime(Settings.read({**self.settings, **changed}), MAPPERS)
+        runtime = Runtime(Settings.read({**self.settings, **changed}), MAPPERS, APPLICATION_SQL)
         with closing(runtime):
             return runtime.status.read(PATIENCE_SECONDS)
 

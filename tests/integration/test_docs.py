@@ -23,12 +23,13 @@ from cdc.postgres.database import Database
 from cdc.postgres.gate import record_first
 from cdc.replication.batch import replicate
 from cdc.replication.sink import PostgresSink
+from mappers import APPLICATION_SQL
 from mappers.badges import BADGES
 from tests.builders import a_change
 from tests.golden import read_bases
 
 database = Database(sys.argv[1])
-migrate(database, read_migrations())
+migrate(database, read_migrations(APPLICATION_SQL))
 record_first(database, Phase.DUAL_WRITE_COSMOS_READ)
 assert check_tables(database, BADGES) == []
 change = a_change(container="Badges", body=read_bases("Badges")["sample"].document)
@@ -45,7 +46,7 @@ def project(tmp_path):
     for name in ("cdc", "mappers", "sql", "local", "tests"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    next_number = f"{max(int(path.name[:4]) for path in (ROOT / 'sql/migrations').glob('*.sql')) + 1:04}"
+    next_number = f"{max(int(path.name[:4]) for path in (ROOT / 'sql/application').glob('*.sql')) + 1:04}"
     page = (ROOT / "docs" / "adding-a-container.md").read_text(encoding="utf-8")
     for name, text in BLOCKS.findall(page):
         path = tmp_path / name.replace("NNNN", next_number)

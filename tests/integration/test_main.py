@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from cdc.operations.migrations import read_migrations
+from mappers import APPLICATION_SQL
 
 ROOT = Path(__file__).parents[2]
 COSMOS = {
@@ -102,7 +103,7 @@ def test_migrate_says_what_it_applied(run, empty_dsn, tmp_path):
     first, second = run("migrate"), run("migrate")
 
     assert (first.returncode, second.returncode) == (0, 0)
-    assert first.stdout.splitlines() == [f"applied {migration.name}" for migration in read_migrations()]
+    assert first.stdout.splitlines() == [f"applied {migration.name}" for migration in read_migrations(APPLICATION_SQL)]
     assert second.stdout == "nothing to apply: the database is up to date\n"
 
 
@@ -130,7 +131,7 @@ def test_check_names_missing_migrations(run, empty_dsn):
     done = run("check", **COSMOS, POSTGRES_CONNECTION=empty_dsn)
 
     assert_failed(done, "ok    settings", "ok    postgres", "FAIL  migrations", "run python -m cdc migrate")
-    assert all(migration.name in done.stdout for migration in read_migrations())
+    assert all(migration.name in done.stdout for migration in read_migrations(APPLICATION_SQL))
 
 
 def test_check_names_a_missing_column(run, dsn, app_dsn):

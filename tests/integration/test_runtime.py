@@ -14,7 +14,7 @@ from cdc.core.source_container import SourceContainer
 from cdc.cosmos.account import CosmosAccount
 from cdc.postgres.containers import confirm
 from cdc.runtime import Runtime
-from mappers import MAPPERS
+from mappers import APPLICATION_SQL, MAPPERS
 from mappers.accounts import ACCOUNTS
 from tests.builders import TS, an_account
 
@@ -42,7 +42,7 @@ def start(monkeypatch):
     started = []
 
     def start_runtime(dsn):
-        started.append(Runtime(Settings.read(SETTINGS | {"POSTGRES_CONNECTION": dsn}), MAPPERS))
+        started.append(Runtime(Settings.read(SETTINGS | {"POSTGRES_CONNECTION": dsn}), MAPPERS, APPLICATION_SQL))
         return started[-1]
 
     yield start_runtime

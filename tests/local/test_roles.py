@@ -7,6 +7,7 @@ from psycopg import errors
 from cdc.operations.migrations import migrate, read_migrations
 from cdc.postgres.database import Database
 from local import roles
+from mappers import APPLICATION_SQL
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def logins(empty_dsn):
     """The logins of a database that its owner has migrated."""
     logins = roles.create(empty_dsn)
     database = Database(logins.owner)
-    migrate(database, read_migrations())
+    migrate(database, read_migrations(APPLICATION_SQL))
     database.close()
     roles.grant(logins)
     return logins

@@ -4,22 +4,29 @@ import re
 
 import pytest
 
-from cdc.operations.migrations import read_migrations
+from cdc.operations.migrations import Series, read_migrations
 from cdc.postgres.statements import SQL, statement
-from mappers import EXTRA_MAPPERS, MAPPERS
+from mappers import APPLICATION_SQL, EXTRA_MAPPERS, MAPPERS
 
-MIGRATIONS = read_migrations()
+MIGRATIONS = read_migrations(APPLICATION_SQL)
 ALL_MAPPERS = (*MAPPERS, *EXTRA_MAPPERS)
 
 
-def test_migrations_are_numbered_from_one_without_gaps():
-    """Two branches that add the same number are found before they are merged."""
-    assert [migration.number for migration in MIGRATIONS] == list(range(1, len(MIGRATIONS) + 1))
+def test_migrations_are_numbered_without_gaps():
+    """Two branches that add the same number are found before they are merged; up to 16 both series were one."""
+    engine, application = ([each.number for each in MIGRATIONS if each.series is series] for series in Series)
+
+    assert sorted({*engine, *application}) == list(range(1, max(engine) + 1))
+    assert [number for number in engine if number > 16] == list(range(17, max(engine) + 1))
+    assert [number for number in application if number > 16] == list(range(17, max(application) + 1))
+    assert len(set(engine)) == len(engine)
+    assert len(set(application)) == len(application)
 
 
-def test_every_file_is_a_migration():
+@pytest.mark.parametrize("folder", [SQL / "engine", APPLICATION_SQL], ids=lambda folder: folder.name)
+def test_every_file_is_a_migration(folder):
     """A file that the runner would not find, or would find under another number, is a mistake."""
-    for path in (SQL / "migrations").iterdir():
+    for path in folder.iterdir():
         assert re.fullmatch(r"\d{4}_[a-z0-9_]+\.sql", path.name)
 
 

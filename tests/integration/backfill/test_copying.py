@@ -20,7 +20,7 @@ from local.oracle.compare import compare
 from local.patience import PATIENCE_SECONDS
 from local.sample import DATABASE, Sample, Source
 from local.stack import make_settings
-from mappers import MAPPERS
+from mappers import APPLICATION_SQL, MAPPERS
 from mappers.accounts import ACCOUNTS
 from mappers.user_profiles import USER_PROFILES
 from tests.builders import TS, a_profile, an_account
@@ -43,7 +43,7 @@ def start(cosmos, app_dsn, source):
 
     def start_runtime(mappers=MAPPERS, **settings):
         values = make_settings(cosmos.connection_string, app_dsn) | settings
-        started.append(Runtime(Settings.read(values), mappers))
+        started.append(Runtime(Settings.read(values), mappers, APPLICATION_SQL))
         return started[-1]
 
     yield start_runtime

@@ -26,7 +26,7 @@ from cdc.runtime import Runtime
 from local import cosmos
 from local.cosmos.errors import CosmosError
 from local.postgres import Postgres
-from mappers import MAPPERS
+from mappers import APPLICATION_SQL, MAPPERS
 from tests.redis_server import RedisServer, needs_redis
 
 # The SDK does not verify localhost, which no setting of ours can change.
@@ -340,7 +340,7 @@ def test_the_app_runs_without_a_secret(values, found, guarded_server, admin, acc
         "POSTGRES_CONNECTION": f"Host=127.0.0.1;Port={guarded_server.port};Username=app;Database=secretless",
     }
 
-    runtime = Runtime(Settings.read(settings | values), MAPPERS)
+    runtime = Runtime(Settings.read(settings | values), MAPPERS, APPLICATION_SQL)
     runtime.setup.create_lease_container()
     runtime.setup.migrate()
     runtime.setup.record_phase()

@@ -14,7 +14,7 @@ from cdc.core.feed_items import partition_key
 from cdc.cosmos.account import CosmosAccount
 from cdc.runtime import Runtime
 from local.cosmos import CosmosServer
-from mappers import MAPPERS
+from mappers import APPLICATION_SQL, MAPPERS
 from mappers.accounts import ACCOUNTS
 from tests.builders import an_account
 from tests.integration.test_runtime import SETTINGS
@@ -191,7 +191,7 @@ class TestAnotherContainer:
         started = []
 
         def start_runtime():
-            started.append(Runtime(Settings.read(SETTINGS | values), MAPPERS))
+            started.append(Runtime(Settings.read(SETTINGS | values), MAPPERS, APPLICATION_SQL))
             return started[-1]
 
         yield start_runtime

@@ -9,7 +9,7 @@ from cdc.operations.lease_watch import LeaseWatch
 from cdc.postgres.containers import ConfirmedSource, confirm
 from cdc.runtime import Runtime
 from local.functions.successors import of_range
-from mappers import MAPPERS
+from mappers import APPLICATION_SQL, MAPPERS
 from tests.builders import an_account
 from tests.integration.leased import LeasedAccounts
 from tests.integration.worlds import SETTINGS
@@ -112,7 +112,7 @@ def runtime(accounts, cosmos, app_dsn):
         "LEASE_RENEW_INTERVAL_MS": "1",
         "LEASE_EXPIRATION_INTERVAL_MS": "2",
     }
-    runtime = Runtime(Settings.read(settings), MAPPERS)
+    runtime = Runtime(Settings.read(settings), MAPPERS, APPLICATION_SQL)
     yield runtime
     runtime.close()
 

@@ -1,20 +1,28 @@
 """Migrations are applied once, in order, and never half."""
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from operator import attrgetter
 from threading import Barrier
 
 import psycopg
 import pytest
 
 from cdc.core.errors import FatalError
-from cdc.operations.migrations import Migration, find_missing, migrate, read_migrations
+from cdc.operations.migrations import Migration, Series, find_missing, migrate, read_migrations
 from cdc.operations.table_check import check_tables
 from cdc.postgres.database import Database
+from mappers import APPLICATION_SQL
 from mappers.accounts import ACCOUNTS
 
-MIGRATIONS = read_migrations()
+MIGRATIONS = read_migrations(APPLICATION_SQL)
 NAMES = [migration.name for migration in MIGRATIONS]
+# The files up to 0023, which were one series until both were set apart: number, name and checksum of each.
+SINGLE = sorted(
+    (replace(each, series=Series.ENGINE) for each in MIGRATIONS if each.number <= 23), key=attrgetter("number")
+)
+SINGLE_DIGEST = "564d50e022a5e17fc30e20c987ce0658e339807ead7c46f9b5656b7042e05ba0"
 
 
 @pytest.fixture
@@ -26,9 +34,14 @@ def empty(empty_dsn):
 
 
 def applied(dsn):
-    """Return the names of the migrations that a database holds."""
+    """Return the names of the migrations that a database holds, the engine's before the application's."""
     with psycopg.connect(dsn) as connection:
-        return [name for (name,) in connection.execute("select name from cdc.migration order by number")]
+        rows = connection.execute(
+            "select name from (select 1 as series, * from cdc.migration union all"
+            " select 2, * from cdc.application_migration) as a order by series, number"
+        ).fetchall()
+    names = [name for (name,) in rows]
+    return [name for number, name in enumerate(names) if name not in names[number + 1 :]]
 
 
 def exists(dsn, table):
@@ -56,9 +69,9 @@ def test_a_second_run_applies_nothing(empty):
 
 def test_a_new_migration_is_applied_alone(empty, empty_dsn):
     """Only what is missing is applied."""
-    migrate(empty, MIGRATIONS[:2])
+    migrate(empty, MIGRATIONS[:-2])
 
-    assert [migration.name for migration in migrate(empty, MIGRATIONS)] == NAMES[2:]
+    assert [migration.name for migration in migrate(empty, MIGRATIONS)] == NAMES[-2:]
     assert applied(empty_dsn) == NAMES
 
 
@@ -77,9 +90,12 @@ def test_two_that_run_at_once_take_turns(empty_dsn):
     with ThreadPoolExecutor(2) as pool:
         results = [future.result() for future in [pool.submit(run), pool.submit(run)]]
 
-    assert sorted(migration.number for result in results for migration in result) == [m.number for m in MIGRATIONS]
+    assert sorted(migration.name for result in results for migration in result) == sorted(NAMES)
     with psycopg.connect(empty_dsn) as connection:
-        order = connection.execute("select name from cdc.migration order by applied_at").fetchall()
+        order = connection.execute(
+            "select name from (select * from cdc.migration union select * from cdc.application_migration) as a"
+            " order by applied_at"
+        ).fetchall()
     assert [name for (name,) in order] == NAMES
 
 
@@ -160,7 +176,7 @@ def test_a_table_of_the_application_is_adopted_and_not_altered(empty_dsn):
         connection.execute("create table accounts (id varchar(36) primary key, email varchar(256) not null)")
     database = Database(empty_dsn)
 
-    migrate(database, read_migrations())
+    migrate(database, read_migrations(APPLICATION_SQL))
 
     problems = check_tables(database, ACCOUNTS)
     database.close()
@@ -169,3 +185,90 @@ def test_a_table_of_the_application_is_adopted_and_not_altered(empty_dsn):
     assert indexes == [("accounts_pkey",)]
     assert len(problems) == 9
     assert all("has no column" in problem for problem in problems)
+
+
+def histories(dsn):
+    """Return number, name and checksum of every row of the engine's history, and of the application's."""
+    with psycopg.connect(dsn) as connection:
+        return [
+            connection.execute(f"select number, name, checksum from cdc.{table} order by number").fetchall()
+            for table in ("migration", "application_migration")
+        ]
+
+
+def rows_of(migrations):
+    """Return what a history holds of migrations."""
+    return [(each.number, each.name, each.checksum) for each in migrations]
+
+
+APPLICATION = [each for each in MIGRATIONS if each.series is Series.APPLICATION]
+
+
+def test_the_files_of_the_single_series_are_what_they_were():
+    """A database of an earlier release knows their checksums."""
+    lines = "".join(f"{number} {name} {checksum}\n" for number, name, checksum in rows_of(SINGLE))
+
+    assert hashlib.sha256(lines.encode()).hexdigest() == SINGLE_DIGEST
+
+
+def test_what_the_single_series_applied_is_recognised(empty, empty_dsn):
+    """Nothing is missing before the application has a history; `migrate` gives it one, with the times."""
+    migrate(empty, SINGLE)
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        connection.execute("drop table cdc.application_migration")
+        connection.execute("update cdc.migration set applied_at = '2026-01-02'")
+
+    assert find_missing(empty, [each for each in MIGRATIONS if each.number <= 23]) == []
+    assert [each.number for each in migrate(empty, MIGRATIONS) if each.number <= 23] == []
+
+    assert histories(empty_dsn)[1] == rows_of(APPLICATION)
+    with psycopg.connect(empty_dsn) as connection:
+        times = "select count(*) from cdc.application_migration where applied_at = '2026-01-02'"
+        assert connection.execute(times).fetchone() == (len(APPLICATION),)
+
+
+def test_a_single_series_that_stopped_half_way_goes_on(empty, empty_dsn):
+    """An early release applied some of both: only the rest is missing."""
+    migrate(empty, SINGLE[:3])
+
+    missing = {each.name for each in find_missing(empty, MIGRATIONS)}
+
+    assert missing == set(NAMES) - {each.name for each in SINGLE[:3]}
+    assert {each.name for each in migrate(empty, MIGRATIONS)} == missing
+
+
+def test_a_release_with_a_single_series_finds_all_of_it(empty, empty_dsn):
+    """It demands every number up to its own last one, with the checksum of its file, and applies nothing again."""
+    migrate(empty, MIGRATIONS)
+
+    assert find_missing(empty, SINGLE) == []
+    assert migrate(empty, SINGLE) == []
+    assert histories(empty_dsn)[0][: len(SINGLE)] == rows_of(SINGLE)
+
+
+def test_an_edited_file_of_the_single_series_is_refused(empty):
+    """Its name is known, so it is not taken for a new one."""
+    migrate(empty, SINGLE)
+    edited = replace(APPLICATION[0], statements=f"{APPLICATION[0].statements}\n-- edited")
+
+    for run in (find_missing, migrate):
+        with pytest.raises(FatalError, match=APPLICATION[0].name):
+            run(empty, [edited])
+
+
+def test_both_series_may_have_one_number(empty, empty_dsn):
+    """Another application begins at its own 0001, and its next numbers may be the engine's next ones, too."""
+    engine = [each for each in MIGRATIONS if each.series is Series.ENGINE]
+    own = [
+        Migration(number, f"{number:04}_orders", f"create table public.orders_{number} (id text)", Series.APPLICATION)
+        for number in (1, 2, engine[-1].number, engine[-1].number + 1)
+    ]
+    assert migrate(empty, [*engine, *own]) == [*engine, *own]
+    later = Migration(own[-1].number, f"{own[-1].number:04}_later", "create table cdc.later (id text)")
+
+    assert migrate(empty, [*engine, later, *own]) == [later]
+
+    assert histories(empty_dsn)[1] == rows_of(own)
+    assert find_missing(empty, [*engine, later, *own]) == []
+    assert exists(empty_dsn, "public.orders_2")
+    assert not exists(empty_dsn, "public.accounts")

@@ -18,12 +18,12 @@ from cdc.postgres.gate import record_first
 from cdc.postgres.pool import Borrower, Use
 from cdc.replication.batch import replicate
 from cdc.replication.sink import PostgresSink
-from mappers import MAPPERS
+from mappers import APPLICATION_SQL, MAPPERS
 from mappers.user_profiles import USER_PROFILES
 from tests.builders import a_badge, a_change, a_profile, a_version
 from tests.integration import poolers
 
-MIGRATIONS = read_migrations()
+MIGRATIONS = read_migrations(APPLICATION_SQL)
 
 
 @pytest.fixture(scope="module", params=["own", "pgbouncer"])

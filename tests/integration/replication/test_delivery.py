@@ -10,7 +10,7 @@ from cdc.core.source_container import SourceContainer
 from cdc.cosmos.account import CosmosAccount
 from cdc.replication.batch import replicate
 from cdc.runtime import Runtime
-from mappers import MAPPERS
+from mappers import APPLICATION_SQL, MAPPERS
 from mappers.accounts import ACCOUNTS
 from tests.builders import TS, a_change, a_version, an_account
 from tests.integration.postgres.test_feed_states import the_feed
@@ -33,7 +33,7 @@ def start(app_dsn, monkeypatch):
 
     def start_runtime(mode):
         settings = SETTINGS | {"POSTGRES_CONNECTION": app_dsn, "CHANGE_FEED_MODE": mode}
-        started.append(Runtime(Settings.read(settings), MAPPERS))
+        started.append(Runtime(Settings.read(settings), MAPPERS, APPLICATION_SQL))
         return started[-1]
 
     yield start_runtime

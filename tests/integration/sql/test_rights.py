@@ -12,7 +12,7 @@ from cdc.operations.phase_record import PhaseRecord
 from cdc.operations.rights import check_rights
 from cdc.postgres import gate
 from cdc.postgres.database import Database
-from mappers import EXTRA_MAPPERS, MAPPERS
+from mappers import APPLICATION_SQL, EXTRA_MAPPERS, MAPPERS
 from tests.integration.sql.conftest import ROLES, Logins, logins_of
 
 ALL = [*MAPPERS, *EXTRA_MAPPERS]
@@ -111,7 +111,7 @@ def test_a_login_without_a_role_lacks_everything(logins, connection, open_as):
 
 def test_what_a_later_migration_creates_is_granted_at_once(logins, open_as, writer):
     """Tables, sequences, functions, procedures and views of the owner need no second run of the script."""
-    migrate(open_as(logins, "owner"), [*read_migrations(), Migration(99, "0099_later", TYPE + LATER)])
+    migrate(open_as(logins, "owner"), [*read_migrations(APPLICATION_SQL), Migration(99, "0099_later", TYPE + LATER)])
 
     assert check_rights(writer, ALL) == []
     use(logins)
@@ -138,7 +138,10 @@ def test_what_another_owner_creates_is_named_and_then_granted(logins, connection
     )
     migrate(
         open_as(logins, "owner"),
-        [*read_migrations(), Migration(99, "0099_mend", f"{changes}; alter type cdc.mood add value 'x'")],
+        [
+            *read_migrations(APPLICATION_SQL),
+            Migration(99, "0099_mend", f"{changes}; alter type cdc.mood add value 'x'"),
+        ],
     )
 
 

@@ -15,12 +15,12 @@ from cdc.operations.table_check import check_tables
 from cdc.postgres import gate
 from cdc.replication.batch import replicate
 from cdc.replication.sink import PostgresSink
-from mappers import MAPPERS
+from mappers import APPLICATION_SQL, MAPPERS
 from mappers.user_profiles import USER_PROFILES
 from tests.builders import a_badge, a_change, a_profile, a_version
 from tests.integration.sql.conftest import ROLES, Logins, logins_of
 
-MIGRATIONS = read_migrations()
+MIGRATIONS = read_migrations(APPLICATION_SQL)
 NEW = Migration(
     99, "0099_new", "create table public.later (id text primary key); create table cdc.later (id text primary key)"
 )
