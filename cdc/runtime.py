@@ -126,17 +126,8 @@ class Runtime:
 
         lease_watch, self.samples = self._watch_leases(database), self._open_samples(database)
         self.phase = PhaseRecord(settings.phase, database, lambda phase: self.readiness.check(phase, anew=True))
-        self.checks = Checks(
-            settings,
-            self.mappers,
-            self._migrations,
-            database,
-            self._account,
-            lease_watch,
-            self.pauses,
-            self.phase.check,
-            self._watch_source(database).find_problems,
-        )
+        look = lease_watch, self.pauses, self.phase.check, self._watch_source(database).find_problems
+        self.checks = Checks(settings, self.mappers, self._migrations, database, self._account, *look)
         measurements = Measurements(database, self.mappers)
         self._feed_watch = FeedWatch(self.samples.lag, containers, settings.lease_settle_seconds / 2)
         reports = self.reconciliations.newest_reports

@@ -143,6 +143,7 @@ READABLE = {
         "number", "container", "ts", "lsn", "kind", "message", "state", "attempts", "next_attempt_at", "parked_at",
     },
     "migration": {"number", "name", "checksum", "applied_at"},
+    "application_migration": {"number", "name", "checksum", "applied_at"},
     "observation": {"container", "kind", "path", "documents", "first_seen_at", "last_seen_at"},
     "container": {
         "container", "account", "rid", "partition_key_paths", "adopted_at", "feed_mode", "mode_changed_at", "gaps",
