@@ -1,11 +1,8 @@
 """The settings: read once from a mapping and checked together."""
 
-import base64
-import re
-from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -13,15 +10,14 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
     ValidationInfo,
     field_validator,
 )
 
 from cdc.config import postgres_url
 from cdc.config.cache_settings import CacheSettings
+from cdc.config.source_settings import GUID, Name, SourceSettings, matching
 from cdc.config.telemetry_settings import TelemetrySettings
-from cdc.core.errors import SettingsError
 from cdc.core.feed_items import FeedMode
 
 
@@ -43,20 +39,6 @@ def read_phase(value: object) -> Phase:
     return phase
 
 
-def _check_cosmos_connection(secret: SecretStr | None) -> SecretStr | None:
-    if secret is None:
-        return None
-    parts = dict(part.strip().partition("=")[::2] for part in secret.get_secret_value().split(";"))
-    endpoint, key = parts.get("AccountEndpoint", ""), parts.get("AccountKey", "")
-    if not key or not re.match(r"https?://[^/\s]", endpoint):
-        raise ValueError("must be a connection string: AccountEndpoint=https://...;AccountKey=...;")
-    try:
-        base64.b64decode(key, validate=True)
-    except ValueError:
-        raise ValueError("has an AccountKey that is not base64: copy the complete key of the account") from None
-    return secret
-
-
 def _read_postgres_connection(secret: SecretStr) -> SecretStr:
     return SecretStr(postgres_url.read(secret.get_secret_value()))
 
@@ -65,15 +47,6 @@ def _check_identity_key(secret: SecretStr) -> SecretStr:
     if len(secret.get_secret_value()) < _LEAST_KEY:
         raise ValueError(f"must be a secret of at least {_LEAST_KEY} characters")
     return secret
-
-
-def _matching(pattern: str, expectation: str) -> AfterValidator:
-    def check(text: str) -> str:
-        if not re.fullmatch(pattern, text):
-            raise ValueError(expectation)
-        return text
-
-    return AfterValidator(check)
 
 
 def _read_start(value: object) -> object:
@@ -93,56 +66,44 @@ def _before(start: datetime) -> datetime:
     return start.replace(microsecond=0) - timedelta(seconds=1)
 
 
-def _split_names(value: object) -> object:
-    return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
-
-
-_COSMOS = "COSMOS_CONNECTION"
 _LEAST_KEY = 16
-_GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-_Endpoint = Annotated[
-    str, _matching(r"https://[^/\s]+/?", "must be the account's address: https://<account>.documents.azure.com:443/")
-]
-_Credential = Annotated[Literal["managedidentity"], BeforeValidator(str.lower)]
-_ClientId = Annotated[str, _matching(_GUID, "must be the client id of a user-assigned identity")]
 _PostgresIdentity = Annotated[
-    str, _matching(f"default|{_GUID}", "must be `default` or the client id of a user-assigned identity")
+    str, matching(f"default|{GUID}", "must be `default` or the client id of a user-assigned identity")
 ]
-_Name = Annotated[str, _matching(r"[^/\\#?\s][^/\\#?]*", "must be a name without / \\ # and ?")]
-_AcceptedType = Annotated[str, _matching("[^:]+:.+", "must be pairs like Accounts:SalesOrder, separated by commas")]
 _Phase = Annotated[Phase, BeforeValidator(read_phase)]
 _Milliseconds = Annotated[int, Field(ge=1)]
 _Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 _Schedule = Annotated[
-    str, _matching(r"\S+( \S+){4,5}", "must be an NCRONTAB expression of five or six fields, such as 0 */5 * * * *")
+    str, matching(r"\S+( \S+){4,5}", "must be an NCRONTAB expression of five or six fields, such as 0 */5 * * * *")
 ]
 _Interval = Annotated[
-    str, _matching(r"(?!00:00:00)([01]\d|2[0-3]):[0-5]\d:[0-5]\d", "must be HH:MM:SS, from 00:00:01 to 23:59:59")
+    str, matching(r"(?!00:00:00)([01]\d|2[0-3]):[0-5]\d:[0-5]\d", "must be HH:MM:SS, from 00:00:01 to 23:59:59")
 ]
+# The four timers that became one.
+_REMOVED = {
+    "DEAD_LETTER_SCHEDULE": "remove it; MAINTAIN_SCHEDULE says when due dead letters are read again.",
+    "BACKFILL_SCHEDULE": "remove it; MAINTAIN_SCHEDULE says when missing orchestrations are started.",
+    "RECONCILE_SCHEDULE": "remove it; RECONCILE_INTERVAL_SECONDS says how often both sides are compared.",
+    "TOMBSTONE_SCHEDULE": "remove it; old deletes are forgotten once a day.",
+}
 
 
-class Settings(CacheSettings, TelemetrySettings):
+class Settings(SourceSettings, CacheSettings, TelemetrySettings):
     """Every setting of the app, by its environment name in lower case."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=str.upper, validate_default=True)
+    removed = _REMOVED
 
-    # Names and meanings as in the Functions extension, for a connection by identity.
-    cosmos_endpoint: _Endpoint | None = Field(default=None, validation_alias=f"{_COSMOS}__accountEndpoint")
-    cosmos_credential: _Credential | None = Field(default=None, validation_alias=f"{_COSMOS}__credential")
-    cosmos_client_id: _ClientId | None = Field(default=None, validation_alias=f"{_COSMOS}__clientId")
-    cosmos_connection: Annotated[SecretStr | None, AfterValidator(_check_cosmos_connection)] = None
-    cosmos_database: _Name
-    lease_database: _Name
-    lease_container: _Name
-    lease_prefix: Annotated[str, _matching(r"[A-Za-z0-9_-]{1,100}", "must be 1 to 100 letters, digits, - and _")]
+    lease_database: Name
+    lease_container: Name
+    lease_prefix: Annotated[str, matching(r"[A-Za-z0-9_-]{1,100}", "must be 1 to 100 letters, digits, - and _")]
     postgres_connection: Annotated[SecretStr, AfterValidator(_read_postgres_connection)]
     postgres_identity: _PostgresIdentity | None = None
     postgres_pool_size: Annotated[int, Field(ge=1, le=100)] = 8
     postgres_pooler: Literal["transaction"] | None = None
     answer_seconds: Annotated[float, Field(ge=0.5, le=230)] = 5  # Azure's load balancer waits at most 230 seconds
-    extra_containers: Annotated[tuple[str, ...], BeforeValidator(_split_names)] = ()
     durable_hub: Annotated[
-        str, _matching(r"[A-Za-z][A-Za-z0-9]{2,44}", "must be 3 to 45 letters and digits, a letter first")
+        str, matching(r"[A-Za-z][A-Za-z0-9]{2,44}", "must be 3 to 45 letters and digits, a letter first")
     ]
     identity_key: Annotated[SecretStr, AfterValidator(_check_identity_key)]
     change_feed_start: Annotated[Literal["beginning"] | datetime, BeforeValidator(_read_start)] = "beginning"
@@ -175,21 +136,9 @@ class Settings(CacheSettings, TelemetrySettings):
     readiness_max_lag_seconds: _Seconds = 60
     readiness_clean_runs: Annotated[int, Field(ge=1, le=10_000)] = 96
     readiness_settle_seconds: Annotated[float, Field(ge=0, le=2_592_000, allow_inf_nan=False)] = 86_400
-    readiness_accepted_types: Annotated[tuple[_AcceptedType, ...], BeforeValidator(_split_names)] = ()
     readiness_measure_seconds: _Seconds = 3_600
     readiness_max_age_seconds: _Seconds = 14_400
     cutover_proof_seconds: Annotated[float, Field(gt=0, le=604_800, allow_inf_nan=False)] = 86_400
-
-    # Checked on fields, not on the whole model, so that these problems are reported together with all others.
-    @field_validator("cosmos_connection")
-    @classmethod
-    def _check_one_form(cls, secret: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
-        by_identity = [others.data.get(name) for name in ("cosmos_endpoint", "cosmos_credential", "cosmos_client_id")]
-        if secret is not None and any(by_identity):
-            raise ValueError(f"is set together with settings that begin with {_COSMOS}__: keep one of the two forms")
-        if secret is None and others.data.get("cosmos_endpoint", "wrong") is None:
-            raise ValueError(f"is missing or empty, and so is {_COSMOS}__accountEndpoint: set one of them")
-        return secret
 
     @field_validator("postgres_identity")
     @classmethod
@@ -198,14 +147,6 @@ class Settings(CacheSettings, TelemetrySettings):
         if identity is not None and connection is not None:
             postgres_url.check_for_token(connection.get_secret_value())
         return identity
-
-    @field_validator("extra_containers")
-    @classmethod
-    def _check_extra(cls, names: tuple[str, ...], others: ValidationInfo) -> tuple[str, ...]:
-        known: Collection[str] = others.context or ()
-        if not set(names) <= set(known):
-            raise ValueError(f"must name only {', '.join(known)}, separated by commas")
-        return names
 
     @field_validator("application_phase")
     @classmethod
@@ -228,22 +169,6 @@ class Settings(CacheSettings, TelemetrySettings):
         if renew >= others.data.get("lease_expiration_interval_ms", renew + 1):
             raise ValueError("must be shorter than LEASE_EXPIRATION_INTERVAL_MS")
         return renew
-
-    @classmethod
-    def read(cls, environment: Mapping[str, str], extra_containers: Collection[str] = ()) -> Self:
-        """Read the settings; an empty one counts as missing. EXTRA_CONTAINERS may name only `extra_containers`.
-
-        Raises SettingsError, which names every missing or wrong setting.
-        """
-        values = {name: value for name, value in environment.items() if value}
-        problems = [f"{name}: is no setting any more: {remedy}" for name, remedy in _REMOVED.items() if name in values]
-        try:
-            settings = cls.model_validate(values, context=extra_containers)
-        except ValidationError as error:
-            problems += _describe(error)
-        if problems:
-            raise SettingsError("\n  ".join([_WRONG, *problems]))
-        return settings
 
     @property
     def phase(self) -> Phase:
@@ -275,26 +200,3 @@ class Settings(CacheSettings, TelemetrySettings):
 
 
 REPLICATING = (Phase.DUAL_WRITE_COSMOS_READ, Phase.DUAL_WRITE_POSTGRES_READ)
-_WRONG = "Settings are missing or wrong (see docs/deploying.md and local.settings.example.json):"
-_MESSAGES = {"missing": "is missing or empty", "int_parsing": "must be a whole number"}
-# The four timers that became one.
-_REMOVED = {
-    "DEAD_LETTER_SCHEDULE": "remove it; MAINTAIN_SCHEDULE says when due dead letters are read again.",
-    "BACKFILL_SCHEDULE": "remove it; MAINTAIN_SCHEDULE says when missing orchestrations are started.",
-    "RECONCILE_SCHEDULE": "remove it; RECONCILE_INTERVAL_SECONDS says how often both sides are compared.",
-    "TOMBSTONE_SCHEDULE": "remove it; old deletes are forgotten once a day.",
-}
-
-
-def _describe(error: ValidationError) -> list[str]:
-    lines = []
-    for problem in error.errors(include_url=False, include_input=False):
-        message = _MESSAGES.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
-        lines.append(f"{_environment_name(str(problem['loc'][0]))}: {message}")
-    return lines
-
-
-def _environment_name(location: str) -> str:
-    # For a refused default, pydantic gives the field name instead of the alias.
-    field = Settings.model_fields.get(location)
-    return location if field is None else str(field.validation_alias or field.alias)

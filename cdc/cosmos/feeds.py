@@ -6,6 +6,7 @@ range; each request builds the SDK's continuation from it.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -74,11 +75,15 @@ class CosmosFeed:
         """Read the page after a continuation of this range, or of the range that it was split from."""
         return self._read_page(range_, continuation, size, "Beginning")
 
+    def read_since(self, range_: FeedRange, ts: int, size: int) -> Page:
+        """Read the first page of what was written after this time, in seconds; a start by time costs two requests."""
+        return self._read_page(range_, None, size, datetime.fromtimestamp(ts, UTC))
+
     def read_end(self, range_: FeedRange) -> Page:
         """Return a page without documents, whose continuation is the current end of this range."""
         return self._read_page(range_, None, 1, "Now")
 
-    def _read_page(self, range_: FeedRange, continuation: str | None, size: int, start: str) -> Page:
+    def _read_page(self, range_: FeedRange, continuation: str | None, size: int, start: str | datetime) -> Page:
         answers = _Answers()
         try:
             with self._cosmos.translated_errors(self._what):
@@ -93,7 +98,7 @@ class CosmosFeed:
         return Page(documents, answers.etag or continuation, ended, answers.request_units)
 
     def _read(
-        self, range_: FeedRange, continuation: str | None, size: int, answers: "_Answers", start: str
+        self, range_: FeedRange, continuation: str | None, size: int, answers: "_Answers", start: str | datetime
     ) -> tuple[dict[str, Any], ...]:
         options: dict[str, Any] = {"max_item_count": size, "raw_response_hook": answers.see}
         if continuation is None:

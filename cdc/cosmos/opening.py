@@ -1,11 +1,11 @@
 """Open the account that the settings name."""
 
 from cdc.config import entra
-from cdc.config.settings import Settings
+from cdc.config.source_settings import SourceSettings
 from cdc.cosmos.account import CosmosAccount
 
 
-def open_account(settings: Settings) -> CosmosAccount:
+def open_account(settings: SourceSettings) -> CosmosAccount:
     """Return the account; it connects on first use."""
     database = settings.cosmos_database
     if settings.cosmos_connection is not None:
