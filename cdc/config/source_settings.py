@@ -36,6 +36,7 @@ def _check_cosmos_connection(secret: SecretStr | None) -> SecretStr | None:
 
 def matching(pattern: str, expectation: str) -> AfterValidator:
     """Refuse a text that the pattern does not match, with this message."""
+
     def check(text: str) -> str:
         if not re.fullmatch(pattern, text):
             raise ValueError(expectation)
