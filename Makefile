@@ -14,7 +14,7 @@ INSTALL = [ -t 1 ] || export PIP_PROGRESS_BAR=off; \
 	$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --requirement
 
 .DEFAULT_GOAL := help
-.PHONY: help venv venv-local demo smoke test coverage conformance check lint types imports doctor package worker-library
+.PHONY: help venv venv-local demo smoke test coverage conformance check lint types imports infra doctor package worker-library
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,7 +28,7 @@ $(LOCAL): requirements.txt requirements-local.txt constraints.txt
 	@touch $@
 
 $(DEV): $(LOCAL) requirements-dev.txt
-	@echo "Adding about 40 packages for tests and checks to $(VENV). This happens once and takes about a minute."
+	@echo "Adding about 60 packages for tests and checks to $(VENV). This happens once and takes about a minute."
 	@rm -f $(LOCAL)
 	@$(INSTALL) requirements-dev.txt
 	@touch $(LOCAL) $@
@@ -64,7 +64,7 @@ conformance: $(DEV) ## Run the Cosmos SDK's own tests against local.cosmos on po
 package: $(DEV) ## Build dist/mystira-cdc.zip, which is what Azure gets
 	@$(BIN)/python -m local.package
 
-check: lint types imports doctor test ## Run what CI runs: lint, types, imports, doctor and test
+check: lint types imports infra doctor test ## Run what CI runs: lint, types, imports, infra, doctor and test
 
 lint: $(DEV) ## Check style and formatting (ruff)
 	@$(BIN)/ruff check .
@@ -75,6 +75,9 @@ types: $(DEV) ## Check types (mypy --strict)
 
 imports: $(DEV) ## Check that modules import only from the layers below them (import-linter)
 	@$(BIN)/lint-imports
+
+infra: $(DEV) ## Check infra/ without Azure: against Microsoft's types, and against the app
+	@$(BIN)/python -m infra.check
 
 doctor: $(DEV) ## Check that Azure can run the app (azure-functions-doctor); prints nothing if it can
 	@report=$$($(BIN)/azure-functions-doctor doctor --profile deploy --verbose 2>&1) || { echo "$$report"; exit 1; }

@@ -1,0 +1,1 @@
+"""What is deployed to Azure, and how it is checked without Azure."""

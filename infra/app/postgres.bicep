@@ -1,0 +1,82 @@
+// A server with Entra logins only. One change at a time: while it makes one, it refuses the next.
+param name string
+param location string
+param tags object
+param sku string
+param databaseName string
+param administratorId string
+param administratorName string
+param administratorType string
+param deployerAddress string
+param private bool
+
+var tiers = {
+  B: 'Burstable'
+  D: 'GeneralPurpose'
+  E: 'MemoryOptimized'
+}
+
+resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2025-08-01' = {
+  name: name
+  location: location
+  tags: tags
+  sku: {
+    name: sku
+    tier: tiers[substring(sku, 9, 1)]
+  }
+  properties: {
+    version: '17'
+    storage: { storageSizeGB: 32, autoGrow: 'Enabled' }
+    backup: { backupRetentionDays: 14, geoRedundantBackup: 'Disabled' }
+    highAvailability: { mode: 'Disabled' }
+    authConfig: {
+      activeDirectoryAuth: 'Enabled'
+      passwordAuth: 'Disabled'
+      tenantId: tenant().tenantId
+    }
+    network: { publicNetworkAccess: private ? 'Disabled' : 'Enabled' }
+  }
+}
+
+resource database 'Microsoft.DBforPostgreSQL/flexibleServers/databases@2025-08-01' = {
+  parent: server
+  name: databaseName
+  properties: { charset: 'UTF8', collation: 'en_US.utf8' }
+}
+
+// Otherwise the server's log quotes rows.
+resource terse 'Microsoft.DBforPostgreSQL/flexibleServers/configurations@2025-08-01' = {
+  parent: server
+  name: 'log_error_verbosity'
+  properties: { value: 'terse', source: 'user-override' }
+  dependsOn: [database]
+}
+
+// These addresses mean: every service of Azure. The app's own are not known before.
+resource azure 'Microsoft.DBforPostgreSQL/flexibleServers/firewallRules@2025-08-01' = if (!private) {
+  parent: server
+  name: 'azure'
+  properties: { startIpAddress: '0.0.0.0', endIpAddress: '0.0.0.0' }
+  dependsOn: [terse]
+}
+
+resource deployerRule 'Microsoft.DBforPostgreSQL/flexibleServers/firewallRules@2025-08-01' = if (!private && !empty(deployerAddress)) {
+  parent: server
+  name: 'deployer'
+  properties: { startIpAddress: deployerAddress, endIpAddress: deployerAddress }
+  dependsOn: [azure]
+}
+
+resource administrator 'Microsoft.DBforPostgreSQL/flexibleServers/administrators@2025-08-01' = {
+  parent: server
+  name: administratorId
+  properties: {
+    principalName: administratorName
+    principalType: administratorType
+    tenantId: tenant().tenantId
+  }
+  dependsOn: [deployerRule, terse]
+}
+
+output id string = server.id
+output host string = server.properties.fullyQualifiedDomainName

@@ -1,0 +1,1 @@
+"""Check the templates without Azure; `python -m infra.check` prints what is wrong."""

@@ -1,0 +1,128 @@
+"""What azd reads and writes: azure.yaml, the parameters' file, and the variables of the hooks."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from tree_sitter import Node
+
+from infra.check.syntax import Finding, children, properties, property_node, string_value, walk
+from infra.check.template import Scope, Shape, Template, suggest
+
+_PARAMETERS = "infra/main.parameters.json"
+_YAML = "azure.yaml"
+_VARIABLE = re.compile(r"\$\{(\w+)(?:=(.*))?\}")
+# azd sets them.
+_OF_AZD = frozenset({"AZURE_ENV_NAME", "AZURE_LOCATION", "AZURE_PRINCIPAL_ID", "AZURE_PRINCIPAL_TYPE"})
+
+
+def check_parameters(template: Template) -> Iterator[Finding]:
+    """Find parameters of main.bicep that the parameters' file misses, does not know, or gives a wrong default."""
+    path = template.folder / "main.parameters.json"
+    try:
+        given = json.loads(path.read_text(encoding="utf-8"))["parameters"]
+    except (OSError, ValueError, KeyError):
+        yield Finding(_PARAMETERS, 1, "This is no file of parameters.")
+        return
+    lines = path.read_text(encoding="utf-8").splitlines()
+    declared = {each.name: each for each in template.main.of_kind("parameter")}
+    for name, each in given.items():
+        line = next((i for i, text in enumerate(lines, start=1) if f'"{name}"' in text), 1)
+        if name not in declared:
+            yield Finding(_PARAMETERS, line, f"main.bicep has no parameter {name}{suggest(name, declared)}.")
+            continue
+        scope = Scope(template, template.main)
+        found = _VARIABLE.fullmatch(str(each.get("value")))
+        if found is not None and found.group(2) is not None:
+            yield from (
+                Finding(_PARAMETERS, line, problem)
+                for problem in _check_default(name, found.group(2), scope.parameter(declared[name]))
+            )
+    for name, parameter in declared.items():
+        if parameter.value is None and name not in given:
+            yield Finding(_PARAMETERS, 1, f"the parameter {name} is missing, and main.bicep has no default for it.")
+
+
+def _check_default(name: str, default: str, shapes: list[Shape]) -> Iterator[str]:
+    allowed = [str(shape.literal) for shape in shapes if shape.known]
+    if allowed and default not in allowed:
+        yield f"the default of {name} is not allowed: {default!r} is none of {', '.join(allowed)}."
+    kinds = {shape.kind for shape in shapes}
+    if kinds == {"int"} and not default.isdecimal():
+        yield f"the default of {name} must be a whole number, not {default!r}."
+    if kinds == {"bool"} and default not in ("true", "false"):
+        yield f"the default of {name} must be true or false, not {default!r}."
+
+
+def check_azd(template: Template) -> Iterator[Finding]:
+    """Find services without an app, hooks without a file, and variables that nobody sets."""
+    path = template.folder.parent / _YAML
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    yield from _check_service(template, lines)
+    hooks = [line.partition("run:")[2].strip() for line in lines if "run:" in line]
+    for hook in hooks if (template.folder / "hooks").is_dir() else ():
+        if not (template.folder.parent / hook).is_file():
+            yield Finding(_YAML, 1, f"there is no hook {hook}.")
+    yield from _check_hooks(template)
+
+
+def _check_service(template: Template, lines: list[str]) -> Iterator[Finding]:
+    start = lines.index("services:") + 1 if "services:" in lines else len(lines)
+    service = next((line.strip().rstrip(":") for line in lines[start:]), "")
+    tags = [
+        string_value(properties(node)["azd-service-name"])
+        for node in walk(template.main.root)
+        if node.type == "object" and "azd-service-name" in properties(node)
+    ]
+    if tags != [service]:
+        yield Finding(_YAML, start, f"exactly one resource has the tag azd-service-name {service!r}; found: {tags}.")
+
+
+def _check_hooks(template: Template) -> Iterator[Finding]:
+    """A hook gets its values from the environment, into which azd writes the outputs."""
+    known = template.main.outputs.keys() | _OF_AZD | _list_variables(template.folder)
+    for path in sorted((template.folder / "hooks").glob("*.py")):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            for name in re.findall(r"""environ(?:ment)?(?:\.get\(|\[)["'](\w+)["']""", line):
+                if name not in known and not name.startswith("AZD_"):
+                    message = f"main.bicep has no output {name}{suggest(name, known)}."
+                    yield Finding(f"infra/hooks/{path.name}", number, message)
+
+
+def _list_variables(folder: Path) -> frozenset[str]:
+    path = folder / "main.parameters.json"
+    found = _VARIABLE.finditer(path.read_text(encoding="utf-8") if path.is_file() else "")
+    return frozenset(each.group(1) for each in found)
+
+
+def check_flex(template: Template) -> Iterator[Finding]:
+    """Find what Flex Consumption refuses in the plan, the app and its network."""
+    plan, app = template.resource("Microsoft.Web/serverfarms"), template.resource("Microsoft.Web/sites")
+    if plan is not None and plan[1].value is not None:
+        sku = property_node(plan[1].value, "sku", "name")
+        if sku is None or string_value(sku) != "FC1":
+            yield plan[0].find(sku or plan[1].node, "the plan of Flex Consumption is called FC1.")
+    if app is not None and app[1].value is not None:
+        body = app[1].value
+        kind = property_node(body, "kind")
+        if kind is None or string_value(kind) != "functionapp,linux":
+            yield app[0].find(kind or body, "the app's kind is functionapp,linux.")
+        site = property_node(body, "properties", "siteConfig")
+        if site is not None:
+            yield app[0].find(site, "Flex Consumption refuses most of siteConfig: use functionAppConfig.")
+    network = template.resource("Microsoft.Network/virtualNetworks")
+    if network is not None:
+        subnets = [] if network[1].value is None else _list_subnets(network[1].value)
+        for name, node in subnets:
+            if "_" in name:
+                yield network[0].find(node, f"Flex Consumption refuses the subnet {name}: no underscores.")
+        delegated = [string_value(node) for node in walk(network[1].node) if node.type == "string"]
+        if "Microsoft.App/environments" not in delegated:
+            yield network[0].find(network[1].node, "the app's subnet must be delegated to Microsoft.App/environments.")
+
+
+def _list_subnets(body: Node) -> list[tuple[str, Node]]:
+    node = property_node(body, "properties", "subnets")
+    found = [] if node is None else [properties(each)["name"] for each in children(node)]
+    return [(string_value(each) or "", each) for each in found]

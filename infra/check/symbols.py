@@ -1,0 +1,191 @@
+"""Names: what is used is declared, what is declared is used, and modules get what they ask for."""
+
+from collections.abc import Iterator
+
+from tree_sitter import Node
+
+from infra.check.syntax import (
+    BicepFile,
+    Declaration,
+    Finding,
+    arguments,
+    children,
+    properties,
+    property_node,
+    text,
+    walk,
+)
+from infra.check.template import Scope, Template, suggest
+
+_FUNCTIONS = frozenset(
+    {
+        "concat",
+        "contains",
+        "deployer",
+        "empty",
+        "environment",
+        "fail",
+        "filter",
+        "flatten",
+        "guid",
+        "length",
+        "loadJsonContent",
+        "loadTextContent",
+        "map",
+        "min",
+        "newGuid",
+        "range",
+        "resourceGroup",
+        "split",
+        "string",
+        "subscription",
+        "subscriptionResourceId",
+        "substring",
+        "tenant",
+        "toLower",
+        "union",
+        "uniqueString",
+    }
+)
+_DECORATORS = frozenset(
+    {
+        "allowed",
+        "description",
+        "maxLength",
+        "maxValue",
+        "minLength",
+        "minValue",
+        "onlyIfNotExists",
+        "secure",
+    }
+)
+
+
+def check_symbols(template: Template) -> Iterator[Finding]:
+    """Find unknown and unused names, modules that do not exist, and their wrong parameters."""
+    for file in template.files.values():
+        used = set()
+        for node in walk(file.root):
+            if node.type == "identifier" and _is_reference(node):
+                used.add(text(node))
+                yield from _check_reference(file, node)
+            elif node.type == "member_expression":
+                yield from _check_member(template, file, node)
+        for each in file.declarations.values():
+            if each.kind in ("parameter", "variable") and each.name not in used:
+                yield file.find(each.node, f"the {each.kind} {each.name} is never used.")
+            for name, decorator in each.decorators.items():
+                if name not in _DECORATORS:
+                    yield file.find(decorator, f"there is no decorator {name}{suggest(name, _DECORATORS)}.")
+        for module in file.of_kind("module"):
+            yield from _check_module(template, file, module)
+
+
+def _is_reference(node: Node) -> bool:
+    """Return whether an identifier stands for something, instead of naming it."""
+    parent = node.parent
+    if parent is None or (parent.type == "object_property" and children(parent)[0] == node):
+        return False
+    if parent.type == "call_expression" and parent.parent is not None and parent.parent.type == "decorator":
+        return False
+    named_first = parent.type.endswith("_declaration") or parent.type in ("lambda_expression", "for_statement")
+    return not (named_first and children(parent)[0] == node)
+
+
+def _check_reference(file: BicepFile, node: Node) -> Iterator[Finding]:
+    name = text(node)
+    parent = node.parent
+    if parent is not None and parent.type == "call_expression" and children(parent)[0] == node:
+        if name not in _FUNCTIONS:
+            yield file.find(node, f"there is no function {name}{suggest(name, _FUNCTIONS)}.")
+    elif name not in file.declarations and name not in _locals(node):
+        yield file.find(node, f"{name} is not declared{suggest(name, file.declarations)}.")
+
+
+def _locals(node: Node) -> set[str]:
+    """Return the loop variables and parameters of lambdas around a node."""
+    found = set()
+    around: Node | None = node
+    while around is not None:
+        if around.type == "for_statement":
+            first = children(around)[0]
+            found |= {text(each) for each in (children(first) or [first])}
+        if around.type == "arguments":  # the grammar ends some lambdas too early
+            found |= {text(children(each)[0]) for each in walk(around) if each.type == "lambda_expression"}
+        around = around.parent
+    return found
+
+
+def _check_member(template: Template, file: BicepFile, node: Node) -> Iterator[Finding]:
+    owner, name = children(node)[0], text(children(node)[-1])
+    if owner.type == "member_expression" and text(children(owner)[-1]) == "outputs":
+        declared = file.declarations.get(text(children(owner)[0]).rstrip("!"))
+        called = None if declared is None else template.module_file(file, declared)
+        if called is not None and name not in called.outputs:
+            yield file.find(node, f"{called.shown} has no output {name}{suggest(name, called.outputs)}.")
+    elif owner.type == "identifier":
+        loop = _loop_around(node, text(owner))
+        known = set() if loop is None else _known_names(Scope(template, file), loop)
+        if known and name not in known:
+            yield file.find(node, f"{text(owner)} has no {name}{suggest(name, known)}.")
+
+
+def _loop_around(node: Node, name: str) -> Node | None:
+    around: Node | None = node
+    while around is not None:
+        if around.type == "for_statement" and name in text(children(around)[0]).replace(",", " ").strip("() ").split():
+            return around
+        around = around.parent
+    return None
+
+
+def _known_names(scope: Scope, loop: Node) -> set[str]:
+    """Return the properties that the members of a loop's array have; none if they are not known."""
+    inside, _ = scope.enter_loop(loop)
+    first = children(loop)[0]
+    shapes = inside.local[text((children(first) or [first])[0])]
+    names = [set(shape.literal) for shape in shapes if isinstance(shape.literal, dict)]
+    names += [set(properties(shape.node)) for shape in shapes if shape.node is not None and shape.kind == "object"]
+    return set.intersection(*names) if len(names) == len(shapes) and names else set()
+
+
+def _check_module(template: Template, file: BicepFile, module: Declaration) -> Iterator[Finding]:
+    called = template.module_file(file, module)
+    if called is None:
+        yield file.find(module.node, f"there is no file {module.literal}.")
+        return
+    body = module.value
+    given_node = None if body is None else property_node(body, "params")
+    given = {} if given_node is None else properties(given_node)
+    wanted = {each.name: each for each in called.of_kind("parameter")}
+    for name, node in given.items():
+        if name not in wanted:
+            yield file.find(node, f"{called.shown} has no parameter {name}{suggest(name, wanted)}.")
+        else:
+            yield from _check_argument(Scope(template, file), wanted[name], node)
+    for name, each in wanted.items():
+        if each.value is None and name not in given:
+            yield file.find(module.node, f"{called.shown} needs the parameter {name}.")
+
+
+def _check_argument(scope: Scope, wanted: Declaration, node: Node) -> Iterator[Finding]:
+    kind = "array" if wanted.declared_type.endswith("[]") else wanted.declared_type
+    for shape in scope.shapes(node):
+        if shape.kind not in (None, kind):
+            yield scope.file.find(node, f"the parameter {wanted.name} is of type {kind}, not {shape.kind}.")
+
+
+def check_defaults(template: Template) -> Iterator[Finding]:
+    """Find parameters of the template whose default is not of their type, or not allowed."""
+    for file in template.files.values():
+        scope = Scope(template, file)
+        for each in file.of_kind("parameter"):
+            if each.value is None:
+                continue
+            yield from _check_argument(scope, each, each.value)
+            if "allowed" in each.decorators:
+                (allowed,) = arguments(each.decorators["allowed"])
+                choices = [shape.literal for item in children(allowed) for shape in scope.shapes(item)]
+                for shape in scope.shapes(each.value):
+                    if shape.known and shape.literal not in choices:
+                        yield file.find(each.node, f"the default of {each.name} is not allowed: {shape.literal!r}.")

@@ -1,0 +1,89 @@
+"""The check finds nothing in the template, and every mistake that is planted there."""
+
+import json
+import shutil
+
+import pytest
+
+from infra.check.__main__ import CHECKS, check
+from infra.check.monitoring import check_query, list_dimensions, make_files
+from infra.check.template import ROOT, Template
+from tests.infra.mistakes import MISTAKES
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of what is deployed."""
+    shutil.copytree(ROOT / "infra", tmp_path / "infra", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    shutil.copy(ROOT / "azure.yaml", tmp_path)
+    return tmp_path
+
+
+def test_nothing_is_wrong_in_the_template():
+    """Neither in the real one, hooks included."""
+    assert check(Template(ROOT / "infra")) == []
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_planted_mistake_is_found(copy, mistake):
+    """With a message that says what is wrong, in the file where it is wrong or in the one that it breaks."""
+    file, old, new, message = MISTAKES[mistake]
+    text = (copy / file).read_text(encoding="utf-8")
+    assert old in text
+    (copy / file).write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    found = [str(each) for each in check(Template(copy / "infra"))]
+
+    assert any(message in each for each in found), found
+
+
+def test_no_property_is_demanded_that_may_be_left_out(copy):
+    """What Azure does not require is no finding."""
+    app = copy / "infra/app/app.bicep"
+    app.write_text(app.read_text(encoding="utf-8").replace("    httpsOnly: true\n", ""), encoding="utf-8")
+
+    assert check(Template(copy / "infra")) == []
+
+
+@pytest.mark.parametrize("run", CHECKS, ids=lambda run: run.__name__)
+def test_every_check_finds_something(copy, run):
+    """In an empty folder with an empty template, so that no check passes because it looks at nothing."""
+    for path in (copy / "infra").rglob("*.*"):
+        path.unlink()
+    (copy / "azure.yaml").write_text("services:\n  cdc:\n", encoding="utf-8")
+    (copy / "infra" / "main.bicep").write_text(
+        "param spare int = ''\nresource plan 'Microsoft.Web/serverfarms@2025-03-01' = {}\n", encoding="utf-8"
+    )
+
+    assert list(run(Template(copy / "infra")))
+
+
+def test_every_absence_is_counted_without_groups():
+    """A rule for silence has a query that always gives a row."""
+    rules = json.loads(make_files()["alerts.json"])
+    silent = [rule for rule in rules if rule["operator"] == "LessThan"]
+
+    assert [rule["name"] for rule in silent] == ["no telemetry"]
+    assert all(rule["aggregation"] == "Minimum" and not rule["dimensions"] for rule in silent)
+    assert all("summarize points = count()" in rule["query"] for rule in silent)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("a | summarize n = count()", []),
+        ("a | summarize n = count() by container", ["container"]),
+        ("a | summarize n = max(v) by c = tostring(d), kind = tostring(e)", ["c", "kind"]),
+        ("a | summarize n = count() by c | where n > 1", ["c"]),
+    ],
+)
+def test_the_dimensions_of_a_rule_are_the_groups_of_its_query(query, expected):
+    """So each container has an alert of its own."""
+    assert list_dimensions(query) == expected
+
+
+def test_a_query_of_an_unknown_table_is_found():
+    """Only what the app sends is asked."""
+    assert list(check_query("requests | count")) == [
+        "the query asks neither customMetrics nor traces: requests | count"
+    ]
