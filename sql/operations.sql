@@ -130,6 +130,18 @@ update cdc.container set
     leases_seen_at = now()
 where container = %(container)s;
 
+-- name: note_leases
+-- Stores which leases a feed has. Other leases than those that were seen last, with a later start, leave a gap, as a new
+-- mode does: only a backfill and a complete reconcile that begin later count.
+update cdc.container set
+    mode_changed_at = case
+        when coalesce(%(start)s::timestamptz, '-infinity') > leases_start then greatest(mode_changed_at, %(written_at)s::timestamptz)
+        else mode_changed_at
+    end,
+    leases_written_at = %(written_at)s,
+    leases_start = coalesce(%(start)s::timestamptz, '-infinity')
+where container = %(container)s and leases_written_at is distinct from %(written_at)s;
+
 -- name: read_lease_problems
 -- The problems with leases that were seen for longer than a split takes.
 select container, lease_problem, lease_problem_since from cdc.container

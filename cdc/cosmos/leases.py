@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal, Protocol, Self
 
 from cdc.core.documents import JsonObject
@@ -71,6 +71,15 @@ class _Look:
     gap: str | None = None
     double: str | None = None
     is_begun: bool = True
+    written_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """When the host wrote the leases of a feed, and where the feed began with them; None is its first document."""
+
+    written_at: datetime
+    start: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +116,15 @@ class Leases:
     def read_renewals(self, origin: SourceContainer) -> list[int]:
         """Return when each lease was written last, by the source's clock: its owner writes it all the time."""
         return [int(lease.document["_ts"]) for lease in self._look(origin).leases]
+
+    def read_beginning(self, origin: SourceContainer) -> Beginning | None:
+        """Return the beginning of a feed's leases, or None before all are written."""
+        written_at = self._look(origin).written_at
+        if written_at is None:
+            return None
+        if self.mode is FeedMode.ALL_VERSIONS:
+            return Beginning(written_at, written_at)
+        return Beginning(written_at, None if self.start == "beginning" else self.start)
 
     def read_pending(self, origin: SourceContainer) -> Pending:
         """Return what was not delivered; raises UnknownLagError if the leases do not tell."""
@@ -161,11 +179,12 @@ class Leases:
         """Look at the leases of a container, of which there are none until the host has noted that all are written."""
         # Another account may have a container with the same resource id: a restored one.
         own = [lease for lease in self.read() if lease["id"].startswith(f"{self.prefix}{origin.account}_")]
-        notes = [lease["id"] for lease in own if lease["id"].endswith(f"_{origin.rid}.info")]
+        notes = [lease for lease in own if lease["id"].endswith(f"_{origin.rid}.info")]
         if not notes:
             return _Look([], gap=_NOT_BEGUN.format(origin.container), is_begun=False)
         leases = [lease for lease in own if f"_{origin.rid}.." in lease["id"]]
-        return _judge(origin.container, leases, notes[0].removesuffix(".info"))
+        look = _judge(origin.container, leases, notes[0]["id"].removesuffix(".info"))
+        return replace(look, written_at=datetime.fromtimestamp(int(notes[0]["_ts"]), UTC))
 
     def _position(self, origin: SourceContainer, lease: _Lease) -> JsonObject:
         """Return a lease's position in the SDK's form."""

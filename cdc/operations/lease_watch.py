@@ -58,5 +58,9 @@ class LeaseWatch:
         if leases.mode is FeedMode.ALL_VERSIONS:
             leases.begin(origin)
         parameters = {"container": container, "problem": leases.find_problem(origin)}
+        beginning = leases.read_beginning(origin)
         with self.database.connection() as connection:
             connection.execute(statement("note_lease_problem"), parameters)
+            if beginning is not None:
+                parameters = {"container": container, "written_at": beginning.written_at, "start": beginning.start}
+                connection.execute(statement("note_leases"), parameters)

@@ -1,12 +1,15 @@
 """The timer lets idle feeds begin, and what stays wrong with leases is told everywhere; a split is no alarm."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
 from cdc.config.settings import Settings
 from cdc.core.errors import FatalError, UnknownLagError
 from cdc.core.feed_items import FeedMode
 from cdc.operations.lease_watch import LeaseWatch
-from cdc.postgres.containers import ConfirmedSource, confirm
+from cdc.postgres.containers import ConfirmedSource, PostgresFeedStates, confirm
 from cdc.runtime import Runtime
 from local.functions.successors import of_range
 from mappers import APPLICATION_SQL, MAPPERS
@@ -176,3 +179,65 @@ def test_a_split_and_the_time_before_the_first_leases_are_no_alarm(accounts, ope
     accounts.store.delete(parent)
     watch.look(["Accounts"])
     assert sentences(open_watch()) == []
+
+
+def write_anew(accounts):
+    """Delete all leases, and let the host write new ones, a moment later."""
+    for document in list(accounts.container.read_all_items()):
+        accounts.container.delete_item(document["id"], document["id"])
+    accounts.controls.clock.advance(2)
+    accounts.initialize(accounts.partitions())
+
+
+def the_feed(database):
+    """Return the state of the feed of the accounts."""
+    (state,) = [each for each in PostgresFeedStates(database).read() if each.container == "Accounts"]
+    return state
+
+
+def test_leases_that_are_written_anew_leave_a_gap_that_is_remembered(accounts, open_watch, database):
+    """The feed begins now, so what was not delivered is in no feed: a backfill and a comparison must begin later."""
+    accounts.initialize(accounts.partitions())
+    open_watch().look(["Accounts"])
+    assert the_feed(database).backfill_since is None
+
+    write_anew(accounts)
+    for _ in range(2):  # the second time, it is known
+        open_watch().look(["Accounts"])
+
+    (note,) = [each for each in accounts.container.read_all_items() if each["id"].endswith(".info")]
+    written = datetime.fromtimestamp(note["_ts"], UTC)
+    assert (the_feed(database).backfill_since, the_feed(database).complete_reconcile_since) == (written, written)
+
+
+def test_leases_of_another_place_leave_a_gap_too(accounts, open_watch, database):
+    """Somebody has changed LEASE_CONTAINER or LEASE_PREFIX, so the host knows no position."""
+    accounts.initialize(accounts.partitions())
+    watch = open_watch()
+    watch.look(["Accounts"])
+    documents = [dict(each) for each in accounts.container.read_all_items()]
+    elsewhere = [each | {"_ts": each["_ts"] + 60} for each in documents]
+
+    replace(watch, leases=replace(watch.leases, read=lambda: elsewhere)).look(["Accounts"])
+
+    assert the_feed(database).backfill_since is not None
+
+
+@pytest.mark.parametrize(("before", "after", "is_gap"), [(None, None, False), (None, 60, True), (60, 0, False)])
+def test_leases_that_begin_where_the_first_ones_did_leave_no_gap(cosmos, database, before, after, is_gap):
+    """The feed of latest versions brings everything since its start again, unless somebody has moved the start."""
+    accounts = LeasedAccounts(cosmos, FeedMode.LATEST_VERSION)
+
+    def look(start):
+        begins = "beginning" if start is None else datetime.fromtimestamp(start, UTC)
+        leases = replace(accounts.leases, start=begins)
+        LeaseWatch(database, ConfirmedSource(accounts.account, database), leases, 0.0, active=True).look(["Accounts"])
+
+    accounts.initialize(accounts.partitions())
+    look(before)
+    look(90)  # as long as the leases are the same, the setting means nothing
+    write_anew(accounts)
+    look(after)
+
+    assert (the_feed(database).backfill_since is not None) == is_gap
+    accounts.close()
