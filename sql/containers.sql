@@ -59,6 +59,17 @@ select c.container, c.feed_mode, c.gaps,
     greatest(c.mode_changed_at, c.nameless_delete_at, c.skipped_at) as complete_reconcile_since
 from cdc.container c;
 
+-- name: note_failed_batch
+-- Stores the newest failure of a feed's batches, and since when they fail.
+insert into cdc.failed_batch as held (container, problem) values (%(container)s, %(problem)s)
+on conflict (container) do update set
+    problem = excluded.problem, last_at = now(),
+    since = case when held.last_at > now() - make_interval(secs => %(apart_seconds)s) then held.since else now() end;
+
+-- name: read_failed_batches
+-- The newest failure of each feed.
+select container, problem, since, last_at from cdc.failed_batch;
+
 -- name: count_observations
 -- Counts documents by path, in key order; the number of a container's paths is limited.
 insert into cdc.observation as held (container, kind, path, documents)

@@ -13,7 +13,7 @@ from cdc.operations.measurements import Measurement, Measurements
 from cdc.operations.pauses import Pauses, PauseStatus
 from cdc.operations.samples import Rate, Sample, Samples
 from cdc.postgres.applied import Applied
-from cdc.postgres.containers import FeedState, PostgresFeedStates
+from cdc.postgres.containers import FailedBatch, FeedState, PostgresFeedStates
 from cdc.postgres.database import Database
 from cdc.postgres.statements import statement
 from cdc.reconcile.report import RunReport
@@ -39,6 +39,7 @@ class Condition:
     rate: Rate | None
     applied: Applied | None
     feed: FeedState | None
+    failure: FailedBatch | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ class ConditionReader:
         evidence = read_evidence(self.database, self.containers, self.settings.settle_seconds)
         reports, pauses, newest = self.read_reports(), self.pauses.read(), self.samples.read_newest()
         rates, applied = self.samples.rates(), self.samples.read_applied()
-        feeds = {state.container: state for state in PostgresFeedStates(self.database).read()}
+        states = PostgresFeedStates(self.database)
+        feeds, failures = {state.container: state for state in states.read()}, states.read_failures()
         with self.database.connection() as connection:
             parameters = {"containers": list(self.containers)}
             rows = {name: row for name, *row in connection.execute(statement("read_conditions"), parameters)}
@@ -89,7 +91,7 @@ class ConditionReader:
             found.append(
                 Condition(
                     name, known, seen_at, unaided, oldest, self._read_backfill(backfill), moved_at, reports.get(name),
-                    pauses.get(name), newest.get(name), rates.get(name), applied.get(name), feeds.get(name),
+                    pauses.get(name), newest.get(name), rates.get(name), applied.get(name), feeds.get(name), failures.get(name),
                 )
             )  # fmt: skip
         return found

@@ -8,6 +8,8 @@ from cdc.config.settings import Settings
 from cdc.core.mapping import OTHER_TYPE
 from cdc.operations.ability import Ability
 from cdc.operations.conditions import Condition, Conditions
+from cdc.operations.feed_watch import Feed
+from cdc.operations.lag import Lag
 from cdc.operations.problems import Code, CurrentProblem
 from cdc.operations.unmapped import UnmappedStatus
 
@@ -17,6 +19,8 @@ _NO_TIME = "It was not measured in time."
 _OLD_LETTER = timedelta(days=1)
 _STUCK = timedelta(minutes=15)
 _OLD_COUNT_SECONDS = 3_600
+# A statement may wait for two minutes before it fails.
+_LONGEST_BATCH = timedelta(minutes=4)
 
 Diagnosis = Iterator[CurrentProblem]
 
@@ -43,26 +47,38 @@ class Diagnoser:
             yield from _judge_backfill(each, now)
             if ability.replicates:
                 yield from self._judge_lag(each, ability, now)
+                yield from self._judge_failure(each, ability, now)
                 yield from self._judge_copy(each)
                 yield from self._judge_reconcile(each, now)
         if ability.replicates:
             yield from self._judge_timer(known, now)
 
     def _judge_lag(self, known: Condition, ability: Ability, now: datetime) -> Diagnosis:
-        feed, sample, name = ability.feeds.get(known.container), known.sample, known.container
-        if feed is not None and (feed.unrenewed_since is not None or feed.lag.code is not None):
+        feed, name = ability.feeds.get(known.container), known.container
+        lag, at = _find_lag(known, feed, now)
+        if lag.code is not None or (feed is not None and feed.unrenewed_since is not None and lag.seconds is not None):
             return  # the reason is told already
-        if feed is not None:
-            seconds, backlog, at, unknown = feed.lag.seconds, feed.lag.backlog, feed.measured_at, feed.lag.unknown
-        elif sample is not None and (now - sample.at).total_seconds() <= _TIMER_SECONDS:
-            seconds, backlog, at, unknown = sample.lag_seconds, sample.backlog, sample.at, sample.unknown
-        else:
-            seconds, backlog, at, unknown = None, None, now, None
-        if seconds is None and ability.can_measure:
-            yield CurrentProblem.of(Code.LAG_UNKNOWN, unknown or _NO_TIME, name)
-        elif seconds is not None and seconds > self.settings.readiness_max_lag_seconds and known.pause is None:
-            message = f"The oldest of about {backlog} waiting changes is {seconds:.0f} s old."
-            yield CurrentProblem.of(Code.FEED_BEHIND, message, name, at - timedelta(seconds=seconds))
+        if lag.seconds is None and ability.can_measure:
+            yield CurrentProblem.of(Code.LAG_UNKNOWN, lag.unknown or _NO_TIME, name)
+        elif lag.seconds is not None and lag.seconds > self.settings.readiness_max_lag_seconds and known.pause is None:
+            message = f"Waiting changes: about {lag.backlog}, the oldest for {lag.seconds:.0f} s."
+            yield CurrentProblem.of(Code.FEED_BEHIND, message, name, at - timedelta(seconds=lag.seconds))
+
+    def _judge_failure(self, known: Condition, ability: Ability, now: datetime) -> Diagnosis:
+        failure = known.failure
+        if failure is None or known.pause is not None or now - failure.last_at > self._longest_attempt:
+            return
+        lag, at = _find_lag(known, ability.feeds.get(known.container), now)
+        if lag.seconds is not None and at - timedelta(seconds=lag.seconds) > failure.last_at:
+            return  # whatever waits now was written later, so the batch has arrived
+        message = f"The last attempt failed at {_time(failure.last_at)}: {failure.problem}"
+        yield CurrentProblem.of(Code.FEED_FAILING, message, known.container, failure.since)
+
+    @property
+    def _longest_attempt(self) -> timedelta:
+        """How long a batch that keeps failing may take from one failure to the next."""
+        hours, minutes, seconds = map(int, self.settings.retry_maximum_interval.split(":"))
+        return timedelta(hours=hours, minutes=minutes, seconds=seconds) + _LONGEST_BATCH
 
     def _judge_copy(self, known: Condition) -> Diagnosis:
         facts, feed = known.evidence, known.feed
@@ -120,6 +136,16 @@ class Diagnoser:
         if known.ledger is not None and known.ledger.age_seconds > _OLD_COUNT_SECONDS:
             at = known.ledger.counted_at
             yield CurrentProblem.of(Code.COUNTS_OLD, f"The ledger was counted last at {_time(at)}.", since=at)
+
+
+def _find_lag(known: Condition, feed: Feed | None, now: datetime) -> tuple[Lag, datetime]:
+    """Return the lag that was measured now, or else that of a young sample, and when it was measured."""
+    sample = known.sample
+    if feed is not None:
+        return feed.lag, feed.measured_at
+    if sample is not None and (now - sample.at).total_seconds() <= _TIMER_SECONDS:
+        return Lag(sample.lag_seconds, sample.backlog, sample.unknown), sample.at
+    return Lag(), now
 
 
 def _judge_pause(known: Condition) -> Diagnosis:

@@ -138,6 +138,12 @@ class Code(StrEnum):
         ("Wait if the backlog becomes smaller. Otherwise look for failed batches in the log, and for a session that "
          "holds a lock: select pid, pg_blocking_pids(pid), query from pg_stat_activity where wait_event_type = 'Lock'. "
          "select pg_terminate_backend(PID) ends one."))
+    FEED_FAILING = ("feed_failing", Severity.DEGRADED,
+        ("A batch of the live feed fails and is delivered again and again. Nothing of it is written, and nothing is "
+         "lost: its changes wait in Cosmos."),
+        ("Do what the message says. If it has (55P03) or (57014), look for a session that holds a lock: select pid, "
+         "pg_blocking_pids(pid), query from pg_stat_activity where wait_event_type = 'Lock'. select "
+         "pg_terminate_backend(PID) ends one. The log has a row batch_failed for each attempt."))
     LAG_UNKNOWN = ("lag_unknown", Severity.DEGRADED,
         "Nobody can say how far the feed is.",
         ("Wait a minute: while a host starts or a range splits, this is normal. If it stays, do what the message "

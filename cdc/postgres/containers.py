@@ -15,6 +15,8 @@ from cdc.postgres.statements import statement
 
 # At about ten thousand rows a second this stays far below the statement timeout.
 _FORGOTTEN_AT_ONCE = 20_000
+# Failures that lie further apart have nothing to do with each other.
+_APART_SECONDS = 600
 
 
 class SourceAccount(Protocol):
@@ -162,6 +164,15 @@ class FeedState:
     complete_reconcile_since: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class FailedBatch:
+    """Why the newest batch of a feed that failed did so, when, and since when batches fail."""
+
+    problem: str
+    since: datetime
+    last_at: datetime
+
+
 class PostgresFeedStates:
     """Keep feed states in PostgreSQL."""
 
@@ -180,6 +191,17 @@ class PostgresFeedStates:
                 gate.enter(connection, container)  # a refused batch comes again and again
                 parameters = {"container": container, "deletes": deletes}
                 connection.execute(statement("note_nameless_deletes"), parameters)
+
+    def note_failure(self, container: str, problem: str) -> None:
+        """Record that a batch has failed and will be delivered again."""
+        with self._database.connection() as connection:
+            parameters = {"container": container, "problem": problem, "apart_seconds": _APART_SECONDS}
+            connection.execute(statement("note_failed_batch"), parameters)
+
+    def read_failures(self) -> dict[str, FailedBatch]:
+        """Return the newest failure of each feed that ever had one."""
+        with self._database.connection() as connection:
+            return {name: FailedBatch(*row) for name, *row in connection.execute(statement("read_failed_batches"))}
 
     def read(self) -> list[FeedState]:
         """Return the state of every feed."""

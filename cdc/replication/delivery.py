@@ -2,10 +2,13 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from cdc.core import feed_items
+from cdc.core.deadline import Deadline
 from cdc.core.documents import JsonObject
+from cdc.core.errors import CdcError, PausedError
 from cdc.core.feed_items import FeedMode
 from cdc.core.fingerprints import fingerprint
 from cdc.core.mapping import Mapper
@@ -18,6 +21,9 @@ from cdc.telemetry.batches import Kind
 from cdc.telemetry.rows import Action
 
 logger = logging.getLogger(__name__)
+
+# PostgreSQL may be what has failed: the host must not wait long for its answer.
+_NOTE_SECONDS = 2.0
 
 
 class Delivery:
@@ -42,7 +48,7 @@ class Delivery:
     def apply(self, mapper: Mapper[Any], items: Sequence[JsonObject]) -> Outcome:
         """Apply one batch of a change feed; raise only if the whole batch must be delivered again."""
         container, mode = mapper.container, self._mode
-        with batches.observed(logger, container, Kind.FEED, len(items)) as batch:
+        with batches.observed(logger, container, Kind.FEED, len(items), self._note_failure) as batch:
             documents = feed_items.read_documents(mode, container, items)
             paths = self._source.confirm(container, documents).partition_key_paths
             delivered = feed_items.read_delivered(mode, container, paths, items)
@@ -54,6 +60,15 @@ class Delivery:
         self._log(container, outcome, delivered.nameless)
         self._breaker.judge(count)
         return outcome
+
+    def _note_failure(self, container: str, error: Exception) -> None:
+        """Note for status why the batch will be delivered again; a pause says that itself."""
+        if isinstance(error, PausedError):
+            return
+        # Only our own errors' texts are known to quote no document.
+        problem = str(error) if isinstance(error, CdcError) else f"{type(error).__name__}."
+        with suppress(CdcError), Deadline(_NOTE_SECONDS).applies():
+            self._feed_states.note_failure(container, problem)
 
     def _log(self, container: str, outcome: Outcome, nameless: int) -> None:
         for key, problem in zip(outcome.parked_keys, outcome.problems, strict=True):

@@ -97,7 +97,13 @@ class Batch:
 
 
 @contextmanager
-def observed(logger: logging.Logger, container: str, kind: Kind, changes: int) -> Iterator[Batch]:
+def observed(
+    logger: logging.Logger,
+    container: str,
+    kind: Kind,
+    changes: int,
+    note_failure: Callable[[str, Exception], None] = lambda *_: None,
+) -> Iterator[Batch]:
     """Observe a batch until it is noted or fails."""
     with tracing.span(Name.BATCH, container=container, kind=kind, changes=changes, trigger=_TRIGGERS[kind]) as span:
         batch = Batch(logger, container, kind, span)
@@ -105,6 +111,7 @@ def observed(logger: logging.Logger, container: str, kind: Kind, changes: int) -
             yield batch
         except Exception as error:
             batch.fail(error)
+            note_failure(container, error)
             raise
 
 

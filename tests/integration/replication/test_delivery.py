@@ -3,8 +3,9 @@
 import pytest
 
 from cdc.config.settings import Settings
+from cdc.core import feed_items
 from cdc.core.documents import Identity
-from cdc.core.errors import FatalError
+from cdc.core.errors import FatalError, PausedError
 from cdc.core.feed_items import FeedMode, read_delivered
 from cdc.core.source_container import SourceContainer
 from cdc.cosmos.account import CosmosAccount
@@ -180,3 +181,52 @@ def test_the_later_of_two_deletes_of_one_second_is_held(sink, observer):
     assert observer.ids() == []
     assert observer.ledger()["a"][1] == 13
     assert observer.letters() == {}
+
+
+def failures(observer):
+    """Return what is noted of the batches that failed."""
+    return observer.connection.execute("select container, problem, since, last_at from cdc.failed_batch").fetchall()
+
+
+def test_a_batch_that_fails_again_and_again_is_noted_once(start, feeds, observer):
+    """With our own sentence, which has the SQLSTATE; it is the same failure as long as it comes again."""
+    runtime = start(LATEST)
+    observer.connection.execute("alter table accounts rename column role to something_else")
+
+    for _ in range(2):
+        with pytest.raises(FatalError):
+            runtime.delivery.apply(ACCOUNTS, [an_account("a") | {"_ts": TS, "_etag": "1", "_lsn": 1}])
+
+    ((container, problem, since, last_at),) = failures(observer)
+    assert (container, "(42703)" in problem, since < last_at) == ("Accounts", True, True)
+    observer.connection.execute("update cdc.failed_batch set last_at = last_at - interval '1 hour', since = '2026-01-01'")
+    with pytest.raises(FatalError):
+        runtime.delivery.apply(ACCOUNTS, [an_account("a") | {"_ts": TS, "_etag": "1", "_lsn": 1}])
+    assert failures(observer)[0][2] > last_at
+
+
+def test_an_exception_that_is_not_our_own_is_noted_by_its_name(start, feeds, observer, monkeypatch):
+    """Its text may quote a document."""
+    runtime = start(LATEST)
+
+    def fail(*_):
+        raise ValueError("kim@example.com")
+
+    monkeypatch.setattr(feed_items, "read_documents", fail)
+    with pytest.raises(ValueError, match="kim"):
+        runtime.delivery.apply(ACCOUNTS, [an_account("a")])
+
+    assert [row[:2] for row in failures(observer)] == [("Accounts", "ValueError.")]
+
+
+def test_a_paused_container_has_no_failure(start, feeds, observer):
+    """Its batches are meant to come again, and status says why."""
+    runtime = start(LATEST)
+    observer.connection.execute(
+        "insert into cdc.pause (container, reason, source, positions) values ('Accounts', 'why', 'operator', '[]')"
+    )
+
+    with pytest.raises(PausedError):
+        runtime.delivery.apply(ACCOUNTS, [an_account("a") | {"_ts": TS, "_etag": "1", "_lsn": 1}])
+
+    assert failures(observer) == []

@@ -19,7 +19,7 @@ from cdc.operations.measurements import Measurement
 from cdc.operations.pauses import PauseStatus
 from cdc.operations.problems import Code
 from cdc.operations.unmapped import UnmappedStatus
-from cdc.postgres.containers import FeedState
+from cdc.postgres.containers import FailedBatch, FeedState
 from cdc.reconcile.report import ObservedPath, RunReport
 from tests.unit.operations.known import NOW, RUNS, a_condition, a_sample
 
@@ -133,6 +133,33 @@ def test_a_lag_that_nobody_knows_is_told_unless_its_reason_is():
     assert find(a_condition(), feed=unknown) == [(Code.LAG_UNKNOWN, "Accounts")]
     assert find(a_condition(), feed=gap) == []
     assert [each.code for each in judge_feed("Accounts", gap, 13)] == [Code.LEASE_MISSING]
+
+
+def test_a_dead_host_hides_no_unknown_lag():
+    """That nobody renews the leases is a note only, as long as nobody knows that something waits."""
+    unknown = Feed(Lag(unknown="not begun"), NOW, NOW)
+
+    assert find(a_condition(), feed=unknown) == [(Code.LAG_UNKNOWN, "Accounts")]
+
+
+@pytest.mark.parametrize(
+    ("age", "lag", "told"),
+    [
+        (10, Lag(30.0, 4), True),  # what waits was written before the failure
+        (10, Lag(5.0, 4), False),  # the batch has arrived since: what waits is newer
+        (10, Lag(0.0, 0), False),
+        (10, Lag(unknown="why"), True),
+        (290, Lag(300.0, 4), True),  # the host waits before the next attempt
+        (310, Lag(300.0, 4), False),
+    ],
+)
+def test_a_batch_that_keeps_failing_is_told_until_it_has_arrived(age, lag, told):
+    """With the reason, long before the feed is late."""
+    at = NOW - timedelta(seconds=age)
+    failing = a_condition(failure=FailedBatch("PostgreSQL: LockNotAvailable (55P03).", at, at))
+
+    assert ((Code.FEED_FAILING, "Accounts") in find(failing, feed=Feed(lag, None, NOW))) == told
+    assert (Code.FEED_FAILING, "Accounts") not in find(replace(failing, pause=PAUSE), feed=Feed(lag, None, NOW))
 
 
 def test_a_feed_that_was_not_measured_now_is_as_late_as_its_newest_sample():
