@@ -189,6 +189,7 @@ class Runtime:
             Part("samples", self._samples.take, every=60),
             Part("backfills", self.backfills.read_tasks, then=backfill_flow.restart),
             Part("gauges", self._gauges.read),
+            Part("problems", self.status.note, every=60),
             Part("due reconciles", self.reconcile.begin_due, every=interval),
             Part("reconciles", self.reconcile.read_running, then=reconcile_flow.restart),
             Part("measurements", self._measurements.measure, every=measuring, budget=600),

@@ -27,6 +27,10 @@ returning number, kind, state, started_at, finished_at, by, progress, problem;
 select number, kind, state, started_at, finished_at, by, progress, problem from cdc.cutover
 where kind = %(kind)s and state = any(%(states)s::text[]) order by number desc limit 1;
 
+-- name: read_unfinished_cutover
+-- When the run that is not over began, and why the last process stopped.
+select started_at, problem from cdc.cutover where kind = 'run' and state = 'running';
+
 -- name: count_open_letters
 -- The dead letters of each container that nobody has discarded, and those of them that no retry will end.
 select container, count(*), count(*) filter (where state <> 'waiting' or next_attempt_at is null)

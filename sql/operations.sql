@@ -30,6 +30,20 @@ returning claimed_until is not null;
 -- Ends the claim of a part; its next time counts from now.
 update cdc.maintenance set done_at = now(), claimed_until = null where part = %(part)s;
 
+-- name: forget_problems
+-- Deletes the notes of problems that are gone.
+delete from cdc.problem
+where (code, container) not in (select * from unnest(%(codes)s::text[], %(containers)s::text[]));
+
+-- name: note_problems
+-- Notes problems that are new.
+insert into cdc.problem (code, container) select * from unnest(%(codes)s::text[], %(containers)s::text[])
+on conflict do nothing;
+
+-- name: read_problems
+-- Since when each problem is there.
+select code, container, since from cdc.problem;
+
 -- name: read_columns
 -- The columns of a table in the database.
 select a.attname as name, format_type(a.atttypid, null) as base, format_type(a.atttypid, a.atttypmod) as type,
@@ -178,10 +192,11 @@ select s.container,
     r.completed_at as compared_since,
     k.lease_problem, k.leases_seen_at, extract(epoch from now() - k.leases_seen_at)::double precision as look_age,
     p.reason as pause_reason
-from unnest(%(containers)s::text[]) as s (container)
+from unnest(%(containers)s::text[]) with ordinality as s (container, place)
 left join cdc.container k on k.container = s.container
 left join cdc.pause p on p.container = s.container
-left join cdc.rotation r on r.container = s.container;
+left join cdc.rotation r on r.container = s.container
+order by s.place;
 
 -- name: read_completed_runs
 -- The reconciles of each container: the newest completed one, with the unclaimed rows that it left, and the drift that

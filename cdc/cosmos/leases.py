@@ -21,7 +21,7 @@ _NOT_BEGUN = (
 )
 _GAP = "No lease covers the feed range {} of {}, so its changes do not arrive."
 _DOUBLE = "More than one lease covers the feed range {} of {}, so its changes arrive more than once."
-_UNREADABLE = "{} documents with ids of leases of {} are no leases that can be read."
+_UNREADABLE = "Documents of {1} that have ids of leases, but are no leases that can be read: {0}."
 # A host writes leases only until it has noted that all are there, and when a range splits or merges.
 _REMEDY = (
     "The host does not correct this by itself: stop the app, delete all documents of the lease container whose ids "

@@ -118,7 +118,7 @@ def judge_feed(container: str, feed: Feed, start_seconds: float) -> Iterator[Cur
         return
     nobody = f"No host has renewed the leases of {container} since {since:%Y-%m-%d %H:%M:%S %Z}"
     if lag.seconds is not None and lag.seconds > start_seconds:
-        waiting = f"{nobody}, and about {lag.backlog} changes wait, the oldest for {lag.seconds:.0f} s."
+        waiting = f"{nobody}. Waiting changes: about {lag.backlog}, the oldest for {lag.seconds:.0f} s."
         yield CurrentProblem.of(Code.FEED_DEAD, waiting, container, since)
     else:
         yield CurrentProblem.of(Code.LEASE_UNRENEWED, f"{nobody}.", container, since)

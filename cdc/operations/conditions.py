@@ -43,6 +43,14 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class UnfinishedCutover:
+    """When a run of the cut-over began, and why it stopped, if it says so."""
+
+    since: datetime
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Conditions:
     """What is known of all containers, and of the timer's parts: when each was done last."""
 
@@ -51,6 +59,7 @@ class Conditions:
     letters: Sequence[LetterCount]
     parts: Mapping[str, datetime]
     measurements: Mapping[tuple[str, str], Measurement]
+    cutover: UnfinishedCutover | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,7 @@ class ConditionReader:
             self.samples.counts.count_letters(),
             self._read_parts(),
             self.measurements.read(),
+            self._read_cutover(),
         )
 
     def _read_containers(self) -> list[Condition]:
@@ -91,7 +101,8 @@ class ConditionReader:
             found.append(
                 Condition(
                     name, known, seen_at, unaided, oldest, self._read_backfill(backfill), moved_at, reports.get(name),
-                    pauses.get(name), newest.get(name), rates.get(name), applied.get(name), feeds.get(name), failures.get(name),
+                    pauses.get(name), newest.get(name), rates.get(name), applied.get(name), feeds.get(name),
+                    failures.get(name),
                 )
             )  # fmt: skip
         return found
@@ -102,3 +113,8 @@ class ConditionReader:
     def _read_parts(self) -> dict[str, datetime]:
         with self.database.connection() as connection:
             return dict(connection.execute(statement("read_parts_done")).fetchall())
+
+    def _read_cutover(self) -> UnfinishedCutover | None:
+        with self.database.connection() as connection:
+            row = connection.execute(statement("read_unfinished_cutover")).fetchone()
+        return None if row is None else UnfinishedCutover(*row)

@@ -13,7 +13,7 @@ from cdc.operations.lag import Lag
 from cdc.operations.problems import Code, CurrentProblem
 from cdc.operations.unmapped import UnmappedStatus
 
-# The timer notes a sample in every minute, whatever is away but PostgreSQL.
+# The timer notes something in every minute, whatever is away but PostgreSQL.
 _TIMER_SECONDS = 300
 _NO_TIME = "It was not measured in time."
 _OLD_LETTER = timedelta(days=1)
@@ -38,9 +38,12 @@ class Diagnoser:
             yield from self._judge_unmapped(documents)
         for (name, container), measured in known.measurements.items():
             if not measured.passed:
-                yield CurrentProblem.of(
-                    Code.RULE_BROKEN, f"{name}: {measured.actual}.", container, measured.measured_at
-                )
+                message = f"{name}: {measured.actual}, as of {_time(measured.measured_at)}."
+                yield CurrentProblem.of(Code.RULE_BROKEN, message, container)
+        if known.cutover is not None:
+            reason = f" It stopped: {known.cutover.problem}" if known.cutover.problem else ""
+            message = f"A run began at {_time(known.cutover.since)}.{reason}"
+            yield CurrentProblem.of(Code.CUTOVER_UNFINISHED, message, since=known.cutover.since)
         for each in known.containers:
             yield from _judge_pause(each)
             yield from _judge_letters(each, now)
@@ -84,8 +87,12 @@ class Diagnoser:
         facts, feed = known.evidence, known.feed
         since = None if feed is None else feed.backfill_since
         is_needed = since is not None or self.settings.trigger_start != "beginning"
-        if is_needed and facts.copied_at is None and not facts.is_copying and known.seen_at is not None:
-            yield CurrentProblem.of(Code.BACKFILL_REQUIRED, "No backfill counts yet.", known.container, since)
+        begun_at = None if known.backfill is None else known.backfill.started_at
+        comes = facts.is_copying and (since is None or begun_at is None or begun_at >= since)
+        if is_needed and facts.copied_at is None and not comes and known.seen_at is not None:
+            which = "A backfill" if since is None else f"A backfill that begins after {_time(since)}"
+            message = f"{which} must complete."
+            yield CurrentProblem.of(Code.BACKFILL_REQUIRED, message, known.container, since)
         after, done = facts.incomplete_until, facts.compared_since
         if after is not None and (done is None or done < after):
             message = f"A reconcile of all keys that begins after {_time(after)} must complete."
@@ -98,13 +105,13 @@ class Diagnoser:
             yield CurrentProblem.of(code, report.message or "It gives no reason.", name, report.finished_at)
         if report is not None and report.observations:
             count = len(report.observations)
-            message = f"{count} paths have properties or values that its mapper does not know."
+            message = f"Paths with properties or values that its mapper does not know: {count}."
             yield CurrentProblem.of(Code.PROPERTY_UNKNOWN, message, name)
         if runs is not None and runs.unresolved:
-            message = f"{runs.unresolved} differences are left."
+            message = f"Differences that are left: {runs.unresolved}."
             yield CurrentProblem.of(Code.DRIFT_UNRESOLVED, message, name, runs.newest_at)
         if runs is not None and runs.unclaimed:
-            message = f"{runs.unclaimed} rows belong to no document."
+            message = f"Rows that belong to no document: {runs.unclaimed}."
             yield CurrentProblem.of(Code.ROWS_UNCLAIMED, message, name, runs.newest_at)
         last = known.seen_at if runs is None else runs.newest_at
         limit = self.settings.readiness_max_age_seconds
@@ -115,16 +122,16 @@ class Diagnoser:
     def _judge_unmapped(self, each: UnmappedStatus) -> Diagnosis:
         name = "types that are not named" if each.type == OTHER_TYPE else f"the type {each.type}"
         if each.has_mapper:
-            message = f"{each.documents} documents of {name} have no rows yet."
+            message = f"Documents of {name} that have no rows yet: {each.documents}."
             yield CurrentProblem.of(Code.UNMAPPED_BEFORE, message, each.container)
         elif f"{each.container}:{each.type}" not in self.settings.readiness_accepted_types:
-            message = f"{each.documents} documents of {name} have no rows."
+            message = f"Documents of {name} that have no rows: {each.documents}."
             yield CurrentProblem.of(Code.UNMAPPED_TYPE, message, each.container)
 
     def _judge_timer(self, known: Conditions, now: datetime) -> Diagnosis:
-        samples = [each.sample.at for each in known.containers if each.sample is not None]
+        done = [each.sample.at for each in known.containers if each.sample is not None] + list(known.parts.values())
         first = min((each.seen_at for each in known.containers if each.seen_at is not None), default=None)
-        last = max(samples, default=first)
+        last = max(done, default=first)
         if last is not None and (now - last).total_seconds() > _TIMER_SECONDS:
             message = f"It has noted nothing since {_time(last)}."
             yield CurrentProblem.of(Code.MAINTAIN_OVERDUE, message, since=last)
@@ -160,7 +167,7 @@ def _judge_pause(known: Condition) -> Diagnosis:
 
 def _judge_letters(known: Condition, now: datetime) -> Diagnosis:
     if known.unaided:
-        message = f"{known.unaided} documents are parked and wait for somebody."
+        message = f"Parked documents that wait for somebody: {known.unaided}."
         yield CurrentProblem.of(Code.LETTERS, message, known.container)
     oldest = known.oldest_letter
     if oldest is not None and now - oldest > _OLD_LETTER:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 
 from cdc.core import deadline
+from cdc.core.deadline import Deadline
 from cdc.core.errors import CdcError
 from cdc.operations.lag import Lag, LagReader
 
@@ -62,14 +63,16 @@ class FeedWatch:
 
     def _find_unrenewed(self) -> dict[str, datetime]:
         """Return since when leases are not renewed, by the source's clock, which writes the time into each lease."""
-        found = {}
-        try:
+        found: dict[str, datetime] = {}
+        now: int | None = None
+        # Whatever fails here, the lag, which asks the same stores, says what is wrong. It hides no other container.
+        with suppress(CdcError), Deadline(_MEASURING_SECONDS).applies():
             leases = self._reader.leases.read_once()
-            now = leases.reader.read_time(self._containers[0])
             for name in self._containers:
-                oldest = min(leases.read_renewals(self._reader.source.confirm(name)), default=now)
-                if now - oldest > self._limit:
-                    found[name] = datetime.fromtimestamp(oldest, UTC)
-        except CdcError:  # the lag, which asks the same stores, says what is wrong
-            return {}
+                with suppress(CdcError):
+                    origin = self._reader.source.confirm(name)
+                    now = leases.reader.read_time(name) if now is None else now
+                    oldest = min(leases.read_renewals(origin), default=now)
+                    if now - oldest > self._limit:
+                        found[name] = datetime.fromtimestamp(oldest, UTC)
         return found

@@ -1,7 +1,7 @@
 """Watch the leases: let idle feeds begin, and notice what their host does not correct."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from cdc.core.errors import CdcError
@@ -62,5 +62,4 @@ class LeaseWatch:
         with self.database.connection() as connection:
             connection.execute(statement("note_lease_problem"), parameters)
             if beginning is not None:
-                parameters = {"container": container, "written_at": beginning.written_at, "start": beginning.start}
-                connection.execute(statement("note_leases"), parameters)
+                connection.execute(statement("note_leases"), {"container": container, **asdict(beginning)})

@@ -53,7 +53,7 @@ class Measurements:
                 "name": rule_check(breach.rule),
                 "container": mapper.container,
                 "passed": not breach.rows,
-                "actual": f"{breach.rows} rows break it",
+                "actual": f"rows that break it: {breach.rows}",
             }
             with self.database.connection() as connection:
                 connection.execute(statement("keep_measurement"), parameters)

@@ -69,8 +69,8 @@ class Code(StrEnum):
     SETUP_INCOMPLETE = ("setup_incomplete", Severity.STOPPED,
         ("Something that the app needs is missing: migrations, tables or columns, rights of its role, a container, or "
          "the lease container."),
-        ("Do what the message says. Mostly this is python -m cdc setup, as the login that migrates, and then "
-         "sql/roles.sql."))
+        ("Do what the message says. If it names no command, run python -m cdc setup as the login that migrates, and "
+         "then sql/roles.sql."))
     CONTAINER_REPLACED = ("container_replaced", Severity.STOPPED,
         ("A container is not the one that was seen first: the settings name another account or database, or the "
          "container was made or restored anew. Nothing of it is read, because it could empty PostgreSQL."),
@@ -90,6 +90,10 @@ class Code(StrEnum):
     NOT_REPLICATING = ("not_replicating", Severity.NOTE,
         "The phase has no replication: this app reads no change feed. Lag, reconcile and timer are not judged.",
         "Nothing, if this is the right phase. Otherwise set MIGRATION_PHASE.")
+    CUTOVER_UNFINISHED = ("cutover_unfinished", Severity.DEGRADED,
+        "A run of the cut-over is not finished: it works now, or it was interrupted. Nothing is switched yet.",
+        ("python -m cdc cutover status shows how far it is. If nobody works on it, python -m cdc cutover run goes on "
+         "where it stopped, and python -m cdc cutover abort takes back what it has done."))
     FORGOTTEN_WRITE = ("forgotten_write", Severity.STOPPED,
         ("Somebody has written documents to Cosmos since the cut-over. These writes are not in PostgreSQL, and this "
          "app never applies them."),
@@ -176,11 +180,11 @@ class Code(StrEnum):
         "Run a backfill of the container with reapply.")
     BACKFILL_REQUIRED = ("backfill_required", Severity.DEGRADED,
         ("The feed does not have everything: it began later than the first document, its mode or its container was "
-         "changed, or changes were lost. No backfill has completed since."),
+         "changed, its leases were written anew, or changes were lost. No backfill has completed since."),
         "Run a backfill of the container: POST /api/backfills.")
     COMPARISON_REQUIRED = ("comparison_required", Severity.DEGRADED,
-        ("Deletes may be missing in PostgreSQL, and only a reconcile of all keys finds them. None has completed "
-         "since."),
+        ("Deletes may be missing in PostgreSQL: the feed did not identify them, or it began anew. Only a reconcile of "
+         "all keys finds them, and none has completed since."),
         'Wait: the reconciles compare all keys in turn. Or do it now: POST /api/reconciliations {"mode": "keys"}.')
     BACKFILL_STUCK = ("backfill_stuck", Severity.DEGRADED,
         "A backfill is running, but it has a problem or makes no progress. It never gives up.",

@@ -20,7 +20,7 @@ OVERDUE_SECONDS = 600.0
 logger = logging.getLogger(__name__)
 
 _FOUND = (
-    "{} documents of {} were written to Cosmos since the cut-over, the last one at {:%Y-%m-%d %H:%M:%S %Z}, and "
+    "Documents of {} that were written to Cosmos since the cut-over: {}, the last one at {:%Y-%m-%d %H:%M:%S %Z}. "
     "PostgreSQL does not have these writes. Find the writer and stop it. python -m cdc cutover status --identities "
     "names the documents: write into PostgreSQL what is missing there, then run python -m cdc cutover accept."
 )
@@ -67,7 +67,7 @@ class SourceWatch:
 
 def tell_forgotten(found: ForgottenWrites) -> str:
     """Say what was written to a container since the cut-over."""
-    return _FOUND.format(found.open, found.container, found.last_seen_at)
+    return _FOUND.format(found.container, found.open, found.last_seen_at)
 
 
 def tell_overdue(found: Overdue) -> str:

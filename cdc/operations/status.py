@@ -16,6 +16,7 @@ from cdc.operations.diagnosis import Diagnoser
 from cdc.operations.feed_watch import Feed
 from cdc.operations.pauses import PauseStatus
 from cdc.operations.phases import MEANINGS
+from cdc.operations.problem_notes import Key, ProblemNotes
 from cdc.operations.problems import Code, CurrentProblem, Health, Severity, sum_up
 from cdc.operations.unmapped import UnmappedStatus, list_unmapped
 from cdc.postgres import gate
@@ -23,9 +24,10 @@ from cdc.postgres.containers import FeedState
 from cdc.postgres.database import Database
 from cdc.reconcile.report import RunReport
 
-_ORDER = list(Severity)
+_SEVERITIES, _CODES = list(Severity), list[str](Code)
 # A request does not wait longer for the feeds to be measured: it shows what was measured before.
 _PATIENCE_SECONDS = 0.6
+_NOTING_SECONDS = 10.0
 
 
 class LetterCounts(BaseModel):
@@ -107,19 +109,22 @@ class Status:
     ) -> None:
         self._settings = settings
         self._types = types
+        self._places = {name: place for place, name in enumerate(types)}
         self._database = database
         self._ability = ability
         self._conditions = conditions
         self._diagnoser = diagnoser
-        self._first_seen: dict[tuple[str, str | None], datetime] = {}
+        self._notes = ProblemNotes(database)
+        self._first_seen: dict[Key, datetime] = {}
 
     def read(self, patience: float = _PATIENCE_SECONDS) -> StatusReport:
         """Look at everything; the feeds may take so many seconds. Whatever is away is a problem, not an error."""
         now, ability = datetime.now(UTC), self.read_ability(patience)
-        problems, known, recorded = list(ability.problems), None, None
+        problems, known, recorded, noted = list(ability.problems), None, None, dict[Key, datetime]()
         if ability.passes("postgres") and ability.passes("migrations"):
             try:
                 known, recorded = self._conditions.read(), gate.read_phase(self._database)
+                noted = self._notes.read()
             except CdcError as error:
                 problems.append(CurrentProblem.of(Code.NUMBERS_UNKNOWN, str(error)))
         unmapped = list_unmapped(known.ledger if known else None, self._types)
@@ -130,7 +135,7 @@ class Status:
         return StatusReport(
             verdict=sum_up(problems),
             at=now,
-            problems=self._date(problems, now),
+            problems=self._date(problems, noted, now),
             phase=self._settings.phase.name.lower(),
             phase_meaning=MEANINGS[self._settings.phase],
             recorded_phase=recorded and recorded.phase.name.lower(),
@@ -153,15 +158,28 @@ class Status:
             raise TransientError("The ledger is large and was not counted yet: try again in a minute.")
         return list_unmapped(ledger, self._types)
 
-    def _date(self, problems: Iterable[CurrentProblem], now: datetime) -> list[CurrentProblem]:
-        """Order the problems; where nobody knows since when one is, it is since this process saw it first."""
-        found = sorted(problems, key=lambda each: (_ORDER.index(each.severity), each.container or "", each.code))
+    def note(self) -> None:
+        """Note since when each problem is there, for whoever looks later."""
+        report = self.read(_NOTING_SECONDS)
+        if report.containers:  # else PostgreSQL did not say which problems are gone
+            self._notes.keep(report.problems)
+
+    def _date(
+        self, problems: Iterable[CurrentProblem], noted: Mapping[Key, datetime], now: datetime
+    ) -> list[CurrentProblem]:
+        """Order the problems; one that does not say since when it is there is as old as somebody has seen it."""
+        found = sorted(problems, key=self._rank)
         keys = [(each.code, each.container) for each in found]
-        self._first_seen = {key: self._first_seen.get(key, now) for key in keys}
+        self._first_seen = {key: min(noted.get(key, now), self._first_seen.get(key, now)) for key in keys}
         return [
             each if each.since else each.model_copy(update={"since": self._first_seen[key]})
             for each, key in zip(found, keys, strict=True)
         ]
+
+    def _rank(self, problem: CurrentProblem) -> tuple[int, int, int]:
+        """The worst come first, then in the order of the table, then of the containers."""
+        place = -1 if problem.container is None else self._places.get(problem.container, len(self._places))
+        return _SEVERITIES.index(problem.severity), _CODES.index(problem.code), place
 
 
 def _describe_all(

@@ -1,7 +1,8 @@
 """The status as text for a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import groupby
 
 from cdc.operations.problems import CurrentProblem
 from cdc.operations.status import ContainerStatus, StatusReport
@@ -14,7 +15,8 @@ _HEADINGS = ("container", "lag", "waiting", "changes/s", "last applied", "in Cos
 def write(report: StatusReport) -> str:
     """Return the whole look: verdict, problems, containers."""
     lines = [f"{report.verdict.upper()} at {_time(report.at)}, phase {report.recorded_phase or report.phase}"]
-    lines += [line for problem in report.problems for line in _write_problem(problem)]
+    alike = groupby(report.problems, lambda each: each.code)
+    lines += [line for _, problems in alike for line in _write_problems(list(problems))]
     rows = [_write_container(each, report.at) for each in report.containers]
     lines += _write_table([_HEADINGS, *rows]) if rows else []
     counted_at = min((each.counted_at for each in report.containers if each.counted_at), default=None)
@@ -23,14 +25,19 @@ def write(report: StatusReport) -> str:
     return "\n".join(lines)
 
 
-def _write_problem(problem: CurrentProblem) -> Iterator[str]:
-    where = f" {problem.container}" if problem.container else ""
-    since = f", since {_time(problem.since)}" if problem.since else ""
+def _write_problems(problems: Sequence[CurrentProblem]) -> Iterator[str]:
+    """Write problems of one kind, which have one remedy."""
+    first = problems[0]
+    names = ", ".join(dict.fromkeys(each.container for each in problems if each.container))
+    where = f" {names}" if names else ""
+    since = min((each.since for each in problems if each.since), default=None)
     yield ""
-    yield f"{problem.severity.upper()}  {problem.code}{where}{since}"
-    yield f"  {problem.message}"
-    yield f"  What to do: {problem.remedy}"
-    yield f"  {problem.docs}"
+    yield f"{first.severity.upper()}  {first.code}{where}" + (f", since {_time(since)}" if since else "")
+    for each in problems:
+        is_named = len(problems) == 1 or each.container is None or each.container in each.message
+        yield f"  {each.message}" if is_named else f"  {each.container}: {each.message}"
+    yield f"  What to do: {first.remedy}"
+    yield f"  {first.docs}"
 
 
 def _write_table(rows: list[tuple[str, ...]]) -> Iterator[str]:

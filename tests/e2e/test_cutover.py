@@ -106,7 +106,7 @@ def test_a_cut_over_from_the_rehearsal_to_the_watch(
         wait_until(lambda: operator.ask("GET", "health/ready")[0] == 503, "the stray write is an alarm")
 
         assert query("select * from accounts order by id") == before
-        assert "1 documents of Accounts were written to Cosmos since" in owner.run("check", code=1)
+        assert "Documents of Accounts that were written to Cosmos since the cut-over: 1, " in owner.run("check", code=1)
         assert operator.ask("GET", "status")[1]["problems"][0]["code"] == "forgotten_write"
         assert 'id "stray"' in owner.run("cutover", "status", "--identities")
         assert "stray" not in owner.run("cutover", "status")

@@ -12,6 +12,7 @@ from cdc.config.settings import Settings
 from cdc.core.errors import TransientError
 from cdc.core.source_container import SourceContainer
 from cdc.cosmos.account import CosmosAccount
+from cdc.operations.conditions import ConditionReader
 from cdc.postgres.containers import confirm
 from cdc.runtime import Runtime
 from mappers import APPLICATION_SQL, MAPPERS
@@ -186,3 +187,70 @@ def test_the_status_shows_containers_that_are_replicated_now(start, app_dsn, dat
 
     feeds = [feed["container"] for feed in status["change_feeds"]]
     assert ("Accounts" in feeds, "PendingSignups" in feeds) == (True, False)
+
+
+def test_another_process_knows_since_when_a_problem_is_there(start, app_dsn, connection):
+    """The timer has noted it; the note goes with the problem."""
+    runtime = start(app_dsn)
+    runtime.delivery.apply(ACCOUNTS, [a_document("a", Email=None)])
+    connection.execute("update cdc.dead_letter set state = 'exhausted'")
+    runtime.status.note()
+    connection.execute("update cdc.problem set since = '2026-01-01' where code = 'letters'")
+
+    runtime.status.note()  # the same problem keeps its time
+
+    (letters,) = [each for each in start(app_dsn).status.read().problems if each.code == "letters"]
+    assert (letters.container, f"{letters.since:%Y-%m-%d}") == ("Accounts", "2026-01-01")
+    connection.execute("delete from cdc.dead_letter")
+    runtime.status.note()
+    assert connection.execute("select from cdc.problem where code = 'letters'").fetchall() == []
+
+
+def test_what_postgres_cannot_say_now_is_not_gone(start, app_dsn, connection, monkeypatch):
+    """A note stays until somebody has seen that its problem is gone."""
+    runtime = start(app_dsn)
+    runtime.delivery.apply(ACCOUNTS, [a_document("a", Email=None)])
+    connection.execute("update cdc.dead_letter set state = 'exhausted'")
+    runtime.status.note()
+    monkeypatch.setattr(ConditionReader, "read", fail_to_read)
+
+    runtime.status.note()
+
+    assert len(connection.execute("select from cdc.problem where code = 'letters'").fetchall()) == 1
+
+
+def fail_to_read(_):
+    """Meet a lock."""
+    raise TransientError("PostgreSQL: LockNotAvailable (55P03).")
+
+
+def test_containers_and_problems_come_in_the_order_of_the_settings(start, app_dsn, connection):
+    """However many rows the database has of them: somebody who looks again finds each at its place."""
+    names = [mapper.container for mapper in MAPPERS]
+    for name in reversed(names):
+        connection.execute(
+            "insert into cdc.pause (container, reason, source, positions) values (%s, 'why', 'operator', '[]')", [name]
+        )
+
+    report = start(app_dsn).status.read()
+
+    assert [each.container for each in report.containers] == names
+    assert [each.container for each in report.problems if each.code == "paused"] == names
+    severities = [each.severity for each in report.problems]
+    assert severities == sorted(severities, key=["stopped", "degraded", "note"].index)
+
+
+def test_a_run_of_the_cut_over_that_is_not_over_is_told(start, app_dsn, connection):
+    """With what has stopped it, in every phase, until it is completed or aborted."""
+    runtime = start(app_dsn)
+    connection.execute(
+        "insert into cdc.cutover (kind, token, progress, problem) values ('run', gen_random_uuid(), '{}', 'No writer.')"
+    )
+
+    def find():
+        return [each for each in runtime.status.read().problems if each.code == "cutover_unfinished"]
+
+    (problem,) = find()
+    assert problem.message.endswith(" It stopped: No writer.")
+    connection.execute("update cdc.cutover set state = 'aborted'")
+    assert find() == []

@@ -249,6 +249,7 @@ def test_one_timer_does_everything_else(load):
         ("samples", 60),
         ("backfills", 0),
         ("gauges", 0),
+        ("problems", 60),
         ("due reconciles", 900),
         ("reconciles", 0),
         ("measurements", 3_600),

@@ -37,7 +37,7 @@ def test_a_forgotten_write_is_found_in_one_look_and_not_applied(switched, connec
     switched.write("a", DisplayName="again")
     assert find(switched) == [(2, 2, 3)]
     (sentence,) = switched.watch.find_problems()
-    assert sentence.startswith("2 documents of Accounts were written to Cosmos since the cut-over")
+    assert sentence.startswith("Documents of Accounts that were written to Cosmos since the cut-over: 2, ")
     assert "stray" not in sentence
     assert connection.execute("select * from accounts order by id").fetchall() == before
 

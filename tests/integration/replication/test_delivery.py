@@ -199,7 +199,7 @@ def test_a_batch_that_fails_again_and_again_is_noted_once(start, feeds, observer
 
     ((container, problem, since, last_at),) = failures(observer)
     assert (container, "(42703)" in problem, since < last_at) == ("Accounts", True, True)
-    observer.connection.execute("update cdc.failed_batch set last_at = last_at - interval '1 hour', since = '2026-01-01'")
+    observer.connection.execute("update cdc.failed_batch set last_at = '2026-01-02', since = '2026-01-01'")
     with pytest.raises(FatalError):
         runtime.delivery.apply(ACCOUNTS, [an_account("a") | {"_ts": TS, "_etag": "1", "_lsn": 1}])
     assert failures(observer)[0][2] > last_at

@@ -1,5 +1,6 @@
 """Each thing that may be wrong with a container or the timer is the right problem, and nothing is none."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -53,7 +54,7 @@ REPORT = RunReport(
 
 def find(*conditions, feed=None, unmapped=(), replicates=True, **known):
     """Return the codes and containers of the problems of these containers."""
-    all_known = Conditions(conditions, None, (), {}, {})
+    all_known = Conditions(conditions, None, (), {}, {}, None)
     feeds = {} if feed is None else {"Accounts": feed}
     diagnoser = Diagnoser(SETTINGS, lambda: {"pruning": 100.0})
     checks = [Check("cosmos"), Check("leases")]
@@ -214,10 +215,47 @@ def test_a_timer_that_notes_nothing_is_overdue():
     assert find(still, replicates=False) == []
 
 
+def test_a_part_that_hangs_does_not_make_the_timer_overdue():
+    """No sample was taken, because its part fails; another part was done a moment ago."""
+    still = a_condition(sample=a_sample(at=NOW - HOUR))
+    measured = Feed(Lag(0.0, 0), None, NOW)
+
+    assert find(still, parts={"pruning": NOW - HOUR, "counts": NOW}, feed=measured) == [(Code.PART_OVERDUE, None)]
+
+
+@pytest.mark.parametrize(("begun", "told"), [(NOW - HOUR, True), (NOW, False)])
+def test_a_backfill_that_began_too_early_does_not_count(begun, told):
+    """It is still running, and the feed began anew after its start."""
+    running = a_condition(
+        backfill=BACKFILL.model_copy(update={"started_at": begun}), moved_at=NOW, feed=FEED,
+        evidence={"copied_at": None, "is_copying": True},
+    )  # fmt: skip
+
+    assert ((Code.BACKFILL_REQUIRED, "Accounts") in find(running)) == told
+
+
+def test_a_number_is_never_in_the_wrong_form():
+    """One of something is no plural."""
+    one = a_condition(unaided=1, evidence={"runs": replace(RUNS, unresolved=1, unclaimed=1)}, report=REPORT.model_copy(
+        update={"observations": [ObservedPath(kind="unknown", path="$.X", documents=1)]}
+    ))  # fmt: skip
+    unmapped = [UnmappedStatus(container="Accounts", type="A", documents=1, has_mapper=each) for each in (False, True)]
+    feed = Feed(Lag(61.0, 1), None, NOW)
+    ability = Ability([Check("cosmos"), Check("leases")], True, {"Accounts": feed})
+    diagnoser = Diagnoser(SETTINGS, dict)
+    found = diagnoser.find(Conditions([one], None, (), {}, {}, None), ability, unmapped, NOW)
+    dead = judge_feed("Accounts", replace(feed, unrenewed_since=NOW), 13)
+
+    messages = [each.message for each in (*found, *dead)]
+
+    assert len(messages) == 8
+    assert not [each for each in messages if re.search(r"\b1 \w+s\b(?! old)", each)]
+
+
 def test_old_counts_and_broken_rules_are_notes():
     """They say how far to believe the numbers, and what to mend before the cut-over."""
-    rules = {("rule a", "Accounts"): Measurement(False, "2 rows break it", NOW, 0.0),
-             ("rule b", "Accounts"): Measurement(True, "0 rows break it", NOW, 0.0)}  # fmt: skip
+    rules = {("rule a", "Accounts"): Measurement(False, "rows that break it: 2", NOW, 0.0),
+             ("rule b", "Accounts"): Measurement(True, "rows that break it: 0", NOW, 0.0)}  # fmt: skip
 
     assert find(a_condition(), ledger=LedgerCount([], NOW, 3_601.0)) == [(Code.COUNTS_OLD, None)]
     assert find(a_condition(), measurements=rules) == [(Code.RULE_BROKEN, "Accounts")]

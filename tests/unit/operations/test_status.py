@@ -9,7 +9,7 @@ from cdc.operations import status_text
 from cdc.operations.counts import DocumentCount, LedgerCount, LetterCount
 from cdc.operations.feed_watch import Feed
 from cdc.operations.lag import Lag
-from cdc.operations.problems import Health
+from cdc.operations.problems import Code, CurrentProblem, Health
 from cdc.operations.samples import Rate
 from cdc.operations.status import StatusReport, describe_container
 from cdc.operations.unmapped import UnmappedStatus
@@ -95,17 +95,35 @@ def test_a_backlog_that_the_rate_does_not_know_yet_has_no_end():
 def test_a_lag_that_is_old_is_shown_with_its_time(seconds, shown):
     """While a store is away, nobody reads an old number as today's."""
     container = describe(a_condition(sample=a_sample(lag_seconds=70.0, backlog=9, at=AT)))
-    report = StatusReport(
-        verdict=Health.STOPPED,
-        at=AT + timedelta(seconds=seconds),
-        problems=[],
-        phase="dual_write_cosmos_read",
-        phase_meaning="",
-        recorded_phase=None,
-        containers=[container],
-        change_feeds=[],
-    )
+    report = a_report(at=AT + timedelta(seconds=seconds), containers=[container])
 
     row = next(line for line in status_text.write(report).splitlines() if line.startswith("Accounts"))
 
     assert re.split(" {2,}", row)[1] == shown
+
+
+def a_report(**known):
+    """Build a report."""
+    nothing = {"verdict": Health.STOPPED, "at": AT, "problems": [], "containers": [], "change_feeds": []}
+    phase = {"phase": "dual_write_cosmos_read", "phase_meaning": "", "recorded_phase": None}
+    return StatusReport(**nothing | phase | known)
+
+
+def test_problems_of_one_kind_are_one_block_with_one_remedy():
+    """It names each container, and has a sentence for each; the oldest says since when."""
+    later = AT + timedelta(hours=1)
+    problems = [
+        CurrentProblem.of(Code.FEED_DEAD, "Nobody renews the leases of Accounts.", "Accounts", later),
+        CurrentProblem.of(Code.FEED_DEAD, "30 changes wait.", "UserProfiles", AT),
+        CurrentProblem.of(Code.PAUSED, "Paused by the operator: why", "Accounts", AT),
+    ]
+
+    told = status_text.write(a_report(problems=problems)).splitlines()
+
+    assert told[2:5] == [
+        "STOPPED  feed_dead Accounts, UserProfiles, since 2026-01-01 00:00:00 UTC",
+        "  Nobody renews the leases of Accounts.",
+        "  UserProfiles: 30 changes wait.",
+    ]
+    assert "  Paused by the operator: why" in told
+    assert sum(line.startswith("  What to do: ") for line in told) == 2
