@@ -32,7 +32,8 @@ def _counter(name: str, meaning: str, outcomes: frozenset[str], tags: Callable[.
 METRICS = (
     _counter("polyglot.secondary_write_successes", "Changes that PostgreSQL has taken.", _WRITTEN, _tags),
     _counter(
-        "polyglot.secondary_write_failures", "Documents that were parked, and attempts of batches that failed.", _LOST,
+        "polyglot.secondary_write_failures",
+        "Documents that were parked, and attempts of batches that failed; while a container is paused, none.", _LOST,
         _tags,
     ),
     _counter("Polyglot.DualWriteFailures", "The same, for the alert rule of this name.", _LOST, _entity),

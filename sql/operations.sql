@@ -119,6 +119,17 @@ where (n.nspname = 'cdc' or ('pg_proc'::regclass, p.oid) in (select class, oid f
   and not has_function_privilege(p.oid, 'execute')
 order by missing;
 
+-- name: find_writers
+-- The roles that may write the ledger without owning it, the statement that makes the current role a member of each, and
+-- whether it is one.
+select format('grant %I to %I', r.rolname, current_user), pg_has_role(r.oid, 'usage')
+from pg_class c
+join pg_namespace n on n.oid = c.relnamespace
+cross join lateral aclexplode(c.relacl) as a
+join pg_roles r on r.oid = a.grantee
+where (n.nspname, c.relname) = ('cdc', 'document') and a.privilege_type = 'INSERT' and a.grantee <> c.relowner
+order by r.rolname <> current_database() || '_cdc_writer', r.rolname;
+
 -- name: read_hidden_tables
 -- The mapped tables whose row security applies to the current role: its queries are refused, whatever the policies say.
 select format('%%I.%%I', n.nspname, c.relname) as hidden

@@ -1,7 +1,8 @@
 """Whether changes can arrive now: the checks and the feeds, as problems. `health/ready` and status both ask this."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from cdc.config.settings import REPLICATING, Settings
 from cdc.core import deadline
@@ -25,6 +26,9 @@ _LONGEST_SECONDS = 60.0
 # Without these nobody can measure a feed.
 _NEEDED = ("cosmos", "leases")
 _NO_TIME = "There was no time left for this check: ask again."
+
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +91,20 @@ class AbilityReader:
             elif check.skipped and not failed:
                 yield CurrentProblem.of(Code.NOT_CHECKED, f"{check.name}: {_NO_TIME}")
             elif check.problem is not None and check.error is None and check.name == COVERAGE:
-                for name, each in self.lease_watch.find_problems().items():
+                for name, each in self._only_ours(self.lease_watch.find_problems()):
                     code = Code.LEASE_DOUBLE if is_double(each.sentence) else Code.LEASE_MISSING
                     yield CurrentProblem.of(code, each.sentence, name, each.since)
             elif check.problem is not None and check.error is None and check.name == PLACES:
-                for name, skip in pauses.read_skips(self.database).items():
+                for name, skip in self._only_ours(pauses.read_skips(self.database)):
                     yield CurrentProblem.of(Code.PAUSED_FEED_WENT_ON, skip.sentence, name, skip.at)
             elif check.problem is not None and check.error is None and check.name == FORGOTTEN:
                 yield from self._judge_source()
             elif check.problem is not None:
                 yield CurrentProblem.of(find_code(check), check.problem, _find_container(check))
+
+    def _only_ours(self, found: Mapping[str, Found]) -> Iterable[tuple[str, Found]]:
+        """Leave out containers that no setting names any more: nobody mends what is noted of them."""
+        return ((name, each) for name, each in found.items() if name in self.feeds.containers)
 
     def _judge_source(self) -> Iterator[CurrentProblem]:
         for each in forgotten.count_open(self.database):

@@ -34,7 +34,7 @@ class FeedWatch:
 
     def __init__(self, reader: LagReader, containers: Sequence[str], unrenewed_seconds: float) -> None:
         self._reader = reader
-        self._containers = containers
+        self.containers = containers
         self._limit = unrenewed_seconds
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="feeds")
         self._lock = Lock()
@@ -57,7 +57,7 @@ class FeedWatch:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _measure(self) -> None:
-        lags = self._reader.read(self._containers, _MEASURING_SECONDS)
+        lags = self._reader.read(self.containers, _MEASURING_SECONDS)
         now, unrenewed = datetime.now(UTC), self._find_unrenewed()
         self._measured = {name: Feed(lag, unrenewed.get(name), now) for name, lag in lags.items()}
 
@@ -68,7 +68,7 @@ class FeedWatch:
         # Whatever fails here, the lag, which asks the same stores, says what is wrong. It hides no other container.
         with suppress(CdcError), Deadline(_MEASURING_SECONDS).applies():
             leases = self._reader.leases.read_once()
-            for name in self._containers:
+            for name in self.containers:
                 with suppress(CdcError):
                     origin = self._reader.source.confirm(name)
                     now = leases.reader.read_time(name) if now is None else now

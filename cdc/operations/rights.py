@@ -26,8 +26,7 @@ def check_rights(database: Database, mappers: Sequence[Mapper[Any]]) -> list[str
     sentences = []
     if missing:
         sentences.append(
-            f"the role of POSTGRES_CONNECTION lacks these rights: {_list(missing)}; make it a member of the writer's "
-            "role, and run sql/roles.sql again as a role that may grant them"
+            f"the role of POSTGRES_CONNECTION lacks these rights: {_list(missing)}; {_find_remedy(database)}"
         )
     if hidden:
         sentences.append(
@@ -35,6 +34,17 @@ def check_rights(database: Database, mappers: Sequence[Mapper[Any]]) -> list[str
             "POSTGRES_CONNECTION"
         )
     return sentences
+
+
+def _find_remedy(database: Database) -> str:
+    """Return what helps: a membership, if another role has the rights, or else the script that grants them."""
+    with database.connection() as connection:
+        writers = connection.execute(statement("find_writers")).fetchall()
+    if not writers:
+        return "run sql/roles.sql, and grant the writer's role that it makes to this role"
+    if any(is_member for *_, is_member in writers):
+        return "run sql/roles.sql again, as a role that may grant them"
+    return f"run: {writers[0][0]}"
 
 
 def _list(names: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from opentelemetry.trace import Span
 
 from cdc.core.documents import Change
+from cdc.core.errors import PausedError
 from cdc.core.mapping import Mapper
 from cdc.core.writes import Outcome
 from cdc.telemetry import instruments, rows, team, tracing
@@ -70,7 +71,8 @@ class Batch:
     def fail(self, error: Exception) -> None:
         """Note that nothing was committed."""
         seconds, name = self._end(_FAILED), type(error).__name__
-        team.count(self.container, _FAILED, 1, name)
+        if not isinstance(error, PausedError):  # that is wanted
+            team.count(self.container, _FAILED, 1, name)
         if self.kind is Kind.FEED:  # a backfill reports its own
             rows.tell(
                 self.logger,

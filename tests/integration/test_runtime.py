@@ -254,3 +254,19 @@ def test_a_run_of_the_cut_over_that_is_not_over_is_told(start, app_dsn, connecti
     assert problem.message.endswith(" It stopped: No writer.")
     connection.execute("update cdc.cutover set state = 'aborted'")
     assert find() == []
+
+
+def test_a_container_that_no_setting_names_any_more_has_no_problem(start, app_dsn, connection, database):
+    """What was noted of it stays beside the same problem of one that is replicated."""
+    for name in ("Accounts", "PendingSignups"):
+        confirm(database, SourceContainer(name, "account", "AAAAAIAAAAA=", ("/id",)))
+    connection.execute(
+        "update cdc.container set lease_problem = 'a gap', lease_problem_since = now() - interval '1 day'"
+    )
+    connection.execute("update cdc.container set leases_seen_at = now(), skipped_at = now(), skip_problem = 'skipped'")
+
+    problems = start(app_dsn).status.read().problems
+
+    kinds = {(each.code, each.container) for each in problems if each.container is not None}
+    assert {("lease_missing", "Accounts"), ("paused_feed_went_on", "Accounts")} <= kinds
+    assert "PendingSignups" not in {container for _, container in kinds}
