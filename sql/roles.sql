@@ -142,5 +142,8 @@ begin
     if to_regclass('cdc.sample') is not null then
         execute format('grant select on cdc.sample, cdc.ledger_count, cdc.applied to %I', reader);
     end if;
+    if to_regclass('cdc.problem') is not null then
+        execute format('grant select on cdc.problem, cdc.failed_batch to %I', reader);
+    end if;
 end
 $$;

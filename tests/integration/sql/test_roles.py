@@ -148,7 +148,7 @@ READABLE = {
     "container": {
         "container", "account", "rid", "partition_key_paths", "adopted_at", "feed_mode", "mode_changed_at", "gaps",
         "nameless_delete_at", "lease_problem", "lease_problem_since", "leases_seen_at",
-        "skipped_at", "skip_problem",
+        "skipped_at", "skip_problem", "leases_written_at", "leases_start",
     },
     "suspect": set(),
     "backfill": set(),
@@ -163,6 +163,8 @@ READABLE = {
     "sample": set(Sample.model_fields),
     "ledger_count": {"one", "counts", "counted_at"},
     "applied": {"container", "writer", "changes", "last_at"},
+    "failed_batch": {"container", "problem", "since", "last_at"},
+    "problem": {"code", "container", "since"},
     "pruned": set(),
     "phase": {"one", "phase", "since"},
     "cutover": {"number", "kind", "state", "token", "started_at", "finished_at", "by", "progress", "problem"},
