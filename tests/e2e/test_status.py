@@ -208,6 +208,19 @@ def open_leases(world: World, client: CosmosClient) -> ContainerProxy:
     )
 
 
+def test_a_batch_that_keeps_failing(world: World) -> None:
+    """A session holds a lock, and the statement that waits for it fails: that is told before the feed is late."""
+    waiting = "select pg_cancel_backend(pid) from pg_stat_activity where wait_event_type = 'Lock' and datname = %s"
+    name = world.connection.info.dbname
+    with psycopg.connect(world.connection.info.dsn) as other:
+        other.execute("lock table accounts")
+        world.source.write("Accounts", an_account("locked"))
+        wait_until(lambda: bool(world.connection.execute(waiting, [name]).fetchall()), "a batch waits")
+
+        world.wait_for(("feed_failing", "Accounts"), verdict="degraded")
+        assert "(57014)" in world.read().problems[0].message
+
+
 def test_a_container_that_is_paused(world: World) -> None:
     """It is no failure, but somebody must end it."""
     assert world.operator.ask("POST", "containers/Accounts/pause", {"reason": "a rehearsal"})[0] == 200
