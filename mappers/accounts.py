@@ -1,13 +1,16 @@
 """Accounts: one row per account, one child row per completed scenario."""
 
 from cdc.core.application import Lookup, ParentRule, UniqueRule
+from cdc.core.document_models import renamed
+from cdc.core.document_reader import DocumentReader
+from cdc.core.fields import CommaList, Text
+from cdc.core.instants import Instant, InstantText
 from cdc.core.mapping import Mapper, Rows
 from mappers import tables
-from mappers.documents import DocumentReader, JsonObjectModel, RootDocument, renamed
-from mappers.fields import CommaList, Instant, InstantText, Text
+from mappers.conventions import Document, JsonPart
 
 
-class Subscription(JsonObjectModel):
+class Subscription(JsonPart):
     """An account's subscription; its purchase token is a secret and is not read."""
 
     Id: Text | None = None
@@ -22,7 +25,7 @@ class Subscription(JsonObjectModel):
     EndDate: InstantText | None = None
 
 
-class Settings(JsonObjectModel):
+class Settings(JsonPart):
     """An account's preferences."""
 
     Id: Text | None = None
@@ -33,7 +36,7 @@ class Settings(JsonObjectModel):
     Theme: Text | None = None
 
 
-class Account(RootDocument):
+class Account(Document):
     """A document of the container Accounts."""
 
     unmapped = (

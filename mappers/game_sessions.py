@@ -5,12 +5,15 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from cdc.core.application import Lookup, ParentRule
+from cdc.core.document_models import Presence, renamed
+from cdc.core.document_reader import DocumentReader
 from cdc.core.errors import DocumentError, Problem, ProblemKind
+from cdc.core.fields import CommaList, Text, WholeNumber
+from cdc.core.instants import Duration, Instant
+from cdc.core.json_columns import EMPTY_ARRAY, EMPTY_OBJECT, EmbeddedArray, EmbeddedObject, JsonArray
 from cdc.core.mapping import Mapper, Observation, ObservationKind, Rows
 from mappers import tables
-from mappers.documents import DocumentModel, DocumentReader, Presence, RootDocument, ambiguous_keys, renamed
-from mappers.fields import CommaList, Duration, Instant, Text, WholeNumber
-from mappers.json_columns import EMPTY_ARRAY, EMPTY_OBJECT, EmbeddedArray, EmbeddedObject, JsonArray
+from mappers.conventions import Document, Part, ambiguous_keys
 
 # The application's classes of 2026 changed the meaning of SessionStatus numbers.
 _OLD_STATUS = ("NotStarted", "InProgress", "Paused", "Completed", "Abandoned")
@@ -21,7 +24,7 @@ _NEW_PROPERTIES = Presence.of("HostPlayerId", "LastActivityAt", "MaxPlayers", "S
 _OLD_PROPERTIES = Presence.of("StartTime", "TargetAgeGroupName")
 
 
-class AgeGroup(DocumentModel):
+class AgeGroup(Part):
     """The age group of a session; later versions store a text instead."""
 
     unmapped = ("MaximumAge", "MinimumAge")
@@ -29,7 +32,7 @@ class AgeGroup(DocumentModel):
     value: Text | None = None
 
 
-class GameSession(RootDocument):
+class GameSession(Document):
     """A document of the container GameSessions."""
 
     injected = ("accountId", "AccountId")

@@ -1,13 +1,16 @@
 """Pending sign-ups: one row per sign-up, without secrets; only if EXTRA_CONTAINERS names the container."""
 
 from cdc.core.application import Lookup
+from cdc.core.document_models import renamed
+from cdc.core.document_reader import DocumentReader
+from cdc.core.fields import Text, WholeNumber
+from cdc.core.instants import Instant
 from cdc.core.mapping import Mapper, Rows
 from mappers import tables
-from mappers.documents import DocumentReader, RootDocument, renamed
-from mappers.fields import Instant, Text, WholeNumber
+from mappers.conventions import Document
 
 
-class PendingSignup(RootDocument):
+class PendingSignup(Document):
     """A document of the container PendingSignups."""
 
     unmapped = ("Status", "VerifiedAt", "VerifiedUntil")

@@ -1,14 +1,17 @@
 """Scores: one row per score of a player in a scenario."""
 
 from cdc.core.application import Lookup, ParentRule, UniqueRule
+from cdc.core.document_models import renamed
+from cdc.core.document_reader import DocumentReader
+from cdc.core.fields import Text
+from cdc.core.instants import Instant
+from cdc.core.json_columns import EMPTY_OBJECT, EmbeddedObject
 from cdc.core.mapping import Mapper, Rows
 from mappers import tables
-from mappers.documents import DocumentReader, RootDocument, ambiguous_keys, renamed
-from mappers.fields import Instant, Text
-from mappers.json_columns import EMPTY_OBJECT, EmbeddedObject
+from mappers.conventions import Document, ambiguous_keys
 
 
-class PlayerScenarioScore(RootDocument):
+class PlayerScenarioScore(Document):
     """A document of the container PlayerScenarioScores."""
 
     unmapped = (

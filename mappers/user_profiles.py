@@ -5,13 +5,16 @@ from typing import Annotated, Self
 from pydantic import model_validator
 
 from cdc.core.application import Lookup, ParentRule
+from cdc.core.document_models import renamed
+from cdc.core.document_reader import DocumentReader
+from cdc.core.fields import CommaList, NoneAsEmpty, Text
+from cdc.core.instants import Day, Instant
 from cdc.core.mapping import Mapper, Row, Rows
 from mappers import tables
-from mappers.documents import DocumentModel, DocumentReader, RootDocument, renamed
-from mappers.fields import CommaList, Day, Instant, NoneAsEmpty, Text
+from mappers.conventions import Document, Part
 
 
-class Badge(DocumentModel):
+class Badge(Part):
     """A badge that a profile has earned."""
 
     unmapped = ("UserProfileId",)
@@ -30,7 +33,7 @@ class Badge(DocumentModel):
     image_id: Text | None = None
 
 
-class UserProfile(RootDocument):
+class UserProfile(Document):
     """A document of the container UserProfiles."""
 
     unmapped = (

@@ -12,7 +12,7 @@ from cdc.postgres.rows import primary_key, read_types
 from cdc.postgres.statements import statement
 
 # The application's own tables have varchar instead of text, which is as good. char(n) is not: it pads values.
-_SAME_TYPE = {"character varying": "text"}
+_SAME_TYPE = {"character varying": "text", "character varying[]": "text[]"}
 _NO_MODIFIER = -1
 # Times without a modifier have microseconds.
 _MOST_DIGITS = 6
@@ -65,6 +65,7 @@ def _holds_time(ours: int, theirs: int) -> bool:
 
 _HOLDS: dict[str, Callable[[int, int], bool]] = {
     "text": _holds_text,
+    "text[]": _holds_text,
     "numeric": _holds_number,
     "timestamp with time zone": _holds_time,
     "timestamp without time zone": _holds_time,

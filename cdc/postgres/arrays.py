@@ -1,10 +1,13 @@
 """Send rows to the server as one binary array per column."""
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from decimal import Decimal
 from struct import Struct
 from struct import error as StructError  # noqa: N812 - the name of an exception
 from types import NoneType
 from typing import Any, Self
+from uuid import UUID
 
 import psycopg
 from psycopg.adapt import Dumper
@@ -28,8 +31,15 @@ def parameters(shape: Shape, rows: Iterable[Values]) -> list[Any]:
 def source(shape: Shape) -> Composable:
     """Return a FROM item, alias s, that yields the sent rows."""
     # In a select list, unnest yields row by row. In FROM, PostgreSQL would first materialize each array.
-    arrays = [SQL("unnest(%b::{}[]) as {}").format(SQL(type_), Identifier(name)) for name, type_ in shape]
+    arrays = [_unnested(type_).format(type=SQL(type_), name=Identifier(name)) for name, type_ in shape]
     return SQL("(select {}) as s").format(SQL(", ").join(arrays))
+
+
+def _unnested(type_: str) -> SQL:
+    if type_ in _FORMS or type_ in _TYPES_OF_PSYCOPG:
+        return SQL("unnest(%b::{type}[]) as {name}")
+    # Each value as text: unnest would flatten arrays, and psycopg does not know the application's own types.
+    return SQL("unnest(%b::text[])::{type} as {name}")
 
 
 class Array(bytes):
@@ -118,10 +128,47 @@ _FORMS: dict[str, tuple[int, Callable[[Sequence[Any]], bytes]]] = {
 }
 
 
+# Types that psycopg encodes.
+_TYPES_OF_PSYCOPG = frozenset(
+    (
+        *("smallint", "real", "numeric", "uuid", "date", "interval", "time without time zone"),
+        *("timestamp with time zone", "timestamp without time zone"),
+    )
+)
+
+
+def _decimals(values: Sequence[Any]) -> list[Decimal | None]:
+    if not {NoneType, Decimal, int}.issuperset(map(type, values)):
+        raise TypeError  # a float has lost digits
+    return [None if it is None else Decimal(it) for it in values]
+
+
+def _write_text(value: Any) -> str | None:
+    """Write a value of another type as PostgreSQL reads it; a list is an array."""
+    if isinstance(value, list | tuple):
+        return "{" + ",".join(map(_write_element, value)) + "}"
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | UUID | date):
+        raise TypeError
+    return str(value)
+
+
+def _write_element(value: Any) -> str:
+    text = _write_text(value)
+    if text is None:
+        return "NULL"
+    return text if isinstance(value, list | tuple) else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 def _array(name: str, type_: str, values: Sequence[Any]) -> Array | list[Any]:
     try:
         if type_ in _FORMS:
             return Array.of(type_, values)
+        if type_ not in _TYPES_OF_PSYCOPG:
+            return Array.of("text", [_write_text(it) for it in values])
+        if type_ == "numeric":
+            return _decimals(values)
         if list not in map(type, values):  # unnest would flatten nested lists
             return list(values)
     except (TypeError, ValueError, OverflowError, StructError):

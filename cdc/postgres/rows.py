@@ -43,8 +43,9 @@ def name_values(table: Table, row: Values) -> dict[str, Any]:
 
 
 def type_name(column: Column[Any]) -> str:
-    """Return a column's type as PostgreSQL writes it in DDL, lower-case."""
-    return column.type.compile(dialect=_DIALECT).lower()
+    """Return a column's type as PostgreSQL writes it in DDL, lower-case except quoted names."""
+    name = column.type.compile(dialect=_DIALECT)
+    return name if '"' in name else name.lower()
 
 
 def _sent_type(column: Column[Any]) -> str:

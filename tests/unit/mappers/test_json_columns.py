@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdc.core.writes import map_change
+from mappers.conventions import MYSTIRA
 from mappers.game_sessions import GAME_SESSIONS
-from mappers.names import SECRETS
 from tests.builders import a_change, a_session
 
 EXACT = '{"v":0.1234567890123456789012345678,"tiny":1e-400,"big":1e400,"whole":1.500,"long":1' + "0" * 5_000 + "}"
@@ -32,7 +32,7 @@ JSON_COLUMNS = {
 secret_names = st.builds(
     lambda spell, name: spell(name),
     st.sampled_from(SPELLINGS),
-    st.sampled_from([*sorted(SECRETS), "RefreshTokenHash", "RefreshTokenIssuedAt"]),
+    st.sampled_from([*sorted(MYSTIRA.secrets.names), "RefreshTokenHash", "RefreshTokenIssuedAt"]),
 )
 public_names = st.text(max_size=5).filter(
     lambda name: not name.lower().replace("_", "").startswith(("code", "refresh"))

@@ -1,6 +1,6 @@
 """Types of JSON columns: each value is written once, here, so that exactly what was checked is stored.
 
-Messages say what was expected and never quote the value.
+Secrets of the model's conventions are left out. Messages say what was expected and never quote the value.
 """
 
 import json
@@ -8,12 +8,12 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import PlainValidator
-from pydantic_core import to_json
+from pydantic import GetPydanticSchema
+from pydantic_core import CoreSchema, core_schema, to_json
 
+from cdc.core.conventions import Secrets, current
 from cdc.core.frozen import frozen
 from cdc.core.json_text import JsonText
-from mappers.names import is_secret
 
 # `to_json` writes so many arrays and objects inside each other, whatever stands in the innermost.
 _TOO_DEEP = "must not be nested more than 254 levels deep"
@@ -35,21 +35,31 @@ class _Number(str):
     __slots__ = ()
 
 
-def _read_json(empty: Json, *, embedded: bool) -> PlainValidator:
-    """Read a JSON column in the document's shape; an embedded one is JSON in a string, or in a string in a string."""
+def _column(empty: Json, *, embedded: bool) -> GetPydanticSchema:
+    """Declare an array or object; an embedded one is JSON in a string, or in a string in a string."""
 
-    def read(value: object) -> Json:
-        written = None
-        for _ in range(2 if embedded else 0):
-            if isinstance(value, str):
-                written, value = value, _parse(value, str) if value else None
-        if value is None or (embedded and value == ""):
-            return empty
-        if not isinstance(value, list | dict):
-            raise ValueError("must be an array or an object")  # noqa: TRY004 - pydantic collects only ValueError
-        return _write(value, written)
+    def build(_source: object, _handler: object) -> CoreSchema:
+        secrets = current().secrets
 
-    return PlainValidator(read)
+        def read(value: object) -> Json:
+            written = None
+            for _ in range(2 if embedded else 0):
+                if isinstance(value, str):
+                    written, value = value, _parse(value, str) if value else None
+            if value is None or (embedded and value == ""):
+                return empty
+            if not isinstance(value, list | dict):
+                raise ValueError("must be an array or an object")  # noqa: TRY004 - pydantic collects only ValueError
+            return _write(value, written, secrets)
+
+        return core_schema.no_info_plain_validator_function(read)
+
+    return GetPydanticSchema(build)
+
+
+def _as_it_is(_source: object, _handler: object) -> CoreSchema:
+    secrets = current().secrets
+    return core_schema.no_info_plain_validator_function(lambda value: _write(value, None, secrets))
 
 
 def _parse(text: str, number: Callable[[str], str]) -> Any:
@@ -65,15 +75,15 @@ def _refuse_constant(_: str) -> None:
     raise ValueError
 
 
-def _write(value: Any, written: str | None) -> Json:
-    """Write an array or an object; one that is `written` in a string keeps the digits of its numbers."""
+def _write(value: Any, written: str | None, secrets: Secrets) -> Json:
+    """Write a value; one that is `written` in a string keeps the digits of its numbers."""
     text = _encode(value)
     if b"\\u0000" in text and _NUL.search(text):
         raise ValueError("text must not contain the NUL character")
     if written is None and (b"NaN" in text or b"Infinity" in text):
         _check_finite(value)
-    if _may_have_secrets(text):
-        value = _without_secrets(value if written is None else _parse(written, _Number))
+    if secrets.may_be_in(text):
+        value = _remove(secrets, value if written is None else _parse(written, _Number))
         text = _encode_exactly(value).encode()
     elif written is not None:
         text = written.encode()
@@ -104,33 +114,21 @@ def _check_finite(value: Any) -> None:
         raise ValueError("numbers must be finite") from None
 
 
-def _may_have_secrets(text: bytes) -> bool:
-    """Return whether the text has what the name of a secret has; this is faster than to walk through the value."""
-    folded = text.lower().replace(b"_", b"")
-    return (
-        b"token" in folded
-        or b"hash" in folded
-        or b'"code' in folded
-        or b"secretkey" in folded
-        or b"securitystamp" in folded
-    )
-
-
-def _without_secrets(value: Any) -> Any:
+def _remove(secrets: Secrets, value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _without_secrets(item) for name, item in value.items() if not is_secret(name)}
+        return {name: _remove(secrets, item) for name, item in value.items() if not secrets.has(name)}
     if isinstance(value, list):
-        return [_without_secrets(item) for item in value]
-    return _clean_text(value) if isinstance(value, str) and not isinstance(value, _Number) else value
+        return [_remove(secrets, item) for item in value]
+    return _clean_text(secrets, value) if isinstance(value, str) and not isinstance(value, _Number) else value
 
 
-def _clean_text(text: str) -> str:
+def _clean_text(secrets: Secrets, text: str) -> str:
     """Return a text without the secrets that it has if it is JSON."""
     if not text.lstrip().startswith(("{", "[", '"')):
         return text
     try:
         value = _parse(text, _Number)
-        cleaned = _without_secrets(value)
+        cleaned = _remove(secrets, value)
     except (ValueError, RecursionError):
         return text
     return text if cleaned == value else _encode_exactly(cleaned)
@@ -147,7 +145,10 @@ def _encode_exactly(value: Any) -> str:
 
 
 EMPTY_ARRAY, EMPTY_OBJECT = Json(b"[]"), Json(b"{}")
-# The document's arrays and objects without secrets; null becomes the empty array or object.
-JsonArray = Annotated[Json, _read_json(EMPTY_ARRAY, embedded=False)]
-EmbeddedArray = Annotated[Json, _read_json(EMPTY_ARRAY, embedded=True)]
-EmbeddedObject = Annotated[Json, _read_json(EMPTY_OBJECT, embedded=True)]
+# Any value, as it is.
+JsonValue = Annotated[Json, GetPydanticSchema(_as_it_is)]
+# An array or object; null is the empty one.
+JsonArray = Annotated[Json, _column(EMPTY_ARRAY, embedded=False)]
+JsonObject = Annotated[Json, _column(EMPTY_OBJECT, embedded=False)]
+EmbeddedArray = Annotated[Json, _column(EMPTY_ARRAY, embedded=True)]
+EmbeddedObject = Annotated[Json, _column(EMPTY_OBJECT, embedded=True)]
