@@ -3,20 +3,13 @@ targetScope = 'subscription'
 
 @minLength(1)
 @maxLength(64)
-@description('Name of the environment. Resources, the leases in Cosmos and the tag azd-env-name are named after it.')
+@description('Name of the environment, in letters, digits and hyphens. Resources and leases are named after it.')
 param environmentName string
 
 @description('Region of all resources except the Cosmos account.')
 param location string
 
-@description('Object id of whoever deploys. Gets the rights that the hooks need.')
-param principalId string
-
-@allowed(['User', 'Group', 'ServicePrincipal'])
-@description('What principalId is: User on your machine, ServicePrincipal in a pipeline.')
-param principalType string = 'User'
-
-@description('User principal name, or name of the service principal; PostgreSQL knows its administrator by it. Empty: the signed-in user.')
+@description('Name of the service principal that deploys: PostgreSQL knows its administrator by it. Empty if a person deploys.')
 param principalName string = ''
 
 @description('The existing account with the source database.')
@@ -36,7 +29,7 @@ param leaseContainer string = 'leases'
 @description('Highest autoscale throughput of the lease container; 0 for a serverless account.')
 param leaseThroughput int = 1000
 
-@description('Containers that are replicated only if they are named here, separated by commas.')
+@description('Containers that are replicated only if they are named here, separated by commas, without spaces.')
 param extraContainers string = ''
 
 @description('Where a feed without leases starts: beginning, or an ISO time with its zone.')
@@ -135,7 +128,13 @@ var poolSize = affordable >= leastPoolSize
 
 var resourceToken = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = { 'azd-env-name': environmentName }
-var administratorName = empty(principalName) ? deployer().userPrincipalName : principalName
+
+// Whoever deploys gets the rights that the hooks need. Only a person has a user principal name.
+var deployerName = empty(principalName) ? deployer().userPrincipalName : principalName
+var administratorName = empty(deployerName)
+  ? fail('A service principal deploys, and PostgreSQL must know its name: set AZURE_PRINCIPAL_NAME.')
+  : deployerName
+var administratorType = empty(deployer().userPrincipalName) ? 'ServicePrincipal' : 'User'
 var containers = map(activeFeeds, feed => feed.container)
 
 resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
@@ -222,7 +221,7 @@ module cosmos 'app/cosmos.bicep' = {
     leaseContainerName: leaseContainer
     leaseThroughput: leaseThroughput
     appId: identity.outputs.principalId
-    deployerId: principalId
+    deployerId: deployer().objectId
   }
 }
 
@@ -235,9 +234,9 @@ module postgres 'app/postgres.bicep' = if (makesPostgres) {
     tags: tags
     sku: postgresSku
     databaseName: postgresDatabase
-    administratorId: principalId
+    administratorId: deployer().objectId
     administratorName: administratorName
-    administratorType: principalType
+    administratorType: administratorType
     deployerAddress: deployerAddress
     private: vnetEnabled
   }
@@ -299,6 +298,7 @@ module app 'app/app.bicep' = {
       extraSettings
     )
   }
+  dependsOn: [endpoints]
 }
 
 // The hooks read these.

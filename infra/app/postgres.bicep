@@ -6,6 +6,8 @@ param sku string
 param databaseName string
 param administratorId string
 param administratorName string
+
+@allowed(['User', 'ServicePrincipal'])
 param administratorType string
 param deployerAddress string
 param private bool

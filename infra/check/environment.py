@@ -13,8 +13,10 @@ from infra.check.template import Scope, Shape, Template, suggest
 _PARAMETERS = "infra/main.parameters.json"
 _YAML = "azure.yaml"
 _VARIABLE = re.compile(r"\$\{(\w+)(?:=(.*))?\}")
-# azd sets them.
-_OF_AZD = frozenset({"AZURE_ENV_NAME", "AZURE_LOCATION", "AZURE_PRINCIPAL_ID", "AZURE_PRINCIPAL_TYPE"})
+# How a hook reads a variable of the deployment.
+_READ = re.compile(r"""(?:\.read\(|variables\.get\(|variables\[)["']([A-Z_]+)["']""")
+# azd and people set them.
+_OF_AZD = frozenset({"AZURE_ENV_NAME", "AZURE_LOCATION", "AZURE_SUBSCRIPTION_ID", "READY_PATIENCE_SECONDS"})
 
 
 def check_parameters(template: Template) -> Iterator[Finding]:
@@ -80,12 +82,12 @@ def _check_service(template: Template, lines: list[str]) -> Iterator[Finding]:
 
 
 def _check_hooks(template: Template) -> Iterator[Finding]:
-    """A hook gets its values from the environment, into which azd writes the outputs."""
+    """Find what a hook reads and nobody sets: azd writes the outputs into its environment."""
     known = template.main.outputs.keys() | _OF_AZD | _list_variables(template.folder)
     for path in sorted((template.folder / "hooks").glob("*.py")):
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-            for name in re.findall(r"""environ(?:ment)?(?:\.get\(|\[)["'](\w+)["']""", line):
-                if name not in known and not name.startswith("AZD_"):
+            for name in _READ.findall(line):
+                if name not in known:
                     message = f"main.bicep has no output {name}{suggest(name, known)}."
                     yield Finding(f"infra/hooks/{path.name}", number, message)
 

@@ -12,6 +12,7 @@ from infra.check.syntax import (
     children,
     properties,
     property_node,
+    string_value,
     text,
     walk,
 )
@@ -170,22 +171,24 @@ def _check_module(template: Template, file: BicepFile, module: Declaration) -> I
 
 def _check_argument(scope: Scope, wanted: Declaration, node: Node) -> Iterator[Finding]:
     kind = "array" if wanted.declared_type.endswith("[]") else wanted.declared_type
+    allowed = _list_allowed(wanted)
     for shape in scope.shapes(node):
         if shape.kind not in (None, kind):
             yield scope.file.find(node, f"the parameter {wanted.name} is of type {kind}, not {shape.kind}.")
+        elif allowed and shape.known and shape.literal not in allowed:
+            yield scope.file.find(node, f"the parameter {wanted.name} cannot be {shape.literal!r}.")
+
+
+def _list_allowed(wanted: Declaration) -> list[object]:
+    if "allowed" not in wanted.decorators:
+        return []
+    (listed,) = arguments(wanted.decorators["allowed"])
+    return [string_value(each) if each.type == "string" else int(text(each)) for each in children(listed)]
 
 
 def check_defaults(template: Template) -> Iterator[Finding]:
-    """Find parameters of the template whose default is not of their type, or not allowed."""
+    """Find parameters whose default is not of their type, or not allowed."""
     for file in template.files.values():
-        scope = Scope(template, file)
         for each in file.of_kind("parameter"):
-            if each.value is None:
-                continue
-            yield from _check_argument(scope, each, each.value)
-            if "allowed" in each.decorators:
-                (allowed,) = arguments(each.decorators["allowed"])
-                choices = [shape.literal for item in children(allowed) for shape in scope.shapes(item)]
-                for shape in scope.shapes(each.value):
-                    if shape.known and shape.literal not in choices:
-                        yield file.find(each.node, f"the default of {each.name} is not allowed: {shape.literal!r}.")
+            if each.value is not None:
+                yield from _check_argument(Scope(template, file), each, each.value)

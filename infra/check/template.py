@@ -211,5 +211,5 @@ def _bare(declared: str) -> str:
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return a hint to the known name that is like a wrong one, if there is one."""
-    close = get_close_matches(name, list(known), n=1)
+    close = get_close_matches(name, sorted(known), n=1)
     return f"; is it {close[0]}?" if close else ""

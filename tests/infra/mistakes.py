@@ -21,11 +21,23 @@ MISTAKES = {
         "private ? 'disabled'",
         "publicNetworkAccess cannot be 'disabled'",
     ),
-    "a wrong allowed value": (
+    "a default that its parameter forbids": (
         MAIN,
-        "allowed(['User'",
-        "allowed(['Person'",
-        "the default of principalType is not allowed",
+        "instanceMemoryMB int = 2048",
+        "instanceMemoryMB int = 1024",
+        "the parameter instanceMemoryMB cannot be 1024.",
+    ),
+    "an allowed value that Azure refuses": (
+        POSTGRES,
+        "allowed(['User', ",
+        "allowed(['Person', ",
+        "principalType cannot be 'Person'",
+    ),
+    "an argument that is not allowed": (
+        MAIN,
+        "? 'ServicePrincipal' : 'User'",
+        "? 'ServicePrincipal' : 'Person'",
+        "the parameter administratorType cannot be 'Person'",
     ),
     "a missing property": (STORAGE, "  kind: 'StorageV2'\n", "", "the property kind is missing."),
     "a property that is only told": (
@@ -53,7 +65,12 @@ MISTAKES = {
         "'app/vaults.bicep'",
         "there is no file app/vaults.bicep.",
     ),
-    "a missing argument": (MAIN, "    deployerId: principalId\n", "", "cosmos.bicep needs the parameter deployerId."),
+    "a missing argument": (
+        MAIN,
+        "    deployerId: deployer().objectId\n",
+        "",
+        "cosmos.bicep needs the parameter deployerId.",
+    ),
     "an unknown argument": (MAIN, "deployerId:", "deployer:", "has no parameter deployer; is it deployerId?."),
     "an argument of the wrong type": (
         APP,

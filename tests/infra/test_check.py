@@ -37,6 +37,21 @@ def test_a_planted_mistake_is_found(copy, mistake):
     assert any(message in each for each in found), found
 
 
+def test_a_hook_that_is_gone_or_reads_what_nobody_sets_is_found(copy):
+    """Azd would fail only after everything is deployed."""
+    hooks = copy / "infra" / "hooks"
+    hooks.mkdir(exist_ok=True)
+    (hooks / "predeploy.py").write_text('site.read("POSTGRES_HOST")\nsite.read("POSTGRES_SERVER")\n', encoding="utf-8")
+
+    found = [str(each) for each in check(Template(copy / "infra"))]
+
+    assert "infra/hooks/predeploy.py:2: main.bicep has no output POSTGRES_SERVER; is it POSTGRES_ROLE?." in found
+    assert [each for each in found if "there is no hook" in each] == [
+        "azure.yaml:1: there is no hook infra/hooks/postdeploy.py.",
+        "azure.yaml:1: there is no hook infra/hooks/postprovision.py.",
+    ]
+
+
 def test_no_property_is_demanded_that_may_be_left_out(copy):
     """What Azure does not require is no finding."""
     app = copy / "infra/app/app.bicep"

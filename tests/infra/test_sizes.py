@@ -1,0 +1,54 @@
+"""The template counts connections and instances, and refuses what cannot work."""
+
+import pytest
+
+from mappers import EXTRA_CONTAINERS, MAPPERS
+from tests.infra.evaluate import Main, RefusedError
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({}, 8),
+        ({"postgresSku": "Standard_B2s"}, 8),
+        ({"postgresSku": "Standard_B2s", "maximumInstanceCount": 60}, 6),
+        ({"postgresSku": "Standard_B2s", "otherPostgresConnections": 134}, 7),
+        ({"existingPostgresHost": "db", "existingPostgresConnections": 290}, 6),
+        ({"existingPostgresHost": "db", "existingPostgresConnections": 5000}, 8),
+    ],
+)
+def test_the_pool_is_what_the_server_gives_each_instance(parameters, expected):
+    """All instances together never ask for more than there is."""
+    main = Main(**parameters)
+
+    assert main.value("poolSize") == expected
+    asked = main.value("instances") * expected + main.value("otherPostgresConnections")
+    assert asked <= main.value("serverConnections")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"postgresSku": "Standard_B1ms"}, "need 290, and it gives 35."),
+        ({"postgresSku": "Standard_B2s", "maximumInstanceCount": 61}, "need 416, and it gives 414."),
+        ({"existingPostgresHost": "db"}, "need 290, and it gives 0."),
+        ({"existingPostgresHost": "db", "existingPostgresConnections": 289}, "correct existingPostgresConnections"),
+        ({"maximumInstanceCount": 6}, "maximumInstanceCount is 6, but the app has 7 instances at rest"),
+        ({"maximumInstanceCount": 7, "extraContainers": "PendingSignups"}, "the app has 8 instances at rest"),
+    ],
+)
+def test_what_cannot_work_is_refused(parameters, message):
+    """With numbers, and what to do."""
+    with pytest.raises(RefusedError, match=message.replace(".", r"\.")):
+        Main(**parameters).value("poolSize")
+
+
+@pytest.mark.parametrize("extra", ["", *EXTRA_CONTAINERS, "Unknown," + ",".join(EXTRA_CONTAINERS)])
+def test_the_feeds_are_those_that_the_app_starts(extra):
+    """A container of EXTRA_CONTAINERS counts only if it is named; a name that nobody knows counts nowhere."""
+    named = [name for name in EXTRA_CONTAINERS if name in extra.split(",")]
+
+    main = Main(extraContainers=extra)
+
+    assert main.value("containers") == [*(mapper.container for mapper in MAPPERS), *named]
+    assert main.value("instancesAtRest") == len(MAPPERS) + len(named) + 3
