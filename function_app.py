@@ -33,8 +33,7 @@ from cdc.reconcile import orchestration as reconcile_flow
 from cdc.runtime import Runtime
 from cdc.telemetry import export
 from cdc.telemetry.tracing import Name, continued, span
-from mappers import APPLICATION_SQL, EXTRA_CONTAINERS, choose_mappers
-from mappers.metrics import METRICS
+from mappers import APPLICATION_SQL, EXTRA_CONTAINERS, METRICS, choose_mappers
 
 _Client: TypeAlias = df.DurableOrchestrationClient
 settings = Settings.read(os.environ, EXTRA_CONTAINERS)

@@ -15,7 +15,7 @@ from cdc.core.deadline import Deadline
 from cdc.core.errors import CdcError, SettingsError, UnreadyError
 from cdc.cutover import command as cutover_command
 from cdc.cutover.command import Display
-from cdc.operations import problems, status_text
+from cdc.operations import problems, rights, status_text
 from cdc.operations.checks import all_pass
 from cdc.operations.problems import Health
 from cdc.runtime import Runtime
@@ -105,6 +105,9 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("status", help=help_, description=help_)
     command.add_argument("--watch", action="store_true", help="look again every few seconds, until Ctrl-C")
     command.set_defaults(run=_show_status)
+    help_ = "print the SQL that creates the roles, and grants their rights also on the tables that the mappers write"
+    script = rights.write_script(choose_mappers(EXTRA_CONTAINERS)).rstrip()
+    commands.add_parser("roles", help=help_, description=help_).set_defaults(run=script)
     help_ = "print the page of the docs about every problem"
     commands.add_parser("problems", help=help_, description=help_).set_defaults(run=problems.write_page().rstrip())
     help_ = "print the OpenAPI document of the HTTP API"

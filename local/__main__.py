@@ -2,12 +2,15 @@
 
 import argparse
 import json
+import re
 import signal
 import sys
+from collections.abc import Mapping
 
 from local.demo import smoke, watch
 from local.ending import Ending
 from local.postgres import PostgresError
+from local.sample import PARTITION_KEYS
 from local.stack import ALL_VERSIONS, LATEST_VERSION, Stack, StackError, running, shorten
 
 _READY = """
@@ -31,7 +34,8 @@ def main() -> int:
     mode = ALL_VERSIONS if arguments.all_versions else LATEST_VERSION
     try:
         if arguments.command == "up":
-            return _up(as_json=arguments.json, mode=mode)
+            containers = dict(arguments.container or PARTITION_KEYS.items())
+            return _up(as_json=arguments.json, mode=mode, containers=containers)
         signal.signal(signal.SIGTERM, _interrupt)  # as Ctrl-C: every part is stopped, and its data are removed
         return watch.main(mode) if arguments.command == "demo" else smoke.main(mode)
     except (StackError, PostgresError) as error:
@@ -52,16 +56,30 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("smoke", help="run the same steps once without waiting, compare both sides, and end")
     up = commands.add_parser("up", help="start the whole system, print its addresses, run until Ctrl-C or SIGTERM")
     up.add_argument("--json", action="store_true", help="print the addresses as one line of JSON")
+    up.add_argument(
+        "--container",
+        action="append",
+        type=_container,
+        metavar="NAME:/KEY",
+        help="create this source container, and not those of the sample; again for each; a hierarchical key is /A,/B",
+    )
     for command in commands.choices.values():
         command.add_argument("--all-versions", action="store_true", help="use the change feed that reports deletes")
     return parser
 
 
-def _up(*, as_json: bool, mode: str) -> int:
+def _container(text: str) -> tuple[str, str]:
+    name, separator, key = text.partition(":")
+    if not name or not separator or not all(re.fullmatch("(/[^/,]+)+", path) for path in key.split(",")):
+        raise argparse.ArgumentTypeError(f"{text} is not like Orders:/customerId or Orders:/tenantId,/customerId")
+    return name, key
+
+
+def _up(*, as_json: bool, mode: str, containers: Mapping[str, str]) -> int:
     ending = Ending()
     if not as_json:
         print("Starting PostgreSQL, the Cosmos server and the Functions host. This takes a few seconds ...", flush=True)
-    with running(mode=mode) as stack:
+    with running(mode=mode, containers=containers) as stack:
         print(json.dumps(stack.describe()) if as_json else _explain(stack), flush=True)
         ending.wait()
         if not as_json:

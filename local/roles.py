@@ -1,14 +1,17 @@
 """Give a database its roles, and each role a login, as docs/deploying.md says."""
 
 import secrets
+import subprocess
+import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier, Literal
 
-_SCRIPT = Path(__file__).parent.parent / "sql" / "roles.sql"
+_ROOT = Path(__file__).parent.parent
 _KINDS = ("owner", "writer", "reader")
 # The comparison asks which version of each document in Cosmos the ledger has. Readers must not see identities, so its
 # login has these rights, and not the role.
@@ -33,10 +36,10 @@ class Logins:
     reader: str
 
 
-def create(administrator: str) -> Logins:
+def create(administrator: str, folder: Path = _ROOT) -> Logins:
     """Create the roles and their logins; the owner's must then migrate, and `grant` follow."""
     database, password = name_of(administrator), secrets.token_urlsafe(16)
-    _run_script(administrator)
+    _run_script(administrator, folder)
     with psycopg.connect(administrator, autocommit=True) as connection:
         for kind in _KINDS:
             connection.execute(
@@ -55,9 +58,9 @@ def create(administrator: str) -> Logins:
     )
 
 
-def grant(logins: Logins) -> None:
-    """Grant the rights on what migrations have created."""
-    _run_script(logins.administrator)
+def grant(logins: Logins, folder: Path = _ROOT) -> None:
+    """Grant the rights on what the migrations of the app in a folder have created."""
+    _run_script(logins.administrator, folder)
     with psycopg.connect(logins.administrator, autocommit=True) as connection:
         for statement in _OF_THE_COMPARISON:
             connection.execute(SQL(statement).format(Identifier(str(conninfo_to_dict(logins.reader)["user"]))))
@@ -82,6 +85,11 @@ def name_of(address: str) -> str:
     return str(conninfo_to_dict(address)["dbname"])
 
 
-def _run_script(administrator: str) -> None:
+def _run_script(administrator: str, folder: Path) -> None:
     with psycopg.connect(administrator, autocommit=True) as connection:
-        connection.execute(_SCRIPT.read_bytes())
+        connection.execute(_read_script(folder))
+
+
+@cache
+def _read_script(folder: Path) -> bytes:
+    return subprocess.run([sys.executable, "-m", "cdc", "roles"], cwd=folder, stdout=subprocess.PIPE, check=True).stdout

@@ -26,7 +26,7 @@ from local.cosmos.auth import EMULATOR_KEY
 from local.oracle.compare import Comparison, compare_settings
 from local.patience import PATIENCE_SECONDS
 from local.postgres import Postgres
-from local.sample import DATABASE, Source
+from local.sample import DATABASE, PARTITION_KEYS, Source
 
 ROOT = Path(__file__).parent.parent
 LATEST_VERSION, ALL_VERSIONS = "latest_version", "all_versions_and_deletes"
@@ -156,8 +156,11 @@ def running(
     log: IO[bytes] | None = None,
     mode: str = LATEST_VERSION,
     preload: Callable[[Source], None] | None = None,
+    containers: Mapping[str, str] = PARTITION_KEYS,
 ) -> Iterator[Stack]:
     """Run everything until the block ends, in one of the change feed's modes.
+
+    `containers` are the source containers with their partition keys.
 
     What `preload` writes is there before the app starts: the live feed begins after it.
     POSTGRES_CONNECTION, where it is set, names the server to use, in a database of its own that is dropped afterwards;
@@ -168,7 +171,8 @@ def running(
         dsn, psql = _start_postgres(ends)
         cosmos = Part(["local.cosmos", "--physical-partitions", str(physical_partitions)], {}, log)
         ends.callback(cosmos.stop)
-        settings = prepare(make_settings(f"AccountEndpoint={cosmos.url};AccountKey={EMULATOR_KEY};", dsn, mode), log)
+        made = make_settings(f"AccountEndpoint={cosmos.url};AccountKey={EMULATOR_KEY};", dsn, mode)
+        settings = prepare(made, log, containers=containers)
         if preload is not None:
             settings["CHANGE_FEED_START"] = _preload(settings, preload)
         key = secrets.token_urlsafe(16)
@@ -242,18 +246,27 @@ def make_settings(cosmos_connection: str, dsn: str, mode: str = LATEST_VERSION) 
     }
 
 
-def prepare(settings: Mapping[str, str], log: IO[bytes] | None = None) -> dict[str, str]:
+def prepare(
+    settings: Mapping[str, str],
+    log: IO[bytes] | None = None,
+    *,
+    folder: Path = ROOT,
+    containers: Mapping[str, str] = PARTITION_KEYS,
+) -> dict[str, str]:
     """Create the source containers, the roles, the lease container and the tables, all as docs/deploying.md says.
 
+    `folder` is the app's; `containers` are the source containers with their partition keys.
     POSTGRES_CONNECTION is the administrator's. Returns the settings with the login of the app, and with that of the
     comparison beside it.
     """
     all_versions = settings["CHANGE_FEED_MODE"] == ALL_VERSIONS
-    Source.open(settings["COSMOS_CONNECTION"], settings["COSMOS_DATABASE"], all_versions=all_versions).close()
-    logins = _create_roles(settings["POSTGRES_CONNECTION"])
+    Source.open(
+        settings["COSMOS_CONNECTION"], settings["COSMOS_DATABASE"], containers, all_versions=all_versions
+    ).close()
+    logins = _create_roles(settings["POSTGRES_CONNECTION"], folder)
     setup = subprocess.run(
         [sys.executable, "-m", "cdc", "setup"],
-        cwd=ROOT,
+        cwd=folder,
         env={**os.environ, **settings, "POSTGRES_CONNECTION": logins.owner},
         stdout=subprocess.DEVNULL,
         stderr=log,
@@ -261,13 +274,13 @@ def prepare(settings: Mapping[str, str], log: IO[bytes] | None = None) -> dict[s
     )
     if setup.returncode != 0:
         raise StackError(f"python -m cdc setup failed.{_tail(log)}")
-    roles.grant(logins)
+    roles.grant(logins, folder)
     return {**settings, "POSTGRES_CONNECTION": logins.writer, "COMPARE_CONNECTION": logins.reader}
 
 
-def _create_roles(administrator: str) -> roles.Logins:
+def _create_roles(administrator: str, folder: Path) -> roles.Logins:
     try:
-        return roles.create(administrator)
+        return roles.create(administrator, folder)
     except psycopg.Error as error:
         raise StackError(f"No roles can be created with POSTGRES_CONNECTION: {str(error).strip()}") from None
 

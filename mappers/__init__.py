@@ -1,4 +1,7 @@
-"""The mappers: one per container; exactly these containers can be replicated."""
+"""The mappers: one per container; exactly these containers can be replicated.
+
+Each name of this module is what the app asks a package of mappers for.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +10,7 @@ from typing import Any
 from cdc.core.mapping import Mapper
 from mappers.accounts import ACCOUNTS
 from mappers.game_sessions import GAME_SESSIONS
+from mappers.metrics import METRICS as METRICS
 from mappers.pending_signups import PENDING_SIGNUPS
 from mappers.player_scenario_scores import PLAYER_SCENARIO_SCORES
 from mappers.user_profiles import USER_PROFILES

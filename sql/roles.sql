@@ -1,6 +1,6 @@
--- The roles of this database and their rights. Run this file before the first migration and after every one, as a role
--- that may create roles and grant rights on the database and the mapped tables, such as the server's administrator.
--- A second run changes nothing. Role names contain the database's name, because environments may share one server.
+-- The roles of this database and their rights. Run what `python -m cdc roles` prints, which is this file with the names of
+-- the mapped tables, before the first migration and after every one, as a role that may create roles and grant rights on
+-- the database and the mapped tables, such as the server's administrator. A second run changes nothing. Role names contain the database's name, because environments may share one server.
 --
 --   <database>_cdc_owner    for migrations: owns schema cdc and everything that migrations create
 --   <database>_cdc_writer   for the app: reads and writes rows, and creates no permanent objects
@@ -9,11 +9,10 @@
 -- The roles have no login. Grant one to each login: grant app_cdc_writer to "the app's login".
 do $$
 declare
-    -- The tables that the mappers write.
-    mapped constant text[] := array[
-        'accounts', 'completed_scenarios', 'user_profiles', 'user_badges', 'game_sessions', 'player_scenario_scores',
-        'pending_signups'
-    ];
+    -- The tables that the mappers write. Without the setting, rights on what the owner creates are all that is granted.
+    mapped constant text[] := array(
+        select json_array_elements_text(coalesce(nullif(current_setting('cdc.mapped_tables', true), ''), '[]')::json)
+    );
     -- The tables of schema cdc that only the owner writes. cdc/operations/rights.py has these, and application_migration:
     -- the release before the next one demands the writer's rights on that, too.
     read_only constant text[] := array['migration', 'phase', 'phase_change', 'cutover'];
@@ -69,9 +68,13 @@ begin
     execute format('grant execute on all routines in schema cdc to %I', writer);
 
     foreach name in array mapped loop
-        target := to_regclass(format('public.%I', name));
+        target := to_regclass(name);
         continue when target is null;
         begin
+            execute (
+                select format('grant usage on schema %I to %I, %I, %I', n.nspname, owner, writer, reader)
+                from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = target
+            );
             -- The owner records a phase, whose checks read these tables.
             execute format('grant select, insert, update, delete on %s to %I, %I', target, writer, owner);
             execute format('grant select on %s to %I', target, reader);

@@ -116,7 +116,7 @@ def write_document() -> JsonObject:
         paths.setdefault(f"/api/{route.path}", {})[route.method.lower()] = _operation(route, names, schemas)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Mystira CDC", "version": "1"},
+        "info": {"title": "Change data capture", "version": "1"},
         "paths": paths,
         "components": {
             "schemas": schemas,

@@ -58,7 +58,7 @@ _Endpoint = Annotated[
 _Credential = Annotated[Literal["managedidentity"], BeforeValidator(str.lower)]
 _ClientId = Annotated[str, matching(GUID, "must be the client id of a user-assigned identity")]
 Name = Annotated[str, matching(r"[^/\\#?\s][^/\\#?]*", "must be a name without / \\ # and ?")]
-_AcceptedType = Annotated[str, matching("[^:]+:.+", "must be pairs like Accounts:SalesOrder, separated by commas")]
+_AcceptedType = Annotated[str, matching("[^:]+:.+", "must be pairs like Orders:SalesOrder, separated by commas")]
 
 
 class SourceSettings(BaseModel):

@@ -75,7 +75,7 @@ class TelemetrySettings(BaseModel):
         """Return what the exporters need to know."""
         secret = self.applicationinsights_connection_string
         return {
-            "service": self.otel_service_name or self.site_name or "mystira-cdc",
+            "service": self.otel_service_name or self.site_name or "cdc",
             "otlp": self.otel_exporter_otlp_endpoint is not None,
             "azure_monitor": secret.get_secret_value() if secret is not None and self.telemetry_azure_monitor else None,
             "logs": (self.host_telemetry_mode or "").lower() != "opentelemetry",

@@ -70,7 +70,7 @@ class Code(StrEnum):
         ("Something that the app needs is missing: migrations, tables or columns, rights of its role, a container, or "
          "the lease container."),
         ("Do what the message says. If it names no command, run python -m cdc setup as the login that migrates, and "
-         "then sql/roles.sql."))
+         "then what python -m cdc roles prints."))
     CONTAINER_REPLACED = ("container_replaced", Severity.STOPPED,
         ("A container is not the one that was seen first: the settings name another account or database, or the "
          "container was made or restored anew. Nothing of it is read, because it could empty PostgreSQL."),

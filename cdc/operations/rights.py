@@ -1,15 +1,25 @@
-"""Check that the app's role has its rights on schema cdc and on the mapped tables."""
+"""The rights on schema cdc and on the mapped tables: the script that grants them, and the check of the app's role."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from cdc.core.mapping import Mapper
 from cdc.postgres.database import Database
-from cdc.postgres.statements import statement
+from cdc.postgres.statements import SQL, statement
 
 # The tables of schema cdc that only the owner needs to write.
 _READ_ONLY = ["migration", "application_migration", "phase", "phase_change", "cutover"]
 _SHOWN = 5
+
+
+def write_script(mappers: Sequence[Mapper[Any]]) -> str:
+    """Return sql/roles.sql with the names of the mapped tables."""
+    tables = (table for mapper in mappers for table in mapper.tables)
+    names = json.dumps([f"{_quote(table.schema or 'public')}.{_quote(table.name)}" for table in tables])
+    script = (SQL / "roles.sql").read_text(encoding="utf-8")
+    quoted = names.replace("'", "''")
+    return f"set cdc.mapped_tables = '{quoted}';\n{script}"
 
 
 def check_rights(database: Database, mappers: Sequence[Mapper[Any]]) -> list[str]:
@@ -41,10 +51,14 @@ def _find_remedy(database: Database) -> str:
     with database.connection() as connection:
         writers = connection.execute(statement("find_writers")).fetchall()
     if not writers:
-        return "run sql/roles.sql, and grant the writer's role that it makes to this role"
+        return "run what `python -m cdc roles` prints, and grant the writer's role that it makes to this role"
     if any(is_member for *_, is_member in writers):
-        return "run sql/roles.sql again, as a role that may grant them"
+        return "run again what `python -m cdc roles` prints, as a role that may grant them"
     return f"run: {writers[0][0]}"
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _list(names: Sequence[str]) -> str:

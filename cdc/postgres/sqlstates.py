@@ -65,7 +65,7 @@ _REFUSALS: dict[str, tuple[type[FatalError], str]] = {
 _POOLER = "if a transaction-mode pooler is in front of the server, set POSTGRES_POOLER=transaction"
 _HINTS = {
     "26000": _POOLER,
-    "42501": "grant the role of POSTGRES_CONNECTION its rights on schema cdc and on the mapped tables: sql/roles.sql",
+    "42501": "grant the role of POSTGRES_CONNECTION its rights on schema cdc and on mapped tables: python -m cdc roles",
     "42703": "run python -m cdc check",
     "42883": "run python -m cdc migrate",
     "42P01": "run python -m cdc migrate",

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from azure.cosmos import ContainerProxy, CosmosClient, PartitionKey
@@ -14,7 +14,8 @@ from local.sample.values import Document
 
 DATABASE = "MystiraAppDb"
 EMULATOR = f"AccountEndpoint=http://127.0.0.1:8081/;AccountKey={EMULATOR_KEY};"
-PARTITION_KEYS = {
+# The containers of the sample. A hierarchical key is written as its paths, separated by commas.
+PARTITION_KEYS: Mapping[str, str] = {
     "Accounts": "/id",
     "UserProfiles": "/id",
     "GameSessions": "/accountId",
@@ -30,11 +31,20 @@ class Source:
 
     client: CosmosClient
     containers: Mapping[str, ContainerProxy]
+    partition_keys: Mapping[str, str] = field(default_factory=lambda: PARTITION_KEYS)
 
     @classmethod
-    def open(cls, connection: str, database: str, *, all_versions: bool = False) -> "Source":
+    def open(
+        cls,
+        connection: str,
+        database: str,
+        containers: Mapping[str, str] = PARTITION_KEYS,
+        *,
+        all_versions: bool = False,
+    ) -> "Source":
         """Connect, and create the database and the containers where they are missing.
 
+        `containers` are names with their partition keys, such as /id or /tenant,/id.
         With `all_versions` new containers keep every version and delete for ten minutes, and let documents expire.
         """
         options: dict[str, Any] = _ALL_VERSIONS if all_versions else {}
@@ -43,9 +53,10 @@ class Source:
         return cls(
             client,
             {
-                name: proxy.create_container_if_not_exists(name, PartitionKey(path), **options)
-                for name, path in PARTITION_KEYS.items()
+                name: proxy.create_container_if_not_exists(name, _partition_key(paths.split(",")), **options)
+                for name, paths in containers.items()
             },
+            containers,
         )
 
     def write(self, container: str, document: Document) -> Document:
@@ -54,8 +65,9 @@ class Source:
 
     def delete(self, container: str, document: Document) -> None:
         """Delete one document; where it lacks the partition key, it stands under no value at all."""
-        partition_key = document.get(PARTITION_KEYS[container].removeprefix("/"), NonePartitionKeyValue)
-        self.containers[container].delete_item(document["id"], partition_key)
+        names = self.partition_keys[container].removeprefix("/").split(",/")
+        keys = [document.get(name, NonePartitionKeyValue) for name in names]
+        self.containers[container].delete_item(document["id"], keys if len(keys) > 1 else keys[0])
 
     def count(self, container: str) -> int:
         """Count the documents of a container."""
@@ -69,6 +81,10 @@ class Source:
     def close(self) -> None:
         """Close the connections."""
         self.client.close()
+
+
+def _partition_key(paths: list[str]) -> PartitionKey:
+    return PartitionKey(paths[0]) if len(paths) == 1 else PartitionKey(paths, kind="MultiHash")
 
 
 def write_changes(sample: Sample, source: Source, *, per_second: float, seconds: float) -> Iterator[int]:

@@ -4,6 +4,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -14,7 +15,7 @@ from local.operator import Operator
 from local.oracle.compare import compare_settings
 from local.patience import PATIENCE_SECONDS
 from local.sample import Source
-from local.stack import LATEST_VERSION, Part, make_settings, prepare
+from local.stack import LATEST_VERSION, ROOT, Part, make_settings, prepare
 
 Query = Callable[..., list[tuple[Any, ...]]]
 
@@ -54,10 +55,10 @@ def host(settings: Mapping[str, str]) -> Iterator[Part]:
 
 
 @contextmanager
-def running_host(settings: Mapping[str, str], *options: str) -> Iterator[Part]:
-    """Run a Functions host, with a state of its own, until the block ends."""
+def running_host(settings: Mapping[str, str], *options: str, folder: Path = ROOT) -> Iterator[Part]:
+    """Run a Functions host with the app of a folder, with a state of its own, until the block ends."""
     with tempfile.TemporaryDirectory() as state:
-        part = Part(["local.functions", "--key", "key", "--state", state, *options], settings)
+        part = Part(["local.functions", "--key", "key", "--state", state, *options], settings, folder=folder)
         try:
             yield part
         finally:

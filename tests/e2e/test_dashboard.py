@@ -166,7 +166,7 @@ def test_the_verdict_and_what_to_do_first_are_at_the_top(visit: Open) -> None:
         assert chart.startswith("Lag of PlayerScenarioScores. 24 hours: at most ")
         assert "2 checks of 8 do not pass for phase 2" in seen.read("#readiness")
         assert "discard their letters" in seen.read("#readiness")
-        assert seen.page.title() == "Stopped – Mystira CDC"
+        assert seen.page.title() == "Stopped – Change data capture"
 
 
 def test_a_day_of_five_containers_is_drawn_at_once(visit: Open) -> None:
@@ -231,7 +231,7 @@ def test_it_says_at_once_that_the_app_is_gone_and_that_it_is_back(visit: Open) -
         seen.ask_now()
         seen.see("The app cannot be reached: its host or the network is down. What you see is as of ", "#old")
         assert seen.page.locator("body.old").count() == 1
-        assert seen.page.title() == "No answer – Mystira CDC"
+        assert seen.page.title() == "No answer – Change data capture"
         app.answers["status"] = (503, {"detail": "PostgreSQL does not answer.", "errors": []})
         app.start()
         seen.ask_now()
@@ -240,7 +240,7 @@ def test_it_says_at_once_that_the_app_is_gone_and_that_it_is_back(visit: Open) -
         seen.ask_now()
         seen.page.locator("#old").wait_for(state="hidden")
         assert seen.page.locator("body.old").count() == 0
-        assert seen.page.title() == "Healthy – Mystira CDC"
+        assert seen.page.title() == "Healthy – Change data capture"
         seen.see("The app answers with the status 504.", "#readiness")
         seen.page.evaluate(
             "() => { const real = AbortSignal.timeout; AbortSignal.timeout = () => real.call(AbortSignal, 50); }"

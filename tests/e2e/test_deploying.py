@@ -45,9 +45,12 @@ class Site:
         return make_conninfo(self.superuser, user=login, password="...")
 
     def run_script(self) -> None:
-        """Run sql/roles.sql."""
+        """Run what the command prints."""
+        script = subprocess.run(
+            [sys.executable, "-m", "cdc", "roles"], cwd=ROOT, capture_output=True, check=True
+        ).stdout
         with psycopg.connect(self.address_of("manager"), autocommit=True) as manager:
-            manager.execute((ROOT / "sql" / "roles.sql").read_bytes())
+            manager.execute(script)
 
     def create_logins(self) -> None:
         """Run the page's own statements."""

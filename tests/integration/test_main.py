@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from cdc.operations.migrations import read_migrations
-from mappers import APPLICATION_SQL
+from mappers import APPLICATION_SQL, EXTRA_MAPPERS, MAPPERS
 
 ROOT = Path(__file__).parents[2]
 COSMOS = {
@@ -77,6 +77,16 @@ def test_the_openapi_document_needs_no_settings(run):
 
     assert done.returncode == 0
     assert json.loads(done.stdout)["openapi"].startswith("3.")
+
+
+def test_the_script_of_the_roles_needs_no_settings(run):
+    """It names the tables of every mapper, also of those that are not replicated yet."""
+    done = run("roles")
+
+    first, *rest = done.stdout.splitlines()
+    assert done.returncode == 0
+    assert all(f'\\"{table.name}\\"' in first for mapper in (*MAPPERS, *EXTRA_MAPPERS) for table in mapper.tables)
+    assert "\n".join(rest) == (ROOT / "sql/roles.sql").read_text(encoding="utf-8").rstrip()
 
 
 def test_a_lease_container_that_is_replicated_is_refused(run):

@@ -1,14 +1,15 @@
-"""A database with the roles of sql/roles.sql, and a login for each."""
+"""A database with the roles that `python -m cdc roles` creates, and a login for each."""
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
+from cdc.operations.rights import write_script
 from cdc.postgres.database import Database
-from cdc.postgres.statements import SQL as FOLDER
+from mappers import EXTRA_MAPPERS, MAPPERS
 
-ROLES = (FOLDER / "roles.sql").read_text(encoding="utf-8")
+ROLES = write_script([*MAPPERS, *EXTRA_MAPPERS])
 KINDS = ("owner", "writer", "reader")
 
 
@@ -40,12 +41,12 @@ class Logins:
                 admin.execute(SQL(drop).format(Identifier(name)))
 
 
-def logins_of(dsn, *, script_runs_as=None):
+def logins_of(dsn, *, script_runs_as=None, script=ROLES):
     """Run the script on a database and yield its logins."""
     logins = Logins(dsn)
     with psycopg.connect(dsn, autocommit=True) as admin:
         with psycopg.connect(script_runs_as or dsn, autocommit=True) as connection:
-            connection.execute(ROLES)
+            connection.execute(script)
         try:
             logins.create(admin)
             yield logins

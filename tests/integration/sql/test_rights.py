@@ -1,15 +1,18 @@
-"""Each right that the app needs and lacks is named, whoever created what it is about; sql/roles.sql grants it."""
+"""Each right that the app needs and lacks is named, whoever created what it is about; the roles' script grants it."""
+
+from dataclasses import replace
 
 import psycopg
 import pytest
 from psycopg import errors
 from psycopg.sql import SQL, Identifier
+from sqlalchemy import Column, MetaData, Table, Text
 
 from cdc.config.settings import Phase
 from cdc.core.errors import FatalError
 from cdc.operations.migrations import Migration, migrate, read_migrations
 from cdc.operations.phase_record import PhaseRecord
-from cdc.operations.rights import check_rights
+from cdc.operations.rights import check_rights, write_script
 from cdc.postgres import gate
 from cdc.postgres.database import Database
 from mappers import APPLICATION_SQL, EXTRA_MAPPERS, MAPPERS
@@ -51,7 +54,7 @@ def use(logins):
 
 
 def run_script(dsn):
-    """Run sql/roles.sql."""
+    """Run the script of the roles."""
     with psycopg.connect(dsn, autocommit=True) as admin:
         admin.execute(ROLES)
 
@@ -91,7 +94,7 @@ def test_a_right_that_was_revoked_is_named_until_the_script_runs_again(logins, c
     (sentence,) = check_rights(writer, ALL)
 
     assert f": {named}; " in sentence
-    assert sentence.endswith("; run sql/roles.sql again, as a role that may grant them")
+    assert sentence.endswith("; run again what `python -m cdc roles` prints, as a role that may grant them")
     run_script(logins.dsn)
     assert check_rights(writer, ALL) == []
 
@@ -120,7 +123,7 @@ def test_a_database_without_the_roles_needs_the_script_first(logins, connection,
 
     (sentence,) = check_rights(open_as(logins, "writer"), ALL)
 
-    assert sentence.endswith("; run sql/roles.sql, and grant the writer's role that it makes to this role")
+    assert sentence.endswith("; run what `python -m cdc roles` prints, and grant the writer's role that it makes to this role")
 
 
 def test_what_a_later_migration_creates_is_granted_at_once(logins, open_as, writer):
@@ -274,3 +277,33 @@ def test_who_may_not_record_a_phase_is_told_before_anything_is_measured(writer, 
     connection.execute("delete from cdc.phase")
     with pytest.raises(FatalError, match="as the login that migrates"):
         gate.record_first(writer, ONE)
+
+
+def test_the_names_of_tables_are_quoted_and_their_schema_is_opened(empty_dsn, open_as):
+    """Whatever the mappers call them; the list is theirs alone."""
+    odd = Table('it\'s "odd"', MetaData(schema="Orders"), Column("id", Text, primary_key=True))
+    mapper = replace(MAPPERS[0], tables=(odd,), lookups=(), rules=(), cache_keys=())
+    with psycopg.connect(empty_dsn, autocommit=True) as admin:
+        admin.execute('create schema "Orders" create table "it\'s ""odd""" (id text primary key)')
+        admin.execute("create table public.accounts (id text primary key)")
+    for logins in logins_of(empty_dsn):
+        writer = open_as(logins, "writer")
+        (sentence,) = check_rights(writer, [mapper])
+        assert 'usage on schema "Orders"' in sentence
+
+        with psycopg.connect(empty_dsn, autocommit=True) as admin:
+            admin.execute(write_script([mapper]))
+
+        assert check_rights(writer, [mapper]) == []
+
+
+def test_only_the_tables_of_the_mappers_are_granted(empty_dsn, open_as):
+    """A table of the application that nobody maps stays closed."""
+    mapped, other = MAPPERS[0], MAPPERS[1]
+    with psycopg.connect(empty_dsn, autocommit=True) as admin:
+        for table in (*mapped.tables, *other.tables):
+            admin.execute(f"create table {table} (id text primary key)")
+    for logins in logins_of(empty_dsn, script=write_script([mapped])):
+        assert check_rights(open_as(logins, "writer"), [mapped]) == []
+        (sentence,) = check_rights(open_as(logins, "writer"), [other])
+        assert f"delete on table {other.tables[1]}" in sentence

@@ -477,7 +477,7 @@ def test_a_contradiction_with_a_default_is_named_as_the_setting_is():
 def test_telemetry_goes_nowhere_unless_a_setting_says_where():
     """The connection string alone is Azure's, for the host."""
     alone = Settings.read(VALID | {"APPLICATIONINSIGHTS_CONNECTION_STRING": "InstrumentationKey=1"})
-    nowhere = {"service": "mystira-cdc", "otlp": False, "azure_monitor": None, "logs": True}
+    nowhere = {"service": "cdc", "otlp": False, "azure_monitor": None, "logs": True}
 
     assert Settings.read(VALID).telemetry == alone.telemetry == nowhere
     assert not alone.exports_telemetry
