@@ -123,7 +123,9 @@ def test_a_database_without_the_roles_needs_the_script_first(logins, connection,
 
     (sentence,) = check_rights(open_as(logins, "writer"), ALL)
 
-    assert sentence.endswith("; run what `python -m cdc roles` prints, and grant the writer's role that it makes to this role")
+    assert sentence.endswith(
+        "; run what `python -m cdc roles` prints, and grant the writer's role that it makes to this role"
+    )
 
 
 def test_what_a_later_migration_creates_is_granted_at_once(logins, open_as, writer):
