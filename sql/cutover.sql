@@ -54,10 +54,16 @@ from pg_class c left join pg_index i on i.indexrelid = c.oid
 where c.relname = %(name)s and c.relnamespace = (select relnamespace from pg_class where oid = to_regclass(%(table)s));
 
 -- name: read_parent_rule
--- What the catalogue says of the constraint with a rule's name: whether it is a foreign key to the parent, whether it is
--- validated and enforced, and on which columns.
-select coalesce(c.contype = 'f' and c.confrelid = to_regclass(%(parent)s), false) as is_here,
-    c.convalidated and coalesce((to_jsonb(c) ->> 'conenforced')::boolean, true) as enforces,
+-- What the catalogue says of the constraint with a rule's name: whether it is a foreign key to the parent's primary key,
+-- whether it is validated, enforced, and has its triggers on, and on which columns.
+select coalesce(c.contype = 'f' and c.confrelid = to_regclass(%(parent)s) and c.confkey = (
+        select array_agg(k.attnum order by k.place)
+        from pg_index i, unnest(i.indkey) with ordinality as k (attnum, place)
+        where i.indrelid = c.confrelid and i.indisprimary
+    ), false) as is_here,
+    c.convalidated and coalesce((to_jsonb(c) ->> 'conenforced')::boolean, true) and not exists (
+        select from pg_trigger t where t.tgconstraint = c.oid and t.tgenabled not in ('O', 'A')
+    ) as enforces,
     array(
         select a.attname::text from unnest(c.conkey) as k (attnum)
         join pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.attnum order by a.attname
@@ -69,6 +75,12 @@ from pg_constraint c where c.conname = %(name)s and c.conrelid = to_regclass(%(t
 select w.name, pg_get_userbyid(c.relowner) from unnest(%(tables)s::text[]) as w (name)
 left join pg_class c on c.oid = to_regclass(w.name)
 where c.oid is null or not pg_has_role(c.relowner, 'usage') order by w.name;
+
+-- name: find_closed_schemas
+-- The schemas of these tables in which the current role may not create an index.
+select distinct c.relnamespace::regnamespace::text from unnest(%(tables)s::text[]) as w (name)
+join pg_class c on c.oid = to_regclass(w.name)
+where not has_schema_privilege(c.relnamespace, 'create') order by 1;
 
 -- name: begin_watch
 -- Begins to watch a container.

@@ -3,13 +3,12 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from cdc.config.settings import Phase
 from cdc.core.errors import ConflictError
 from cdc.cutover.attempt import Attempt, Proof
 from cdc.cutover.rules import Rules
-from cdc.cutover.steps import RefusedError, Steps, check_same
+from cdc.cutover.steps import LOST_AT_MOST, RefusedError, Steps
 from cdc.operations.phase_record import NamedCheck
 from cdc.postgres import gate
 from cdc.reconcile.drift import Kind, Suspect, Window
@@ -17,7 +16,6 @@ from cdc.reconcile.verification import END
 
 # The steps of which a pause consists, beside the settle time.
 _OF_THE_PAUSE = ("drain", "changes", "rules", "counts")
-_LOST_AT_MOST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ class Rehearsal:
             raise ConflictError("Phase 3 is recorded: the cut-over is over.")
         gate.check_recorder(self.steps.database)
         attempt = self.steps.attempts.begin("rehearsal")
-        self._begin(attempt)
+        self._begin(attempt, sample)
         steps, progress = self.steps, attempt.progress
         with steps.timed(attempt, "check"):
             self.rules.check()
@@ -58,14 +56,14 @@ class Rehearsal:
         steps.attempts.end(attempt)
         return attempt
 
-    def _begin(self, attempt: Attempt) -> None:
-        """Go on with what was proven of the same containers, unless it is too old."""
-        progress, now = attempt.progress, self.steps.identify()
-        age = (datetime.now(UTC) - attempt.started_at).total_seconds()
-        if progress.containers and age <= self.proof_seconds:
-            check_same(progress.containers, now)
-        else:
-            progress.containers = now
+    def _begin(self, attempt: Attempt, sample: int | None) -> None:
+        """Go on with what was proven of the same containers, unless it is too old, or less than what is asked for."""
+        proven, now = attempt.progress.containers, self.steps.identify()
+        for name, fresh in now.items():
+            fresh.sample, known = sample, proven.get(name, fresh)
+            if known.source == fresh.source and known.age_seconds <= self.proof_seconds and known.covers(sample):
+                now[name] = known
+        attempt.progress.containers = now
 
     def _verify(self, attempt: Attempt, container: str, sample: int | None) -> None:
         """Compare every key below the settle line, window by window, and values."""
@@ -125,4 +123,5 @@ class Rehearsal:
         for container in self.steps.containers:
             verification = self.steps.open_verification(container)
             verification.tally_source(verification.plan_counts(END))
-            verification.tables.find_lost(_LOST_AT_MOST)
+            lost = verification.tables.find_lost(LOST_AT_MOST)
+            self._judge(container, [Suspect(identity, Kind.DIFFERENT, None, None) for identity in lost])

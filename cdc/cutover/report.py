@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from cdc.cutover.attempt import Attempt
 from cdc.cutover.store import Attempts
@@ -40,7 +39,7 @@ class Report:
         yield f"rehearsal  {newest.state}, begun {newest.started_at:{_TIME}} by {newest.by}{_tell_step(newest)}"
         yield from _write_details(newest)
         if newest.finished_at is not None:
-            age = (datetime.now(UTC) - newest.finished_at).total_seconds()
+            age = newest.progress.age_seconds
             fresh = f"holds for {self.proof_seconds - age:.0f} s more" if age <= self.proof_seconds else "is stale"
             yield f"           its proof {fresh}; forecast of the pause: {newest.progress.forecast_seconds or 0:.1f} s"
         for unready in newest.progress.unready:

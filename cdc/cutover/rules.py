@@ -80,14 +80,16 @@ class Rules:
                 attempt.progress.seconds[f"rule {rule.name}"] = time.monotonic() - begun
 
     def _add(self, database: Database, attempt: Attempt, rule: Rule) -> None:
-        attempt.progress.rules.append(rule.name)
+        before, attempt.progress.rules = attempt.progress.rules, [*dict.fromkeys([*attempt.progress.rules, rule.name])]
         try:
             with database.transaction() as connection:
                 self.attempts.save_in(connection, attempt)
                 rules.add(connection, rule)
                 _check_added(connection, rule)
-        except BaseException:
-            attempt.progress.rules.remove(rule.name)
+        except TransientError:
+            raise  # it may have been committed, so that it counts as added
+        except CdcError:
+            attempt.progress.rules = before
             raise
 
     def _refuse_breach(self, mapper: Mapper[Any], rule: Rule) -> None:
@@ -104,10 +106,15 @@ class Rules:
         if not attempt.progress.rules:
             return
         self.say("rules", "they are taken back")
-        with self.database.transaction() as connection:
-            names, attempt.progress.rules = attempt.progress.rules, []
-            self.attempts.save_in(connection, attempt)
-            self.drop(connection, names)
+        names = attempt.progress.rules
+        try:
+            with self.database.transaction() as connection:
+                attempt.progress.rules = []
+                self.attempts.save_in(connection, attempt)
+                self.drop(connection, names)
+        except BaseException:
+            attempt.progress.rules = names  # they may still be there
+            raise
 
     def drop(self, connection: Connection, names: Sequence[str]) -> None:
         """Drop rules by name, those that refer to others first."""

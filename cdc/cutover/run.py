@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from cdc.config.settings import Phase
 from cdc.core.documents import JsonObject
@@ -55,6 +54,8 @@ class Run:
         steps, progress = self.steps, attempt.progress
         with steps.timed(attempt, "check"):
             self._check(attempt)
+            if _name_sources(progress) != _name_sources(proof):
+                progress.ends = {}
             progress.containers = proof.containers
         for _ in range(_ROUNDS):
             with steps.timed(attempt, "quiet"):
@@ -104,13 +105,13 @@ class Run:
     def _check_proof(self) -> Progress:
         """Return the newest rehearsal; raise if there is none, it is stale, or it was of other containers."""
         rehearsal = self.steps.attempts.read_newest("rehearsal", ["completed"])
-        if rehearsal is None or rehearsal.finished_at is None:
+        if rehearsal is None:
             raise ConflictError("Nothing was rehearsed yet: run python -m cdc cutover rehearse.")
-        age = (datetime.now(UTC) - rehearsal.finished_at).total_seconds()
+        age = rehearsal.progress.age_seconds
         if age > self.proof_seconds:
             raise ConflictError(
-                f"The newest rehearsal ended {age:.0f} s ago, and its proof holds for {self.proof_seconds:.0f} s: run "
-                "python -m cdc cutover rehearse again."
+                f"The proof of the newest rehearsal is {age:.0f} s old, and a proof holds for {self.proof_seconds:.0f} "
+                "s: run python -m cdc cutover rehearse again."
             )
         check_same(rehearsal.progress.containers, self.steps.identify())
         return rehearsal.progress
@@ -181,6 +182,10 @@ class Run:
             self.steps.attempts.save(attempt, str(error))
         except CdcError:
             return
+
+
+def _name_sources(progress: Progress) -> dict[str, tuple[str, str]]:
+    return {name: proof.source for name, proof in progress.containers.items()}
 
 
 def _describe(progress: Progress) -> list[JsonObject]:

@@ -47,11 +47,14 @@ def _kind(rule: Rule) -> str:
 
 
 def _tell(rule: Rule, is_here: bool | None, enforces: bool | None, columns: list[str]) -> str:
-    what = "unique index of this table" if isinstance(rule, UniqueRule) else f"foreign key to {rule.parent}"
+    if isinstance(rule, UniqueRule):
+        what, fault = "unique index of this table", "not unique, not valid or partial"
+    else:
+        what, fault = f"foreign key to the primary key of {rule.parent}", "not validated, or switched off"
     if not is_here:
         return f"it is no {what}"
     if not enforces:
-        return "it is not unique, not valid or partial" if isinstance(rule, UniqueRule) else "it is not validated"
+        return f"it is {fault}"
     return f"it is on ({', '.join(columns)})"
 
 
@@ -81,9 +84,16 @@ def check_rights(database: Database, rules: Iterable[Rule]) -> None:
     tables = {str(rule.table) for rule in rules} | {str(rule.parent) for rule in rules if isinstance(rule, ParentRule)}
     with database.connection() as connection:
         unowned = connection.execute(statement("find_unowned"), {"tables": sorted(tables)}).fetchall()
+        closed = connection.execute(statement("find_closed_schemas"), {"tables": sorted(tables)}).fetchall()
     if unowned:
         names = ", ".join(f"{name} (of {owner or 'nobody: it is missing'})" for name, owner in unowned)
         raise FatalError(
             f"The login of POSTGRES_CONNECTION may not add rules to {names}: make it a member of these roles, or run "
             "this command as a login that is."
+        )
+    if closed:
+        names = ", ".join(name for (name,) in closed)
+        raise FatalError(
+            f"The login of POSTGRES_CONNECTION may not create indexes in the schema {names}: grant it create on this "
+            "schema, or run this command as a login that has it."
         )

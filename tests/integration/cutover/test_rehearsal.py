@@ -13,6 +13,24 @@ EVERYTHING = """
         (select count(*) from pg_index), (select count(*) from pg_constraint), (select jsonb_agg(p) from cdc.phase p)
 """
 UNIQUE = "create unique index ix_accounts_email on accounts (email)"
+OTHER_CONTAINER = """
+    update cdc.cutover set progress = jsonb_set(progress, '{containers,Accounts,rid}', '"other"')
+"""
+GONE = "delete from completed_scenarios where account_id = 'b'; delete from accounts where id = 'b'"
+OTHER_COLUMN = """
+    create unique index on accounts (email);
+    alter table completed_scenarios add constraint fk_completed_scenarios_accounts
+        foreign key (account_id) references accounts (email) not valid
+"""
+OFF = """
+    alter table completed_scenarios add constraint fk_completed_scenarios_accounts
+        foreign key (account_id) references accounts (id);
+    alter table {} disable trigger all
+"""
+MAKE_OLD = """
+    update cdc.cutover set started_at = started_at - interval '2 hours',
+        progress = jsonb_set(progress, '{containers,Accounts,since}', to_jsonb(now() - interval '2 hours'))
+"""
 CONSTRAINT = "alter table completed_scenarios add constraint fk_completed_scenarios_accounts"
 
 
@@ -93,6 +111,53 @@ def test_interrupted_it_goes_on_where_it_stopped(world, monkeypatch):
     assert again.progress.containers["Accounts"].keys == 3
 
 
+def interrupt(world, monkeypatch, sample):
+    """Rehearse until every container is verified, and no further."""
+    with monkeypatch.context() as patch:
+        patch.setattr(type(world.rehearsal), "_time_changes", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            world.rehearsal.rehearse(sample)
+
+
+def test_what_was_proven_with_fewer_values_is_proven_again(world, connection, monkeypatch):
+    """Who asks for every value must not get the sample of an interrupted rehearsal."""
+    interrupt(world, monkeypatch, 0)
+    connection.execute("update accounts set role = 'Admin' where id = 'b'")
+
+    with pytest.raises(RefusedError, match="1 documents of Accounts differ"):
+        world.rehearsal.rehearse(None)
+
+
+def test_what_was_proven_too_long_ago_is_proven_again(world, connection, monkeypatch):
+    """Once: the new proof is as young as it is, however old the attempt."""
+    interrupt(world, monkeypatch, 0)
+    connection.execute(MAKE_OLD)
+    interrupt(world, monkeypatch, 0)
+    world.said.clear()
+
+    world.rehearsal.rehearse(0)
+
+    assert not [what for step, what in world.said if step == "verify"]
+
+
+def test_another_container_than_the_interrupted_one_is_proven_from_the_beginning(world, connection, monkeypatch):
+    """A rehearsal that was interrupted before an adoption keeps nobody from rehearsing."""
+    interrupt(world, monkeypatch, 0)
+    connection.execute(OTHER_CONTAINER)
+
+    attempt = world.rehearsal.rehearse(0)
+
+    assert attempt.progress.containers["Accounts"].rid == world.accounts.origin.rid
+
+
+def test_rows_that_are_gone_are_no_proof(world, connection):
+    """A run would find them in the night."""
+    connection.execute(GONE)
+
+    with pytest.raises(RefusedError, match="1 documents of Accounts differ"):
+        world.rehearsal.rehearse(0)
+
+
 def test_rows_that_break_a_rule_are_found_days_before(world):
     """Only by SELECT."""
     world.write("d", Email="a@example.com")
@@ -122,11 +187,23 @@ def test_rows_that_break_a_rule_are_found_days_before(world):
         ),
         (
             f"{CONSTRAINT} foreign key (account_id) references user_profiles (id) not valid",
-            "no foreign key to public.accounts",
+            "no foreign key to the primary key of public.accounts",
+        ),
+        (
+            OTHER_COLUMN,
+            "no foreign key to the primary key of public.accounts",
+        ),
+        (
+            OFF.format("completed_scenarios"),
+            "switched off",
+        ),
+        (
+            OFF.format("accounts"),
+            "switched off",
         ),
         (
             f"{CONSTRAINT} check (account_id <> '')",
-            "no foreign key to public.accounts",
+            "no foreign key to the primary key of public.accounts",
         ),
     ],
 )
