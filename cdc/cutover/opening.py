@@ -36,11 +36,14 @@ def open_cutover(
 ) -> CutoverCommands:
     """Build what the commands need."""
     attempts, proof_seconds = Attempts(database), settings.cutover_proof_seconds
-    steps = Steps(mappers, database, account, source, leases, Tail(feeds), attempts, settings.settle_seconds, say)
+    steps = Steps(
+        mappers, database, account, source, leases, Tail(feeds), attempts, check_readiness,
+        settings.settle_seconds, proof_seconds, say,
+    )  # fmt: skip
     rules = Rules(mappers, database, attempts, say)
     return CutoverCommands(
-        Rehearsal(steps, rules, check_readiness, proof_seconds),
-        Run(steps, rules, check_readiness, proof_seconds),
+        Rehearsal(steps, rules),
+        Run(steps, rules),
         Report(database, attempts, proof_seconds),
         mappers,
         database,

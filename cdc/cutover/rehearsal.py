@@ -1,7 +1,6 @@
 """The rehearsal: all that a run reads, timed, with a proof and a forecast of the pause. It writes no row."""
 
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cdc.config.settings import Phase
@@ -9,7 +8,6 @@ from cdc.core.errors import ConflictError
 from cdc.cutover.attempt import Attempt, Proof
 from cdc.cutover.rules import Rules
 from cdc.cutover.steps import LOST_AT_MOST, RefusedError, Steps
-from cdc.operations.phase_record import NamedCheck
 from cdc.postgres import gate
 from cdc.reconcile.drift import Kind, Suspect, Window
 from cdc.reconcile.verification import END
@@ -24,8 +22,6 @@ class Rehearsal:
 
     steps: Steps
     rules: Rules
-    check_readiness: Callable[[Phase], Sequence[NamedCheck]]
-    proof_seconds: float
 
     def rehearse(self, sample: int | None) -> Attempt:
         """Rehearse, or go on where an interrupted rehearsal stopped; raise CdcError if a run would fail."""
@@ -39,8 +35,7 @@ class Rehearsal:
         with steps.timed(attempt, "check"):
             self.rules.check()
             steps.refuse_pauses()
-            checks = self.check_readiness(Phase.POSTGRES_ONLY)
-            progress.unready = [f"{each.name}: {each.actual}" for each in checks if not each.passed]
+            steps.find_unready(attempt)
         with steps.timed(attempt, "drain"):
             steps.drain(attempt, {name: steps.account.read_time(name) for name in steps.containers})
         with steps.timed(attempt, "full verification"):
@@ -61,7 +56,7 @@ class Rehearsal:
         proven, now = attempt.progress.containers, self.steps.identify()
         for name, fresh in now.items():
             fresh.sample, known = sample, proven.get(name, fresh)
-            if known.source == fresh.source and known.age_seconds <= self.proof_seconds and known.covers(sample):
+            if known.source == fresh.source and known.age_seconds <= self.steps.proof_seconds and known.covers(sample):
                 now[name] = known
         attempt.progress.containers = now
 

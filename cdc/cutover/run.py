@@ -1,6 +1,5 @@
 """The run: quiet, drain, verify, rules, positions, quiet and counts once more, switch; the order keeps rows."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cdc.config.settings import Phase
@@ -9,7 +8,6 @@ from cdc.core.errors import CdcError, ConflictError, FatalError, UnreadyError
 from cdc.cutover.attempt import Attempt, Progress
 from cdc.cutover.rules import Rules
 from cdc.cutover.steps import RefusedError, Steps, check_same
-from cdc.operations.phase_record import NamedCheck
 from cdc.postgres import forgotten, gate
 from cdc.postgres.database import Connection
 from cdc.postgres.pool import Use
@@ -34,8 +32,6 @@ class Run:
 
     steps: Steps
     rules: Rules
-    check_readiness: Callable[[Phase], Sequence[NamedCheck]]
-    proof_seconds: float
 
     def run(self) -> Attempt:
         """Cut over, or go on where an interrupted run stopped; until its last step nothing is switched."""
@@ -107,11 +103,11 @@ class Run:
         rehearsal = self.steps.attempts.read_newest("rehearsal", ["completed"])
         if rehearsal is None:
             raise ConflictError("Nothing was rehearsed yet: run python -m cdc cutover rehearse.")
-        age = rehearsal.progress.age_seconds
-        if age > self.proof_seconds:
+        age, limit = rehearsal.progress.age_seconds, self.steps.proof_seconds
+        if age > limit:
             raise ConflictError(
-                f"The proof of the newest rehearsal is {age:.0f} s old, and a proof holds for {self.proof_seconds:.0f} "
-                "s: run python -m cdc cutover rehearse again."
+                f"The proof of the newest rehearsal is {age:.0f} s old, and a proof holds for {limit:.0f} s: "
+                "run python -m cdc cutover rehearse again."
             )
         check_same(rehearsal.progress.containers, self.steps.identify())
         return rehearsal.progress
@@ -120,8 +116,7 @@ class Run:
         if not attempt.progress.rules:
             self.rules.check()
         self.steps.refuse_pauses()
-        failed = [each for each in self.check_readiness(Phase.POSTGRES_ONLY) if not each.passed]
-        attempt.progress.unready = [f"{each.name}: {each.actual}" for each in failed]
+        failed = self.steps.find_unready(attempt)
         if failed:
             raise UnreadyError(
                 f"The cut-over does not begin, because {len(failed)} checks of readiness fail.",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from cdc.config.settings import Phase
 from cdc.core.errors import CdcError, FatalError, UnknownLagError
 from cdc.core.mapping import Mapper
 from cdc.cosmos.account import CosmosAccount
@@ -15,6 +16,7 @@ from cdc.cosmos.places import Place
 from cdc.cosmos.tail import Tail
 from cdc.cutover.attempt import Attempt, Progress, Proof
 from cdc.cutover.store import Attempts
+from cdc.operations.phase_record import NamedCheck
 from cdc.postgres.containers import ConfirmedSource
 from cdc.postgres.database import Database
 from cdc.postgres.statements import statement
@@ -52,7 +54,10 @@ class RefusedError(CdcError):
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What a rehearsal and a run do alike; `settle_seconds` is how long Cosmos must be quiet."""
+    """What a rehearsal and a run do alike.
+
+    Cosmos must be quiet for `settle_seconds`, and a proof holds for `proof_seconds`.
+    """
 
     mappers: Sequence[Mapper[Any]]
     database: Database
@@ -61,7 +66,9 @@ class Steps:
     leases: Leases
     tail: Tail
     attempts: Attempts
+    check_readiness: Callable[[Phase], Sequence[NamedCheck]]
     settle_seconds: float
+    proof_seconds: float
     say: Say
 
     @property
@@ -84,6 +91,12 @@ class Steps:
         """Return which containers the settings name now; raise FatalError if one is not the one seen first."""
         found = [self.source.confirm_now(name) for name in self.containers]
         return {each.container: Proof(account=each.account, rid=each.rid, line=0) for each in found}
+
+    def find_unready(self, attempt: Attempt) -> list[NamedCheck]:
+        """Return the checks of readiness that would refuse a run, and keep them."""
+        failed = [each for each in self.check_readiness(Phase.POSTGRES_ONLY) if not each.passed]
+        attempt.progress.unready = [f"{each.name}: {each.actual}" for each in failed]
+        return failed
 
     def wait_for_quiet(self, attempt: Attempt, at_write: Callable[[Attempt], None]) -> None:
         """Wait until nothing was written for the settle time; call `at_write` at once when something was.

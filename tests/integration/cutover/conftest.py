@@ -45,11 +45,11 @@ class World:
         self.attempts = Attempts(owner)
         steps = Steps(
             mappers, owner, self.accounts.account, self.source, self.accounts.leases, Tail(self.feeds), self.attempts,
-            SETTLE_SECONDS, self.say,
+            lambda _: self.unready, SETTLE_SECONDS, 3_600, self.say,
         )  # fmt: skip
         self.steps, self.rules = steps, Rules(mappers, owner, self.attempts, self.say)
-        self.rehearsal = Rehearsal(steps, self.rules, lambda _: self.unready, 3_600)
-        self.run = Run(steps, self.rules, lambda _: self.unready, 3_600)
+        self.rehearsal = Rehearsal(steps, self.rules)
+        self.run = Run(steps, self.rules)
         self.report = Report(owner, self.attempts, 3_600)
         self.watch = SourceWatch(writer, ConfirmedSource(self.accounts.account, writer), Tail(self.feeds))
 
