@@ -126,6 +126,11 @@ var poolSize = affordable >= leastPoolSize
   ? min(affordable, 8)
   : fail('PostgreSQL is too small: ${instances} instances with ${leastPoolSize} connections each and ${otherPostgresConnections} others need ${instances * leastPoolSize + otherPostgresConnections}, and it gives ${serverConnections}. Choose a larger postgresSku, correct existingPostgresConnections, or lower maximumInstanceCount.')
 
+// Making the source database again would change it.
+var ownLeaseDatabase = leaseDatabase == cosmosDatabase
+  ? fail('leaseDatabase must be another database than cosmosDatabase, so that the leases have a throughput of their own.')
+  : leaseDatabase
+
 var resourceToken = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = { 'azd-env-name': environmentName }
 
@@ -217,7 +222,7 @@ module cosmos 'app/cosmos.bicep' = {
     accountName: cosmosAccountName
     databaseName: cosmosDatabase
     containerNames: containers
-    leaseDatabaseName: leaseDatabase
+    leaseDatabaseName: ownLeaseDatabase
     leaseContainerName: leaseContainer
     leaseThroughput: leaseThroughput
     appId: identity.outputs.principalId

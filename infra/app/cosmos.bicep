@@ -43,7 +43,9 @@ resource leases 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@2
   }
 }
 
-// Data-plane roles: not those of Microsoft.Authorization. Their scopes are spelled dbs and colls.
+// Data-plane roles: not those of Microsoft.Authorization. Their scopes are spelled dbs and colls. One at a time: an account
+// refuses a change while it makes another.
+@batchSize(1)
 resource readers 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2025-04-15' = [
   for reading in readings: {
     parent: account
@@ -53,9 +55,11 @@ resource readers 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2025-
       principalId: reading.id
       scope: '${account.id}/dbs/${databaseName}/colls/${reading.container}'
     }
+    dependsOn: [leases]
   }
 ]
 
+@batchSize(1)
 resource contributors 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2025-04-15' = [
   for id in [appId, deployerId]: {
     parent: account
@@ -65,6 +69,7 @@ resource contributors 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@
       principalId: id
       scope: '${account.id}/dbs/${leaseDatabase.name}/colls/${leases.name}'
     }
+    dependsOn: [readers]
   }
 ]
 

@@ -21,7 +21,6 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
     tenantId: tenant().tenantId
     sku: { family: 'A', name: 'standard' }
     enableRbacAuthorization: true
-    enablePurgeProtection: true
     publicNetworkAccess: private ? 'Disabled' : 'Enabled'
   }
 }

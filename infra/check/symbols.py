@@ -51,6 +51,7 @@ _FUNCTIONS = frozenset(
 _DECORATORS = frozenset(
     {
         "allowed",
+        "batchSize",
         "description",
         "maxLength",
         "maxValue",

@@ -43,6 +43,14 @@ def test_what_cannot_work_is_refused(parameters, message):
         Main(**parameters).value("poolSize")
 
 
+def test_the_leases_are_not_made_in_the_source_database():
+    """The template changes nothing of the source."""
+    with pytest.raises(RefusedError, match="leaseDatabase must be another database"):
+        Main(cosmosDatabase="MystiraCdc").value("ownLeaseDatabase")
+
+    assert Main(cosmosDatabase="MystiraAppDb").value("ownLeaseDatabase") == "MystiraCdc"
+
+
 @pytest.mark.parametrize("extra", ["", *EXTRA_CONTAINERS, "Unknown," + ",".join(EXTRA_CONTAINERS)])
 def test_the_feeds_are_those_that_the_app_starts(extra):
     """A container of EXTRA_CONTAINERS counts only if it is named; a name that nobody knows counts nowhere."""
