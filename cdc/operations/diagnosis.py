@@ -72,8 +72,12 @@ class Diagnoser:
         if failure is None or known.pause is not None or now - failure.last_at > self._longest_attempt:
             return
         lag, at = _find_lag(known, ability.feeds.get(known.container), now)
-        if lag.seconds is not None and at - timedelta(seconds=lag.seconds) > failure.last_at:
-            return  # whatever waits now was written later, so the batch has arrived
+        if lag.seconds is not None and at > failure.last_at:  # the oldest change that waits
+            arrived_at: datetime | None = at - timedelta(seconds=lag.seconds)
+        else:
+            arrived_at = None if known.applied is None else known.applied.last_at
+        if arrived_at is not None and arrived_at > failure.last_at:
+            return
         message = f"The last attempt failed at {_time(failure.last_at)}: {failure.problem}"
         yield CurrentProblem.of(Code.FEED_FAILING, message, known.container, failure.since)
 

@@ -20,6 +20,7 @@ from cdc.operations.measurements import Measurement
 from cdc.operations.pauses import PauseStatus
 from cdc.operations.problems import Code
 from cdc.operations.unmapped import UnmappedStatus
+from cdc.postgres.applied import Applied
 from cdc.postgres.containers import FailedBatch, FeedState
 from cdc.reconcile.report import ObservedPath, RunReport
 from tests.unit.operations.known import NOW, RUNS, a_condition, a_sample
@@ -161,6 +162,16 @@ def test_a_batch_that_keeps_failing_is_told_until_it_has_arrived(age, lag, told)
 
     assert ((Code.FEED_FAILING, "Accounts") in find(failing, feed=Feed(lag, None, NOW))) == told
     assert (Code.FEED_FAILING, "Accounts") not in find(replace(failing, pause=PAUSE), feed=Feed(lag, None, NOW))
+
+
+def test_a_failure_before_the_newest_success_is_over_if_nobody_knows_the_lag():
+    """While Cosmos is away, nothing fails again, and the newest sample is older than the failure."""
+    at = NOW - timedelta(seconds=10)
+    sample = a_sample(at=NOW - timedelta(seconds=30), lag_seconds=0.0)
+    failed = a_condition(failure=FailedBatch("PostgreSQL: LockNotAvailable (55P03).", at, at), sample=sample)
+
+    assert find(failed) == [(Code.FEED_FAILING, "Accounts")]
+    assert find(replace(failed, applied=Applied(1, NOW))) == []
 
 
 def test_a_feed_that_was_not_measured_now_is_as_late_as_its_newest_sample():
