@@ -1,5 +1,6 @@
 """The one look: a verdict, what is wrong and what to do, and the numbers of each container. It names no document."""
 
+import logging
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 
@@ -23,6 +24,10 @@ from cdc.postgres import gate
 from cdc.postgres.containers import FeedState
 from cdc.postgres.database import Database
 from cdc.reconcile.report import RunReport
+from cdc.telemetry import rows
+from cdc.telemetry.rows import Action
+
+logger = logging.getLogger(__name__)
 
 _SEVERITIES, _CODES = list(Severity), list[str](Code)
 # A request does not wait longer for the feeds to be measured: it shows what was measured before.
@@ -159,8 +164,11 @@ class Status:
         return list_unmapped(ledger, self._types)
 
     def note(self) -> None:
-        """Note since when each problem is there, for whoever looks later."""
+        """Note since when each problem is there, for whoever looks later, and log each for the alerts."""
         report = self.read(_NOTING_SECONDS)
+        for each in report.problems:
+            if each.severity is not Severity.NOTE:
+                _tell(each)
         if report.containers:  # else PostgreSQL did not say which problems are gone
             self._notes.keep(report.problems)
 
@@ -180,6 +188,12 @@ class Status:
         """The worst come first, then in the order of the table, then of the containers."""
         place = -1 if problem.container is None else self._places.get(problem.container, len(self._places))
         return _SEVERITIES.index(problem.severity), _CODES.index(problem.code), place
+
+
+def _tell(problem: CurrentProblem) -> None:
+    level = logging.ERROR if problem.severity is Severity.STOPPED else logging.WARNING
+    values = {"container": problem.container, "code": problem.code, "severity": problem.severity.value}
+    rows.tell(logger, level, Action.PROBLEM, f"there is a problem, see {problem.docs}:", **values)
 
 
 def _describe_all(

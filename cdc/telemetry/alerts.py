@@ -54,10 +54,19 @@ ALERTS = (
         "Look at `GET /api/status`: it names the cause. If it names none, add instances.",
     ),
     Alert(
-        "no telemetry", 1, 'customMetrics | where name == "cdc.feed.silence" | summarize points = count()', "points",
+        "no telemetry", 1, 'customMetrics | where name == "cdc.dead_letters" | summarize points = count()', "points",
         "LessThan", 1, 15,
         "No instance runs the timer: the app is stopped, does not start, or its telemetry does not arrive.",
         "Ask `GET /api/health/live` and `GET /api/health/ready`; if nothing answers, start the app and read its log.",
+    ),
+    Alert(
+        "stopped", 1,
+        f'traces | where message has "action={Action.PROBLEM}" and message has "severity=stopped" '
+        '| parse message with * " code=" code:string " severity=" * '
+        "| summarize minutes = dcount(bin(timestamp, 1m)) by code",
+        "minutes", "GreaterThan", 2, 15,
+        "For minutes changes have not arrived, or were lost. The timer looks at the status once a minute.",
+        "The code is a problem of `GET /api/status`, which says what to do.",
     ),
     Alert(
         "lost batch", 1,

@@ -31,6 +31,7 @@ class Action(StrEnum):
     STORE_FAILED = "store_failed"
     CACHE_KEYS_FORGOTTEN = "cache_keys_forgotten"
     FORGOTTEN_WRITERS = "forgotten_writers"
+    PROBLEM = "problem"
 
 
 def tell(logger: logging.Logger, level: int, action: Action, sentence: str, **values: Value | None) -> None:

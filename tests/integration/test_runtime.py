@@ -270,3 +270,19 @@ def test_a_container_that_no_setting_names_any_more_has_no_problem(start, app_ds
     kinds = {(each.code, each.container) for each in problems if each.container is not None}
     assert {("lease_missing", "Accounts"), ("paused_feed_went_on", "Accounts")} <= kinds
     assert "PendingSignups" not in {container for _, container in kinds}
+
+
+def test_each_problem_is_a_row_for_the_alerts(start, app_dsn, connection, caplog):
+    """With its code, its container and how bad it is; a note wakes nobody up, and no text of a person is in it."""
+    connection.execute(
+        "insert into cdc.pause (container, reason, source, positions) values ('Accounts', 'lerato', 'operator', '[]')"
+    )
+
+    with caplog.at_level(logging.WARNING):
+        start(app_dsn).status.note()
+
+    told = [(each.levelname, each.getMessage()) for each in caplog.records if "action=problem" in each.getMessage()]
+    values = "action=problem container=Accounts code=paused severity=degraded"
+    assert ("WARNING", f"there is a problem, see docs/problems.md#paused: {values}") in told
+    assert "lerato" not in str(told)
+    assert not [row for _, row in told if "severity=note" in row]
