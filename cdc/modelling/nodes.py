@@ -1,0 +1,262 @@
+"""What was seen at each path of many documents, in bounded memory."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any, Literal
+
+from cdc.modelling import forms
+from cdc.modelling.dictionaries import choose_data_keys
+from cdc.modelling.forms import INSTANTS, Form
+from cdc.modelling.sketch import Sketch
+
+Kind = Literal["null", "boolean", "number", "string", "array", "object"]
+
+_DISTINCT_AT_MOST = 256
+_DEEPEST = 40
+# An object with more names is looked at once: rare names become entries of a dictionary.
+_NAMES_AT_MOST = 400
+_NODES_AT_MOST = 20_000
+
+
+class Space:
+    """How many paths may still be added; `left_out` counts properties for which there was no space."""
+
+    __slots__ = ("left_out", "nodes")
+
+    def __init__(self, nodes: int = _NODES_AT_MOST) -> None:
+        self.nodes = nodes
+        self.left_out = 0
+
+
+class Texts:
+    """What the texts at one path look like."""
+
+    __slots__ = ("beyond_ascii", "fractions", "longest", "never", "nul", "of_form", "shortest", "surrogates")
+
+    def __init__(self) -> None:
+        self.of_form: Counter[Form] = Counter()
+        self.fractions: Counter[int] = Counter()
+        self.shortest: int | None = None
+        self.longest = self.nul = self.surrogates = self.never = self.beyond_ascii = 0
+
+    def see(self, text: str) -> None:
+        form, length = forms.read_form(text), len(text)
+        self.of_form[form] += 1
+        if form in INSTANTS:
+            self.fractions[forms.count_fraction(text)] += 1
+        if form in INSTANTS or form is Form.DATE:
+            self.never += forms.means_never(text)
+        self.shortest = length if self.shortest is None else min(self.shortest, length)
+        self.longest = max(self.longest, length)
+        self.nul += "\0" in text
+        self.beyond_ascii += not text.isascii()
+        self.surrogates += forms.has_surrogates(text)
+
+    def merge(self, other: "Texts") -> None:
+        self.of_form += other.of_form
+        self.fractions += other.fractions
+        lengths = [length for length in (self.shortest, other.shortest) if length is not None]
+        self.shortest = min(lengths, default=None)
+        self.longest = max(self.longest, other.longest)
+        for name in ("nul", "surrogates", "never", "beyond_ascii"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+class Numbers:
+    """What the numbers at one path look like."""
+
+    __slots__ = ("after", "before", "epochs", "fractional", "negative", "not_finite", "of_size", "pointed")
+
+    def __init__(self) -> None:
+        self.of_size: Counter[str] = Counter()
+        self.epochs: Counter[str] = Counter()
+        self.fractional = self.negative = self.not_finite = self.pointed = self.before = self.after = 0
+
+    def see(self, number: float | Decimal) -> None:
+        whole = forms.read_whole(number)
+        if whole is None and not Decimal(number).is_finite():
+            self.not_finite += 1
+            return
+        self.negative += number < 0
+        self.pointed += not isinstance(number, int)
+        before, after = forms.count_digits(number)
+        self.before, self.after = max(self.before, before), max(self.after, after)
+        if whole is None:
+            self.fractional += 1
+            return
+        self.of_size[forms.read_size(whole)] += 1
+        epoch = forms.read_epoch(whole)
+        if epoch is not None:
+            self.epochs[epoch] += 1
+
+    def merge(self, other: "Numbers") -> None:
+        self.of_size += other.of_size
+        self.epochs += other.epochs
+        self.before, self.after = max(self.before, other.before), max(self.after, other.after)
+        for name in ("fractional", "negative", "not_finite", "pointed"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+class Arrays:
+    """The sizes of the arrays at one path, and which properties tell their objects apart."""
+
+    __slots__ = ("empty", "item_keys", "items", "largest", "of_objects", "repeating", "several")
+
+    def __init__(self) -> None:
+        self.empty = self.largest = self.items = self.several = self.repeating = self.of_objects = 0
+        # Property name: in how many arrays it is a key of the items, and in how many it is not.
+        self.item_keys: dict[str, list[int]] = {}
+
+    def see(self, array: list[Any]) -> None:
+        size = len(array)
+        self.empty += not size
+        self.items += size
+        self.largest = max(self.largest, size)
+        objects = [item for item in array if isinstance(item, dict)]
+        if size > 1:
+            self.several += 1
+            scalars = [repr(item) for item in array if not isinstance(item, dict | list)]
+            self.repeating += len(set(scalars)) < len(scalars)
+        if objects and len(objects) == size:
+            self.of_objects += 1
+            self._see_keys(objects)
+
+    def merge(self, other: "Arrays") -> None:
+        self.largest = max(self.largest, other.largest)
+        for name in ("empty", "items", "several", "repeating", "of_objects"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for key, (held, failed) in other.item_keys.items():
+            mine = self.item_keys.setdefault(key, [0, 0])
+            mine[0], mine[1] = mine[0] + held, mine[1] + failed
+
+    def _see_keys(self, objects: list[dict[str, Any]]) -> None:
+        names = {name for each in objects for name in each if _names_key(name)}
+        for name in names | self.item_keys.keys():
+            values = [each.get(name) for each in objects]
+            held = all(isinstance(value, str | int) and not isinstance(value, bool) for value in values)
+            holds = held and "" not in values and len(set(values)) == len(values)
+            counts = self.item_keys.setdefault(name, [0, 0])
+            counts[not holds] += 1
+
+
+class Node:
+    """Everything that was seen at one path."""
+
+    __slots__ = ("arrays", "different", "entries", "fields", "folded", "items", "kinds", "numbers", "present", "texts")
+
+    def __init__(self) -> None:
+        self.present = 0
+        self.kinds: Counter[Kind] = Counter()
+        self.texts: Texts | None = None
+        self.numbers: Numbers | None = None
+        self.arrays: Arrays | None = None
+        self.different = Sketch(_DISTINCT_AT_MOST)
+        self.fields: dict[str, Node] = {}
+        self.items: Node | None = None
+        self.entries: Node | None = None
+        # Names are folded into entries from now on.
+        self.folded = False
+
+    def see(self, value: object, space: Space, depth: int = 0) -> None:
+        """Look at one value and at what is inside it."""
+        self.present += 1
+        if value is None:
+            self.kinds["null"] += 1
+        elif isinstance(value, bool):
+            self.kinds["boolean"] += 1
+        elif isinstance(value, str):
+            self.kinds["string"] += 1
+            self.texts = self.texts or Texts()
+            self.texts.see(value)
+            self.different.add(value)
+        elif isinstance(value, int | float | Decimal):
+            self.kinds["number"] += 1
+            self.numbers = self.numbers or Numbers()
+            self.numbers.see(value)
+            self.different.add(value)
+        elif isinstance(value, list):
+            self._see_array(value, space, depth)
+        elif isinstance(value, dict):
+            self.see_object(value.items(), space, depth)
+
+    def see_object(self, properties: Iterable[tuple[str, object]], space: Space, depth: int = 0) -> None:
+        """Look at an object's properties."""
+        self.kinds["object"] += 1
+        if depth >= _DEEPEST:
+            space.left_out += 1
+            return
+        for name, value in properties:
+            child = self.fields.get(name) or self._add(name, space)
+            if child is not None:
+                child.see(value, space, depth + 1)
+        if len(self.fields) > _NAMES_AT_MOST:
+            self.fold(is_root=depth == 0, overflows=True)
+
+    def merge(self, other: "Node") -> None:
+        """Add what another node has seen."""
+        self.present += other.present
+        self.kinds += other.kinds
+        self.different.merge(other.different)
+        self.folded = self.folded or other.folded
+        for name in ("texts", "numbers", "arrays", "items", "entries"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if mine is None:
+                setattr(self, name, theirs)
+            elif theirs is not None:
+                mine.merge(theirs)
+        for name, child in other.fields.items():
+            if name in self.fields:
+                self.fields[name].merge(child)
+            else:
+                self.fields[name] = child
+
+    def fold(self, *, is_root: bool, overflows: bool = False) -> None:
+        """Make one node, `entries`, of all properties whose names are data."""
+        self._fold(choose_data_keys(self, is_root=is_root, overflows=overflows))
+        self.folded = self.folded or overflows
+
+    def fold_all(self) -> None:
+        """Make one node, `entries`, of all properties."""
+        self._fold(list(self.fields))
+
+    def _fold(self, names: Sequence[str]) -> None:
+        for name in names:
+            child = self.fields.pop(name)
+            if self.entries is None:
+                self.entries = child
+            else:
+                self.entries.merge(child)
+
+    def _see_array(self, array: list[Any], space: Space, depth: int) -> None:
+        self.kinds["array"] += 1
+        self.arrays = self.arrays or Arrays()
+        self.arrays.see(array)
+        if depth >= _DEEPEST:
+            space.left_out += 1
+            return
+        if array and self.items is None:
+            self.items = Node()
+        for item in array:
+            if self.items is not None:
+                self.items.see(item, space, depth + 1)
+
+    def _add(self, name: str, space: Space) -> "Node | None":
+        if self.folded:
+            self.entries = self.entries or Node()
+            return self.entries
+        if not space.nodes:
+            space.left_out += 1
+            return None
+        space.nodes -= 1
+        child = self.fields[name] = Node()
+        return child
+
+
+def is_own_key(name: str) -> bool:
+    """Return whether a property's name says that it is the key of its object."""
+    return name.lower().strip("_$@") in ("id", "key", "uuid", "guid")
+
+
+def _names_key(name: str) -> bool:
+    return is_own_key(name) or name.lower() in ("code", "number", "sku") or name.endswith(("Id", "_id", "ID", "Key"))
