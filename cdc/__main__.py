@@ -6,21 +6,16 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cdc.api import openapi
 from cdc.config.settings import Phase, Settings, read_phase
-from cdc.config.source_settings import SourceSettings
 from cdc.core.deadline import Deadline
 from cdc.core.errors import CdcError, SettingsError, UnreadyError
-from cdc.cosmos.feeds import CosmosFeeds
-from cdc.cosmos.opening import open_account
 from cdc.cutover import command as cutover_command
 from cdc.cutover.command import Display
 from cdc.modelling import command as modelling_command
-from cdc.modelling.command import Cosmos
 from cdc.operations import problems, rights, status_text
 from cdc.operations.checks import all_pass
 from cdc.operations.problems import Health
@@ -110,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     help_ = "rehearse, run, watch and stop the cut-over to PostgreSQL as the primary store"
     command = commands.add_parser("cutover", help=help_, description=help_)
     cutover_command.add(command.add_subparsers(required=True), lambda runtime: runtime.open_cutover(Display().say))
-    modelling_command.add(commands, _open_cosmos)
+    modelling_command.add(commands, _environment, choose_mappers, EXTRA_CONTAINERS)
     help_ = "say what is wrong now and what to do, and show the numbers of each container; exit code 1 if not healthy"
     command = commands.add_parser("status", help=help_, description=help_)
     command.add_argument("--watch", action="store_true", help="look again every few seconds, until Ctrl-C")
@@ -145,17 +140,6 @@ def _environment() -> Mapping[str, str]:
         raise SettingsError(f"local.settings.json is not JSON: {error}.") from None
     except (ValueError, LookupError, TypeError, AttributeError):
         raise SettingsError("local.settings.json must be a JSON object with an object named Values.") from None
-
-
-@contextmanager
-def _open_cosmos() -> Iterator[Cosmos]:
-    account = open_account(SourceSettings.read(_environment(), EXTRA_CONTAINERS))
-    feeds = CosmosFeeds(account)
-    try:
-        yield Cosmos(feeds.open, account.read_source_container)
-    finally:
-        feeds.close()
-        account.close()
 
 
 def _migrate(runtime: Runtime, _: argparse.Namespace) -> int:

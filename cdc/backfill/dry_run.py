@@ -1,13 +1,12 @@
 """The sink of a dry run: it counts what a backfill would write, and what it would park."""
 
-import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from cdc.core.documents import State
 from cdc.core.mapping import Mapper
-from cdc.core.writes import Also, Outcome, Write
+from cdc.core.writes import Also, Outcome, Write, list_findings
 from cdc.postgres.database import Database
 from cdc.postgres.observations import PATHS_AT_MOST
 from cdc.postgres.statements import statement
@@ -34,7 +33,7 @@ class DryRunSink:
         writes = self._types.keep_and_show(mapper.container, planned)
         stale = sum(piece.changes for piece in pieces) - len(writes)
         outcome = Outcome(stale=stale) + _count(writes)
-        findings = Counter(found for write in writes for found in _findings(write))
+        findings = Counter(found for write in writes for found in list_findings(write))
         with self._database.transaction() as connection:
             if findings:
                 parameters = {
@@ -61,11 +60,3 @@ def _count(writes: Sequence[Write]) -> Outcome:
         problems=tuple(write.problem for write in decided if write.problem is not None),
         unmapped=states[State.UNMAPPED],
     )
-
-
-def _findings(write: Write) -> Iterator[tuple[str, str]]:
-    if write.problem is not None:
-        yield write.problem.kind.value, re.sub(r"\[\d+\]", "[]", write.problem.path)
-    if write.rows.unmapped_type is not None:
-        yield "unmapped", write.rows.unmapped_type
-    yield from ((each.kind.value, each.path) for each in write.rows.observations)

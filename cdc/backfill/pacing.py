@@ -8,7 +8,7 @@ from cdc.core.errors import TransientError
 from cdc.core.feed_pages import Page
 
 # A page is charged at once: small pages and a share below 1 keep every ten seconds under the limit.
-_SHARE = 0.85
+SHARE = 0.85
 _PAGE_SECONDS = 0.5
 # The host ends an invocation that lasts too long, together with its worker.
 _LONGEST_SECONDS = 60
@@ -25,7 +25,7 @@ class Pace:
         self._job = job
         self._size = job.options.page_size
         limit = job.options.max_request_units_per_second
-        self._units_per_second = None if limit is None else limit * _SHARE
+        self._units_per_second = None if limit is None else limit * SHARE
         self._units_per_document: float | None = None
         self._documents = 0
 

@@ -45,9 +45,13 @@ def matching(pattern: str, expectation: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def split_names(value: object) -> object:
+def split_names(text: str) -> tuple[str, ...]:
     """Split a text at its commas; leave out empty names."""
-    return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+    return tuple(filter(None, map(str.strip, text.split(","))))
+
+
+def _split(value: object) -> object:
+    return split_names(value) if isinstance(value, str) else value
 
 
 _COSMOS = "COSMOS_CONNECTION"
@@ -74,8 +78,8 @@ class SourceSettings(BaseModel):
     cosmos_client_id: _ClientId | None = Field(default=None, validation_alias=f"{_COSMOS}__clientId")
     cosmos_connection: Annotated[SecretStr | None, AfterValidator(_check_cosmos_connection)] = None
     cosmos_database: Name
-    extra_containers: Annotated[tuple[str, ...], BeforeValidator(split_names)] = ()
-    readiness_accepted_types: Annotated[tuple[_AcceptedType, ...], BeforeValidator(split_names)] = ()
+    extra_containers: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
+    readiness_accepted_types: Annotated[tuple[_AcceptedType, ...], BeforeValidator(_split)] = ()
 
     # Checked on fields, not on the whole model, so that these problems are reported together with all others.
     @field_validator("cosmos_connection")

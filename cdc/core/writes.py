@@ -1,6 +1,7 @@
 """What a transaction does with each change, and the outcome of a batch."""
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,6 +95,20 @@ def map_change(mapper: Mapper[Any], change: Change) -> Write:
         raise  # a problem of the worker, not of the document
     except Exception as error:  # noqa: BLE001 - any failure of a mapper parks its document only
         return Write(change, problem=_problem(error))
+
+
+def list_findings(write: Write) -> Iterator[tuple[str, str]]:
+    """Return what there is to say about a write: its kind, and a path without indexes or the name of a type."""
+    if write.problem is not None:
+        yield write.problem.kind.value, without_indexes(write.problem.path)
+    if write.rows.unmapped_type is not None:
+        yield "unmapped", write.rows.unmapped_type
+    yield from ((each.kind.value, each.path) for each in write.rows.observations)
+
+
+def without_indexes(path: str) -> str:
+    """Write a JSON path with `[]` for every index."""
+    return re.sub(r"\[\d+\]", "[]", path)
 
 
 def _problem(error: Exception) -> Problem:

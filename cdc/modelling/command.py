@@ -3,66 +3,93 @@
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from cdc.core.errors import FatalError, RequestError
-from cdc.core.source_container import SourceContainer
-from cdc.modelling import profile_text
+from cdc.config.source_settings import split_names
+from cdc.core.errors import FatalError, RequestError, UnknownError
+from cdc.core.feed_items import partition_key
+from cdc.core.mapping import Mapper
+from cdc.modelling import opening, plan_text, profile_text
 from cdc.modelling.document_file import read_documents
+from cdc.modelling.plan import Plan
 from cdc.modelling.profile import Profile, Source
 from cdc.modelling.profiler import Profiler
-from cdc.modelling.sampling import Progress, Sample, SampledFeed
+from cdc.modelling.rule_check import RuleCheck
+from cdc.modelling.sampling import Progress, Sample
 
 _BUDGET = 5_000
+_UNITS_PER_SECOND = 400
 _SECONDS = 2.0
 
 
-class Cosmos:
-    """What the commands read: containers and their feeds; nothing else, and nothing is written."""
+@dataclass(frozen=True, slots=True)
+class _Tools:
+    """Where the commands get settings and mappers from."""
 
-    def __init__(
-        self,
-        open_feed: Callable[[str], AbstractContextManager[SampledFeed]],
-        find: Callable[[str], SourceContainer],
-    ) -> None:
-        self.open_feed = open_feed
-        self.find = find
+    read_environment: Callable[[], Mapping[str, str]]
+    choose_mappers: Callable[[Sequence[str]], Sequence[Mapper[Any]]]
+    extra_containers: Sequence[str]
+
+    def open_source(self) -> AbstractContextManager[opening.Source]:
+        return opening.open_source(self.read_environment(), self.extra_containers)
+
+    def read_names(self, setting: str) -> tuple[str, ...]:
+        """Return the names in a setting, although others may be missing."""
+        return split_names(self.read_environment().get(setting, ""))
 
 
-OpenCosmos = Callable[[], AbstractContextManager[Cosmos]]
-
-
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", open_cosmos: OpenCosmos) -> None:
+def add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    read_environment: Callable[[], Mapping[str, str]],
+    choose_mappers: Callable[[Sequence[str]], Sequence[Mapper[Any]]],
+    extra_containers: Sequence[str],
+) -> None:
     """Add the commands."""
+    tools = _Tools(read_environment, choose_mappers, extra_containers)
     help_ = "look at a container, or at a JSON file, and say what is there by type and path, without one value"
     command = commands.add_parser("profile", help=help_, description=help_)
     command.add_argument("container", nargs="?")
     _add_reading(command)
     command.add_argument("--type-property", metavar="NAME", help="the property that names the type; else it is found")
     command.add_argument("--output", type=Path, metavar="FILE", help="the profile (default: NAME.profile.json)")
-    command.set_defaults(run=lambda arguments: _profile(open_cosmos, arguments), reads_source=True)
+    command.set_defaults(run=partial(_profile, tools), reads_source=True)
+    help_ = (
+        "run the mappers over a sample, a file or everything, write nothing, and say what would be parked or left out"
+    )
+    command = commands.add_parser("plan", help=help_, description=f"{help_}; exit code 1 if there is something to do")
+    command.add_argument("containers", nargs="*", metavar="CONTAINER", help="by default every replicated container")
+    _add_reading(command)
+    command.add_argument("--all", action="store_true", help="read every document, whatever it costs")
+    command.add_argument(
+        "--units-per-second", type=_read_units, default=_UNITS_PER_SECOND, metavar="UNITS",
+        help="say how long a backfill takes with so many request units a second (default: %(default)s)",
+    )  # fmt: skip
+    command.set_defaults(run=partial(_plan, tools), reads_source=True)
 
 
 def _add_reading(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", type=Path, metavar="FILE", help="an array of documents, or one document a line")
     command.add_argument(
-        "--budget", type=_read_budget, default=_BUDGET, metavar="UNITS",
-        help="spend at most so many request units on reading (default: %(default)s)",
+        "--budget", type=_read_units, default=_BUDGET, metavar="UNITS",
+        help="spend at most so many request units on reading a container (default: %(default)s)",
     )  # fmt: skip
 
 
-def _read_budget(text: str) -> float:
+def _read_units(text: str) -> float:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError("must be a number of request units")
     return float(text)
 
 
-def _profile(open_cosmos: OpenCosmos, arguments: argparse.Namespace) -> int:
+def _profile(tools: _Tools, arguments: argparse.Namespace) -> int:
     if (arguments.container is None) == (arguments.json is None):
         raise RequestError("Name a container, or a file with --json.")
-    profile = _profile_file(arguments) if arguments.json else _profile_container(open_cosmos, arguments)
+    profile = _profile_file(arguments) if arguments.json else _profile_container(tools, arguments)
     if not profile.source.read:
         raise RequestError(f"{profile.source.name} has no documents: there is nothing to profile.")
     print(profile_text.write(profile))
@@ -82,17 +109,17 @@ def _profile_file(arguments: argparse.Namespace) -> Profile:
     return profiler.build(Source(name=arguments.json.stem, kind="file", read=0, complete=True))
 
 
-def _profile_container(open_cosmos: OpenCosmos, arguments: argparse.Namespace) -> Profile:
+def _profile_container(tools: _Tools, arguments: argparse.Namespace) -> Profile:
     name = arguments.container
-    with open_cosmos() as cosmos:
-        paths = cosmos.find(name).partition_key_paths
+    with tools.open_source() as source:
+        paths = source.find(name).partition_key_paths
         profiler = Profiler(arguments.type_property, paths)
-        with cosmos.open_feed(name) as feed, shown(name, arguments.budget) as show:
+        with source.open_feed(name) as feed, shown(name, arguments.budget) as show:
             sample = Sample(feed, arguments.budget, show)
             for document in sample.read():
                 profiler.see(document)
     read = sample.progress
-    source = Source(
+    about = Source(
         name=name,
         kind="container",
         read=0,
@@ -102,7 +129,56 @@ def _profile_container(open_cosmos: OpenCosmos, arguments: argparse.Namespace) -
         feed_ranges=read.feed_ranges,
         request_units=round(read.request_units, 1),
     )
-    return profiler.build(source)
+    return profiler.build(about)
+
+
+def _plan(tools: _Tools, arguments: argparse.Namespace) -> int:
+    mappers = _choose(tools, arguments)
+    check = RuleCheck(mappers)
+    plans = [Plan(mapper, check) for mapper in mappers]
+    if arguments.json:
+        _plan_file(plans[0], arguments.json)
+    else:
+        with tools.open_source() as source:
+            for plan in plans:
+                _plan_container(source, plan, None if arguments.all else arguments.budget)
+    complete = {table.name for plan in plans if plan.complete for table in plan.mapper.tables}
+    accepted = tools.read_names("READINESS_ACCEPTED_TYPES")
+    lines = [line for plan in plans for line in plan_text.write(plan, accepted, arguments.units_per_second)]
+    lines += plan_text.write_rules(*check.find_breaches(complete))
+    for _, text in lines:
+        print(text)
+    green = all(fine for fine, _ in lines)
+    print("green: nothing would be parked or left out" if green else "not green: see the lines with FAIL")
+    return int(not green)
+
+
+def _choose(tools: _Tools, arguments: argparse.Namespace) -> Sequence[Mapper[Any]]:
+    if not arguments.containers and not arguments.json:
+        return tools.choose_mappers(tools.read_names("EXTRA_CONTAINERS"))
+    known = {mapper.container: mapper for mapper in tools.choose_mappers(tools.extra_containers)}
+    if not set(arguments.containers) <= known.keys():
+        raise UnknownError.of_container(known)
+    if arguments.json and len(arguments.containers) != 1:
+        raise RequestError("Name the one container whose documents are in the file.")
+    return [known[name] for name in dict.fromkeys(arguments.containers)]
+
+
+def _plan_file(plan: Plan, path: Path) -> None:
+    for number, document in enumerate(read_documents(path)):
+        plan.see(document, number)
+    plan.complete = True
+
+
+def _plan_container(source: opening.Source, plan: Plan, budget: float | None) -> None:
+    name = plan.mapper.container
+    paths = source.find(name).partition_key_paths
+    with source.open_feed(name) as feed, shown(name, budget) as show:
+        sample = Sample(feed, budget, show)
+        for document in sample.read():
+            plan.see(document, repr((partition_key(paths, document), document.get("id"))))
+    read = sample.progress
+    plan.held, plan.units_per_document, plan.complete = read.documents, read.units_per_document, read.complete
 
 
 @contextmanager

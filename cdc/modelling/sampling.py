@@ -58,13 +58,18 @@ class _Cursor:
 
 @dataclass(slots=True)
 class Progress:
-    """How far a sample is; `complete` means that everything was read."""
+    """How far a sample is; `complete` means that everything was read.
+
+    A document costs less in a large page: `units_per_document` is its cost in the largest one.
+    """
 
     feed_ranges: int = 0
     documents: int = 0
     read: int = 0
     request_units: float = 0.0
     complete: bool = False
+    largest_page: int = 0
+    units_per_document: float = 0.0
 
 
 class Sample:
@@ -133,8 +138,12 @@ class Sample:
             page = self._try(lambda: self._feed.read(cursor.range, continuation, size))
         self.progress.request_units += page.request_units
         if page.documents:
-            self._units_per_document = max(self._units_per_document, page.request_units / len(page.documents))
-            self._size = max(self._size, min(_PAGE, len(page.documents) * _GROWTH))
+            documents = len(page.documents)
+            units = page.request_units / documents
+            self._units_per_document = max(self._units_per_document, units)
+            self._size = max(self._size, min(_PAGE, documents * _GROWTH))
+            if documents >= self.progress.largest_page:
+                self.progress.largest_page, self.progress.units_per_document = documents, units
         else:
             self._units_per_request = max(self._units_per_request, page.request_units)
         return page
