@@ -3,20 +3,25 @@
 import sys
 from collections.abc import Callable, Iterator
 
-from infra.check import contract, environment, monitoring, resources, symbols
+from infra.check import contract, environment, members, monitoring, resources, symbols
 from infra.check.syntax import Finding
 from infra.check.template import ROOT, Template
 
 CHECKS: tuple[Callable[[Template], Iterator[Finding]], ...] = (
     symbols.check_symbols,
     symbols.check_defaults,
+    members.check_members,
+    members.check_loaded,
     resources.check_resources,
     environment.check_parameters,
     environment.check_azd,
     environment.check_flex,
+    environment.check_network,
     contract.check_settings,
     contract.check_functions,
     contract.check_roles,
+    contract.check_scopes,
+    contract.check_leases,
     contract.check_sizes,
     monitoring.check_monitoring,
 )

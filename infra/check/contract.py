@@ -69,6 +69,7 @@ ROLES = {
     "974c5e8b-45b9-4653-ba55-5f855dd0fb88": "Storage Queue Data Contributor",
     "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "Storage Blob Data Owner",
 }
+_ROLE_TYPES = ("Microsoft.Authorization/roleAssignments@2022-04-01", "Microsoft.Authorization/roleDefinitions")
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -86,6 +87,9 @@ def check_settings(template: Template) -> Iterator[Finding]:
             yield Finding(at, 1, f"the required setting {name} is missing.")
     for name in _PLATFORM - given.keys():
         yield Finding(at, 1, f"the setting {name} of the platform is missing.")
+    for name in ("AzureWebJobsStorage__credential", "COSMOS_CONNECTION__credential"):
+        if name in given and text(given[name][1]) != "'managedidentity'":
+            yield given[name][0].file.find(given[name][1], f"{name} must be 'managedidentity'.")
     yield from _check_values(given)
 
 
@@ -144,7 +148,7 @@ def check_functions(template: Template) -> Iterator[Finding]:
             yield main.find(node, f"no mapper takes {container}{suggest(str(container), functions.feeds)}.")
         elif function != functions.feeds[container]:
             yield main.find(node, f"the feed of {container} is {functions.feeds[container]}, not {function}.")
-        if feed.get("always", Shape(None)).literal is (container in EXTRA_CONTAINERS):
+        if feed.get("always", Shape(None)).literal is not (container not in EXTRA_CONTAINERS):
             yield main.find(node, f"always of {container} is wrong: EXTRA_CONTAINERS may name {EXTRA_CONTAINERS}.")
     for container in functions.feeds.keys() - listed.keys():
         yield Finding(main.shown, 1, f"the container {container} is missing in feeds: nothing keeps its feed ready.")
@@ -182,28 +186,50 @@ def _names_below(node: Node) -> list[Node]:
 
 
 def check_roles(template: Template) -> Iterator[Finding]:
-    """Find roles that are unknown or missing, and assignments that are too wide."""
+    """Find roles that are unknown or missing."""
     seen = set()
     for file in template.files.values():
         for node in walk(file.root):
-            value = string_value(node) if node.type == "string" else None
-            if value is not None and _GUID.fullmatch(value):
-                seen.add(value)
-                if value not in ROLES:
-                    yield file.find(node, f"{value} is no role that the app needs{suggest(value, ROLES)}.")
+            value = (string_value(node) or "") if node.type == "string" else ""
+            seen.add(value)
+            if _GUID.fullmatch(value) and value not in ROLES:
+                yield file.find(node, f"{value} is no role that the app needs{suggest(value, ROLES)}.")
+            if value.startswith("Microsoft.Authorization/") and value not in _ROLE_TYPES:
+                yield file.find(node, f"{value} is no type of role{suggest(value, _ROLE_TYPES)}.")
     for role in ROLES.keys() - seen:
         yield Finding(template.main.shown, 1, f"nobody gets the role {ROLES[role]} ({role}).")
-    for file, each, kind, _ in template.resources():
-        body = each.value
-        if kind == "Microsoft.Authorization/roleAssignments" and (body is None or "scope" not in properties(body)):
+
+
+def check_scopes(template: Template) -> Iterator[Finding]:
+    """Find roles that are given for more than one resource or container."""
+    given = [each for each in template.resources() if each[2].endswith(("/roleAssignments", "/sqlRoleAssignments"))]
+    if not given:
+        yield Finding(template.main.shown, 1, "nobody gets a role.")
+    for file, each, kind, _ in given:
+        if each.value is None:
+            continue
+        if kind == "Microsoft.Authorization/roleAssignments" and "scope" not in properties(each.value):
             yield file.find(each.node, f"{each.name} has no scope: the role would hold for the whole resource group.")
-        if kind.endswith("/sqlRoleAssignments") and body is not None:
-            yield from _check_cosmos_scope(file, property_node(body, "properties", "scope") or body)
+        if kind.endswith("/sqlRoleAssignments"):
+            yield from _check_cosmos_scope(file, property_node(each.value, "properties", "scope") or each.value)
 
 
 def _check_cosmos_scope(file: BicepFile, node: Node) -> Iterator[Finding]:
     if not re.fullmatch(r"'\$\{account\.id\}/dbs/[^/]+/colls/[^/]+'", text(node)):
         yield file.find(node, f"a role in Cosmos is for one container, .../dbs/.../colls/..., not {text(node)}.")
+
+
+def check_leases(template: Template) -> Iterator[Finding]:
+    """Find a lease container that the app and the trigger refuse."""
+    made = template.resource("Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers")
+    if made is None or made[1].value is None:
+        yield Finding(template.main.shown, 1, "the lease container is missing: no identity can create it later.")
+        return
+    file, body = made[0], made[1].value
+    for path, wanted in ((("partitionKey", "paths"), "['/id']"), (("defaultTtl",), "-1")):
+        node = property_node(body, "properties", "resource", *path)
+        if node is None or text(node) != wanted:
+            yield file.find(node or body, f"{path[-1]} of the lease container must be {wanted}.")
 
 
 def check_sizes(template: Template) -> Iterator[Finding]:

@@ -66,6 +66,7 @@ def check_azd(template: Template) -> Iterator[Finding]:
     for hook in hooks if (template.folder / "hooks").is_dir() else ():
         if not (template.folder.parent / hook).is_file():
             yield Finding(_YAML, 1, f"there is no hook {hook}.")
+    yield from _check_tag(template)
     yield from _check_hooks(template)
 
 
@@ -79,6 +80,13 @@ def _check_service(template: Template, lines: list[str]) -> Iterator[Finding]:
     ]
     if tags != [service]:
         yield Finding(_YAML, start, f"exactly one resource has the tag azd-service-name {service!r}; found: {tags}.")
+
+
+def _check_tag(template: Template) -> Iterator[Finding]:
+    """Azd finds the resources of an environment by their tag."""
+    tags = template.main.declarations.get("tags")
+    if tags is None or "azd-env-name" not in properties(children(tags.node)[-1]):
+        yield template.main.find(template.main.root if tags is None else tags.node, "tags must have azd-env-name.")
 
 
 def _check_hooks(template: Template) -> Iterator[Finding]:
@@ -102,9 +110,10 @@ def check_flex(template: Template) -> Iterator[Finding]:
     """Find what Flex Consumption refuses in the plan, the app and its network."""
     plan, app = template.resource("Microsoft.Web/serverfarms"), template.resource("Microsoft.Web/sites")
     if plan is not None and plan[1].value is not None:
-        sku = property_node(plan[1].value, "sku", "name")
-        if sku is None or string_value(sku) != "FC1":
-            yield plan[0].find(sku or plan[1].node, "the plan of Flex Consumption is called FC1.")
+        for name, value in (("name", "FC1"), ("tier", "FlexConsumption")):
+            sku = property_node(plan[1].value, "sku", name)
+            if sku is None or string_value(sku) != value:
+                yield plan[0].find(sku or plan[1].node, f"the {name} of the plan of Flex Consumption is {value}.")
     if app is not None and app[1].value is not None:
         body = app[1].value
         kind = property_node(body, "kind")
@@ -113,18 +122,23 @@ def check_flex(template: Template) -> Iterator[Finding]:
         site = property_node(body, "properties", "siteConfig")
         if site is not None:
             yield app[0].find(site, "Flex Consumption refuses most of siteConfig: use functionAppConfig.")
-    network = template.resource("Microsoft.Network/virtualNetworks")
-    if network is not None:
-        subnets = [] if network[1].value is None else _list_subnets(network[1].value)
-        for name, node in subnets:
-            if "_" in name:
-                yield network[0].find(node, f"Flex Consumption refuses the subnet {name}: no underscores.")
-        delegated = [string_value(node) for node in walk(network[1].node) if node.type == "string"]
-        if "Microsoft.App/environments" not in delegated:
-            yield network[0].find(network[1].node, "the app's subnet must be delegated to Microsoft.App/environments.")
+
+
+def check_network(template: Template) -> Iterator[Finding]:
+    """Find subnets that Flex Consumption refuses."""
+    made = template.resource("Microsoft.Network/virtualNetworks")
+    if made is None or made[1].value is None:
+        yield Finding(template.main.shown, 1, "there is no network for private endpoints.")
+        return
+    file, body = made[0], made[1].value
+    for name, node in _list_subnets(body):
+        if "_" in name:
+            yield file.find(node, f"Flex Consumption refuses the subnet {name}: no underscores.")
+    if "Microsoft.App/environments" not in [string_value(node) for node in walk(body) if node.type == "string"]:
+        yield file.find(body, "the app's subnet must be delegated to Microsoft.App/environments.")
 
 
 def _list_subnets(body: Node) -> list[tuple[str, Node]]:
     node = property_node(body, "properties", "subnets")
-    found = [] if node is None else [properties(each)["name"] for each in children(node)]
-    return [(string_value(each) or "", each) for each in found]
+    found = [] if node is None else [property_node(each, "name") for each in children(node)]
+    return [(string_value(each) or "", each) for each in found if each is not None]

@@ -61,6 +61,7 @@ _DECORATORS = frozenset(
         "secure",
     }
 )
+_OF_MODULES = ("dependsOn", "name", "params", "scope")
 
 
 def check_symbols(template: Template) -> Iterator[Finding]:
@@ -71,8 +72,6 @@ def check_symbols(template: Template) -> Iterator[Finding]:
             if node.type == "identifier" and _is_reference(node):
                 used.add(text(node))
                 yield from _check_reference(file, node)
-            elif node.type == "member_expression":
-                yield from _check_member(template, file, node)
         for each in file.declarations.values():
             if each.kind in ("parameter", "variable") and each.name not in used:
                 yield file.find(each.node, f"the {each.kind} {each.name} is never used.")
@@ -118,45 +117,15 @@ def _locals(node: Node) -> set[str]:
     return found
 
 
-def _check_member(template: Template, file: BicepFile, node: Node) -> Iterator[Finding]:
-    owner, name = children(node)[0], text(children(node)[-1])
-    if owner.type == "member_expression" and text(children(owner)[-1]) == "outputs":
-        declared = file.declarations.get(text(children(owner)[0]).rstrip("!"))
-        called = None if declared is None else template.module_file(file, declared)
-        if called is not None and name not in called.outputs:
-            yield file.find(node, f"{called.shown} has no output {name}{suggest(name, called.outputs)}.")
-    elif owner.type == "identifier":
-        loop = _loop_around(node, text(owner))
-        known = set() if loop is None else _known_names(Scope(template, file), loop)
-        if known and name not in known:
-            yield file.find(node, f"{text(owner)} has no {name}{suggest(name, known)}.")
-
-
-def _loop_around(node: Node, name: str) -> Node | None:
-    around: Node | None = node
-    while around is not None:
-        if around.type == "for_statement" and name in text(children(around)[0]).replace(",", " ").strip("() ").split():
-            return around
-        around = around.parent
-    return None
-
-
-def _known_names(scope: Scope, loop: Node) -> set[str]:
-    """Return the properties that the members of a loop's array have; none if they are not known."""
-    inside, _ = scope.enter_loop(loop)
-    first = children(loop)[0]
-    shapes = inside.local[text((children(first) or [first])[0])]
-    names = [set(shape.literal) for shape in shapes if isinstance(shape.literal, dict)]
-    names += [set(properties(shape.node)) for shape in shapes if shape.node is not None and shape.kind == "object"]
-    return set.intersection(*names) if len(names) == len(shapes) and names else set()
-
-
 def _check_module(template: Template, file: BicepFile, module: Declaration) -> Iterator[Finding]:
     called = template.module_file(file, module)
     if called is None:
         yield file.find(module.node, f"there is no file {module.literal}.")
         return
     body = module.value
+    for name, node in ({} if body is None else properties(body)).items():
+        if name not in _OF_MODULES:
+            yield file.find(node, f"a module has no {name}{suggest(name, _OF_MODULES)}.")
     given_node = None if body is None else property_node(body, "params")
     given = {} if given_node is None else properties(given_node)
     wanted = {each.name: each for each in called.of_kind("parameter")}

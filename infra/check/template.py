@@ -20,7 +20,7 @@ _STRINGS = (
 )  # fmt: skip
 _FUNCTIONS = dict.fromkeys(_STRINGS, "string") | {
     "length": "int", "min": "int", "max": "int", "contains": "bool", "empty": "bool",
-    "split": "array", "filter": "array", "flatten": "array", "range": "array",
+    "split": "array", "flatten": "array", "range": "array",
 }  # fmt: skip
 _PYTHON = {str: "string", bool: "bool", int: "int", float: "int", list: "array", dict: "object"}
 
@@ -118,13 +118,14 @@ class Scope:
         """Return the names inside a loop, and its body."""
         first, collection, body = children(node)
         names = [text(each) for each in children(first)] if first.type == "for_loop_parameters" else [text(first)]
-        local = {names[0]: self._elements(collection)} | {name: [Shape("int")] for name in names[1:]}
+        local = {names[0]: self.elements(collection)} | {name: [Shape("int")] for name in names[1:]}
         inside = Scope(self.template, self.file, {**self.local, **local})
         while body.type == "if_statement":
             body = children(body)[-1]
         return inside, body
 
-    def _elements(self, node: Node) -> list[Shape]:
+    def elements(self, node: Node) -> list[Shape]:
+        """Return what the members of an array can be."""
         found = []
         for shape in self.shapes(node):
             if isinstance(shape.literal, list):
@@ -188,6 +189,8 @@ class Scope:
         if name in ("union", "concat"):
             parts = [shape for each in found for shape in self.shapes(each)]
             return [Shape(each.kind, each.literal, each.node, partial=True, known=each.known) for each in parts]
+        if name == "filter":
+            return self.shapes(found[0])
         if name == "map" and found[-1].type == "lambda_expression":
             body = children(found[-1])[-1]
             return [Shape("array", node=found[-1] if body.type == "object" else None)]

@@ -10,6 +10,14 @@ from infra.check.monitoring import check_query, list_dimensions, make_files
 from infra.check.template import ROOT, Template
 from tests.infra.mistakes import MISTAKES
 
+# A template of which nothing is right.
+EMPTY = """
+param spare int = ''
+var loaded = loadTextContent('nothing.json')
+output name string = tenant().name
+resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {}
+"""
+
 
 @pytest.fixture
 def copy(tmp_path):
@@ -66,9 +74,7 @@ def test_every_check_finds_something(copy, run):
     for path in (copy / "infra").rglob("*.*"):
         path.unlink()
     (copy / "azure.yaml").write_text("services:\n  cdc:\n", encoding="utf-8")
-    (copy / "infra" / "main.bicep").write_text(
-        "param spare int = ''\nresource plan 'Microsoft.Web/serverfarms@2025-03-01' = {}\n", encoding="utf-8"
-    )
+    (copy / "infra" / "main.bicep").write_text(EMPTY, encoding="utf-8")
 
     assert list(run(Template(copy / "infra")))
 
