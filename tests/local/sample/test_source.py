@@ -18,3 +18,22 @@ def test_the_source_deletes_documents_with_and_without_a_partition_key():
 
         assert sum(map(source.count, PARTITION_KEYS)) == 0
         source.close()
+
+
+def test_containers_are_data():
+    """Other containers than the sample's, also with a hierarchical key: documents come and go."""
+    with CosmosServer(port=0) as server:
+        source = Source.open(
+            server.connection_string, DATABASE, {"Orders": "/customerId", "Lines": "/tenantId,/orderId"}
+        )
+        line = {"id": "l", "tenantId": "t", "orderId": 7}
+        source.write("Orders", {"id": "o", "customerId": "c"})
+        source.write("Lines", line)
+
+        assert (source.count("Orders"), source.count("Lines")) == (1, 1)
+        assert source.containers["Lines"].read()["partitionKey"]["paths"] == ["/tenantId", "/orderId"]
+
+        source.delete("Orders", {"id": "o", "customerId": "c"})
+        source.delete("Lines", line)
+        assert (source.count("Orders"), source.count("Lines")) == (0, 0)
+        source.close()
