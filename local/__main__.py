@@ -16,16 +16,19 @@ from local.stack import ALL_VERSIONS, LATEST_VERSION, Stack, StackError, running
 _READY = """
 Ready: a document that you write to Cosmos is in PostgreSQL a moment later. Try these commands in another terminal, in
 this folder:
-
-  COSMOS_CONNECTION="{cosmos}" COSMOS_DATABASE={database} {python} -m local.sample --documents 100 --seed 1
-
-  {psql} -c "select id, email, last_login_at from accounts order by last_login_at desc nulls last limit 5"
+{sample}
+  {psql} -c "{query}"
 
   curl -H "x-functions-key: {key}" {url}api/status
 
 In a browser, {url}api/dashboard shows the state of everything; it asks for the function key, {key}
 
 More is in docs/local.md. Press Ctrl-C to stop everything and remove the data."""
+
+_WRITE = """
+  COSMOS_CONNECTION="{cosmos}" COSMOS_DATABASE={database} {python} -m local.sample --documents 100 --seed 1
+"""
+_QUERY = "select id, email, last_login_at from accounts order by last_login_at desc nulls last limit 5"
 
 
 def main() -> int:
@@ -93,10 +96,12 @@ def _explain(stack: Stack) -> str:
         for part, values in stack.describe().items()
     ]
     settings = stack.settings
+    python = shorten(sys.executable)
+    write = _WRITE.format(cosmos=settings["COSMOS_CONNECTION"], database=settings["COSMOS_DATABASE"], python=python)
+    has_sample = stack.containers == PARTITION_KEYS
     ready = _READY.format(
-        cosmos=settings["COSMOS_CONNECTION"],
-        database=settings["COSMOS_DATABASE"],
-        python=shorten(sys.executable),
+        sample=write if has_sample else "",
+        query=_QUERY if has_sample else "select container, state, count(*) from cdc.document group by 1, 2",
         psql=stack.psql_command,
         key=stack.functions_key,
         url=stack.functions.url,

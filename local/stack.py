@@ -125,6 +125,7 @@ class Stack:
     functions: Part
     functions_key: str
     psql: str
+    containers: Mapping[str, str]
 
     def describe(self) -> dict[str, dict[str, str]]:
         """Return the addresses and keys, in the shape that `python -m local up --json` prints."""
@@ -142,7 +143,7 @@ class Stack:
 
     def open_source(self) -> Source:
         """Connect to the source database."""
-        return Source.open(self.settings["COSMOS_CONNECTION"], self.settings["COSMOS_DATABASE"])
+        return Source.open(self.settings["COSMOS_CONNECTION"], self.settings["COSMOS_DATABASE"], self.containers)
 
     def compare(self) -> Comparison:
         """Compare both sides."""
@@ -160,9 +161,7 @@ def running(
 ) -> Iterator[Stack]:
     """Run everything until the block ends, in one of the change feed's modes.
 
-    `containers` are the source containers with their partition keys.
-
-    What `preload` writes is there before the app starts: the live feed begins after it.
+    `containers` are the source containers with their partition keys. What `preload` writes is there before the app starts: the live feed begins after it.
     POSTGRES_CONNECTION, where it is set, names the server to use, in a database of its own that is dropped afterwards;
     else a server is started and removed.
     Must be entered from a thread that outlives the block, because the parts end with it.
@@ -174,17 +173,17 @@ def running(
         made = make_settings(f"AccountEndpoint={cosmos.url};AccountKey={EMULATOR_KEY};", dsn, mode)
         settings = prepare(made, log, containers=containers)
         if preload is not None:
-            settings["CHANGE_FEED_START"] = _preload(settings, preload)
+            settings["CHANGE_FEED_START"] = _preload(settings, preload, containers)
         key = secrets.token_urlsafe(16)
         state = ends.enter_context(tempfile.TemporaryDirectory(prefix="durable-"))
         functions = Part(["local.functions", f"--key={key}", "--state", state], settings, log)
         ends.callback(functions.stop)
-        yield Stack(settings, dsn, cosmos, functions, key, psql)
+        yield Stack(settings, dsn, cosmos, functions, key, psql, containers)
 
 
-def _preload(settings: Mapping[str, str], preload: Callable[[Source], None]) -> str:
+def _preload(settings: Mapping[str, str], preload: Callable[[Source], None], containers: Mapping[str, str]) -> str:
     """Write what is to be there before; return when the live feed begins, which is in whole seconds."""
-    source = Source.open(settings["COSMOS_CONNECTION"], settings["COSMOS_DATABASE"])
+    source = Source.open(settings["COSMOS_CONNECTION"], settings["COSMOS_DATABASE"], containers)
     preload(source)
     source.close()
     start = int(time.time()) + 1
