@@ -34,7 +34,7 @@ def work(deployment: site.Site) -> None:
 
 def ask(deployment: site.Site) -> str | None:
     """Return what the app says is wrong, or why it says nothing; None if it is ready."""
-    host = deployment.read("AZURE_FUNCTION_APP_HOST")
+    host = deployment.read("AZURE_FUNCTION_APP_HOST").rstrip("/")
     url = f"{host if '://' in host else f'https://{host}'}/api/health/ready"
     try:
         with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - the app's own address

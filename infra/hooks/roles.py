@@ -21,7 +21,7 @@ from pg_roles r where rolname = %s
 _MAY_CREATE = "select rolsuper or rolcreaterole from pg_roles where rolname = session_user"
 _LACKING = """
 select rolname from pg_roles
-where rolname = any(%s) and not pg_has_role(session_user, oid, 'member')
+where rolname = any(%s) and not pg_has_role(session_user, oid, %s)
 """
 
 
@@ -31,8 +31,7 @@ def prepare(site: Site) -> None:
     grant(site)
     site.run("setup", "owner")
     grant(site)
-    if problems := list(find_problems(site)):
-        raise DeploymentError(" ".join(problems))
+    check(site)
     print(f"PostgreSQL knows {site.read('POSTGRES_ROLE')}, which may do what {site.name_role('writer')} may.")
 
 
@@ -56,13 +55,21 @@ def grant(site: Site) -> None:
         connection.execute(_SCRIPT.read_bytes())
         members = [(site.read("POSTGRES_ROLE"), site.name_role("writer"))]
         roles = [site.name_role(kind) for kind in _KINDS[:2]]
-        members += [(connection.info.user, name) for (name,) in connection.execute(_LACKING, [roles]).fetchall()]
+        # From PostgreSQL 16 on, who has created a role may grant it, but not set it.
+        kind = "set" if connection.info.server_version >= 160_000 else "member"
+        lacking = connection.execute(_LACKING, [roles, kind]).fetchall()
+        members += [(connection.info.user, name) for (name,) in lacking]
         for member, name in members:
             connection.execute(SQL("grant {} to {}").format(Identifier(name), Identifier(member)))
 
 
-def find_problems(site: Site) -> Iterator[str]:
-    """Say what is wrong with the app's login, each with what to do."""
+def check(site: Site) -> None:
+    """Refuse a login of the app that is not what it must be."""
+    if problems := list(_find_problems(site)):
+        raise DeploymentError(" ".join(problems))
+
+
+def _find_problems(site: Site) -> Iterator[str]:
     role, object_id = site.read("POSTGRES_ROLE"), site.read("AZURE_APP_PRINCIPAL_ID")
     owner = site.name_role("owner")
     with site.connect(site.database) as connection:
