@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 import campaigns
-from campaigns import apply, backfill, cutover, hosts, reconcile
+from campaigns import apply, backfill, cutover, hosts, reconcile, redeploy
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -25,6 +25,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = _add(names, "cutover", cutover, lambda chosen: cutover.run(chosen.seed, chosen.faults, chosen.accounts))
     options.add_argument("--faults", type=int, default=20, help="(default: %(default)s)")
     options.add_argument("--accounts", type=int, default=500, help="(default: %(default)s)")
+    options = _add(names, "redeploy", redeploy, lambda chosen: redeploy.run(chosen.seed, chosen.restarts, chosen.old))
+    options.add_argument("--restarts", type=int, default=redeploy.RESTARTS, help="(default: %(default)s)")
+    options.add_argument("--old", default=redeploy.OLD, metavar="COMMIT", help="(default: %(default)s)")
     chosen = parser.parse_args(arguments)
     run: Run = chosen.run
     return run(chosen)

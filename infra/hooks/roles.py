@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from infra.hooks.site import ROOT, DeploymentError, Site
+from cdc.operations import rights
+from infra.hooks.site import DeploymentError, Site
+from mappers import EXTRA_CONTAINERS, choose_mappers
 
 _KINDS = ("owner", "writer", "reader")
-_SCRIPT = Path(ROOT, "sql", "roles.sql")
 # Azure's extension, which is in the database postgres only. By the object id: names may repeat.
 _CREATE = "select from pgaadauth_create_principal_with_oid(%s, %s, 'service', false, false)"
 _FIND = """
@@ -50,9 +50,9 @@ def create_principal(site: Site) -> None:
 
 
 def grant(site: Site) -> None:
-    """Run sql/roles.sql, and give the roles to the app's login and to whoever deploys."""
+    """Run the script of the roles, and give the roles to the app's login and to whoever deploys."""
     with _explaining(site), site.connect(site.database) as connection:
-        connection.execute(_SCRIPT.read_bytes())
+        connection.execute(rights.write_script(choose_mappers(EXTRA_CONTAINERS)).encode())
         members = [(site.read("POSTGRES_ROLE"), site.name_role("writer"))]
         roles = [site.name_role(kind) for kind in _KINDS[:2]]
         # From PostgreSQL 16 on, who has created a role may grant it, but not set it.
@@ -106,7 +106,7 @@ def _explaining(site: Site) -> Iterator[None]:
             "you are a member of."
         ) from None
     except psycopg.errors.RaiseException as error:
-        raise DeploymentError(f"sql/roles.sql says: {_first_line(error)}") from None
+        raise DeploymentError(f"The script of the roles says: {_first_line(error)}") from None
 
 
 def _first_line(error: BaseException) -> str:

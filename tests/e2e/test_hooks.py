@@ -187,7 +187,7 @@ def prepare(site: Site) -> None:
         (
             "alter table accounts owner to postgres; revoke all on accounts from mystiraapp_cdc_writer",
             "alter table accounts owner to mystiraapp_cdc_owner",
-            "run this file as a member of role postgres",
+            "as a member of role postgres",
         ),
     ],
     ids=["no login", "mighty", "owner", "other identity", "no administrator", "other owner"],
