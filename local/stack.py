@@ -79,6 +79,13 @@ class Part:
         """Ask it to end, and wait."""
         self._end(signal.SIGTERM)
 
+    def restart(self, **settings: str) -> None:
+        """Stop it, and start it with other settings where it was."""
+        self.stop()
+        self._environment |= settings
+        self._command[self._command.index("--port") + 1] = self.url.rstrip("/").rpartition(":")[2]
+        self.start()
+
     def pause(self) -> None:
         """Hold it up, as a machine that is starved would."""
         self._process.send_signal(signal.SIGSTOP)

@@ -8,7 +8,7 @@ from functools import partial
 
 import psycopg
 
-from local.demo import backfill, dead_letters
+from local.demo import backfill, cutover, dead_letters
 from local.demo.reconcile import count_drift, damage_row, describe_drift, reconcile
 from local.oracle.compare import Comparison
 from local.patience import PATIENCE_SECONDS
@@ -38,7 +38,9 @@ def main(mode: str = LATEST_VERSION) -> int:
             *_check_ready(stack),
             *_check_dead_letters(stack),
             *_check_reconcile(stack),
+            *_cut_over(stack),
         ]
+        comparison = stack.compare()
         if complaints:
             log.seek(0)
             print(log.read().decode(), *complaints, sep="\n")
@@ -108,6 +110,16 @@ def _check_dead_letters(stack: Stack) -> list[str]:
     try:
         for sentence in dead_letters.show(stack):
             print(f"smoke: {sentence}")
+    except StackError as error:
+        return [f"smoke: {error}"]
+    return _complaints(stack.compare())
+
+
+def _cut_over(stack: Stack) -> list[str]:
+    """Go on to phase 3; both sides are still equal, and the same documents are parked."""
+    try:
+        for sentence in cutover.show(stack, lambda: None):
+            print(f"smoke: {sentence}", flush=True)
     except StackError as error:
         return [f"smoke: {error}"]
     return _complaints(stack.compare())

@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
 from rich.table import Table
 
-from local.demo import backfill, dead_letters
+from local.demo import backfill, cutover, dead_letters
 from local.demo.reconcile import count_drift, damage_row, describe_drift, reconcile
 from local.demo.writer import DOCUMENTS, Writer
 from local.oracle.compare import Comparison
@@ -76,11 +76,34 @@ def main(mode: str = LATEST_VERSION) -> int:
         try:
             with contextlib.suppress(KeyboardInterrupt):
                 _copy(stack)
+                writer.copied.set()
                 _watch(stack, writer)
+            with contextlib.suppress(KeyboardInterrupt):
+                _cut_over(stack, writer, thread)
         finally:
             writer.stopped.set()
             thread.join()
         return _end(stack)
+
+
+def _cut_over(stack: Stack, writer: Writer, thread: threading.Thread) -> None:
+    """Go on to phase 3, if nothing stands in the way that somebody has tried out."""
+    paused = _list_paused(stack)
+    if not writer.copied.is_set() or paused:
+        why = f"{', '.join(paused)} is paused" if paused else "the backfill was not over"
+        _console.print(f"There is no cut-over: {why}.", highlight=False)
+        return
+
+    def stop() -> None:
+        writer.stopped.set()
+        thread.join()
+
+    _console.print("The demo goes on to the cut-over, which takes about half a minute. Ctrl-C skips it.")
+    try:
+        for sentence in cutover.show(stack, stop):
+            _console.print(sentence, highlight=False, markup=False)
+    except (OSError, StackError) as error:
+        _console.print(f"The demo of the cut-over stopped: {error}", highlight=False, markup=False)
 
 
 def _show_dead_letters(stack: Stack, writer: Writer) -> None:
@@ -191,7 +214,10 @@ def _describe(stack: Stack, log: str) -> None:
     url = stack.functions.url.rstrip("/")
     _console.print(f"For the commands of docs/operations.md:\n  URL={url} KEY={stack.functions_key}\n", soft_wrap=True)
     _console.print(f"The Functions host writes its warnings to {log}.", soft_wrap=True, highlight=False)
-    _console.print("Press Ctrl-C to compare both sides, stop everything and remove the data.\n", highlight=False)
+    _console.print(
+        "Press Ctrl-C to end: the demo then cuts over, compares both sides, stops everything and removes the data.\n",
+        highlight=False,
+    )
 
 
 def _end(stack: Stack) -> int:

@@ -17,6 +17,7 @@ class Writer:
     """Write documents, then changes in a thread of its own, and count what was written."""
 
     sample: Sample = field(default_factory=lambda: Sample(seed=1))
+    copied: threading.Event = field(default_factory=threading.Event)
     stopped: threading.Event = field(default_factory=threading.Event)
     documents: Counter[str] = field(default_factory=Counter)
     writes: int = 0

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from cdc.__main__ import _parser
+
 PAGE = (Path(__file__).parents[2] / "docs/cut-over.md").read_text(encoding="utf-8")
 LINES = [line.strip() for block in re.findall(r"```\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
 # What each command needs and takes: learn.microsoft.com/cli/azure, read in November 2026. None of them was run.
@@ -54,3 +56,15 @@ def test_the_page_takes_the_right_away_and_gives_it_back():
         "cutover status --identities",
         "cutover accept",
     }
+
+
+OURS = sorted(
+    {*re.findall(r"python -m cdc ([a-z][^`\n)]*)", PAGE)}
+    | {"cutover rehearse --values all", "cutover run --identities"}
+)
+
+
+@pytest.mark.parametrize("command", OURS)
+def test_a_command_of_ours_is_one(command):
+    """Also those inside sentences, and the options that the page names."""
+    assert callable(_parser().parse_args(shlex.split(command)).run)
