@@ -5,13 +5,13 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from local.cosmos.remote import RemoteControls
 from local.demo.reconcile import reconcile
 from local.operator import Operator
 from local.patience import PATIENCE_SECONDS
-from local.sample import DATABASE
+from local.sample import DATABASE, Sample
 from local.stack import ROOT, Stack, StackError
 
 # What takes weeks in a migration must not take them here.
@@ -19,8 +19,15 @@ _SOON = {"READINESS_CLEAN_RUNS": "1", "READINESS_SETTLE_SECONDS": "0"}
 _RETRY_SECONDS = 1.0
 
 
-def show(stack: Stack, stop_writing: Callable[[], None]) -> Iterator[str]:
-    """Do it step by step and say what happened; raise StackError when a step fails."""
+def show(stack: Stack, sample: Sample) -> Iterator[str]:
+    """Do it step by step and say what happened; raise StackError when a step fails. Nothing else may write Cosmos."""
+    corrected = _restore_parents(stack, sample)
+    if corrected:
+        yield (
+            f"The application has marked {corrected} documents as deleted, but other documents may name them. The "
+            "foreign keys of PostgreSQL would refuse that (python -m cdc cutover check says so). We correct them in "
+            "Cosmos."
+        )
     _discard_letters(stack)
     reconcile(stack, mode="keys")
     _wait_until_ready(stack)
@@ -31,10 +38,9 @@ def show(stack: Stack, stop_writing: Callable[[], None]) -> Iterator[str]:
     )
     forecast = _find(r"about ([\d.]+) s", _run(stack, "cutover", "rehearse"))
     yield (
-        "Rehearsal: while the application wrote on, the app compared all documents and tried every step (python -m cdc "
-        f"cutover rehearse). It says: in the cut-over nobody may write for about {forecast} s."
+        "Rehearsal: the app compared all documents, and tried every step (python -m cdc cutover rehearse). It says: in "
+        f"the cut-over nobody may write for about {forecast} s."
     )
-    stop_writing()
     RemoteControls(stack.cosmos.url).ask("POST", "refuse-writes", database=DATABASE)
     yield "We stop the application, and take away its right to write Cosmos. The cut-over begins ..."
     pause = _find(r"the pause took ([\d.]+) s", _run(stack, "cutover", "run"))
@@ -48,6 +54,17 @@ def show(stack: Stack, stop_writing: Callable[[], None]) -> Iterator[str]:
         "Phase 3: from now on the application writes PostgreSQL. This app copies nothing any more. It only watches "
         "Cosmos, and raises an alarm if somebody still writes there."
     )
+
+
+def _restore_parents(stack: Stack, sample: Sample) -> int:
+    """Take back in Cosmos that documents were marked as deleted; return how many."""
+    deleted = [(container, document) for container, document in sample.documents if document.get("IsDeleted")]
+    source = stack.open_source()
+    for container, document in deleted:
+        document |= {"IsDeleted": False, "DeletedAt": None}
+        source.write(container, document)
+    source.close()
+    return len(deleted)
 
 
 def _discard_letters(stack: Stack) -> None:

@@ -38,7 +38,7 @@ def main(mode: str = LATEST_VERSION) -> int:
             *_check_ready(stack),
             *_check_dead_letters(stack),
             *_check_reconcile(stack),
-            *_cut_over(stack),
+            *_cut_over(stack, sample),
         ]
         comparison = stack.compare()
         if complaints:
@@ -115,10 +115,10 @@ def _check_dead_letters(stack: Stack) -> list[str]:
     return _complaints(stack.compare())
 
 
-def _cut_over(stack: Stack) -> list[str]:
+def _cut_over(stack: Stack, sample: Sample) -> list[str]:
     """Go on to phase 3; both sides are still equal, and the same documents are parked."""
     try:
-        for sentence in cutover.show(stack, lambda: None):
+        for sentence in cutover.show(stack, sample):
             print(f"smoke: {sentence}", flush=True)
     except StackError as error:
         return [f"smoke: {error}"]

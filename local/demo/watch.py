@@ -79,14 +79,16 @@ def main(mode: str = LATEST_VERSION) -> int:
                 writer.copied.set()
                 _watch(stack, writer)
             with contextlib.suppress(KeyboardInterrupt):
-                _cut_over(stack, writer, thread)
+                writer.stopped.set()
+                thread.join()
+                _cut_over(stack, writer)
         finally:
             writer.stopped.set()
             thread.join()
         return _end(stack)
 
 
-def _cut_over(stack: Stack, writer: Writer, thread: threading.Thread) -> None:
+def _cut_over(stack: Stack, writer: Writer) -> None:
     """Go on to phase 3, if nothing stands in the way that somebody has tried out."""
     paused = _list_paused(stack)
     if not writer.copied.is_set() or paused:
@@ -94,13 +96,11 @@ def _cut_over(stack: Stack, writer: Writer, thread: threading.Thread) -> None:
         _console.print(f"There is no cut-over: {why}.", highlight=False)
         return
 
-    def stop() -> None:
-        writer.stopped.set()
-        thread.join()
-
-    _console.print("The demo goes on to the cut-over, which takes about half a minute. Ctrl-C skips it.")
+    _console.print(
+        "The application stops. The demo goes on to the cut-over, which takes about half a minute. Ctrl-C skips it."
+    )
     try:
-        for sentence in cutover.show(stack, stop):
+        for sentence in cutover.show(stack, writer.sample):
             _console.print(sentence, highlight=False, markup=False)
     except (OSError, StackError) as error:
         _console.print(f"The demo of the cut-over stopped: {error}", highlight=False, markup=False)
