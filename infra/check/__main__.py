@@ -15,6 +15,7 @@ CHECKS: tuple[Callable[[Template], Iterator[Finding]], ...] = (
     resources.check_resources,
     environment.check_parameters,
     environment.check_azd,
+    environment.check_script,
     environment.check_flex,
     environment.check_network,
     contract.check_settings,

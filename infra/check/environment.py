@@ -15,6 +15,8 @@ _YAML = "azure.yaml"
 _VARIABLE = re.compile(r"\$\{(\w+)(?:=(.*))?\}")
 # How a hook reads a variable of the deployment.
 _READ = re.compile(r"""(?:\.read\(|variables\.get\(|variables\[)["']([A-Z_]+)["']""")
+# How a script gives a parameter: main.bicep writes names of one word only where the word is `location`.
+_GIVEN = re.compile(r"(?<![\w$-])(location|[a-z]+[A-Z]\w*)=")
 # azd and people set them.
 _OF_AZD = frozenset({"AZURE_ENV_NAME", "AZURE_LOCATION", "AZURE_SUBSCRIPTION_ID", "READY_PATIENCE_SECONDS"})
 
@@ -98,6 +100,22 @@ def _check_hooks(template: Template) -> Iterator[Finding]:
                 if name not in known:
                     message = f"main.bicep has no output {name}{suggest(name, known)}."
                     yield Finding(f"infra/hooks/{path.name}", number, message)
+
+
+def check_script(template: Template) -> Iterator[Finding]:
+    """Find what a script gives to main.bicep and is no parameter, and what it forgets."""
+    declared = {each.name: each for each in template.main.of_kind("parameter")}
+    for path in sorted(template.folder.glob("*.sh")):
+        given = set()
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            for name in () if line.startswith("#") else _GIVEN.findall(line):
+                given.add(name)
+                if name not in declared:
+                    message = f"main.bicep has no parameter {name}{suggest(name, declared)}."
+                    yield Finding(f"infra/{path.name}", number, message)
+        for name, each in declared.items():
+            if each.value is None and name not in given:
+                yield Finding(f"infra/{path.name}", 1, f"the parameter {name} is missing.")
 
 
 def _list_variables(folder: Path) -> frozenset[str]:

@@ -60,6 +60,20 @@ def test_a_hook_that_is_gone_or_reads_what_nobody_sets_is_found(copy):
     ]
 
 
+def test_a_script_that_gives_wrong_parameters_is_found(copy):
+    """The Azure CLI would refuse the deployment."""
+    script = (
+        'az deployment sub create --parameters environmentName=a location="$L" cosmosAcount="$C" cosmosDatabase=d\n'
+    )
+    (copy / "infra" / "deploy.sh").write_text(script, encoding="utf-8")
+
+    assert [str(each) for each in check(Template(copy / "infra"))] == [
+        "infra/deploy.sh:1: main.bicep has no parameter cosmosAcount; is it cosmosAccountName?.",
+        "infra/deploy.sh:1: the parameter cosmosAccountName is missing.",
+        "infra/deploy.sh:1: the parameter cosmosResourceGroup is missing.",
+    ]
+
+
 def test_no_property_is_demanded_that_may_be_left_out(copy):
     """What Azure does not require is no finding."""
     app = copy / "infra/app/app.bicep"
@@ -74,6 +88,7 @@ def test_every_check_finds_something(copy, run):
     for path in (copy / "infra").rglob("*.*"):
         path.unlink()
     (copy / "azure.yaml").write_text("services:\n  cdc:\n", encoding="utf-8")
+    (copy / "infra" / "deploy.sh").write_text("az deployment sub create --parameters spareTime=1\n", encoding="utf-8")
     (copy / "infra" / "main.bicep").write_text(EMPTY, encoding="utf-8")
 
     assert list(run(Template(copy / "infra")))
