@@ -22,12 +22,11 @@ deployment=cdc-$AZURE_ENV_NAME
 
 if [ "$action" != publish ]; then
   : "${COSMOS_ACCOUNT_NAME:?}" "${COSMOS_RESOURCE_GROUP:?}" "${COSMOS_DATABASE:?}"
-  principal=${AZURE_PRINCIPAL_ID:-$(az ad signed-in-user show --query id --output tsv)}
   command=create
   [ "$action" = what-if ] && command=what-if
   az deployment sub "$command" --name "$deployment" --location "$AZURE_LOCATION" --template-file infra/main.bicep \
-    --parameters environmentName="$AZURE_ENV_NAME" location="$AZURE_LOCATION" principalId="$principal" \
-    principalType="${AZURE_PRINCIPAL_TYPE:-User}" principalName="${AZURE_PRINCIPAL_NAME:-}" \
+    --parameters environmentName="$AZURE_ENV_NAME" location="$AZURE_LOCATION" \
+    principalName="${AZURE_PRINCIPAL_NAME:-}" \
     cosmosAccountName="$COSMOS_ACCOUNT_NAME" cosmosResourceGroup="$COSMOS_RESOURCE_GROUP" \
     cosmosDatabase="$COSMOS_DATABASE" "$@"
   [ "$action" = what-if ] && exit

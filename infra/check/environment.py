@@ -65,7 +65,7 @@ def check_azd(template: Template) -> Iterator[Finding]:
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     yield from _check_service(template, lines)
     hooks = [line.partition("run:")[2].strip() for line in lines if "run:" in line]
-    for hook in hooks if (template.folder / "hooks").is_dir() else ():
+    for hook in hooks:
         if not (template.folder.parent / hook).is_file():
             yield Finding(_YAML, 1, f"there is no hook {hook}.")
     yield from _check_tag(template)
