@@ -24,7 +24,8 @@ from cdc.modelling.sampling import Progress, Sample
 
 _BUDGET = 5_000
 _UNITS_PER_SECOND = 400
-_SECONDS = 2.0
+# How often the progress is shown.
+_SECONDS, _TERMINAL_SECONDS = 2.0, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,10 @@ def _profile(tools: _Tools, arguments: argparse.Namespace) -> int:
 
 def _profile_file(arguments: argparse.Namespace) -> Profile:
     profiler = Profiler(arguments.type_property)
-    for document in read_documents(arguments.json, exact=True):
-        profiler.see(document)
+    with shown(arguments.json.name) as show:
+        for number, document in enumerate(read_documents(arguments.json, exact=True), 1):
+            profiler.see(document)
+            show(f"{number} documents")
     return profiler.build(Source(name=arguments.json.stem, kind="file", read=0, complete=True))
 
 
@@ -114,8 +117,8 @@ def _profile_container(tools: _Tools, arguments: argparse.Namespace) -> Profile:
     with tools.open_source() as source:
         paths = source.find(name).partition_key_paths
         profiler = Profiler(arguments.type_property, paths)
-        with source.open_feed(name) as feed, shown(name, arguments.budget) as show:
-            sample = Sample(feed, arguments.budget, show)
+        with source.open_feed(name) as feed, shown(name) as show:
+            sample = Sample(feed, arguments.budget, lambda progress: show(_describe(progress, arguments.budget)))
             for document in sample.read():
                 profiler.see(document)
     read = sample.progress
@@ -165,36 +168,40 @@ def _choose(tools: _Tools, arguments: argparse.Namespace) -> Sequence[Mapper[Any
 
 
 def _plan_file(plan: Plan, path: Path) -> None:
-    for number, document in enumerate(read_documents(path)):
-        plan.see(document, number)
+    with shown(path.name) as show:
+        for number, document in enumerate(read_documents(path), 1):
+            plan.see(document, number)
+            show(f"{number} documents")
     plan.complete = True
 
 
 def _plan_container(source: opening.Source, plan: Plan, budget: float | None) -> None:
     name = plan.mapper.container
     paths = source.find(name).partition_key_paths
-    with source.open_feed(name) as feed, shown(name, budget) as show:
-        sample = Sample(feed, budget, show)
+    with source.open_feed(name) as feed, shown(name) as show:
+        sample = Sample(feed, budget, lambda progress: show(_describe(progress, budget)))
         for document in sample.read():
             plan.see(document, repr((partition_key(paths, document), document.get("id"))))
     read = sample.progress
     plan.held, plan.units_per_document, plan.complete = read.documents, read.units_per_document, read.complete
 
 
+def _describe(progress: Progress, budget: float | None) -> str:
+    of = "" if budget is None else f" of {budget:.0f}"
+    return f"{progress.read} of {progress.documents} documents, {progress.request_units:.0f}{of} request units"
+
+
 @contextmanager
-def shown(name: str, budget: float | None) -> Iterator[Callable[[Progress], None]]:
+def shown(name: str) -> Iterator[Callable[[str], None]]:
     """Show on standard error how far the reading is: in one line on a terminal, else now and then."""
     said, terminal = time.monotonic(), sys.stderr.isatty()
-    of = "" if budget is None else f" of {budget:.0f}"
 
-    def show(progress: Progress) -> None:
+    def show(how_far: str) -> None:
         nonlocal said
-        if time.monotonic() - said < (0.1 if terminal else _SECONDS):
+        if time.monotonic() - said < (_TERMINAL_SECONDS if terminal else _SECONDS):
             return
         said = time.monotonic()
-        line = (
-            f"{name}: {progress.read} of {progress.documents} documents, {progress.request_units:.0f}{of} request units"
-        )
+        line = f"{name}: {how_far}"
         print(f"\r{line}\033[K" if terminal else line, end="" if terminal else "\n", file=sys.stderr, flush=True)
 
     try:

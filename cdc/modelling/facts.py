@@ -16,7 +16,7 @@ _SEVEN = 7
 # Of so many documents a name that only one has may be data: it is counted, and not shown.
 _MANY = 20
 # Arrays of one item do not show that a reference to something else tells items apart.
-_ENOUGH_ARRAYS = 2
+_ENOUGH = 2
 
 
 def describe(root: Node) -> Facts:
@@ -29,22 +29,25 @@ def _describe(node: Node, parents: int, documents: int, name: str = "", *, is_ro
     if says_dictionary(name) and len({kind for child in node.fields.values() for kind in child.kinds} - {"null"}) == 1:
         node.fold_all()
     fields = {each: child for each, child in node.fields.items() if child.present > 1 or documents < _MANY}
-    objects, items = node.kinds["object"], 0 if node.arrays is None else node.arrays.items
-    spellings = _find_spellings(fields)
+    objects = node.kinds["object"]
+    spellings, arrays, items = _find_spellings(fields), None, None
+    if node.arrays is not None:
+        items = None if node.items is None else _describe(node.items, node.arrays.items, documents)
+        arrays = _describe_arrays(node.arrays, items)
     return Facts(
         parents=parents,
         present=node.present,
         kinds=dict(node.kinds),
         texts=None if node.texts is None else _describe_texts(node.texts),
         numbers=None if node.numbers is None else _describe_numbers(node.numbers),
-        arrays=None if node.arrays is None else _describe_arrays(node.arrays),
+        arrays=arrays,
         distinct=_describe_distinct(node),
         suspicions=_suspect(node, name),
-        hazards=tuple(_find_hazards(node, parents, spellings)),
+        hazards=tuple(_find_hazards(node, parents, spellings, arrays)),
         spellings=spellings,
         fields={each: _describe(child, objects, documents, each) for each, child in fields.items()},
         unnamed=len(node.fields) - len(fields),
-        items=None if node.items is None else _describe(node.items, items, documents),
+        items=items,
         entries=None if node.entries is None else _describe(node.entries, node.entries.present, documents),
     )
 
@@ -84,19 +87,16 @@ def _describe_numbers(numbers: Numbers) -> NumberFacts:
     )
 
 
-def _describe_arrays(arrays: Arrays) -> ArrayFacts:
-    keys = [
-        name
-        for name, (held, failed) in arrays.item_keys.items()
-        if not failed and held == arrays.of_objects and (arrays.several >= _ENOUGH_ARRAYS or is_own_key(name))
-    ]
+def _describe_arrays(arrays: Arrays, items: Facts | None) -> ArrayFacts:
+    shown = () if items is None else items.fields
+    keys = [name for name in arrays.item_keys if name in shown and (arrays.several >= _ENOUGH or is_own_key(name))]
     return ArrayFacts(
         empty=arrays.empty,
         items=arrays.items,
         largest=arrays.largest,
         several=arrays.several,
         repeating=arrays.repeating,
-        item_key=min(keys, key=lambda name: (not is_own_key(name), len(name)), default=None),
+        item_key=min(keys, key=lambda name: (not is_own_key(name), len(name), name), default=None),
     )
 
 
@@ -113,14 +113,14 @@ def _find_spellings(fields: Mapping[str, Node]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(names) for names in by_folded.values() if len(names) > 1)
 
 
-def _find_hazards(node: Node, parents: int, spellings: object) -> Iterator[Hazard]:
+def _find_hazards(node: Node, parents: int, spellings: object, arrays: ArrayFacts | None) -> Iterator[Hazard]:
     if len(node.kinds.keys() - {"null"}) > 1:
         yield Hazard.MIXED_KINDS
     if node.kinds["null"] and node.present < parents:
         yield Hazard.NULL_AND_ABSENT
     if spellings:
         yield Hazard.SPELLINGS
-    if node.arrays is not None and node.arrays.of_objects and _describe_arrays(node.arrays).item_key is None:
+    if arrays is not None and node.arrays is not None and node.arrays.of_objects and arrays.item_key is None:
         yield Hazard.NO_ITEM_KEY
     if node.texts is not None:
         yield from _find_hazards_of_texts(node.texts)

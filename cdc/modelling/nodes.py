@@ -105,8 +105,8 @@ class Arrays:
 
     def __init__(self) -> None:
         self.empty = self.largest = self.items = self.several = self.repeating = self.of_objects = 0
-        # Property name: in how many arrays it is a key of the items, and in how many it is not.
-        self.item_keys: dict[str, list[int]] = {}
+        # Properties that were a key of the items in every array so far.
+        self.item_keys: set[str] = set()
 
     def see(self, array: list[Any]) -> None:
         size = len(array)
@@ -119,25 +119,18 @@ class Arrays:
             scalars = [repr(item) for item in array if not isinstance(item, dict | list)]
             self.repeating += len(set(scalars)) < len(scalars)
         if objects and len(objects) == size:
+            names = {name for name in objects[0] if _names_key(name)} if not self.of_objects else self.item_keys
             self.of_objects += 1
-            self._see_keys(objects)
+            self.item_keys = {name for name in names if _is_key(name, objects)}
 
     def merge(self, other: "Arrays") -> None:
+        if self.of_objects and other.of_objects:
+            self.item_keys &= other.item_keys
+        elif other.of_objects:
+            self.item_keys = other.item_keys
         self.largest = max(self.largest, other.largest)
         for name in ("empty", "items", "several", "repeating", "of_objects"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for key, (held, failed) in other.item_keys.items():
-            mine = self.item_keys.setdefault(key, [0, 0])
-            mine[0], mine[1] = mine[0] + held, mine[1] + failed
-
-    def _see_keys(self, objects: list[dict[str, Any]]) -> None:
-        names = {name for each in objects for name in each if _names_key(name)}
-        for name in names | self.item_keys.keys():
-            values = [each.get(name) for each in objects]
-            held = all(isinstance(value, str | int) and not isinstance(value, bool) for value in values)
-            holds = held and "" not in values and len(set(values)) == len(values)
-            counts = self.item_keys.setdefault(name, [0, 0])
-            counts[not holds] += 1
 
 
 class Node:
@@ -256,6 +249,12 @@ class Node:
 def is_own_key(name: str) -> bool:
     """Return whether a property's name says that it is the key of its object."""
     return name.lower().strip("_$@") in ("id", "key", "uuid", "guid")
+
+
+def _is_key(name: str, objects: Sequence[dict[str, Any]]) -> bool:
+    values = [each.get(name) for each in objects]
+    held = all(isinstance(value, str | int) and not isinstance(value, bool) for value in values)
+    return held and "" not in values and len(set(values)) == len(values)
 
 
 def _names_key(name: str) -> bool:

@@ -109,9 +109,9 @@ def _describe(facts: Facts) -> Iterator[str]:
 
 def _describe_distinct(facts: Facts) -> Iterator[str]:
     distinct: Distinct | None = facts.distinct
-    if distinct is None or not distinct.exact or facts.present < _MANY:
+    if distinct is None or facts.present < _MANY:
         return
-    if distinct.values <= _FEW:
+    if distinct.exact and distinct.values <= _FEW:
         yield f"{distinct.values} different"
     elif not distinct.repeated:
-        yield "each different"
+        yield "each different" if distinct.exact else "probably each different"

@@ -1,8 +1,8 @@
 """A sample of a real container: several feed ranges, ages of months, a budget, a split, a throttled source."""
 
 import json
+import re
 import sys
-import time
 
 import pytest
 from azure.cosmos import CosmosClient, PartitionKey
@@ -10,6 +10,7 @@ from azure.cosmos import CosmosClient, PartitionKey
 from cdc import __main__
 from cdc.cosmos.account import CosmosAccount
 from cdc.cosmos.feeds import CosmosFeeds
+from cdc.modelling import command
 from cdc.modelling.profile import Profile
 from cdc.modelling.sampling import Sample
 from local.cosmos import CosmosServer
@@ -114,7 +115,7 @@ def test_the_command_reads_the_source_alone(cosmos, tmp_path, monkeypatch, capsy
     monkeypatch.setenv("COSMOS_CONNECTION", cosmos.connection_string)
     monkeypatch.setenv("COSMOS_DATABASE", "Shop")
     monkeypatch.setattr(sys, "argv", ["cdc", "profile", "Orders"])
-    monkeypatch.setattr(time, "sleep", lambda _: None)
+    monkeypatch.setattr(command, "_SECONDS", 0)
     assert __main__.main() == 0
 
     shown = capsys.readouterr()
@@ -133,6 +134,7 @@ def test_the_command_reads_the_source_alone(cosmos, tmp_path, monkeypatch, capsy
     assert (orders.root.fields["old"].present, orders.root.fields["new"].present) == (20 * EACH_DAY, 5 * EACH_DAY)
     assert f"Orders: {TOTAL} of {TOTAL} documents, all" in shown.out
     assert "$.docType" in shown.out
+    assert re.search(rf"Orders: [0-9]+ of {TOTAL} documents, [0-9]+ of 5000 request units\n", shown.err)
     assert json.loads((tmp_path / "Orders.profile.json").read_text())["format"] == 1
 
 

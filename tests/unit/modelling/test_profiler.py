@@ -112,6 +112,32 @@ def test_arrays_have_sizes_and_the_key_of_their_objects():
     assert values(["a", "a"], ["b"]).arrays.repeating == 1
 
 
+@pytest.mark.parametrize(
+    ("arrays", "key"),
+    [
+        ([[{"id": 1, "a": 1}, {"id": 2}], [{"id": 1}]], "id"),
+        ([[{"id": 1}], [{"x": 1}]], None),
+        ([[{"x": 1}], [{"id": 1}]], None),
+        ([[{"id": 1}, {"id": None}]], None),
+        ([[{"id": 1}, {"id": [2]}]], None),
+        ([[{"id": True}]], None),
+        ([[{"id": 1}, "text"], [{"id": 1}]], "id"),
+        ([[{"Key": "a"}, {"Key": "b"}]], "Key"),
+    ],
+)
+def test_a_key_of_items_is_in_every_item_of_every_array(arrays, key):
+    """A scalar, and another one in each item."""
+    assert values(*arrays).arrays.item_key == key
+
+
+def test_the_name_of_an_items_key_is_shown_only_where_the_property_is():
+    """One of many documents has it: the name may be data."""
+    many = [{"id": str(n)} for n in range(30)]
+    built = profile([*many, {"id": "x", "l": [{"ThandiKey": 1}]}, {"id": "y", "l": []}])
+
+    assert "Thandi" not in built.write()
+
+
 def test_small_sets_and_unique_values_are_counted():
     """By count only."""
     few = values(*(["new", "paid", "sent"] * 20))
