@@ -2,42 +2,60 @@
 # Deploy with the Azure CLI and the Core Tools alone, for who does not use azd. Never run on Azure.
 #
 #   az login
-#   export AZURE_ENV_NAME=prod AZURE_LOCATION=northeurope COSMOS_ACCOUNT_NAME=... COSMOS_RESOURCE_GROUP=... COSMOS_DATABASE=...
-#   infra/deploy.sh what-if     shows what would change
-#   infra/deploy.sh             creates, prepares, checks, publishes and verifies
-#   infra/deploy.sh publish     the same without creating resources: for a new release
+#   export AZURE_ENV_NAME=prod AZURE_LOCATION=northeurope
+#   export COSMOS_ACCOUNT_NAME=... COSMOS_RESOURCE_GROUP=... COSMOS_DATABASE=...
+#   infra/deploy.sh what-if     show what would change
+#   infra/deploy.sh provision   create or change the resources
+#   infra/deploy.sh publish     bring the database to this release, check, and publish
+#   infra/deploy.sh verify      ask the app whether it is ready
+#   infra/deploy.sh             the last three
 #
-# All parameters: infra/main.parameters.json; a further argument is passed on, such as postgresSku=Standard_D4ds_v5.
-# Needs the packages of requirements.txt in the Python that PYTHON names.
+# infra/main.parameters.json names all variables. PYTHON names a Python with the packages of requirements.txt.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 python=${PYTHON:-python3}
-action=all
-case ${1:-} in
-  what-if | publish) action=$1; shift ;;
-esac
 : "${AZURE_ENV_NAME:?names the environment}" "${AZURE_LOCATION:?names the region}"
-deployment=cdc-$AZURE_ENV_NAME
 
-if [ "$action" != publish ]; then
-  : "${COSMOS_ACCOUNT_NAME:?}" "${COSMOS_RESOURCE_GROUP:?}" "${COSMOS_DATABASE:?}"
-  command=create
-  [ "$action" = what-if ] && command=what-if
-  az deployment sub "$command" --name "$deployment" --location "$AZURE_LOCATION" --template-file infra/main.bicep \
-    --parameters environmentName="$AZURE_ENV_NAME" location="$AZURE_LOCATION" \
-    principalName="${AZURE_PRINCIPAL_NAME:-}" \
-    cosmosAccountName="$COSMOS_ACCOUNT_NAME" cosmosResourceGroup="$COSMOS_RESOURCE_GROUP" \
-    cosmosDatabase="$COSMOS_DATABASE" "$@"
-  [ "$action" = what-if ] && exit
-fi
+deploy_resources() {
+  parameters=$(mktemp)
+  trap 'rm -f "$parameters"' EXIT
+  "$python" infra/hooks/parameters.py >"$parameters"
+  az deployment sub "$1" --name "cdc-$AZURE_ENV_NAME" --location "$AZURE_LOCATION" --template-file infra/main.bicep \
+    --parameters "@$parameters"
+}
 
-# The hooks read the outputs as azd gives them.
-while IFS=$'\t' read -r name value; do
-  export "$name=$value"
-done < <(az deployment sub show --name "$deployment" --query properties.outputs --output json \
-  | "$python" -c 'import json, sys; [print(n.upper(), o["value"], sep="\t") for n, o in json.load(sys.stdin).items()]')
+# The hooks read the outputs, as azd gives them.
+read_outputs() {
+  outputs=$(az deployment sub show --name "cdc-$AZURE_ENV_NAME" --query properties.outputs --output json)
+  while IFS=$'\t' read -r name value; do
+    export "$name=$value"
+  done < <("$python" -c '
+import json, sys
+for name, output in json.loads(sys.argv[1]).items():
+    print(name.upper(), output["value"], sep="\t")' "$outputs")
+}
 
-"$python" infra/hooks/predeploy.py
-func azure functionapp publish "$AZURE_FUNCTION_APP_NAME" --python
-"$python" infra/hooks/postdeploy.py
+publish() {
+  read_outputs
+  "$python" infra/hooks/predeploy.py
+  func azure functionapp publish "$AZURE_FUNCTION_APP_NAME" --python
+}
+
+verify() {
+  read_outputs
+  "$python" infra/hooks/postdeploy.py
+}
+
+case ${1:-all} in
+  what-if) deploy_resources what-if ;;
+  provision) deploy_resources create ;;
+  publish) publish ;;
+  verify) verify ;;
+  all)
+    deploy_resources create
+    publish
+    verify
+    ;;
+  *) echo "deploy.sh: what-if, provision, publish, verify, or nothing" >&2 && exit 2 ;;
+esac

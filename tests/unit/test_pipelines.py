@@ -1,0 +1,122 @@
+"""The pipelines and infra/deploy.sh are well-formed, and everything that they call is there."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from infra.hooks.parameters import fill
+
+ROOT = Path(__file__).parents[2]
+PIPELINES = [".github/workflows/deploy.yml", "azure-pipelines.yml"]
+STEPS = [
+    "make check",
+    "make package",
+    "infra/deploy.sh what-if",
+    "infra/deploy.sh provision",
+    "infra/deploy.sh publish",
+    "infra/deploy.sh verify",
+]
+TOOLS = {"pip", "npm"}
+SCRIPT = (ROOT / "infra" / "deploy.sh").read_text(encoding="utf-8")
+PARAMETERS = (ROOT / "infra" / "main.parameters.json").read_text(encoding="utf-8")
+REQUIRED = dict.fromkeys(re.findall(r"\$\{(\w+)\}", PARAMETERS), "x")
+
+# Says how it was called; as python3 -c it is Python.
+FAKE = """#!/bin/sh
+case "$*" in
+  -c*) exec {python} "$@" ;;
+  *'sub show'*) echo '{outputs}' ;;
+esac
+echo "$(basename "$0")" "$@" >> {log}
+"""
+
+
+def list_commands(part):
+    """Return every command line of a pipeline, in order."""
+    if isinstance(part, dict):
+        for name, value in part.items():
+            if name in ("run", "script", "inlineScript"):
+                yield from value.strip().splitlines()
+            else:
+                yield from list_commands(value)
+    elif isinstance(part, list):
+        for each in part:
+            yield from list_commands(each)
+
+
+@pytest.mark.parametrize("path", PIPELINES)
+def test_a_pipeline_checks_packages_asks_deploys_and_verifies(path):
+    """In this order, with targets, scripts and actions that exist."""
+    commands = list(list_commands(yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))))
+    assert [command for command in commands if command.split()[0] not in TOOLS] == STEPS
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for command in commands:
+        program, *words = command.split()
+        if program == "make":
+            assert re.search(rf"^{words[0]}:", makefile, re.MULTILINE)
+        elif program not in TOOLS:
+            assert os.access(ROOT / program, os.X_OK)
+            assert re.search(rf"^  {words[0]}\)", SCRIPT, re.MULTILINE)
+        for word in words:
+            if word.endswith(".txt"):
+                assert (ROOT / word).is_file()
+
+
+@pytest.mark.parametrize("path", PIPELINES)
+def test_a_pipeline_gives_the_template_all_that_it_needs(path):
+    """A variable without a default must come from the pipeline."""
+    text = (ROOT / path).read_text(encoding="utf-8")
+    assert [name for name in (*REQUIRED, "AZURE_PRINCIPAL_NAME") if name not in text] == []
+
+
+def test_the_script_is_bash_and_calls_what_is_there():
+    """It was never run on Azure."""
+    subprocess.run(["bash", "-n", ROOT / "infra" / "deploy.sh"], check=True)
+    called = re.findall(r"\binfra/[\w/.]+\.(?:py|bicep)", SCRIPT)
+    assert len(called) >= 4
+    assert [path for path in called if not (ROOT / path).is_file()] == []
+
+
+def test_parameters_are_filled_in_as_azd_does():
+    """With defaults, with variables, with numbers."""
+    found = json.loads(fill(PARAMETERS, REQUIRED | {"ALERT_EMAIL": "a@example.org", "MAXIMUM_INSTANCE_COUNT": ""}))[
+        "parameters"
+    ]
+    assert found["alertEmail"]["value"] == "a@example.org"
+    assert found["maximumInstanceCount"]["value"] == 40
+    assert found["vnetEnabled"]["value"] is False
+    assert "$" not in json.dumps(found)
+
+
+def test_a_parameter_that_must_be_set_is_named():
+    """All of them at once."""
+    with pytest.raises(SystemExit, match=r"AZURE_ENV_NAME, .*COSMOS_DATABASE"):
+        fill(PARAMETERS, {})
+
+
+def test_the_script_reads_the_outputs_and_runs_the_steps_in_order(tmp_path):
+    """With programs that only say how they were called."""
+    outputs = json.dumps({"azure_FUNCTION_APP_NAME": {"value": "the app"}, "POSTGRES_HOST": {"value": "a host"}})
+    fake = FAKE.format(log=tmp_path / "called", outputs=outputs, python=sys.executable)
+    for name in ("az", "func", "python3"):
+        (tmp_path / name).write_text(fake)
+        (tmp_path / name).chmod(0o755)
+    environment = REQUIRED | {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    subprocess.run([ROOT / "infra" / "deploy.sh"], env=environment, check=True)
+    called = (tmp_path / "called").read_text().splitlines()
+    assert [" ".join(line.split()[:4]) for line in called] == [
+        "python3 infra/hooks/parameters.py",
+        "az deployment sub create",
+        "az deployment sub show",
+        "python3 infra/hooks/predeploy.py",
+        "func azure functionapp publish",
+        "az deployment sub show",
+        "python3 infra/hooks/postdeploy.py",
+    ]
+    assert "func azure functionapp publish the app --python" in called
