@@ -24,6 +24,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cdc.core.row_keys import RowKey
+
 
 class CdcError(Exception):
     """Base of all errors that the engine raises on purpose."""
@@ -124,14 +126,6 @@ class ProblemKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A row that another document holds or must still bring: its table, and its row key."""
-
-    table: str
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
 class Problem:
     """What is wrong with a document; the message quotes none of its values.
 
@@ -142,7 +136,7 @@ class Problem:
     kind: ProblemKind
     path: str
     message: str
-    wanted: Wanted | None = None
+    wanted: RowKey | None = None
 
 
 class DocumentError(CdcError):
