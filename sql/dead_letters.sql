@@ -19,7 +19,7 @@ left join cdc.dead_letter l on l.key = k.key;
 -- Locks the letters that a transaction will clear, replace or wake, in the lock order of all writers.
 select key from cdc.dead_letter
 where key = any(%(keys)b)
-   or (wanted_table = %(table)s and wanted_key = any(%(freed)b::text[] || %(written)b::text[]))
+   or wanted_row = any(%(freed)b::bytea[] || %(written)b::bytea[])
 order by key for update;
 
 -- name: park
@@ -27,10 +27,11 @@ order by key for update;
 -- ledger's version may not be the newest. It keeps the greatest ts and lsn of several versions, so that only a version
 -- surely newer than all of them answers it. It is due after its second is over, with a maximum if clocks differ.
 insert into cdc.dead_letter as held
-    (key, container, partition_key, id, ts, lsn, etag, kind, path, message, wanted_table, wanted_key, next_attempt_at)
+    (key, container, partition_key, id, ts, lsn, etag, kind, path, message, wanted_table, wanted_key, wanted_row,
+        next_attempt_at)
 values (
     %(key)s, %(container)s, %(partition_key)s, %(id)s, %(ts)s, %(lsn)s, %(etag)s, %(kind)s, %(path)s, %(message)s,
-    %(wanted_table)s, %(wanted_key)s,
+    %(wanted_table)s, %(wanted_key)s, %(wanted_row)s,
     case
         when %(kind)s = 'undecided' then least(
             to_timestamp(%(ts)s + %(undecided_seconds)s), now() + make_interval(secs => %(undecided_at_most)s)
@@ -42,7 +43,8 @@ on conflict (key) do update set
     ts = greatest(excluded.ts, case excluded.kind when 'undecided' then held.ts end),
     lsn = greatest(excluded.lsn, case excluded.kind when 'undecided' then held.lsn end),
     etag = excluded.etag, kind = excluded.kind, path = excluded.path, message = excluded.message, state = 'waiting',
-    wanted_table = excluded.wanted_table, wanted_key = excluded.wanted_key, attempts = 0, revision = held.revision + 1,
+    wanted_table = excluded.wanted_table, wanted_key = excluded.wanted_key, wanted_row = excluded.wanted_row,
+    attempts = 0, revision = held.revision + 1,
     next_attempt_at = excluded.next_attempt_at, parked_at = now(), doubted_at = null, claimed_until = null
 where held.kind <> 'undecided' or excluded.kind = 'undecided'
    or cdc.surely_newer(excluded.ts, excluded.lsn, held.ts, held.lsn);
@@ -53,7 +55,7 @@ where held.kind <> 'undecided' or excluded.kind = 'undecided'
 -- the row was freed or written. A discarded version stays discarded.
 update cdc.dead_letter l set
     ts = %(ts)s, lsn = %(lsn)s, etag = %(etag)s, kind = %(kind)s, path = %(path)s, message = %(message)s,
-    wanted_table = %(wanted_table)s, wanted_key = %(wanted_key)s, attempts = n.attempts,
+    wanted_table = %(wanted_table)s, wanted_key = %(wanted_key)s, wanted_row = %(wanted_row)s, attempts = n.attempts,
     state = case
         when l.state = 'discarded' and l.etag = %(etag)s then 'discarded'
         when n.waits and n.attempts >= %(tries)s then 'exhausted'
@@ -69,7 +71,7 @@ from (
     cross join lateral (select
         %(kind)s = any(%(waiting)s),
         (%(kind)s = any(%(waiting)s)) = (kind = any(%(waiting)s))
-            and (wanted_table, wanted_key) is not distinct from (%(wanted_table)s::text, %(wanted_key)s::text)
+            and wanted_row is not distinct from %(wanted_row)s
     ) as k (waits, same)
     where number = %(number)s
 ) as n (number, waits, attempts)
@@ -130,10 +132,10 @@ where l.number = s.number and l.revision = s.revision;
 -- written. The new revision makes a retry that began before leave the letter unchanged.
 update cdc.dead_letter set
     state = 'waiting', attempts = 0, next_attempt_at = now(), claimed_until = null, revision = revision + 1
-where wanted_table = %(table)s and state <> 'discarded'
+where state <> 'discarded'
   and (
-      wanted_key = any(%(freed)b::text[])
-      or (wanted_key = any(%(written)b::text[]) and path <> 'document_row_key_unique')
+      wanted_row = any(%(freed)b::bytea[])
+      or (wanted_row = any(%(written)b::bytea[]) and path <> 'document_row_key_unique')
   );
 
 -- name: clear_letters

@@ -14,16 +14,23 @@ select ts from cdc.pruned where container = %(container)s;
 -- A delete has no etag.
 -- The source is the arrays of cdc/postgres/arrays.py in key order, the lock order of all writers. A subquery of arrays
 -- alone keeps their order, so ORDER BY would only sort again; with a join, ORDER BY would be needed.
-insert into cdc.document as held (key, container, partition_key, id, ts, lsn, etag, row_key, state, absence, unmapped_type)
-select s.key, %s, s.partition_key, s.id, s.ts, s.lsn, s.etag, s.row_key, s.state, s.absence, s.unmapped_type
+-- Before migration 0024 a row key had neither table nor hash.
+insert into cdc.document as held
+    (key, container, partition_key, id, ts, lsn, etag, row_table, row_key, row_hash, state, absence, unmapped_type)
+select s.key, %s, s.partition_key, s.id, s.ts, s.lsn, s.etag, s.row_table, s.row_key, s.row_hash, s.state, s.absence,
+    s.unmapped_type
 from {source}
 on conflict (key) do update set
     ts = excluded.ts,
     lsn = coalesce(excluded.lsn, case when excluded.ts = held.ts and excluded.etag = held.etag then held.lsn end),
     etag = coalesce(nullif(excluded.etag, ''), held.etag),
+    row_table = case when excluded.state = 'parked' then held.row_table else excluded.row_table end,
     row_key = case when excluded.state = 'parked' then held.row_key else excluded.row_key end,
+    row_hash = case when excluded.state = 'parked' then held.row_hash else excluded.row_hash end,
     abandoned_row_key = case
-        when excluded.state <> 'parked' and held.row_key is distinct from excluded.row_key then held.row_key
+        when excluded.state <> 'parked'
+            and (held.row_key is distinct from excluded.row_key or held.row_table <> excluded.row_table)
+        then cdc.qualify(coalesce(held.row_table, cdc.root_table(held.container), ''), held.row_key)
     end,
     state = excluded.state,
     absence = excluded.absence,
@@ -57,8 +64,13 @@ update cdc.document as held set
     ts = s.ts,
     lsn = s.lsn,
     etag = s.etag,
+    row_table = case when s.state = 'parked' then held.row_table else s.row_table end,
     row_key = case when s.state = 'parked' then held.row_key else s.row_key end,
-    abandoned_row_key = case when s.state <> 'parked' and held.row_key is distinct from s.row_key then held.row_key end,
+    row_hash = case when s.state = 'parked' then held.row_hash else s.row_hash end,
+    abandoned_row_key = case
+        when s.state <> 'parked' and (held.row_key is distinct from s.row_key or held.row_table <> s.row_table)
+        then cdc.qualify(coalesce(held.row_table, cdc.root_table(held.container), ''), held.row_key)
+    end,
     state = s.state,
     absence = s.absence,
     unmapped_type = s.unmapped_type,
@@ -66,10 +78,6 @@ update cdc.document as held set
 from (select %s::text) as c (container), {source}
 where held.key = s.key and held.container = c.container
 returning held.key, held.abandoned_row_key;
-
--- name: read_holder
--- The document that holds a row.
-select partition_key, id from cdc.document where container = %(container)s and row_key = %(row_key)s;
 
 -- name: read_types
 -- The names of a container's unmapped types that are shown.
@@ -93,9 +101,14 @@ select container, unmapped_type, count(*) from cdc.document
 where state = 'unmapped' and (%(container)s::text is null or container = %(container)s)
 group by container, unmapped_type order by container, unmapped_type = 'other', unmapped_type;
 
--- name: find_claimants
--- The documents that claim these rows.
-select partition_key, id from cdc.document where container = %(container)s and row_key = any(%(row_keys)s) order by key;
+-- name: find_holders
+-- The documents that hold these rows, and the tables of the rows. Until migration 0024 has ended, documents hold rows
+-- whose table and hash are not known yet.
+select partition_key, id, row_table from cdc.document where row_hash = any(%(hashes)b)
+union all
+select partition_key, id, cdc.root_table(container) from cdc.document
+where container = %(container)s and row_key = any(%(row_keys)s) and row_hash is null
+  and not exists (select from cdc.migration where number = 24);
 
 -- name: find_watched
 -- Those of these tables that have triggers of somebody's, or rules: they may drop rows without an error.

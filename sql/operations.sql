@@ -147,6 +147,20 @@ select number, name, checksum from cdc.migration order by number;
 -- The applied migrations of the application with their checksums.
 select number, name, checksum from cdc.application_migration order by number;
 
+-- name: read_step
+-- How far a step of a migration is.
+select position, finished from cdc.migration_step where migration = %(migration)s and step = %(step)s;
+
+-- name: save_step
+-- Keeps how far a step of a migration is.
+insert into cdc.migration_step (migration, step, position, finished)
+values (%(migration)s, %(step)s, %(position)s, %(finished)s)
+on conflict (migration, step) do update set position = excluded.position, finished = excluded.finished;
+
+-- name: read_index
+-- The table of an index, and whether the index is valid.
+select i.indrelid::regclass::text, i.indisvalid from pg_index i where i.indexrelid = to_regclass(%(index)s);
+
 -- name: note_lease_problem
 -- Stores what is wrong with the leases of a container, or null. It is the same problem only if its sentence is the same.
 update cdc.container set

@@ -32,7 +32,7 @@ where s.key = n.key and s.noticed_at = n.noticed_at;
 
 -- name: read_mapped_states
 -- Documents whose mapper was asked last: their etags, states and row keys.
-select key, etag, state, row_key from cdc.document where key = any(%(keys)b) and state in ('applied', 'unmapped');
+select key, etag, state, row_table, row_key from cdc.document where key = any(%(keys)b) and state in ('applied', 'unmapped');
 
 -- name: find_unmapped
 -- Unmapped documents of these types.

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cdc.core import row_keys
 from cdc.core.application import Rule, UniqueRule
 from cdc.core.documents import Identity
 from cdc.core.mapping import Mapper
 from cdc.postgres.breaches import count_breaches, find_breaches
 from cdc.postgres.database import Connection, Database
-from cdc.postgres.ledger import write_row_key
+from cdc.postgres.ledger import find_holders
 from cdc.postgres.rows import primary_key
-from cdc.postgres.statements import statement
 
 _SHOWN_AT_MOST = 20
 
@@ -45,6 +45,5 @@ def _check(connection: Connection, mapper: Mapper[Any], rule: Rule) -> Breach:
     if not rows:
         return Breach(rule, 0)
     keys = find_breaches(connection, rule, len(primary_key(mapper.tables[0])), _SHOWN_AT_MOST)
-    parameters = {"container": mapper.container, "row_keys": [write_row_key(key) for key in keys]}
-    found = connection.execute(statement("find_claimants"), parameters)
-    return Breach(rule, rows, [Identity(mapper.container, *row) for row in found])
+    found = find_holders(connection, mapper.container, map(row_keys.by_key(mapper.tables[0]), keys))
+    return Breach(rule, rows, sorted((identity for identity, _ in found), key=lambda identity: identity.key))

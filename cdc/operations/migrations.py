@@ -1,19 +1,19 @@
-"""Apply the numbered migrations of the engine and of the application, forward only, each in its own transaction."""
+"""Apply the numbered migrations of the engine and of the application, forward only, whole or in steps."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
+from types import MappingProxyType
 from typing import LiteralString
 
 from cdc.core.errors import FatalError
+from cdc.operations import migration_steps
 from cdc.postgres.database import Connection, Database
 from cdc.postgres.pool import Use
 from cdc.postgres.statements import SQL, statement
 
-# Any constant that differs from the advisory locks of other programs in the same database.
-_LOCK = 0x6D797374
 # An index of a large table takes its time.
 _A_DAY = 86_400
 
@@ -26,6 +26,14 @@ create table if not exists cdc.migration (
     applied_at timestamptz not null default now()
 );
 create table if not exists cdc.application_migration (like cdc.migration including all);
+create table if not exists cdc.migration_step (
+    migration text not null,
+    step text not null,
+    -- Where the next batch begins.
+    position text not null,
+    finished boolean not null,
+    primary key (migration, step)
+);
 """
 
 # Earlier releases had one series for both: what it holds of the application's files counts for these.
@@ -86,17 +94,22 @@ def _read_series(folder: Path, series: Series) -> list[Migration]:
     return [Migration.from_file(path, series) for path in sorted(folder.glob("*.sql"))]
 
 
-def migrate(database: Database, migrations: Sequence[Migration]) -> list[Migration]:
-    """Apply the missing migrations and return those applied here; two parallel runs apply each migration once."""
+def migrate(
+    database: Database, migrations: Sequence[Migration], root_tables: Mapping[str, str] = MappingProxyType({})
+) -> list[Migration]:
+    """Apply the missing migrations and return those applied here; two parallel runs apply each migration once.
+
+    `root_tables` are the root tables by container, which some migrations need.
+    """
     database = database.share(Use.OPERATORS, seconds=_A_DAY)
     with database.transaction() as connection:
-        _lock(connection)
+        migration_steps.lock(connection)
         connection.execute(_CREATE_HISTORIES)
         for migration in migrations:
             if migration.series is Series.APPLICATION:
                 connection.execute(_ADOPT, _values(migration))
         missing = _missing(connection, migrations)
-    return [migration for migration in missing if _apply(database, migration)]
+    return [migration for migration in missing if _apply(database, migration, root_tables)]
 
 
 def find_missing(database: Database, migrations: Sequence[Migration]) -> list[Migration]:
@@ -142,18 +155,16 @@ def _is_same(migration: Migration, applied: tuple[str, str] | None) -> bool:
     return True
 
 
-def _lock(connection: Connection) -> None:
-    # Until the transaction ends: a pooler may give the next transaction another session.
-    connection.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
-
-
-def _apply(database: Database, migration: Migration) -> bool:
+def _apply(database: Database, migration: Migration, root_tables: Mapping[str, str]) -> bool:
     record = _RECORD_ENGINE if migration.series is Series.ENGINE else _RECORD_APPLICATION
+    steps = migration_steps.read_steps(migration.name, migration.statements)
+    migration_steps.apply(database, steps, root_tables)
     with database.transaction() as connection:
-        _lock(connection)
+        migration_steps.lock(connection)
         if not _missing(connection, [migration]):
             return False
-        connection.execute(migration.statements)
+        if not steps:
+            connection.execute(migration.statements)
         connection.execute(record, _values(migration))
     return True
 

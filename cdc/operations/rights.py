@@ -9,7 +9,7 @@ from cdc.postgres.database import Database
 from cdc.postgres.statements import SQL, statement
 
 # The tables of schema cdc that only the owner needs to write.
-_READ_ONLY = ["migration", "application_migration", "phase", "phase_change", "cutover"]
+_READ_ONLY = ["migration", "application_migration", "migration_step", "phase", "phase_change", "cutover"]
 _SHOWN = 5
 
 

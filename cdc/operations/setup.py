@@ -1,6 +1,6 @@
 """One-time preparation: lease container, migrations, and adoption of a container."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cdc.config.settings import Phase, Settings
 from cdc.core.errors import FatalError
@@ -19,19 +19,21 @@ class Setup:
         settings: Settings,
         replicated: Sequence[str],
         migrations: Sequence[Migration],
+        root_tables: Mapping[str, str],
         database: Database,
         account: CosmosAccount,
     ) -> None:
         self._settings = settings
         self._replicated = replicated
         self._migrations = migrations
+        self._root_tables = root_tables
         self._database = database
         self._account = account
 
     def migrate(self) -> list[str]:
         """Apply the missing migrations and return their names."""
         self._database.check()  # reports why there is no connection; the pool would only wait
-        return [migration.name for migration in migrate(self._database, self._migrations)]
+        return [migration.name for migration in migrate(self._database, self._migrations, self._root_tables)]
 
     def create_lease_container(self) -> None:
         """Create the lease container if it is missing."""

@@ -84,6 +84,17 @@ class Database:
         with self._lend(container, writes=True, snapshot=snapshot) as connection:
             yield connection
 
+    @contextmanager
+    def unlimited(self) -> Iterator[Connection]:
+        """Lend a session of its own in autocommit mode whose waits may last, for what no transaction may hold.
+
+        Without session state the limits are those of the pooler's sessions.
+        """
+        with translated_errors(), self._open(_POOL_TIMEOUT_SECONDS) as session:
+            if self.session_state:
+                sessions.unlimit(session)
+            yield session
+
     def check(self) -> None:
         """Raise if the server cannot be reached, refuses the database or role, or accepts no writes."""
         seconds = deadline.shorten(_CHECK_SECONDS, 0.5)  # a request asks the other store, too

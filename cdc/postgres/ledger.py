@@ -1,9 +1,7 @@
 """The ledger: which version of which document is in PostgreSQL, and under which row key."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from json.encoder import encode_basestring
 from typing import LiteralString
 
 from psycopg.sql import SQL
@@ -11,17 +9,21 @@ from psycopg.sql import SQL
 from cdc.core.documents import Held, Identity, State, Version
 from cdc.core.mapping import Values
 from cdc.core.ordering import ABSENCE_SECONDS
+from cdc.core.row_keys import RowKey
 from cdc.core.writes import Write
 from cdc.postgres import arrays
 from cdc.postgres.arrays import Array, Shape
 from cdc.postgres.database import Connection
 from cdc.postgres.statements import statement
 
-# Waits for and returns the recorded documents, each with the row key that it abandons, or None.
+# Waits for and returns the recorded documents, each with the row key that it abandons (row_keys.read), or None.
 Winners = Callable[[], Sequence[tuple[bytes, str | None]]]
 
-# The constraint against two documents of one container that claim one row.
+# The constraint against two documents that claim one row.
 ROW_KEY_CONSTRAINT = "document_row_key_unique"
+# The name of its successor until migration 0024 ends.
+_NEW_CONSTRAINT = "document_row_hash"
+ROW_KEY_CONSTRAINTS = (ROW_KEY_CONSTRAINT, _NEW_CONSTRAINT)
 
 _SHAPE: Shape = (
     ("key", "bytea"),
@@ -30,13 +32,15 @@ _SHAPE: Shape = (
     ("ts", "bigint"),
     ("lsn", "bigint"),
     ("etag", "text"),
+    ("row_table", "text"),
     ("row_key", "text"),
+    ("row_hash", "bytea"),
     ("state", "text"),
     ("absence", "boolean"),
     ("unmapped_type", "text"),
 )
 _STATES = {state.value: state for state in State}
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+_NO_ROW = (None, None, None)
 
 
 def read_held(connection: Connection, keys: Sequence[bytes]) -> Callable[[], dict[bytes, Held]]:
@@ -78,7 +82,7 @@ def upsert(
     connection: Connection,
     container: str,
     writes: Iterable[Write],
-    row_keys: Mapping[bytes, str],
+    row_keys: Mapping[bytes, RowKey],
     *,
     reapplies: bool = False,
 ) -> Winners:
@@ -90,7 +94,9 @@ def upsert(
     return _write(connection, statement("upsert_documents"), container, writes, row_keys, guard)
 
 
-def replace(connection: Connection, container: str, writes: Iterable[Write], row_keys: Mapping[bytes, str]) -> Winners:
+def replace(
+    connection: Connection, container: str, writes: Iterable[Write], row_keys: Mapping[bytes, RowKey]
+) -> Winners:
     """Record writes of locked documents, whatever their version; returns the same as `upsert`."""
     return _write(connection, statement("replace_documents"), container, writes, row_keys)
 
@@ -100,7 +106,7 @@ def _write(
     query: LiteralString,
     container: str,
     writes: Iterable[Write],
-    row_keys: Mapping[bytes, str],
+    row_keys: Mapping[bytes, RowKey],
     guard: Sequence[object] = (),
 ) -> Winners:
     # In key order, the lock order of all writers: an upsert locks documents in the order in which they are sent.
@@ -111,7 +117,7 @@ def _write(
     return connection.execute(_from_source(query), parameters, binary=True).fetchall
 
 
-def _values(write: Write, row_key: str | None) -> Values:
+def _values(write: Write, row_key: RowKey | None) -> Values:
     change = write.change
     identity, version = change.identity, change.version
     return (
@@ -121,7 +127,7 @@ def _values(write: Write, row_key: str | None) -> Values:
         version.ts,
         version.lsn,
         version.etag,
-        row_key,
+        *(row_key or _NO_ROW),
         write.state,
         change.absence,
         write.rows.unmapped_type,
@@ -133,12 +139,15 @@ def _from_source(query: LiteralString) -> bytes:
     return SQL(query).format(source=arrays.source(_SHAPE)).as_bytes()
 
 
-def read_holder(connection: Connection, container: str, row_key: str) -> Identity | None:
-    """Return the document of a container that holds a row, or None."""
-    found = connection.execute(statement("read_holder"), {"container": container, "row_key": row_key}).fetchone()
-    return None if found is None else Identity(container, *found)
-
-
-def write_row_key(values: Iterable[object]) -> str:
-    """Write a root row's primary key as the ledger's row key text."""
-    return f"[{','.join([encode_basestring(it) if isinstance(it, str) else _encode(it) for it in values])}]"
+def find_holders(
+    connection: Connection, container: str, row_keys: Iterable[RowKey]
+) -> Sequence[tuple[Identity, str | None]]:
+    """Return the documents of a container that hold these rows, each with the table of its row."""
+    keys = list(row_keys)
+    parameters = {
+        "container": container,
+        "hashes": Array.of("bytea", [key.hash for key in keys]),
+        "row_keys": [key.values for key in keys],
+    }
+    found = connection.execute(statement("find_holders"), parameters)
+    return [(Identity(container, partition_key, id_), table) for partition_key, id_, table in found]

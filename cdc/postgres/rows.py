@@ -10,12 +10,13 @@ from psycopg.sql import SQL, Composed, Identifier
 from sqlalchemy import Column, Table
 from sqlalchemy.dialects import postgresql
 
+from cdc.core import row_keys
 from cdc.core.mapping import Mapper, Values, take
+from cdc.core.row_keys import RowKey
 from cdc.core.writes import Write
 from cdc.postgres import arrays
 from cdc.postgres.arrays import Shape
 from cdc.postgres.database import Connection
-from cdc.postgres.ledger import write_row_key
 from cdc.postgres.statements import statement
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -68,19 +69,17 @@ def read_types(connection: Connection, table: Table) -> dict[str, tuple[str, str
     }
 
 
-def row_keys(mapper: Mapper[Any], writes: Mapping[bytes, Write]) -> dict[bytes, str]:
+def name_rows(mapper: Mapper[Any], writes: Mapping[bytes, Write]) -> dict[bytes, RowKey]:
     """Return the row keys of these writes by document key."""
-    take_key = key_taker(mapper.tables[0])
-    return {
-        key: write_row_key(take_key(write.rows.root)) for key, write in writes.items() if write.rows.root is not None
-    }
+    name = row_keys.by_row(mapper.tables[0])
+    return {key: name(write.rows.root) for key, write in writes.items() if write.rows.root is not None}
 
 
 def write_rows(
     connection: Connection,
     mapper: Mapper[Any],
     writes: Sequence[Write],
-    abandoned: Iterable[str] = (),
+    abandoned: Iterable[RowKey] = (),
     *,
     notes_keys: bool = False,
 ) -> None:
@@ -89,7 +88,7 @@ def write_rows(
     With `notes_keys`, the cache keys of the rows before and after go into the outbox.
     """
     root, *children = mapper.tables
-    gone = [json.loads(key) for key in abandoned]
+    gone = [json.loads(key.values) for key in abandoned]
     roots = [write.rows.root for write in writes if write.rows.root is not None]
     changed = [*gone, *map(key_taker(root), roots)] if notes_keys and mapper.cache_keys else ()
     _note_keys(connection, mapper, changed)

@@ -19,6 +19,7 @@ Connection = psycopg.Connection[TupleRow]
 _LOCK_SECONDS, _STATEMENT_SECONDS, _IDLE_SECONDS = 30.0, 120.0, 20.0
 # A frozen server ends no statement.
 _SILENT_SECONDS = _STATEMENT_SECONDS + 30
+_A_DAY = 86_400
 
 # A database, a role, the environment or the connection string may have other values. Bytes and texts would change on
 # their way to the server or back, and policies would hide rows instead of raising an error.
@@ -52,7 +53,7 @@ class Session(Connection):
 
     def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
         """Wait for the server; close the connection if it is silent for too long."""
-        deadline = min(self.deadline, time.monotonic() + _SILENT_SECONDS)
+        deadline = self.deadline if self.deadline < math.inf else time.monotonic() + _SILENT_SECONDS
         try:
             return super().wait(_end_at(deadline, gen), *arguments, **options)
         except _SilentError:
@@ -140,6 +141,12 @@ def open_session(conninfo: str, password: str | None, seconds: float, *, keeps_s
 def prepare(session: Connection, *, local: bool) -> None:
     """Set what texts, bytes and waits depend on; raise FatalError if the session cannot be made right."""
     _set(session, _limits(math.inf) | _FORMS | _PLANS, local=local)
+
+
+def unlimit(session: Session) -> None:
+    """Let every wait of this session last."""
+    session.deadline = time.monotonic() + _A_DAY
+    _set(session, dict.fromkeys(_limits(math.inf), "0"), local=False)
 
 
 def limit(session: Connection, seconds: float) -> None:

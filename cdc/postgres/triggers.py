@@ -8,12 +8,13 @@ from typing import Any
 from psycopg.sql import SQL, Composed, Identifier
 from sqlalchemy import Table
 
+from cdc.core import row_keys
 from cdc.core.errors import DocumentError, Problem, ProblemKind
 from cdc.core.mapping import Mapper, Values
+from cdc.core.row_keys import RowKey
 from cdc.core.writes import Write
 from cdc.postgres import arrays, rows
 from cdc.postgres.database import Connection
-from cdc.postgres.ledger import write_row_key
 from cdc.postgres.statements import statement
 
 _CORRECT = "correct it, then replay the letter"
@@ -32,7 +33,7 @@ def check_written(
     connection: Connection,
     mapper: Mapper[Any],
     writes: Sequence[Write],
-    abandoned: Iterable[str],
+    abandoned: Iterable[RowKey],
     watched: Collection[str],
 ) -> None:
     """Raise DocumentError if the rows of these writes are not there, or rows that they gave up still are."""
@@ -41,8 +42,8 @@ def check_written(
     root, *children = mapper.tables
     roots = [write.rows.root for write in writes if write.rows.root is not None]
     keys = [rows.key_taker(root)(row) for row in roots]
-    taken = {write_row_key(key) for key in keys}
-    gone = [json.loads(key) for key in abandoned if key not in taken]
+    taken = set(map(row_keys.by_row(root), roots))
+    gone = [json.loads(key.values) for key in abandoned if key not in taken]
     if str(root) in watched:
         _check_there(connection, root, roots)
         _check_gone(connection, root, root, gone, [])

@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Protocol
 
 from cdc.core.documents import Held, Identity, JsonObject, Version
+from cdc.core.row_keys import RowKey
 from cdc.core.writes import Write
 from cdc.reconcile.drift import Kind, Suspect, Tally, Window
 from cdc.reconcile.run import Census, Finding, Run, Usage
 from cdc.repair.reread import DocumentSource
 
-Row = tuple[str, str]
 Bodies = Mapping[Identity, JsonObject]
 
 
@@ -87,8 +87,8 @@ class TablesSide(Protocol):
         """Return documents whose root row is missing although the ledger says that it was written."""
         ...
 
-    def find_unclaimed(self, limit: int) -> Sequence[Row]:
-        """Return rows, by table and key, that no document of the ledger claims."""
+    def find_unclaimed(self, limit: int) -> Sequence[RowKey]:
+        """Return rows that no document of the ledger claims."""
         ...
 
     def find_different(self, writes: Sequence[Write]) -> tuple[int, Sequence[Identity]]:
@@ -118,7 +118,7 @@ class Findings(Protocol):
         """Store documents whose rows differ; these need no confirmation."""
         ...
 
-    def add_unclaimed(self, run: Run, rows: Sequence[Row]) -> None:
+    def add_unclaimed(self, run: Run, rows: Sequence[RowKey]) -> None:
         """Store unclaimed rows."""
         ...
 

@@ -1,12 +1,12 @@
 """Reconcile runs, findings and reports in PostgreSQL."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from psycopg.rows import dict_row
 
-from cdc.core.documents import Held, Identity, State, Version, canonical_json
+from cdc.core.documents import Held, Identity, State, Version
+from cdc.core.row_keys import RowKey
 from cdc.postgres import gate
 from cdc.postgres.database import Connection, Database
 from cdc.postgres.statements import statement
@@ -186,9 +186,9 @@ class PostgresFindings:
         suspects = [Suspect(each, Kind.DIFFERENT, held.get(each), None) for each in identities]
         self._add([_document(run, each) | {"state": "drift"} for each in suspects])
 
-    def add_unclaimed(self, run: Run, rows: Sequence[tuple[str, str]]) -> None:
+    def add_unclaimed(self, run: Run, rows: Sequence[RowKey]) -> None:
         """Store unclaimed rows: they are reported, never repaired."""
-        self._add([_row(run, table, key) | {"state": "left"} for table, key in rows])
+        self._add([_row(run, row) | {"state": "left"} for row in rows])
 
     def read(self, run: Run, state: str, kinds: Sequence[Kind], limit: int) -> list[Finding]:
         """Return findings in a state; suspects only after the settle time."""
@@ -275,10 +275,10 @@ def _document(run: Run, suspect: Suspect) -> dict[str, object]:
     }
 
 
-def _row(run: Run, table: str, row_key: str) -> dict[str, object]:
-    key = hashlib.sha256(canonical_json([table, row_key]).encode("ascii")).digest()
+def _row(run: Run, row: RowKey) -> dict[str, object]:
     nothing = dict.fromkeys(("partition_key", "id", "ts", "lsn", "etag", "held_state", "absence", "found_etag"))
-    return _own(run) | nothing | {"key": key, "row_table": table, "row_key": row_key, "kind": Kind.UNCLAIMED.value}
+    what = {"key": row.hash, "row_table": row.table, "row_key": row.values, "kind": Kind.UNCLAIMED.value}
+    return _own(run) | nothing | what
 
 
 def _finding(container: str, row: Sequence[Any]) -> Finding:

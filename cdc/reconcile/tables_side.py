@@ -8,14 +8,15 @@ from typing import Any
 from psycopg.sql import SQL, Composed, Identifier
 from sqlalchemy import Table
 
+from cdc.core import row_keys
 from cdc.core.documents import Identity
 from cdc.core.errors import DocumentError, Problem, ProblemKind
 from cdc.core.json_text import write_json
 from cdc.core.mapping import Mapper, Values
+from cdc.core.row_keys import RowKey
 from cdc.core.writes import Write
 from cdc.postgres.database import Connection, Database
-from cdc.postgres.ledger import write_row_key
-from cdc.postgres.rows import key_taker, primary_key, type_name
+from cdc.postgres.rows import primary_key, type_name
 from cdc.postgres.statements import statement
 
 
@@ -30,21 +31,21 @@ class PostgresTablesSide:
         with self._database.connection(self._mapper.container) as connection:
             return find_lost(connection, self._mapper, limit)
 
-    def find_unclaimed(self, limit: int) -> list[tuple[str, str]]:
-        """Return rows, by table and key, whose root key no document of the ledger claims."""
-        found: list[tuple[str, str]] = []
+    def find_unclaimed(self, limit: int) -> list[RowKey]:
+        """Return rows whose root key no document of the ledger claims."""
+        found: list[RowKey] = []
         with self._database.connection(self._mapper.container) as connection:
             for table in self._mapper.tables:
                 rows = connection.execute(self._unclaimed(table), [self._mapper.container, limit - len(found)])
-                found += [(str(table), write_row_key(row)) for row in rows]
+                found += map(row_keys.by_key(table), rows)
         return found
 
     def _unclaimed(self, table: Table) -> Composed:
-        width = len(primary_key(self._mapper.tables[0]))
+        root = self._mapper.tables[0]
         return SQL(
             "select {} from {} t where not exists ("
-            "select from cdc.document d where d.container = %s and d.row_key is not null and {}) limit %s"
-        ).format(_columns("t", primary_key(table)), _table(table), _claims(table, width))
+            "select from cdc.document d where d.container = %s and {} and {}) limit %s"
+        ).format(_columns("t", primary_key(table)), _table(table), _holds(root), _claims(table, root))
 
     def find_different(self, writes: Sequence[Write]) -> tuple[int, list[Identity]]:
         """Compare mapped rows with the tables by value, for documents whose version is also the ledger's.
@@ -69,17 +70,17 @@ class PostgresTablesSide:
         held = connection.execute(statement("read_mapped_states"), {"keys": list(by_key)}).fetchall()
         same = [(by_key[key], rest) for key, etag, *rest in held if by_key[key].change.version.etag == etag]
         keys = {write.change.key: self._row_key(write) for write, _ in same}
-        differing = {write.change.key for write, rest in same if [write.state, keys[write.change.key]] != rest}
+        differing = {write.change.key for write, rest in same if not _is_held(write, keys[write.change.key], *rest)}
         mapped = [write for write, _ in same if write.rows.root is not None]
         wrong = self._find_wrong(connection, mapped)
         differing |= {write.change.key for write in mapped if keys[write.change.key] in wrong}
         return len(same), [by_key[key].change.identity for key in sorted(differing)]
 
-    def _row_key(self, write: Write) -> str | None:
+    def _row_key(self, write: Write) -> RowKey | None:
         root = write.rows.root
-        return None if root is None else write_row_key(key_taker(self._mapper.tables[0])(root))
+        return None if root is None else row_keys.by_row(self._mapper.tables[0])(root)
 
-    def _find_wrong(self, connection: Connection, writes: Sequence[Write]) -> set[str]:
+    def _find_wrong(self, connection: Connection, writes: Sequence[Write]) -> set[RowKey]:
         """Return the row keys of documents whose rows differ from the tables."""
         root, *children = self._mapper.tables
         roots = [write.rows.root for write in writes if write.rows.root is not None]
@@ -92,7 +93,7 @@ class PostgresTablesSide:
             parameters = {"rows": _write_json(table, rows), "parents": parents}
             found += connection.execute(_differing(table, len(primary_key(root))), parameters).fetchall()
             found += connection.execute(_surplus(table, root), parameters).fetchall()
-        return {write_row_key(row) for row in found}
+        return set(map(row_keys.by_key(root), found))
 
 
 def find_lost(connection: Connection, mapper: Mapper[Any], limit: int) -> list[Identity]:
@@ -100,8 +101,8 @@ def find_lost(connection: Connection, mapper: Mapper[Any], limit: int) -> list[I
     root = mapper.tables[0]
     query = SQL(
         "select d.partition_key, d.id from cdc.document d left join {} t on {} "
-        "where d.container = %s and d.state = 'applied' and d.row_key is not null and {} is null limit %s"
-    ).format(_table(root), _claims(root, len(primary_key(root))), Identifier("t", primary_key(root)[0]))
+        "where d.container = %s and d.state = 'applied' and {} and {} is null limit %s"
+    ).format(_table(root), _claims(root, root), _holds(root), Identifier("t", primary_key(root)[0]))
     container = mapper.container
     return [Identity(container, *row) for row in connection.execute(query, [container, limit])]
 
@@ -133,13 +134,25 @@ def _rows(table: Table, alias: str, parameter: str, names: Sequence[str]) -> Com
     return SQL("jsonb_to_recordset(%({})s::jsonb) as {} ({})").format(SQL(parameter), Identifier(alias), columns)
 
 
-def _claims(table: Table, width: int) -> Composed:
+def _is_held(write: Write, key: RowKey | None, state: str, table: str | None, values: str | None) -> bool:
+    """Return whether the ledger holds what a document maps to; a row without a table is one of the root."""
+    if key is None:
+        return (write.state, None) == (state, values)
+    return (write.state, key.values) == (state, values) and table in (None, key.table)
+
+
+def _claims(table: Table, root: Table) -> Composed:
     """Build the condition that a document's row key, a JSON array, equals the root key of a row."""
-    columns = list(table.primary_key.columns)[:width]
+    columns = list(table.primary_key.columns)[: len(primary_key(root))]
     return SQL(" and ").join(
         SQL("{} = (d.row_key::jsonb ->> {})::{}").format(Identifier("t", column.name), place, SQL(type_name(column)))
         for place, column in enumerate(columns)
     )
+
+
+def _holds(root: Table) -> Composed:
+    """Build the condition that a document holds a row of this table; one whose table is not known is of the root."""
+    return SQL("d.row_key is not null and coalesce(d.row_table = {}, true)").format(str(root))
 
 
 def _table(table: Table) -> Identifier:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from cdc.core.documents import Change, Identity
 from cdc.core.errors import ProblemKind
+from cdc.core.row_keys import RowKey
 from cdc.core.writes import Write
 from cdc.postgres.arrays import Array
 from cdc.postgres.database import Connection, Database
@@ -15,6 +16,8 @@ from cdc.repair.letters import Choice, Letter, LetterState, Mark
 # A document that waits for another one is read again after the back-off, twice that, four times that, and so on.
 _WAITING = [ProblemKind.CONFLICT.value, ProblemKind.MISSING_PARENT.value]
 _TRIES = 5
+# The index on `wanted_key` cannot hold longer keys.
+_LONGEST_KEY = 2_000
 # `_ts` has whole seconds: after this time no more versions get the same `_ts`. The maximum limits the wait if the
 # source's clock is ahead.
 _UNDECIDED_SECONDS = 2
@@ -23,15 +26,14 @@ _UNDECIDED_AT_MOST = 10
 
 @dataclass(frozen=True, slots=True)
 class Turnover:
-    """The rows that a transaction frees and writes; letters of other documents may wait for them."""
+    """The hashes of the row keys that a transaction frees and writes; letters of other documents may wait for them."""
 
-    table: str
-    freed: Sequence[str]
-    written: Sequence[str]
+    freed: Sequence[bytes]
+    written: Sequence[bytes]
 
     def parameters(self) -> dict[str, object]:
         """Return the parameters of the statements."""
-        return {"table": self.table, "freed": Array.of("text", self.freed), "written": Array.of("text", self.written)}
+        return {"freed": Array.of("bytea", self.freed), "written": Array.of("bytea", self.written)}
 
 
 def lock(connection: Connection, changes: Sequence[Change], turnover: Turnover) -> Callable[[], set[bytes]]:
@@ -95,8 +97,17 @@ def _letter(write: Write) -> dict[str, object]:
         "kind": problem.kind.value,
         "path": problem.path,
         "message": problem.message,
-        "wanted_table": None if problem.wanted is None else problem.wanted.table,
-        "wanted_key": None if problem.wanted is None else problem.wanted.key,
+        **_wanted(problem.wanted),
+    }
+
+
+def _wanted(row: RowKey | None) -> dict[str, object]:
+    # Table and key are for the release before migration 0024.
+    short = row is not None and len(row.values.encode()) <= _LONGEST_KEY
+    return {
+        "wanted_table": row.table if row and short else None,
+        "wanted_key": row.values if row and short else None,
+        "wanted_row": row and row.hash,
     }
 
 

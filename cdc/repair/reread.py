@@ -19,11 +19,11 @@ from cdc.core.errors import (
     ProblemKind,
     TransientError,
     UnreadableError,
-    Wanted,
 )
 from cdc.core.feed_items import read_version
 from cdc.core.mapping import Mapper
 from cdc.core.ordering import Verdict, judge
+from cdc.core.row_keys import RowKey
 from cdc.core.writes import Write, map_change
 from cdc.repair.letters import Mark
 from cdc.telemetry import batches, rows
@@ -121,7 +121,7 @@ class RereadStore(Protocol):
         """Schedule another read of a document after the settle time."""
         ...
 
-    def find_holder(self, mapper: Mapper[Any], row: Wanted) -> Identity | None:
+    def find_holder(self, mapper: Mapper[Any], row: RowKey) -> Identity | None:
         """Return the document that holds a row, or None."""
         ...
 

@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from cdc.core import row_keys
 from cdc.core.documents import Change, Held, Identity, State, Version
-from cdc.core.errors import DocumentError, Wanted
+from cdc.core.errors import DocumentError
 from cdc.core.mapping import Mapper
+from cdc.core.row_keys import RowKey
 from cdc.core.writes import Write
 from cdc.postgres import gate, ledger, observations, rows, triggers
 from cdc.postgres.database import Connection, Database
@@ -78,12 +80,11 @@ class PostgresRereadStore:
             gate.enter(connection, change.identity.container)
             parking.doubt(connection, change, message, self._settle_seconds)
 
-    def find_holder(self, mapper: Mapper[Any], row: Wanted) -> Identity | None:
+    def find_holder(self, mapper: Mapper[Any], row: RowKey) -> Identity | None:
         """Return the document that holds a root row of this container, or None."""
-        if row.table != str(mapper.tables[0]):
-            return None
         with self._database.connection() as connection:
-            return ledger.read_holder(connection, mapper.container, row.key)
+            found = ledger.find_holders(connection, mapper.container, [row])
+        return next((identity for identity, table in found if table in (None, row.table)), None)
 
     def claim(self, containers: Sequence[str], limit: int) -> list[Identity]:
         """Claim due letters, in a short separate transaction."""
@@ -113,8 +114,8 @@ class PostgresRereadStore:
             rows.write_rows(connection, mapper, [write], notes_keys=notes_keys)
         watched = triggers.find_watched(connection, mapper.tables)()
         triggers.check_written(connection, mapper, written, freed, watched)
-        keys = rows.row_keys(mapper, {write.change.key: write for write in written})
-        turnover = parking.Turnover(str(mapper.tables[0]), freed, list(keys.values()))
+        keys = rows.name_rows(mapper, {write.change.key: write for write in written}).values()
+        turnover = parking.Turnover([key.hash for key in freed], [key.hash for key in keys])
         letters = parking.lock(connection, [repair.change for repair in repairs], turnover)()
         for repair in repairs:
             self._write_letter(connection, repair, repair.note.letter if repair.change.key in letters else None)
@@ -134,7 +135,7 @@ class _OvertakenError(Exception):
     """The ledger has changed since it was noted."""
 
 
-def _write_ledger(connection: Connection, mapper: Mapper[Any], repairs: Sequence[Repair]) -> list[str]:
+def _write_ledger(connection: Connection, mapper: Mapper[Any], repairs: Sequence[Repair]) -> list[RowKey]:
     held = ledger.lock(connection, [repair.change.key for repair in repairs])
     if any(held.get(repair.change.key) != repair.note.held for repair in repairs):
         raise _OvertakenError
@@ -142,14 +143,14 @@ def _write_ledger(connection: Connection, mapper: Mapper[Any], repairs: Sequence
     if pruned_ts is not None and pruned_ts >= min(repair.note.noted_at for repair in repairs):
         raise _OvertakenError  # since then the ledger may have got a tombstone and lost it again
     writes = {repair.change.key: repair.write for repair in repairs if repair.write is not None}
-    keys = rows.row_keys(mapper, writes)
+    keys = rows.name_rows(mapper, writes)
     known = [write for key, write in writes.items() if key in held]
     new = [write for key, write in writes.items() if key not in held]
     abandoned = dict(ledger.replace(connection, mapper.container, known, keys)())
     abandoned.update(ledger.upsert(connection, mapper.container, new, keys)())
     if abandoned.keys() != writes.keys():
         raise _OvertakenError  # another writer has added a document that had no entry
-    return [key for key in abandoned.values() if key is not None]
+    return [row_keys.read(text, mapper.tables[0]) for text in abandoned.values() if text is not None]
 
 
 def _note(

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cdc.core import row_keys
 from cdc.core.documents import Change, Held, State
 from cdc.core.errors import DocumentError
 from cdc.core.mapping import Mapper, Observation
 from cdc.core.ordering import Verdict, judge
+from cdc.core.row_keys import RowKey
 from cdc.core.writes import Also, Outcome, Write
 from cdc.postgres import applied, containers, gate, ledger, observations, rows, triggers
 from cdc.postgres.database import Connection, Database, pipelined
@@ -70,7 +72,7 @@ class PostgresSink:
                     self._write(connection, mapper, pieces, batch)
                     _judge_losers(connection, batch)
                     applied.note(connection, mapper.container, len(batch.settled))
-                    turnover = parking.Turnover(str(mapper.tables[0]), batch.freed, list(batch.written))
+                    turnover = parking.Turnover(batch.freed, list(batch.written))
                     locked = parking.lock(connection, batch.changes(), turnover)
                 parking.write(connection, batch.settled, batch.unapplied, locked(), turnover, self._backoff_seconds)
                 containers.add_suspects(connection, mapper.container, batch.gaps)
@@ -135,16 +137,16 @@ class _Recorded:
     """The decided writes of a piece by key, their row keys, and the function that waits for the winners."""
 
     writes: Mapping[bytes, Write]
-    row_keys: Mapping[bytes, str]
+    row_keys: Mapping[bytes, RowKey]
     winners: ledger.Winners
 
 
 def _record(connection: Connection, mapper: Mapper[Any], writes: Sequence[Write], *, reapplies: bool) -> _Recorded:
     """Send the ledger statement for a piece."""
     decided = {write.change.key: write for write in writes if not write.undecided}
-    row_keys = rows.row_keys(mapper, decided)
-    winners = ledger.upsert(connection, mapper.container, decided.values(), row_keys, reapplies=reapplies)
-    return _Recorded(decided, row_keys, winners)
+    named = rows.name_rows(mapper, decided)
+    winners = ledger.upsert(connection, mapper.container, decided.values(), named, reapplies=reapplies)
+    return _Recorded(decided, named, winners)
 
 
 def _write_rows(connection: Connection, mapper: Mapper[Any], recorded: _Recorded, batch: "_Batch") -> None:
@@ -152,11 +154,12 @@ def _write_rows(connection: Connection, mapper: Mapper[Any], recorded: _Recorded
     abandoned = dict(recorded.winners())
     batch.losers += [write.change for key, write in recorded.writes.items() if key not in abandoned]
     written = batch.note_winners([write for key, write in recorded.writes.items() if key in abandoned])
-    freed = [key for key in abandoned.values() if key is not None]
+    freed = [row_keys.read(text, mapper.tables[0]) for text in abandoned.values() if text is not None]
     # A row that another document took in an earlier piece stays.
-    vacant = [key for key in freed if key not in batch.written]
-    batch.freed += freed
-    batch.written.update(recorded.row_keys[each.change.key] for each in written if each.change.key in recorded.row_keys)
+    vacant = [key for key in freed if key.hash not in batch.written]
+    batch.freed += [key.hash for key in freed]
+    named = recorded.row_keys
+    batch.written.update(named[each.change.key].hash for each in written if each.change.key in named)
     rows.write_rows(connection, mapper, written, abandoned=vacant, notes_keys=batch.notes_keys)
     triggers.check_written(connection, mapper, written, vacant, batch.watched())
 
@@ -187,9 +190,9 @@ class _Batch:
     losers: list[Change] = field(default_factory=list)
     gaps: list[Change] = field(default_factory=list)
     observed: Counter[Observation] = field(default_factory=Counter)
-    # Keys of root rows.
-    freed: list[str] = field(default_factory=list)
-    written: set[str] = field(default_factory=set)
+    # Hashes of row keys.
+    freed: list[bytes] = field(default_factory=list)
+    written: set[bytes] = field(default_factory=set)
     # The only write of the transaction, if there is only one: then `blockers` can explain a refusal.
     lone: Write | None = None
     # Waits for the names of the tables that have triggers.

@@ -2,10 +2,14 @@
 -- triggers complete: docs/decisions/0039-row-keys.md.
 
 -- step: transaction letters
-create function cdc.row_hash(row_table text, row_key text) returns bytea language sql stable parallel safe as $$
-    select sha256(convert_to('[' || to_json(row_table) || ',' || substr(row_key, 2), 'UTF8'))
+create function cdc.qualify(row_table text, row_key text) returns text language sql stable parallel safe as $$
+    select '[' || to_json(row_table)::text || ',' || substr(row_key, 2)
 $$;
-comment on function cdc.row_hash is 'The row key of cdc/core/row_keys.py.';
+comment on function cdc.qualify is 'A row key, a JSON array, with its table as the first element.';
+create function cdc.row_hash(row_table text, row_key text) returns bytea language sql stable parallel safe as $$
+    select sha256(convert_to(cdc.qualify(row_table, row_key), 'UTF8'))
+$$;
+comment on function cdc.row_hash is 'The hash of a row key: cdc/core/row_keys.py has the same.';
 
 alter table cdc.dead_letter add column wanted_row bytea;
 comment on column cdc.dead_letter.wanted_row is 'The row that must come or go before the document can be applied.';
@@ -23,6 +27,10 @@ create trigger complete_changed before update on cdc.dead_letter for each row
         (new.wanted_key is not null and new.wanted_row is null)
         or (new.wanted_key is distinct from old.wanted_key and new.wanted_row = old.wanted_row)
     ) execute function cdc.complete_letter();
+
+-- A row that no document claims had a hash of its own.
+update cdc.drift set key = cdc.row_hash(row_table, row_key) where kind = 'unclaimed';
+comment on column cdc.drift.key is 'SHA-256 of the identity of a document, or cdc.row_hash of a row that none claims.';
 
 -- step: index cdc.dead_letter_row
 create index concurrently if not exists dead_letter_row on cdc.dead_letter (wanted_row) where wanted_row is not null;
