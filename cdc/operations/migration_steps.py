@@ -133,8 +133,8 @@ def _build_index(database: Database, step: Step) -> bool:
 def _only_builder(database: Database) -> Iterator[None]:
     """Let no other run build an index meanwhile.
 
-    Building an index waits for all snapshots of earlier statements. So nobody waits inside a statement here, and none has
-    parameters: with them, its snapshot would stay until the next statement.
+    Building an index waits for all snapshots of earlier statements. So nobody waits inside a statement here, and none
+    has parameters: with them, its snapshot would stay until the next statement.
     """
     attempt = f"select pg_try_advisory_xact_lock({_INDEX_LOCK})"
     with database.unlimited() as connection, connection.transaction():
