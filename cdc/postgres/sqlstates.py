@@ -83,8 +83,8 @@ _NAMING_AT_A_POSITION = ("3F", "42")
 _NO_FUNCTION = re.compile(
     r'.{0,40}\b(SELECT 1 FROM|DELETE FROM|UPDATE) ONLY "|parallel worker$|JSON.{0,20} \d+: |(unnamed )?portal '
 )
-# What is ours: the gate, and the blocks of migrations.
-_OURS = ("enter_gate(", "inline_code_block")
+# What is ours: the gate, what completes row keys, and the blocks of migrations.
+_OURS = ("enter_gate(", "complete_document(", "complete_letter(", "inline_code_block")
 # The server's function for RAISE of PL/pgSQL: it may choose any code, also one that the server uses.
 _RAISE = "exec_stmt_raise"
 
