@@ -13,8 +13,8 @@ declare
     mapped constant text[] := array(
         select json_array_elements_text(coalesce(nullif(current_setting('cdc.mapped_tables', true), ''), '[]')::json)
     );
-    -- The tables of schema cdc that only the owner writes. cdc/operations/rights.py has these, application_migration and migration_step:
-    -- the release before the next one demands the writer's rights on that, too.
+    -- The tables of schema cdc that only the owner writes. cdc/operations/rights.py has these, application_migration and
+    -- migration_step: releases that do not know them demand the writer's rights on them, too.
     read_only constant text[] := array['migration', 'phase', 'phase_change', 'cutover'];
     database constant text := current_database();
     owner constant text := database || '_cdc_owner';
