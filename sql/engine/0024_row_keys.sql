@@ -1,7 +1,7 @@
 -- The ledger's row key: a hash of the root row's table and primary key. Runs beside the release before it, whose writes
 -- triggers complete: docs/decisions/0039-row-keys.md.
 
--- step: transaction letters
+-- step: transaction letter_columns
 create function cdc.qualify(row_table text, row_key text) returns text language sql stable parallel safe as $$
     select '[' || to_json(row_table)::text || ',' || substr(row_key, 2)
 $$;

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from cdc.operations.migration_steps import read_steps
 from cdc.operations.migrations import Series, read_migrations
 from cdc.postgres.statements import SQL, statement
 from mappers import APPLICATION_SQL, EXTRA_MAPPERS, MAPPERS
@@ -32,11 +33,30 @@ def test_every_file_is_a_migration(folder):
 
 @pytest.mark.parametrize("migration", MIGRATIONS, ids=lambda migration: migration.name)
 def test_migrations_can_be_rolled_back(migration):
-    """A migration is one transaction: nothing in it ends that, or refuses to run inside."""
-    text = re.sub(r"--.*", "", migration.statements).lower()
+    """A migration, or each step, is one transaction: nothing in it ends that, or refuses to run inside."""
+    steps = read_steps(migration.name, migration.statements)
+    texts = [each.statements for each in steps if each.kind != "index"] if steps else [migration.statements]
 
-    assert text.strip()
-    assert not re.search(r"\b(commit|rollback|concurrently|vacuum)\b", text)
+    for statements in texts:
+        text = re.sub(r"--.*", "", statements).lower()
+        assert text.strip()
+        assert not re.search(r"\b(commit|rollback|concurrently|vacuum)\b", text)
+
+
+@pytest.mark.parametrize("migration", MIGRATIONS, ids=lambda migration: migration.name)
+def test_a_step_is_what_its_kind_demands(migration):
+    """Nothing stands before the first step, no name comes twice, and a step that is alone has one statement."""
+    steps = read_steps(migration.name, migration.statements)
+    before = migration.statements.partition("-- step:")[0] if steps else ""
+
+    assert not re.sub(r"--.*", "", before).strip()
+    assert len({each.name for each in steps}) == len(steps)
+    for step in steps:
+        assert step.kind in ("transaction", "batches", "index")
+        assert step.kind == "transaction" or step.statements.count(";") == 1
+        if step.kind == "index":
+            name = step.name.rpartition(".")[2]
+            assert re.search(rf"create (unique )?index concurrently if not exists {name} on ", step.statements)
 
 
 @pytest.mark.parametrize("mapper", ALL_MAPPERS, ids=lambda mapper: mapper.container)

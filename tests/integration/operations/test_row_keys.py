@@ -146,6 +146,8 @@ def test_a_large_ledger_is_rewritten_under_live_writes(old_dsn, old_database):
     """The release before writes all the while, this one from the moment it can: nothing is lost, no row has two."""
     fill(old_dsn, 20_000)
     rounds = []
+    with open_before(old_dsn) as connection:
+        apply_before(connection, [an_upsert("late", "20000")])
 
     def write_before(stop):
         with open_before(old_dsn) as connection:
@@ -169,6 +171,10 @@ def test_a_large_ledger_is_rewritten_under_live_writes(old_dsn, old_database):
     with live([write_before, write_after]):
         migrate(old_database, MIGRATIONS, ROOTS)
 
+    with psycopg.connect(old_dsn) as connection:
+        letters = dict(connection.execute("select id, wanted_row from cdc.dead_letter").fetchall())
+    assert letters['"late"'] == row_keys.by_key(ACCOUNTS.tables[0])(["20000"]).hash
+    assert None not in letters.values()
     assert len(rounds) > 1
     assert find_wrong(old_dsn) == []
     assert rule(old_dsn) == DONE

@@ -144,6 +144,7 @@ READABLE = {
     },
     "migration": {"number", "name", "checksum", "applied_at"},
     "application_migration": {"number", "name", "checksum", "applied_at"},
+    "migration_step": set(),
     "observation": {"container", "kind", "path", "documents", "first_seen_at", "last_seen_at"},
     "container": {
         "container", "account", "rid", "partition_key_paths", "adopted_at", "feed_mode", "mode_changed_at", "gaps",
