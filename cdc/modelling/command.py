@@ -105,11 +105,13 @@ def _profile(tools: _Tools, arguments: argparse.Namespace) -> int:
 
 def _profile_file(arguments: argparse.Namespace) -> Profile:
     profiler = Profiler(arguments.type_property)
-    with shown(arguments.json.name) as show:
+    complete = False
+    with shown(arguments.json.name) as show, _interruptible():
         for number, document in enumerate(read_documents(arguments.json, exact=True), 1):
             profiler.see(document)
             show(f"{number} documents")
-    return profiler.build(Source(name=arguments.json.stem, kind="file", read=0, complete=True))
+        complete = True
+    return profiler.build(Source(name=arguments.json.stem, kind="file", read=0, complete=complete))
 
 
 def _profile_container(tools: _Tools, arguments: argparse.Namespace) -> Profile:
@@ -119,8 +121,9 @@ def _profile_container(tools: _Tools, arguments: argparse.Namespace) -> Profile:
         profiler = Profiler(arguments.type_property, paths)
         with source.open_feed(name) as feed, shown(name) as show:
             sample = Sample(feed, arguments.budget, lambda progress: show(_describe(progress, arguments.budget)))
-            for document in sample.read():
-                profiler.see(document)
+            with _interruptible():
+                for document in sample.read():
+                    profiler.see(document)
     read = sample.progress
     about = Source(
         name=name,
@@ -133,6 +136,15 @@ def _profile_container(tools: _Tools, arguments: argparse.Namespace) -> Profile:
         request_units=round(read.request_units, 1),
     )
     return profiler.build(about)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """End the reading at Ctrl-C: what was read is worth a profile."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("\nstopped: this is the profile of what was read until now", file=sys.stderr)
 
 
 def _plan(tools: _Tools, arguments: argparse.Namespace) -> int:

@@ -24,7 +24,10 @@ def describe(root: Node) -> Facts:
     return _describe(root, root.present, root.present, is_root=True)
 
 
-def _describe(node: Node, parents: int, documents: int, name: str = "", *, is_root: bool = False) -> Facts:
+def _describe(
+    node: Node, parents: int, documents: int, name: str = "", *, below: str = "", is_root: bool = False
+) -> Facts:
+    """Describe the property `name`, or what is inside the property `below`."""
     node.fold(is_root=is_root)
     if says_dictionary(name) and len({kind for child in node.fields.values() for kind in child.kinds} - {"null"}) == 1:
         node.fold_all()
@@ -32,7 +35,7 @@ def _describe(node: Node, parents: int, documents: int, name: str = "", *, is_ro
     objects = node.kinds["object"]
     spellings, arrays, items = _find_spellings(fields), None, None
     if node.arrays is not None:
-        items = None if node.items is None else _describe(node.items, node.arrays.items, documents)
+        items = None if node.items is None else _describe(node.items, node.arrays.items, documents, below=name or below)
         arrays = _describe_arrays(node.arrays, items)
     return Facts(
         parents=parents,
@@ -42,13 +45,15 @@ def _describe(node: Node, parents: int, documents: int, name: str = "", *, is_ro
         numbers=None if node.numbers is None else _describe_numbers(node.numbers),
         arrays=arrays,
         distinct=_describe_distinct(node),
-        suspicions=_suspect(node, name),
+        suspicions=_suspect(node, name or below),
         hazards=tuple(_find_hazards(node, parents, spellings, arrays)),
         spellings=spellings,
         fields={each: _describe(child, objects, documents, each) for each, child in fields.items()},
         unnamed=len(node.fields) - len(fields),
         items=items,
-        entries=None if node.entries is None else _describe(node.entries, node.entries.present, documents),
+        entries=None
+        if node.entries is None
+        else _describe(node.entries, node.entries.present, documents, below=name or below),
     )
 
 

@@ -183,7 +183,7 @@ class Node:
             child = self.fields.get(name) or self._add(name, space)
             if child is not None:
                 child.see(value, space, depth + 1)
-        if len(self.fields) > _NAMES_AT_MOST:
+        if len(self.fields) > _NAMES_AT_MOST and not self.folded:
             self.fold(is_root=depth == 0, overflows=True)
 
     def merge(self, other: "Node") -> None:

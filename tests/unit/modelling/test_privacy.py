@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdc import __main__
-from cdc.modelling import profile_text
-from cdc.modelling.profile import Source
+from cdc.modelling import command, profile_text
+from cdc.modelling.profile import Profile, Source
 from cdc.modelling.profiler import Profiler
 
 SENTINEL = "Thandiwe"
@@ -106,3 +106,19 @@ def test_the_command_prints_and_writes_no_value(tmp_path, monkeypatch, capsys, l
     assert "broken.json is no JSON" in said.err
     assert SENTINEL not in shown
     assert str(NUMBER) not in shown
+
+
+def test_ctrl_c_ends_the_reading_and_profiles_what_was_read(tmp_path, monkeypatch, capsys):
+    """It is not called complete."""
+
+    def read(path, *, exact):
+        yield {"id": "1"}
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "read_documents", read)
+    output = tmp_path / "profile.json"
+    monkeypatch.setattr(sys, "argv", ["cdc", "profile", "--json", "orders.json", "--output", str(output)])
+
+    assert __main__.main() == 0
+    assert "orders: 1 documents\n" in capsys.readouterr().out
+    assert not Profile.model_validate_json(output.read_text()).source.complete

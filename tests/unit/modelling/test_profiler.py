@@ -163,6 +163,14 @@ def test_an_id_under_two_partition_keys_is_told_and_a_document_read_twice_is_not
     }
 
 
+def test_an_id_under_a_hierarchical_partition_key():
+    """Each level counts; one that is missing is told."""
+    documents = [{"id": "a", "t": 1, "u": {"v": 1}}, {"id": "a", "t": 1, "u": {"v": 2}}, {"id": "b", "t": 1}]
+    key = profile(documents, partition_key=["/t", "/u/v"]).types[0].key
+
+    assert (key.ids, key.repeated, key.without_partition_key) == (2, 1, 1)
+
+
 ORDER = {"total": 1.5, "customer": "c", "lines": [{"sku": "x"}]}
 PERSON = {"email": "a@example.com", "born": "2001-01-01", "tags": ["a"]}
 
@@ -303,6 +311,14 @@ def test_depth_is_bounded():
 def test_personal_data_is_suspected_by_name_and_form(name, value, suspicion, reason):
     """Also where all values are null."""
     assert values(value, name=name).suspicions[suspicion] == reason
+
+
+def test_what_is_inside_a_property_is_suspected_by_its_name():
+    """Items of an array, and entries of a dictionary."""
+    built = profile([{"id": "1", "phones": ["1", "2"], "EmailsByUser": {"x": "y"}}])
+
+    assert facts_at(built, "$.phones[]").suspicions == {Suspicion.PHONE: "name"}
+    assert facts_at(built, "$.EmailsByUser{}").suspicions == {Suspicion.EMAIL: "name"}
 
 
 @pytest.mark.parametrize("name", ["IconName", "ImageUrl", "Status", "LineId", "Message", "Package"])
