@@ -113,7 +113,7 @@ class Sample:
             left, page = self._turn(waiting.popleft())
             waiting += left
             yield from page
-        self.progress.complete = True
+        self.progress.complete = math.isinf(self._budget) or self.progress.read >= size.documents
 
     def _turn(self, cursor: _Cursor) -> tuple[Sequence[_Cursor], Sequence[JsonObject]]:
         """Read one page of a part; return what is left of it, and its documents."""
@@ -177,7 +177,7 @@ def _spread(begun: Sequence[_Cursor], oldest: int, newest: int) -> Iterator[_Cur
     for turn in range(len(ends)):
         for number, cursor in enumerate(begun):
             part = (turn + number) % len(ends)
-            if ends[part] <= cursor.reached:  # read already
+            if ends[part] < cursor.reached:  # read already; of one second, more may be left
                 continue
             if part == 0 or starts[part - 1] < cursor.reached:
                 yield replace(cursor, until=ends[part])

@@ -81,6 +81,25 @@ def test_a_budget_that_is_enough_reads_everything_once(feed, budget):
     assert len(documents) == TOTAL
 
 
+def test_documents_of_one_second_are_read_to_the_last(cosmos):
+    """As an import writes them: the ages do not tell them apart, and a page ends among them."""
+    client = CosmosClient.from_connection_string(cosmos.connection_string)
+    container = client.get_database_client("Shop").create_container_if_not_exists("Bulk", PartitionKey("/id"))
+    for number in range(60):
+        container.upsert_item({"id": str(number)})
+    client.close()
+    account = CosmosAccount(cosmos.connection_string, "Shop")
+    feeds = CosmosFeeds(account)
+    with feeds.open("Bulk") as bulk:
+        sample = Sample(bulk, 100_000, lambda _: None)
+        ids = sorted(int(document["id"]) for document in sample.read())
+    feeds.close()
+    account.close()
+
+    assert ids == list(range(60))
+    assert sample.progress.complete
+
+
 def test_a_budget_that_is_spent_by_the_count_reads_nothing(feed):
     """Rather than spending more."""
     assert take(feed, 1)[1] == []
