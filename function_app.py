@@ -38,8 +38,7 @@ from mappers import APPLICATION_SQL, EXTRA_CONTAINERS, METRICS, choose_mappers
 _Client: TypeAlias = df.DurableOrchestrationClient
 settings = Settings.read(os.environ, EXTRA_CONTAINERS)
 export.start(**settings.telemetry, declared=METRICS)
-mappers = choose_mappers(settings.extra_containers)
-runtime = Runtime(settings, mappers, APPLICATION_SQL)
+runtime = Runtime(settings, choose_mappers(settings.extra_containers), APPLICATION_SQL)
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 
@@ -121,7 +120,7 @@ if settings.phase is not Phase.COSMOS_ONLY:  # in phase 3 it watches Cosmos
 
 
 if settings.replicates:
-    for mapper in mappers:
+    for mapper in runtime.mappers:
         _register_change_feed(mapper)
 
     @app.route("dead-letters", methods=["GET"])

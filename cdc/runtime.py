@@ -21,6 +21,7 @@ from cdc.config.settings import Settings
 from cdc.core import feed_items
 from cdc.core.documents import Change, JsonObject
 from cdc.core.errors import UnknownLagError
+from cdc.core.mapper_groups import by_container
 from cdc.core.mapping import Mapper
 from cdc.cosmos.feeds import CosmosFeeds
 from cdc.cosmos.leases import Leases
@@ -74,14 +75,14 @@ from cdc.replication.sink import PostgresSink
 
 
 class Runtime:
-    """The app's use cases with their stores; connections open on first use.
+    """The app's use cases with their stores; connections open on first use. `mappers` has one for each container.
 
     `application` is the folder with the migrations of the tables that the mappers write.
     """
 
     def __init__(self, settings: Settings, mappers: Sequence[Mapper[Any]], application: Path) -> None:
         self.settings = settings
-        self.mappers = mappers
+        self.mappers = mappers = by_container(mappers)
         self._migrations = read_migrations(application)
         self._by_container = {mapper.container: mapper for mapper in mappers}
         containers = list(self._by_container)
@@ -229,7 +230,8 @@ class Runtime:
 
     def _open_samples(self, database: Database) -> Samples:
         lag = LagReader(self._confirm(database), self._leases)
-        return Samples(database, list(self._by_container), lag, self._account, Counts(database))
+        typed = [mapper.container for mapper in self.mappers if len(mapper.parts) > 1]
+        return Samples(database, list(self._by_container), lag, self._account, Counts(database, typed))
 
     def _look_anew(self) -> None:
         """Look at the leases and count the ledger, as the timer does now and then."""

@@ -1,10 +1,13 @@
 -- Samples of lag and counts, and what they are made of (cdc/operations/samples.py and counts.py, cdc/postgres/applied.py).
 
 -- name: count_ledger
--- The ledger's documents by container, state and, where they are unmapped, type, which is other at the end.
-select container, state, unmapped_type, count(*) as documents, max(ts) as newest_ts from cdc.document
-group by container, state, unmapped_type
-order by container, state, unmapped_type = 'other', unmapped_type;
+-- The ledger's documents by container, state and, where they are unmapped, type, which is other at the end; in
+-- containers with several types also by root table.
+select d.container, d.state, d.unmapped_type, count(*) as documents, max(d.ts) as newest_ts, t.row_table
+from cdc.document d
+cross join lateral (select case when d.container = any(%(typed)s::text[]) then d.row_table end) as t (row_table)
+group by d.container, d.state, d.unmapped_type, t.row_table
+order by d.container, d.state, d.unmapped_type = 'other', d.unmapped_type, t.row_table;
 
 -- name: keep_ledger_count
 -- Keeps a count of the ledger, with the time of the transaction's snapshot.

@@ -57,16 +57,24 @@ class Rows:
 class Tuples:
     """The rows of one document in the form that is written: values in the order of the table's columns.
 
-    A document of a type that the mapper does not take has no rows, and `unmapped_type`: a class name, or `other`.
+    `root_name` is the name of the root table. A document of a type that the mapper does not take has no rows, and
+    `unmapped_type`: a class name, or `other`.
     """
 
     root: Values | None = None
     children: Mapping[str, Sequence[Values]] = field(default_factory=dict)
     observations: tuple[Observation, ...] = ()
     unmapped_type: str | None = None
+    root_name: str = ""
 
 
 NO_ROWS = Tuples()
+
+
+def unmapped(type_: str, observations: tuple[Observation, ...] = ()) -> Tuples:
+    """Return what becomes of a document whose type nobody maps; "" is no type."""
+    name = type_ if _TYPE_NAME.fullmatch(type_) else OTHER_TYPE
+    return Tuples(observations=observations, unmapped_type=name)
 
 
 def take(names: Sequence[Any]) -> Callable[[Any], Values]:
@@ -89,7 +97,7 @@ class Read(Generic[Document]):
 
 
 class Reader(Protocol[Document]):
-    """Validates the documents of one container."""
+    """Validates the documents of one type."""
 
     @property
     def types(self) -> Collection[str]:
@@ -103,7 +111,7 @@ class Reader(Protocol[Document]):
 
 @dataclass(kw_only=True, eq=False)
 class Mapper(Generic[Document]):
-    """Says how the documents of one container become rows.
+    """Says how the documents of one type, in one container, become rows.
 
     The first of `tables` is the root; a child table's primary key begins with the root's. `rows` is pure. `lookups` and
     `rules` say what the application needs of these tables. `cache_keys` are the keys of a document in the application's
@@ -117,6 +125,7 @@ class Mapper(Generic[Document]):
     lookups: tuple[Lookup, ...] = ()
     rules: tuple[Rule, ...] = ()
     cache_keys: tuple[LiteralString, ...] = ()
+    root_name: str = field(init=False)
     # By table name: a function that takes a row's values, and their number; and the join keys of child and root.
     _columns: Mapping[str, tuple[_Take, int]] = field(init=False, repr=False)
     _joins: Mapping[str, tuple[_Take, _Take]] = field(init=False, repr=False)
@@ -124,6 +133,7 @@ class Mapper(Generic[Document]):
     def __post_init__(self) -> None:
         root, *children = self.tables
         key = _key(root)
+        self.root_name = str(root)
         self._columns = {table.name: (take(table.columns.keys()), len(table.columns)) for table in self.tables}
         self._joins = {child.name: (itemgetter(*_key(child)[: len(key)]), itemgetter(*key)) for child in children}
 
@@ -132,18 +142,26 @@ class Mapper(Generic[Document]):
         """Return the names of the document types that it maps, as the ledger shows them."""
         return frozenset(self.reader.types) - {OTHER_TYPE}
 
+    @property
+    def parts(self) -> Sequence["Mapper[Any]"]:
+        """Return the mappers of the container, each with one root table; the tables of the first are written first."""
+        return (self,)
+
+    def part(self, root_name: str) -> "Mapper[Any]":
+        """Return the mapper of the container that writes this root table."""
+        return next(part for part in self.parts if part.root_name == root_name)
+
     def map(self, body: JsonObject) -> Tuples:
         """Map a document to its rows; raise DocumentError if the rows do not fit the tables."""
         read = self.reader.read(body)
         if read.unmapped_type is not None:
-            name = read.unmapped_type if _TYPE_NAME.fullmatch(read.unmapped_type) else OTHER_TYPE
-            return Tuples(observations=read.observations, unmapped_type=name)
+            return unmapped(read.unmapped_type, read.observations)
         if read.document is None:
             return Tuples(observations=read.observations) if read.observations else NO_ROWS
         rows = self.rows(read.document)
         root = None if rows.root is None else self._pack(self.tables[0].name, rows.root)
         children = {name: self._pack_children(name, found, rows.root) for name, found in rows.children.items()}
-        return Tuples(root, children, _join(read.observations, rows.observations))
+        return Tuples(root, children, _join(read.observations, rows.observations), root_name=self.root_name)
 
     def _pack_children(self, table: str, rows: Sequence[Row], root: Row | None) -> Sequence[Values]:
         if table not in self._joins:

@@ -4,9 +4,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from cdc.core.documents import State
-from cdc.postgres.database import Database
+from cdc.postgres.database import Connection, Database
 from cdc.postgres.statements import statement
 
 # So many bytes hold more than 100,000 documents, which are counted in some hundredths of a second.
@@ -17,13 +18,17 @@ _KEPT_SECONDS = 900.0
 
 @dataclass(frozen=True, slots=True)
 class DocumentCount:
-    """The number of a container's documents in one state and of one unmapped type, and their newest `_ts`."""
+    """The number of a container's documents in one state and of one unmapped type, and their newest `_ts`.
+
+    In a container with several types, `row_table` is the root table of their rows.
+    """
 
     container: str
     state: str
     unmapped_type: str | None
     documents: int
     newest_ts: int
+    row_table: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,14 @@ class LedgerCount:
                 found[count.state] += count.documents
         return found
 
+    def by_table(self, container: str) -> dict[str, int]:
+        """Return the number of a container's applied documents by root table, if it has several types."""
+        return {
+            count.row_table: count.documents
+            for count in self.counts
+            if (count.container, count.state) == (container, State.APPLIED) and count.row_table is not None
+        }
+
     def newest_ts(self, container: str) -> int | None:
         """Return the newest `_ts` of a container's documents."""
         return max((count.newest_ts for count in self.counts if count.container == container), default=None)
@@ -59,9 +72,10 @@ class LetterCount:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Counts in PostgreSQL."""
+    """Counts in PostgreSQL; `typed` are the containers with several types."""
 
     database: Database
+    typed: Sequence[str] = ()
 
     def count_letters(self) -> list[LetterCount]:
         """Count the dead letters by container, kind and state; they are few."""
@@ -77,7 +91,7 @@ class Counts:
         if is_large:
             return kept
         with self.database.connection() as connection:
-            counts = [DocumentCount(*row) for row in connection.execute(statement("count_ledger"))]
+            counts = [DocumentCount(*row) for row in self._count(connection)]
         return LedgerCount(counts, datetime.now(UTC), 0.0)
 
     def keep_ledger(self, *, anew: bool = False) -> None:
@@ -85,8 +99,12 @@ class Counts:
         is_large, kept = self._read_kept()
         if is_large and (anew or kept is None or kept.age_seconds >= _KEPT_SECONDS):
             with self.database.transaction() as connection:
-                counts = connection.execute(statement("count_ledger")).fetchall()
+                # The release before this one knows no table.
+                counts = [row if row[-1] is not None else row[:-1] for row in self._count(connection)]
                 connection.execute(statement("keep_ledger_count"), {"counts": json.dumps(counts)})
+
+    def _count(self, connection: Connection) -> Sequence[tuple[Any, ...]]:
+        return connection.execute(statement("count_ledger"), {"typed": list(self.typed)}).fetchall()
 
     def _read_kept(self) -> tuple[bool, LedgerCount | None]:
         """Return whether the ledger is large, and the kept count; reads nothing of the ledger."""

@@ -44,6 +44,7 @@ def _check(connection: Connection, mapper: Mapper[Any], rule: Rule) -> Breach:
     rows = count_breaches(connection, rule)
     if not rows:
         return Breach(rule, 0)
-    keys = find_breaches(connection, rule, len(primary_key(mapper.tables[0])), _SHOWN_AT_MOST)
-    found = find_holders(connection, mapper.container, map(row_keys.by_key(mapper.tables[0]), keys))
+    root = next(part for part in mapper.parts if rule in part.rules).tables[0]
+    keys = find_breaches(connection, rule, len(primary_key(root)), _SHOWN_AT_MOST)
+    found = find_holders(connection, mapper.container, map(row_keys.by_key(root), keys))
     return Breach(rule, rows, sorted((identity for identity, _ in found), key=lambda identity: identity.key))

@@ -49,6 +49,7 @@ class ContainerStatus(BaseModel):
     `lag_seconds` is the age of the oldest change that has not arrived, and `backlog` about how many have not; both are
     as of `lag_at`, and `lag_unknown` says why they are null. `documents` and `newest_ts` are as of `counted_at`: a
     large ledger is counted now and then. `source_documents` is the source's own count, as of the newest sample.
+    `applied_by_table` has the applied documents of a container with several types by the root table of their type.
     `catch_up_seconds` is how long it takes at the present rate, null if it takes for ever. `paused` says why nothing
     is written.
     """
@@ -62,6 +63,7 @@ class ContainerStatus(BaseModel):
     catch_up_seconds: float | None
     last_applied_at: datetime | None
     documents: dict[str, int] | None
+    applied_by_table: dict[str, int]
     counted_at: datetime | None
     newest_ts: int | None
     source_documents: int | None
@@ -224,6 +226,7 @@ def describe_container(
         catch_up_seconds=0.0 if caught_up else (rate and rate.catch_up_seconds) or None,
         last_applied_at=known.applied and known.applied.last_at,
         documents=ledger and ledger.of(name),
+        applied_by_table=ledger.by_table(name) if ledger else {},
         counted_at=ledger and ledger.counted_at,
         newest_ts=ledger and ledger.newest_ts(name),
         source_documents=sample and sample.source_documents,

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, LiteralString
 
@@ -71,8 +72,55 @@ def read_types(connection: Connection, table: Table) -> dict[str, tuple[str, str
 
 def name_rows(mapper: Mapper[Any], writes: Mapping[bytes, Write]) -> dict[bytes, RowKey]:
     """Return the row keys of these writes by document key."""
-    name = row_keys.by_row(mapper.tables[0])
-    return {key: name(write.rows.root) for key, write in writes.items() if write.rows.root is not None}
+    names = {part.root_name: row_keys.by_row(part.tables[0]) for part in mapper.parts}
+    return {
+        key: names[write.rows.root_name](write.rows.root)
+        for key, write in writes.items()
+        if write.rows.root is not None
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What of a transaction is of one type: its mapper, the root rows and child rows, and the root keys given up."""
+
+    mapper: Mapper[Any]
+    writes: Sequence[Write]
+    gone: Sequence[Values]
+
+    @property
+    def root(self) -> Table:
+        """Return the root table."""
+        return self.mapper.tables[0]
+
+    @property
+    def children(self) -> Sequence[Table]:
+        """Return the child tables."""
+        return self.mapper.tables[1:]
+
+    @property
+    def roots(self) -> list[Values]:
+        """Return the root rows."""
+        return [write.rows.root for write in self.writes if write.rows.root is not None]
+
+    def rows_of(self, child: Table) -> list[Values]:
+        """Return the rows of a child table."""
+        return [row for write in self.writes for row in write.rows.children.get(child.name, ())]
+
+
+def share(mapper: Mapper[Any], writes: Sequence[Write], abandoned: Iterable[RowKey]) -> list[Share]:
+    """Divide by type what a transaction writes and gives up; rows of a table that nobody maps any more stay."""
+    gone: dict[str, list[Values]] = {}
+    for key in abandoned:
+        gone.setdefault(key.table, []).append(json.loads(key.values))
+    parts = mapper.parts
+    if len(parts) == 1:
+        return [Share(mapper, writes, gone.get(mapper.root_name, ()))]
+    found: dict[str, list[Write]] = {}
+    for write in writes:
+        found.setdefault(write.rows.root_name, []).append(write)
+    shares = [Share(part, found.get(part.root_name, ()), gone.get(part.root_name, ())) for part in parts]
+    return [each for each in shares if each.writes or each.gone]
 
 
 def write_rows(
@@ -87,24 +135,25 @@ def write_rows(
 
     With `notes_keys`, the cache keys of the rows before and after go into the outbox.
     """
-    root, *children = mapper.tables
-    gone = [json.loads(key.values) for key in abandoned]
-    roots = [write.rows.root for write in writes if write.rows.root is not None]
-    changed = [*gone, *map(key_taker(root), roots)] if notes_keys and mapper.cache_keys else ()
-    _note_keys(connection, mapper, changed)
-    _delete_keys(connection, mapper.tables, gone)
-    upsert(connection, root, roots)
-    for table in children:
-        child_rows = [row for write in writes for row in write.rows.children.get(table.name, ())]
-        write_children(connection, table, root, roots, child_rows)
-    _note_keys(connection, mapper, changed)
+    shares = share(mapper, writes, abandoned)
+    changed = [(each, [*each.gone, *map(key_taker(each.root), each.roots)]) for each in shares if notes_keys]
+    _note_keys(connection, changed)
+    for each in reversed(shares):
+        _delete_keys(connection, each.mapper.tables, each.gone)
+    for each in shares:
+        roots = each.roots
+        upsert(connection, each.root, roots)
+        for table in each.children:
+            write_children(connection, table, each.root, roots, each.rows_of(table))
+    _note_keys(connection, changed)
 
 
-def _note_keys(connection: Connection, mapper: Mapper[Any], keys: Sequence[Values]) -> None:
+def _note_keys(connection: Connection, changed: Iterable[tuple[Share, Sequence[Values]]]) -> None:
     """Note the cache keys of the root rows under these keys, as the rows are now."""
-    if keys:
-        root = mapper.tables[0]
-        connection.execute(_note_statement(root, mapper.cache_keys), arrays.parameters(key_shape(root), keys))
+    for each, keys in changed:
+        if keys and each.mapper.cache_keys:
+            note = _note_statement(each.root, each.mapper.cache_keys)
+            connection.execute(note, arrays.parameters(key_shape(each.root), keys))
 
 
 @cache

@@ -1,6 +1,5 @@
 """See that triggers and rules of the tables let rows be written and deleted: PostgreSQL does not say if they do not."""
 
-import json
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
 from typing import Any
@@ -15,6 +14,7 @@ from cdc.core.row_keys import RowKey
 from cdc.core.writes import Write
 from cdc.postgres import arrays, rows
 from cdc.postgres.database import Connection
+from cdc.postgres.rows import Share
 from cdc.postgres.statements import statement
 
 _CORRECT = "correct it, then replay the letter"
@@ -39,17 +39,22 @@ def check_written(
     """Raise DocumentError if the rows of these writes are not there, or rows that they gave up still are."""
     if not watched:
         return
-    root, *children = mapper.tables
-    roots = [write.rows.root for write in writes if write.rows.root is not None]
+    for share in rows.share(mapper, writes, abandoned):
+        _check_share(connection, share, watched)
+
+
+def _check_share(connection: Connection, share: Share, watched: Collection[str]) -> None:
+    root, roots = share.root, share.roots
     keys = [rows.key_taker(root)(row) for row in roots]
-    taken = set(map(row_keys.by_row(root), roots))
-    gone = [json.loads(key.values) for key in abandoned if key not in taken]
+    name = row_keys.by_key(root)
+    taken = set(map(name, keys))
+    gone = [key for key in share.gone if name(key) not in taken]
     if str(root) in watched:
         _check_there(connection, root, roots)
         _check_gone(connection, root, root, gone, [])
-    for child in children:
+    for child in share.children:
         if str(child) in watched:
-            found = [row for write in writes for row in write.rows.children.get(child.name, ())]
+            found = share.rows_of(child)
             _check_there(connection, child, found)
             _check_gone(connection, child, root, [*keys, *gone], [rows.key_taker(child)(row) for row in found])
 

@@ -16,7 +16,7 @@ from cdc.core.mapping import Mapper, Values
 from cdc.core.row_keys import RowKey
 from cdc.core.writes import Write
 from cdc.postgres.database import Connection, Database
-from cdc.postgres.rows import primary_key, type_name
+from cdc.postgres.rows import Share, name_rows, primary_key, share, type_name
 from cdc.postgres.statements import statement
 
 
@@ -35,17 +35,12 @@ class PostgresTablesSide:
         """Return rows whose root key no document of the ledger claims."""
         found: list[RowKey] = []
         with self._database.connection(self._mapper.container) as connection:
-            for table in self._mapper.tables:
-                rows = connection.execute(self._unclaimed(table), [self._mapper.container, limit - len(found)])
-                found += map(row_keys.by_key(table), rows)
+            for part in self._mapper.parts:
+                for table in part.tables:
+                    query = _unclaimed(table, part.tables[0])
+                    rows = connection.execute(query, [self._mapper.container, limit - len(found)])
+                    found += map(row_keys.by_key(table), rows)
         return found
-
-    def _unclaimed(self, table: Table) -> Composed:
-        root = self._mapper.tables[0]
-        return SQL(
-            "select {} from {} t where not exists ("
-            "select from cdc.document d where d.container = %s and {} and {}) limit %s"
-        ).format(_columns("t", primary_key(table)), _table(table), _holds(root), _claims(table, root))
 
     def find_different(self, writes: Sequence[Write]) -> tuple[int, list[Identity]]:
         """Compare mapped rows with the tables by value, for documents whose version is also the ledger's.
@@ -69,42 +64,48 @@ class PostgresTablesSide:
         by_key = {write.change.key: write for write in writes}
         held = connection.execute(statement("read_mapped_states"), {"keys": list(by_key)}).fetchall()
         same = [(by_key[key], rest) for key, etag, *rest in held if by_key[key].change.version.etag == etag]
-        keys = {write.change.key: self._row_key(write) for write, _ in same}
-        differing = {write.change.key for write, rest in same if not _is_held(write, keys[write.change.key], *rest)}
+        keys = name_rows(self._mapper, {write.change.key: write for write, _ in same})
+        differing = {write.change.key for write, rest in same if not _is_held(write, keys.get(write.change.key), *rest)}
         mapped = [write for write, _ in same if write.rows.root is not None]
-        wrong = self._find_wrong(connection, mapped)
+        wrong = set[RowKey]().union(*(_find_wrong(connection, each) for each in share(self._mapper, mapped, ())))
         differing |= {write.change.key for write in mapped if keys[write.change.key] in wrong}
         return len(same), [by_key[key].change.identity for key in sorted(differing)]
 
-    def _row_key(self, write: Write) -> RowKey | None:
-        root = write.rows.root
-        return None if root is None else row_keys.by_row(self._mapper.tables[0])(root)
 
-    def _find_wrong(self, connection: Connection, writes: Sequence[Write]) -> set[RowKey]:
-        """Return the row keys of documents whose rows differ from the tables."""
-        root, *children = self._mapper.tables
-        roots = [write.rows.root for write in writes if write.rows.root is not None]
-        if not roots:
-            return set()
-        parents = _write_json(root, roots)
-        found = connection.execute(_differing(root, len(primary_key(root))), {"rows": parents}).fetchall()
-        for table in children:
-            rows = [row for write in writes for row in write.rows.children.get(table.name, ())]
-            parameters = {"rows": _write_json(table, rows), "parents": parents}
-            found += connection.execute(_differing(table, len(primary_key(root))), parameters).fetchall()
-            found += connection.execute(_surplus(table, root), parameters).fetchall()
-        return set(map(row_keys.by_key(root), found))
+def _find_wrong(connection: Connection, share: Share) -> set[RowKey]:
+    """Return the row keys of documents of one type whose rows differ from the tables."""
+    root, roots = share.root, share.roots
+    if not roots:
+        return set()
+    parents = _write_json(root, roots)
+    found = connection.execute(_differing(root, len(primary_key(root))), {"rows": parents}).fetchall()
+    for table in share.children:
+        parameters = {"rows": _write_json(table, share.rows_of(table)), "parents": parents}
+        found += connection.execute(_differing(table, len(primary_key(root))), parameters).fetchall()
+        found += connection.execute(_surplus(table, root), parameters).fetchall()
+    return set(map(row_keys.by_key(root), found))
 
 
 def find_lost(connection: Connection, mapper: Mapper[Any], limit: int) -> list[Identity]:
     """Return documents whose root row is missing although the ledger says that it was written."""
-    root = mapper.tables[0]
-    query = SQL(
-        "select d.partition_key, d.id from cdc.document d left join {} t on {} "
-        "where d.container = %s and d.state = 'applied' and {} and {} is null limit %s"
-    ).format(_table(root), _claims(root, root), _holds(root), Identifier("t", primary_key(root)[0]))
-    container = mapper.container
-    return [Identity(container, *row) for row in connection.execute(query, [container, limit])]
+    found: list[Identity] = []
+    for part in mapper.parts:
+        root = part.tables[0]
+        query = SQL(
+            "select d.partition_key, d.id from cdc.document d left join {} t on {} "
+            "where d.container = %s and d.state = 'applied' and {} and {} is null limit %s"
+        ).format(_table(root), _claims(root, root), _holds(root), Identifier("t", primary_key(root)[0]))
+        rows = connection.execute(query, [mapper.container, limit - len(found)])
+        found += [Identity(mapper.container, *row) for row in rows]
+    return found
+
+
+def _unclaimed(table: Table, root: Table) -> Composed:
+    """Build the query for rows of a table whose root key no document claims."""
+    return SQL(
+        "select {} from {} t where not exists ("
+        "select from cdc.document d where d.container = %s and {} and {}) limit %s"
+    ).format(_columns("t", primary_key(table)), _table(table), _holds(root), _claims(table, root))
 
 
 def _differing(table: Table, width: int) -> Composed:

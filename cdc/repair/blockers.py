@@ -27,9 +27,9 @@ def explain(database: Database, mapper: Mapper[Any], write: Write, problem: Prob
     """Add what PostgreSQL does not say: the row that a document waits for, or the index that cannot hold its value."""
     if problem.message == TOO_LONG and problem.path == "$":
         return replace(problem, path=_find_index(database, mapper, write) or "$")
-    root = mapper.tables[0]
     if write.rows.root is None or problem.kind not in (ProblemKind.CONFLICT, ProblemKind.MISSING_PARENT):
         return problem
+    root = mapper.part(write.rows.root_name).tables[0]
     if problem.path in ROW_KEY_CONSTRAINTS:
         return _explain_claim(database, write.change.identity, row_keys.by_row(root)(write.rows.root))
     row = rows.name_values(root, write.rows.root)
@@ -57,11 +57,14 @@ def _explain_claim(database: Database, identity: Identity, row: RowKey) -> Probl
 
 def _find_index(database: Database, mapper: Mapper[Any], write: Write) -> str | None:
     """Return the index with the longest texts of this document, or None if it can hold them."""
-    found = {mapper.tables[0].name: [write.rows.root], **write.rows.children}
+    if write.rows.root is None:
+        return None
+    part = mapper.part(write.rows.root_name)
+    found = {part.tables[0].name: [write.rows.root], **write.rows.children}
     lengths = {}
     with database.connection(mapper.container) as connection:
-        for table in mapper.tables:
-            texts = [rows.name_values(table, row) for row in found.get(table.name, ()) if row is not None]
+        for table in part.tables:
+            texts = [rows.name_values(table, row) for row in found.get(table.name, ())]
             for index, columns in connection.execute(statement("read_index_columns"), {"table": str(table)}):
                 lengths[index] = max((_measure(row, columns) for row in texts), default=0)
     longest = max(lengths, key=lengths.__getitem__, default=None)
