@@ -144,6 +144,13 @@ where reconciliation = %(reconciliation)s and container = %(container)s and stat
 select kind, state, count(*), min(since) from cdc.drift
 where reconciliation = %(reconciliation)s and container = %(container)s group by kind, state;
 
+-- name: count_drift_by_table
+-- Counts the differences of a run by root table: that of the row, or of the document as it is now.
+select coalesce(d.row_table, l.row_table), count(*) from cdc.drift d left join cdc.document l on l.key = d.key
+where d.reconciliation = %(reconciliation)s and d.container = %(container)s
+  and d.state in ('repaired', 'left', 'unreadable') and coalesce(d.row_table, l.row_table) is not null
+group by 1 order by 1;
+
 -- name: read_settling
 -- The seconds until a run's youngest suspect has settled; null without suspects.
 select extract(epoch from max(suspected_at) + make_interval(secs => %(settle_seconds)s) - now())::double precision

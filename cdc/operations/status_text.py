@@ -64,7 +64,10 @@ def _write_container(each: ContainerStatus, now: datetime) -> tuple[str, ...]:
 
 
 def _write_work(each: ContainerStatus) -> Iterator[str]:
-    """Tell what goes on beside the feed."""
+    """Tell what goes on beside the feed, and what the applied documents are."""
+    if each.applied_by_table:
+        tables = ", ".join(f"{documents} in {table}" for table, documents in each.applied_by_table.items())
+        yield f"{each.container}: applied by type: {tables}"
     if each.backlog and each.catch_up_seconds is not None:
         yield f"{each.container}: nothing waits any more in about {each.catch_up_seconds:.0f} s, at the present rate"
     if each.backfill is not None:

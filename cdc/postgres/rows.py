@@ -115,7 +115,7 @@ def share(mapper: Mapper[Any], writes: Sequence[Write], abandoned: Iterable[RowK
         gone.setdefault(key.table, []).append(json.loads(key.values))
     parts = mapper.parts
     if len(parts) == 1:
-        return [Share(mapper, writes, gone.get(mapper.root_name, ()))]
+        return [Share(parts[0], writes, gone.get(parts[0].root_name, ()))]
     found: dict[str, list[Write]] = {}
     for write in writes:
         found.setdefault(write.rows.root_name, []).append(write)

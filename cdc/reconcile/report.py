@@ -39,10 +39,14 @@ class UnmappedType(BaseModel):
 
 
 class RunResult(Figures):
-    """The result of a run; while the run is not finished, all values are null or 0."""
+    """The result of a run; while the run is not finished, all values are null or 0.
+
+    `drift_by_table` counts the same differences by the root table of the document's type, where it has one.
+    """
 
     ended_early: str | None = None
     drift: dict[str, int] | None = None
+    drift_by_table: dict[str, int] | None = None
     repaired: int | None = None
     left: int | None = None
     unreadable: int | None = None

@@ -86,10 +86,11 @@ class PostgresRuns:
             connection.execute(statement("drop_suspects"), own)
             connection.execute(statement("leave_drift"), own)
             found = connection.execute(statement("count_drift"), own).fetchall()
+            tables = dict(connection.execute(statement("count_drift_by_table"), own).fetchall())
             compared = connection.execute(statement("read_compared"), own).fetchone()
             observed = connection.execute(statement("read_observed"), own).fetchall()
             unmapped = connection.execute(statement("count_unmapped"), {"container": run.container}).fetchall()
-            report = _report(run.progress, found, compared, observed, unmapped)
+            report = _report(run.progress, found, tables, compared, observed, unmapped)
             message = " ".join(filter(None, [sentence, *run.progress.notes])) or None
             parameters = own | {"state": state, "message": message, "report": report.model_dump_json()}
             connection.execute(statement("finish_reconciliation"), parameters)
@@ -130,6 +131,7 @@ class PostgresRuns:
 def _report(
     progress: Progress,
     found: Sequence[Any],
+    tables: dict[str, int],
     compared: tuple[Any, ...] | None,
     observed: Sequence[Any],
     unmapped: Sequence[Any],
@@ -146,6 +148,7 @@ def _report(
         **states,
         ended_early=progress.ended_early,
         drift=drift,
+        drift_by_table=tables,
         oldest_drift_since=min((since for _, state, _, since in found if state == "left"), default=None),
         max_deletes=progress.limits.orphaned,
         source_documents=progress.source_documents,

@@ -14,9 +14,12 @@ from local.patience import PATIENCE_SECONDS
 from local.sample import Source
 from local.stack import Part, make_settings, prepare
 from tests.e2e.conftest import Query, running_host, wait_until
+from tests.e2e.test_reconcile import run as reconcile
 from tests.example import CONTAINERS, make_app
 
-ORDER = {"id": "one", "customerId": "c", "type": "order", "total": 12.5, "placedAt": 1_766_000_000}
+ORDER = {"id": "one", "customerId": "c", "type": "order", "total": 12.5, "placedAt": 1_766_000_000, "labels": ["a,b"]}
+REFUND = {"id": "three", "customerId": "c", "type": "refund", "amount": "0.50", "paidAt": "2026-01-09T12:00+02:00"}
+VISIT = {"id": "v", "tenantId": "s", "visitorId": "x", "seconds": 9007199254740993}
 
 
 @pytest.fixture
@@ -60,41 +63,60 @@ def run(app: Path, settings: Mapping[str, str], *command: str) -> "subprocess.Co
     )  # fmt: skip
 
 
-def test_its_documents_arrive_in_its_table_and_none_of_ours_is_made(
+def test_its_documents_arrive_in_its_tables_and_none_of_ours_is_made(
     app: Path, settings: Mapping[str, str], source: Source, host: Part, query: Query
 ) -> None:
-    """Setup, check, a change, a poison document, and an unmapped one: all with its own mapper.
+    """Setup, check, two types in one container, one that changes its type, a poison document, and an unmapped one.
 
-    The comparison keeps a list of its own: it says that it has no fields of this container.
+    The comparison keeps a list of its own: it says that it has no fields of these containers.
     """
     for document in (
         ORDER,
         ORDER | {"id": "two"},
-        ORDER | {"id": "bad", "total": "much"},
+        ORDER | {"id": "bad", "total": 12.345},
         ORDER | {"id": "x", "type": "y"},
+        REFUND,
     ):
         source.write("orders", document)
-    wait_until(lambda: query("select count(*) from cdc.document") == [(4,)], "all four are in the ledger")
+    for tenant in ("s", "t"):
+        source.write("visits", VISIT | {"tenantId": tenant})
+    wait_until(lambda: query("select count(*) from cdc.document") == [(7,)], "all are in the ledger")
     source.write("orders", ORDER | {"total": 13})
-    wait_until(lambda: query("select total::text from orders where id = 'one'") == [("13.00",)], "the change is there")
+    source.write("orders", REFUND | {"id": "two"})
+    wait_until(lambda: query("select total::text from orders") == [("13.00",)], "the changes are there")
 
-    states = dict(query("select id, state from cdc.document"))
-    assert states == {'"one"': "applied", '"two"': "applied", '"bad"': "parked", '"x"': "unmapped"}
-    assert query("select id, customer_id, total::text, placed_at from orders order by id") == [
-        ("one", "c", "13.00", 1_766_000_000),
-        ("two", "c", "12.50", 1_766_000_000),
+    states = dict(query("select id, state from cdc.document where container = 'orders'"))
+    assert states == {
+        **dict.fromkeys(('"one"', '"two"', '"three"'), "applied"), '"bad"': "parked", '"x"': "unmapped"
+    }  # fmt: skip
+    assert query("select id, labels, extract(epoch from placed_at)::bigint from orders") == [
+        ("one", ["a,b"], 1_766_000_000)
     ]
-    tables = query("select tablename from pg_tables where schemaname = 'public'")
-    assert tables == [("orders",)]
+    assert query("select id, amount::text from refunds order by id") == [("three", "0.50"), ("two", "0.50")]
+    assert query("select tenant_id, id from visits order by 1") == [("s", "v"), ("t", "v")]
+    assert query("select path from cdc.dead_letter") == [("$.total",)]
+    tables = query("select tablename from pg_tables where schemaname = 'public' order by 1")
+    assert tables == [("order_lines",), ("orders",), ("refunds",), ("visits",)]
     assert query("select number, name from cdc.application_migration") == [(1, "0001_orders")]
 
     checked = run(app, settings, "cdc", "check")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert "ok    tables of orders" in checked.stdout
-    assert "note  orders: " in checked.stdout
+    assert "note  orders: unmapped documents of type y: 1; no mapper takes them" in checked.stdout
+    status = run(app, settings, "cdc", "status").stdout
+    assert "orders: applied by type: 1 in public.orders, 2 in public.refunds" in status
+
+    reconciled = reconcile(host, mode="deep")
+    assert {each["container"]: sum(each["drift"].values()) for each in reconciled["containers"]} == {
+        "orders": 0, "visits": 0,
+    }  # fmt: skip
+    query("update refunds set amount = 1 where id = 'two' returning 1")
+    (orders,) = reconcile(host, mode="deep", repair=True, containers=["orders"])["containers"]
+    assert (orders["drift"]["different"], orders["drift_by_table"]) == (1, {"public.refunds": 1})
+    assert query("select distinct amount::text from refunds") == [("0.50",)]
 
     compared = compare_settings(settings)
     done = run(Path(), settings, "local.compare")
-    assert (compared.containers, compared.unlisted) == (0, ["orders"])
+    assert (compared.containers, compared.unlisted) == (0, ["orders", "visits"])
     assert done.returncode == 2, done.stdout + done.stderr
     assert "orders was not compared" in done.stdout

@@ -1,11 +1,12 @@
-"""Another application: one container, one table, one migration. `make_app` builds the folder of an app with it."""
+"""Another application: two containers, three types, one migration. `make_app` builds the folder of an app with it."""
 
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 # What a team keeps of this project when it writes mappers of its own.
 _KEPT = ("cdc", "local", "function_app.py", "host.json", "local.settings.example.json")
-CONTAINERS = {"orders": "/customerId"}
+APPLICATION_SQL = ROOT / "tests/example/sql/application/0001_orders.sql"
+CONTAINERS = {"orders": "/customerId", "visits": "/tenantId,/visitorId"}
 
 
 def make_app(folder: Path) -> Path:
