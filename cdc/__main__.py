@@ -13,6 +13,7 @@ from cdc.api import openapi
 from cdc.config.settings import Phase, Settings, read_phase
 from cdc.core.deadline import Deadline
 from cdc.core.errors import CdcError, SettingsError, UnreadyError
+from cdc.core.mapper_groups import by_container
 from cdc.cutover import command as cutover_command
 from cdc.cutover.command import Display
 from cdc.modelling import command as modelling_command
@@ -105,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     help_ = "rehearse, run, watch and stop the cut-over to PostgreSQL as the primary store"
     command = commands.add_parser("cutover", help=help_, description=help_)
     cutover_command.add(command.add_subparsers(required=True), lambda runtime: runtime.open_cutover(Display().say))
-    modelling_command.add(commands, _environment, choose_mappers, EXTRA_CONTAINERS)
+    modelling_command.add(commands, _environment, lambda names: by_container(choose_mappers(names)), EXTRA_CONTAINERS)
     help_ = "say what is wrong now and what to do, and show the numbers of each container; exit code 1 if not healthy"
     command = commands.add_parser("status", help=help_, description=help_)
     command.add_argument("--watch", action="store_true", help="look again every few seconds, until Ctrl-C")

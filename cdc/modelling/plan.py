@@ -97,9 +97,11 @@ def estimate_hours(units: float, units_per_second: float) -> float:
 
 
 def _rows(mapper: Mapper[Any], found: Tuples) -> Iterator[tuple[Table, Sequence[Values]]]:
-    tables = {table.name: table for table in mapper.tables}
-    if found.root is not None:
-        yield mapper.tables[0], [found.root]
+    if found.root is None:
+        return
+    part = mapper.part(found.root_name)
+    tables = {table.name: table for table in part.tables}
+    yield part.tables[0], [found.root]
     for name, rows in found.children.items():
         yield tables[name], rows
 
