@@ -9,6 +9,7 @@ from cdc import __main__
 from local.cosmos import CosmosServer
 from local.sample import DATABASE, Sample, Source
 from tests.builders import a_badge, a_profile, a_session, an_account
+from tests.example.mappers import MAPPERS
 
 SECRET = "Thandiwe"
 # Counted by hand from the documents of the sample with seed 1.
@@ -154,3 +155,22 @@ def test_what_cannot_be_planned_is_one_sentence(plan, tmp_path, arguments, messa
     assert code == 1
     assert message in said
     assert "Traceback" not in said
+
+
+def test_a_container_with_several_types_is_planned_type_by_type(plan, monkeypatch, tmp_path):
+    """Rows are counted in the tables of each type, and a value that does not fit is named by its path."""
+    monkeypatch.setattr(__main__, "choose_mappers", lambda _: MAPPERS)
+    documents = [
+        {"id": "a", "type": "order", "customerId": "c", "total": 1.25, "lines": [{"lineId": "0" * 32}]},
+        {"id": "b", "type": "refund", "amount": "0.50"},
+        {"id": "c", "type": "refund", "amount": 0.005},
+        {"id": "d", "type": "invoice"},
+    ]
+    (tmp_path / "orders.json").write_text(json.dumps(documents))
+
+    code, said = plan(None, "orders", "--json", "orders.json")
+
+    assert code == 1
+    assert "1 rows of orders, 1 rows of order_lines, 1 rows of refunds" in said
+    assert "$.amount" in said
+    assert "invoice" in said
