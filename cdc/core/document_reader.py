@@ -62,8 +62,14 @@ class DocumentReader(Generic[Root]):
 
     def _find_other_type(self, body: JsonObject, observations: list[Observation]) -> str | None:
         """Return the document's type if it is not the model's, else None."""
-        if self._newest is None or (body.get(self._newest) == self._type and not _has_any(self._older, body)):
+        if self._newest is None:
             return None
+        if body.get(self._newest) == self._type:
+            for name in self._older:
+                if name in body:
+                    break
+            else:
+                return None
         named = find_type(self.conventions, body)
         if named is None:
             return None
@@ -79,7 +85,7 @@ class DocumentReader(Generic[Root]):
             replaced[name] = not heard.isdisjoint(body)
         id_ = body.get("id")
         key = id_ if self._prefix is None else read_key(self._prefix, id_)
-        if self._key is not None:
+        if self._key is not None and (not key or body.get(self._key) != key):
             self._compare_keys(self._key, body, key, dropped, observations)
         if key != id_:
             replaced["id"] = key
@@ -144,12 +150,13 @@ def find_type(conventions: Conventions, body: JsonObject) -> str | None:
 
 def _is_deleted(mark: DeleteMark, body: JsonObject, observations: Sequence[Observation]) -> bool:
     value = body.get(mark.property)
-    if mark.marks(value):
-        return True
-    path = f"$.{mark.property}"
-    if not mark.allows(value):
-        raise DocumentError(Problem(ProblemKind.MAPPING, path, "Input should be a valid boolean"))
-    if observations and Observation(ObservationKind.SPELLING, path) in observations:
+    # Most documents have no mark, or one that is false.
+    if value is not None and (value is not False or mark.value is False):
+        if mark.marks(value):
+            return True
+        if not mark.allows(value):
+            raise DocumentError(Problem(ProblemKind.MAPPING, f"$.{mark.property}", "Input should be a valid boolean"))
+    if observations and Observation(ObservationKind.SPELLING, f"$.{mark.property}") in observations:
         _refuse_misspelled(mark, body)
     return False
 
@@ -159,13 +166,6 @@ def _refuse_misspelled(mark: DeleteMark, body: JsonObject) -> None:
     values = [value for name, value in body.items() if name != mark.property and fold(name) == folded]
     if any(value not in (None, False) for value in values):
         raise DocumentError(Problem(ProblemKind.MAPPING, f"$.{mark.property}", _MISSPELLED_MARK))
-
-
-def _has_any(names: Sequence[str], body: JsonObject) -> bool:
-    for name in names:  # noqa: SIM110 - any() of a generator takes three times as long
-        if name in body:
-            return True
-    return False
 
 
 def _has_both(rivals: Sequence[tuple[str, str]], body: JsonObject) -> bool:
