@@ -147,6 +147,7 @@ def _container(name: str, **other: Any) -> ContainerStatus:
         "catch_up_seconds": 0.0,
         "last_applied_at": ago(seconds=3),
         "documents": {"applied": 1_203_441, "parked": 12, "deleted": 5_122, "unmapped": 41},
+        "applied_by_table": {},
         "counted_at": ago(seconds=40),
         "newest_ts": 1_800_000_000,
         "source_documents": 1_203_494,
