@@ -28,11 +28,11 @@ def a_mapper(rows):
 @pytest.mark.parametrize(
     ("rows", "tuples"),
     [
-        pytest.param(Rows(), Tuples(), id="none"),
-        pytest.param(Rows(root=GOOD_ROOT), Tuples(("a", None)), id="a root"),
+        pytest.param(Rows(), Tuples(root_name="roots"), id="none"),
+        pytest.param(Rows(root=GOOD_ROOT), Tuples(("a", None), root_name="roots"), id="a root"),
         pytest.param(
             Rows(root={"name": None, "id": "a"}, children={"children": [{"id": "1", "root_id": "a"}]}),
-            Tuples(("a", None), {"children": [("a", "1")]}),
+            Tuples(("a", None), {"children": [("a", "1")]}, root_name="roots"),
             id="a root with a child, columns in any order",
         ),
     ],
