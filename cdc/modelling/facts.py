@@ -1,6 +1,7 @@
 """Turn what was seen at a path into the facts of a profile."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from cdc.modelling.dictionaries import says_dictionary
 from cdc.modelling.forms import INSTANTS, Form
@@ -13,33 +14,45 @@ _NUMERIC = (Form.WHOLE_NUMBER, Form.DECIMAL)
 # A double holds so many digits.
 _DIGITS = 15
 _SEVEN = 7
+_DAY_SECONDS = 86_400
 # Of so many documents a name that only one has may be data: it is counted, and not shown.
 _MANY = 20
 # Arrays of one item do not show that a reference to something else tells items apart.
 _ENOUGH = 2
 
 
-def describe(root: Node) -> Facts:
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """What is described: how many documents, and when, in seconds."""
+
+    documents: int
+    now: int
+
+
+def describe(root: Node, now: int) -> Facts:
     """Return the facts of documents; names of properties that are data are folded."""
-    return _describe(root, root.present, root.present, is_root=True)
+    return _describe(root, root.present, _Whole(root.present, now), is_root=True)
 
 
 def _describe(
-    node: Node, parents: int, documents: int, name: str = "", *, below: str = "", is_root: bool = False
+    node: Node, parents: int, whole: _Whole, name: str = "", *, below: str = "", is_root: bool = False
 ) -> Facts:
     """Describe the property `name`, or what is inside the property `below`."""
     node.fold(is_root=is_root)
     if says_dictionary(name) and len({kind for child in node.fields.values() for kind in child.kinds} - {"null"}) == 1:
         node.fold_all()
-    fields = {each: child for each, child in node.fields.items() if child.present > 1 or documents < _MANY}
+    fields = {each: child for each, child in node.fields.items() if child.present > 1 or whole.documents < _MANY}
     objects = node.kinds["object"]
     spellings, arrays, items = _find_spellings(fields), None, None
     if node.arrays is not None:
-        items = None if node.items is None else _describe(node.items, node.arrays.items, documents, below=name or below)
+        items = None if node.items is None else _describe(node.items, node.arrays.items, whole, below=name or below)
         arrays = _describe_arrays(node.arrays, items)
+    oldest, youngest = (None, None) if node.times is None else (_age(ts, whole.now) for ts in node.times)
     return Facts(
         parents=parents,
         present=node.present,
+        oldest_days=oldest,
+        youngest_days=youngest,
         kinds=dict(node.kinds),
         texts=None if node.texts is None else _describe_texts(node.texts),
         numbers=None if node.numbers is None else _describe_numbers(node.numbers),
@@ -48,13 +61,17 @@ def _describe(
         suspicions=_suspect(node, name or below),
         hazards=tuple(_find_hazards(node, parents, spellings, arrays)),
         spellings=spellings,
-        fields={each: _describe(child, objects, documents, each) for each, child in fields.items()},
+        fields={each: _describe(child, objects, whole, each) for each, child in fields.items()},
         unnamed=len(node.fields) - len(fields),
         items=items,
         entries=None
         if node.entries is None
-        else _describe(node.entries, node.entries.present, documents, below=name or below),
+        else _describe(node.entries, node.entries.present, whole, below=name or below),
     )
+
+
+def _age(ts: int, now: int) -> float:
+    return max(0.0, round((now - ts) / _DAY_SECONDS, 1))
 
 
 def _describe_distinct(node: Node) -> Distinct | None:

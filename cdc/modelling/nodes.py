@@ -20,13 +20,17 @@ _NODES_AT_MOST = 20_000
 
 
 class Space:
-    """How many paths may still be added; `left_out` counts properties for which there was no space."""
+    """How many paths may still be added; `left_out` counts properties for which there was no space.
 
-    __slots__ = ("left_out", "nodes")
+    `ts` is when the document was written that is looked at.
+    """
+
+    __slots__ = ("left_out", "nodes", "ts")
 
     def __init__(self, nodes: int = _NODES_AT_MOST) -> None:
         self.nodes = nodes
         self.left_out = 0
+        self.ts: int | None = None
 
 
 class Texts:
@@ -134,12 +138,16 @@ class Arrays:
 
 
 class Node:
-    """Everything that was seen at one path."""
+    """Everything that was seen at one path; `times` says when its oldest and its newest document were written."""
 
-    __slots__ = ("arrays", "different", "entries", "fields", "folded", "items", "kinds", "numbers", "present", "texts")
+    __slots__ = (
+        *("arrays", "different", "entries", "fields", "folded", "items"),
+        *("kinds", "numbers", "present", "texts", "times"),
+    )
 
     def __init__(self) -> None:
         self.present = 0
+        self.times: tuple[int, int] | None = None
         self.kinds: Counter[Kind] = Counter()
         self.texts: Texts | None = None
         self.numbers: Numbers | None = None
@@ -154,6 +162,8 @@ class Node:
     def see(self, value: object, space: Space, depth: int = 0) -> None:
         """Look at one value and at what is inside it."""
         self.present += 1
+        if space.ts is not None:
+            self.times = _widen(self.times, (space.ts, space.ts))
         if value is None:
             self.kinds["null"] += 1
         elif isinstance(value, bool):
@@ -189,6 +199,7 @@ class Node:
     def merge(self, other: "Node") -> None:
         """Add what another node has seen."""
         self.present += other.present
+        self.times = _widen(self.times, other.times)
         self.kinds += other.kinds
         self.different.merge(other.different)
         self.folded = self.folded or other.folded
@@ -244,6 +255,12 @@ class Node:
         space.nodes -= 1
         child = self.fields[name] = Node()
         return child
+
+
+def _widen(times: tuple[int, int] | None, others: tuple[int, int] | None) -> tuple[int, int] | None:
+    if times is None or others is None:
+        return times or others
+    return min(times[0], others[0]), max(times[1], others[1])
 
 
 def is_own_key(name: str) -> bool:

@@ -102,11 +102,13 @@ class Facts(_Part):
 
     `parents` is how many objects could have had it, `present` how many do. An object has `fields` by property name, and
     `entries` for all keys that are data; `unnamed` counts names that only one of many documents has. An array has
-    `items`.
+    `items`. The ages, in days, are those of the oldest and the youngest document that has it.
     """
 
     parents: int
     present: int
+    oldest_days: float | None = None
+    youngest_days: float | None = None
     kinds: dict[Kind, int]
     texts: TextFacts | None = None
     numbers: NumberFacts | None = None

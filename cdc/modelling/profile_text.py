@@ -9,6 +9,8 @@ _WIDEST = (60, 6, 24, 56)
 # A text or number with at most so many different values may be one of a list.
 _FEW = 20
 _MANY = 50
+# A part of the time between the oldest and the youngest document.
+_NOTABLE = 0.2
 
 
 def write(profile: Profile) -> str:
@@ -45,28 +47,39 @@ def _write_type(each: TypeProfile, *, named: bool) -> Iterator[str]:
     yield f"{name}: {each.documents} documents, {ids}"
     if key.without_partition_key:
         yield f"  {key.without_partition_key} documents have no partition key"
-    rows = [
-        _HEAD,
-        *(
-            _write_path(path, facts)
-            for path, facts in each.root.walk()
-            if path != "$" or facts.spellings or facts.unnamed
-        ),
-    ]
+    paths = [(path, facts) for path, facts in each.root.walk() if path != "$" or facts.spellings or facts.unnamed]
+    rows = [_HEAD, *(_write_path(path, facts, each.root) for path, facts in paths)]
     widths = [min(most, max(len(row[column]) for row in rows)) for column, most in enumerate(_WIDEST)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         yield "  " + "  ".join([*cells, row[-1]]).rstrip()
 
 
-def _write_path(path: str, facts: Facts) -> Sequence[str]:
+def _write_path(path: str, facts: Facts, root: Facts) -> Sequence[str]:
     share = 100 * facts.present / facts.parents if facts.parents else 0
     there = f"{min(share, 99) if facts.present < facts.parents else share:.0f} %"
     kinds = ", ".join(_write_counts({str(kind): count for kind, count in facts.kinds.items()}))
     spelled = [f"spelled {' and '.join(names)}" for names in facts.spellings]
     hazards = [hazard for hazard in facts.hazards if hazard is not Hazard.SPELLINGS]
-    look_out = [*hazards, *spelled, *(f"personal? {suspicion}" for suspicion in facts.suspicions)]
+    look_out = [
+        *hazards,
+        *spelled,
+        *_compare_ages(facts, root),
+        *(f"personal? {suspicion}" for suspicion in facts.suspicions),
+    ]
     return path, there, kinds, "; ".join(_describe(facts)), ", ".join(look_out)
+
+
+def _compare_ages(facts: Facts, root: Facts) -> Iterator[str]:
+    """Say that only old or only new documents have a property: it was renamed, or is new."""
+    oldest, youngest = root.oldest_days, root.youngest_days
+    if None in (oldest, youngest, facts.oldest_days, facts.youngest_days) or facts.present < _FEW:
+        return
+    notable = ((oldest or 0) - (youngest or 0)) * _NOTABLE
+    if (facts.youngest_days or 0) - (youngest or 0) > notable:
+        yield f"not in the last {facts.youngest_days:.0f} days"
+    if (oldest or 0) - (facts.oldest_days or 0) > notable:
+        yield f"only in the last {facts.oldest_days:.0f} days"
 
 
 def _write_counts(counts: Mapping[str, int]) -> list[str]:

@@ -30,7 +30,6 @@ _ALIKE = 0.7
 _OFTEN = 0.1
 _IDS_AT_MOST = 50_000
 _SYSTEM = frozenset(("_rid", "_self", "_etag", "_attachments", "_ts", "_lsn"))
-_DAY_SECONDS = 86_400
 
 # The values of the properties that may tell the type, in a document.
 _Values = tuple[tuple[str, str], ...]
@@ -63,7 +62,6 @@ class Profiler:
         self._candidates = [type_property] if type_property else [*_SURE, *_UNSURE]
         self._groups: dict[_Values, _Group] = {}
         self._space = Space()
-        self._times: list[int] = []
 
     def see(self, document: JsonObject) -> None:
         """Look at one document."""
@@ -74,12 +72,11 @@ class Profiler:
         group = self._groups.get(values)
         if group is None:
             group = self._groups[values] = _Group()
-        group.root.present += 1
-        group.root.see_object(((name, value) for name, value in document.items() if name not in _SYSTEM), self._space)
-        self._see_identity(group, document)
         ts = document.get("_ts")
-        if isinstance(ts, int):
-            self._times = [min(ts, *self._times[:1]), max(ts, *self._times[1:])] if self._times else [ts, ts]
+        self._space.ts = ts if isinstance(ts, int) else None
+        properties = {name: value for name, value in document.items() if name not in _SYSTEM}
+        group.root.see(properties, self._space)
+        self._see_identity(group, document)
         if len(self._groups) > _GROUPS_AT_MOST:
             self._merge_groups()
 
@@ -98,15 +95,21 @@ class Profiler:
             else:
                 by_type[shown] = group
         types = sorted(by_type.items(), key=lambda each: -each[1].root.present)
-        ages = [max(0.0, round((now.timestamp() - ts) / _DAY_SECONDS, 1)) for ts in reversed(self._times)]
+        described = tuple(_describe_type(name, group, int(now.timestamp())) for name, group in types)
+        ages = [
+            age for each in described for age in (each.root.youngest_days, each.root.oldest_days) if age is not None
+        ]
+        about = {
+            "read": self.documents,
+            "youngest_days": min(ages, default=None),
+            "oldest_days": max(ages, default=None),
+        }
         return Profile(
             format=1,
             made_at=now,
-            source=source.model_copy(
-                update={"read": self.documents} | dict(zip(("youngest_days", "oldest_days"), ages, strict=False))
-            ),
+            source=source.model_copy(update=about),
             type_properties=chosen,
-            types=tuple(_describe_type(name, group) for name, group in types),
+            types=described,
             left_out=self._space.left_out,
         )
 
@@ -190,7 +193,7 @@ def _differ(shapes: Sequence[set[str]]) -> bool:
     return any(len(first & other) < _ALIKE * len(first | other) for other in others)
 
 
-def _describe_type(name: str | None, group: _Group) -> TypeProfile:
+def _describe_type(name: str | None, group: _Group, now: int) -> TypeProfile:
     documents = group.root.present
     ids = group.ids
     return TypeProfile(
@@ -203,7 +206,7 @@ def _describe_type(name: str | None, group: _Group) -> TypeProfile:
             prefixed=group.prefixes[name or ""],
             without_partition_key=group.without_partition_key,
         ),
-        root=describe(group.root),
+        root=describe(group.root, now),
     )
 
 

@@ -153,6 +153,9 @@ def test_the_command_reads_the_source_alone(cosmos, tmp_path, monkeypatch, capsy
     assert (orders.root.fields["old"].present, orders.root.fields["new"].present) == (20 * EACH_DAY, 5 * EACH_DAY)
     assert f"Orders: {TOTAL} of {TOTAL} documents, all" in shown.out
     assert "$.docType" in shown.out
+    old, new = (next(line for line in shown.out.splitlines() if f"$.{name} " in line) for name in ("old", "new"))
+    assert "not in the last 81 days" in old
+    assert "only in the last 5 days" in new
     assert re.search(rf"Orders: [0-9]+ of {TOTAL} documents, [0-9]+ of 5000 request units\n", shown.err)
     assert json.loads((tmp_path / "Orders.profile.json").read_text())["format"] == 1
 
