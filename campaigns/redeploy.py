@@ -77,7 +77,7 @@ def run(seed: int, restarts: int, old: str) -> int:
 
 def unpack(commit: str | None, folder: Path) -> Path:
     """Build the package of a commit, or of what is here, and return the folder with nothing else in it."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     tree = ROOT if commit is None else _check_out(commit, folder)
     package.build(tree, folder / "app.zip")
     shutil.unpack_archive(folder / "app.zip", folder / "app")
