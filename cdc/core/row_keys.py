@@ -10,7 +10,7 @@ from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Table, Uuid
+from sqlalchemy import String, Table, Uuid
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 
@@ -42,6 +42,8 @@ def by_row(table: Table) -> Callable[[Sequence[Any]], RowKey]:
     """Return the function that names a row by all its values, in the order of the table's columns."""
     names = table.columns.keys()
     places = [names.index(column.name) for column in table.primary_key.columns]
+    if len(places) == 1 and isinstance(table.columns[names[places[0]]].type, String):
+        return _text_writer(str(table), places[0])
     write = by_key(table)
     return lambda row: write([row[place] for place in places])
 
@@ -61,6 +63,18 @@ def _writer(table: str, are_uuids: Sequence[bool]) -> Callable[[Iterable[object]
             values = [_spell(it) if is_uuid else it for it, is_uuid in zip(values, are_uuids, strict=False)]
         text = ",".join([encode_basestring(it) if isinstance(it, str) else _write(it) for it in values]) + "]"
         return RowKey(table, f"[{text}", hashlib.sha256((head + text).encode()).digest())
+
+    return write
+
+
+def _text_writer(table: str, place: int) -> Callable[[Sequence[Any]], RowKey]:
+    """Return what `_writer` does for the most frequent key, one text, in half the time."""
+    head, sha256 = f"[{encode_basestring(table)},", hashlib.sha256
+
+    def write(row: Sequence[Any]) -> RowKey:
+        value = row[place]
+        text = encode_basestring(value) if isinstance(value, str) else _write(value)
+        return RowKey(table, f"[{text}]", sha256(f"{head}{text}]".encode()).digest())
 
     return write
 

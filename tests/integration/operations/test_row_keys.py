@@ -352,3 +352,16 @@ def test_claims_of_two_releases_see_each_other(old_dsn, old_database):
 
     assert letters == [('"four"', '["s"]', False), ('"two"', '["r"]', False)]
     assert woken == [('"four"',)]
+
+
+@pytest.mark.parametrize("values", [["a"], ['é🦊"\\\n\t\x01\x7f/'], ["", 1, None, True, 1.5], ["a,b", "]"]])
+def test_both_sides_have_one_hash(connection, values):
+    """What a trigger adds is what this release would have written."""
+    key = row_keys.by_key('public."odd" table')(values)
+
+    ((hash_, qualified),) = connection.execute(
+        "select cdc.row_hash(%(table)s, %(key)s), cdc.qualify(%(table)s, %(key)s)",
+        {"table": key.table, "key": key.values},
+    )
+    assert hash_ == key.hash
+    assert row_keys.read(qualified, ACCOUNTS.tables[0]) == key
