@@ -13,6 +13,9 @@ JAVASCRIPT_SDK := $(if $(shell command -v npm),$(JAVASCRIPT)/node_modules/.insta
 INSTALL = [ -t 1 ] || export PIP_PROGRESS_BAR=off; \
 	$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --requirement
 
+# Each of the many processes would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help venv venv-local demo smoke test coverage conformance check lint types imports infra doctor package worker-library
 

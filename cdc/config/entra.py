@@ -1,4 +1,7 @@
-"""Entra identities, for stores that are reached without a secret."""
+"""Entra identities, for stores that are reached without a secret.
+
+azure-identity takes time to load: it is imported where an identity is made, so that only who has one waits for it.
+"""
 
 import base64
 import json
@@ -6,7 +9,6 @@ from collections.abc import Callable
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError
-from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 
 from cdc.core.errors import TransientError
 
@@ -16,11 +18,15 @@ _POSTGRES_SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
 
 def managed_identity(client_id: str | None) -> TokenCredential:
     """Return the app's user-assigned identity with this client id, or its system-assigned identity without one."""
+    from azure.identity import ManagedIdentityCredential
+
     return ManagedIdentityCredential(client_id=client_id)
 
 
 def default_identity(client_id: str | None = None) -> TokenCredential:
     """Return the identity of the environment: the app's in Azure, the developer's elsewhere."""
+    from azure.identity import DefaultAzureCredential
+
     # Passing None would override AZURE_CLIENT_ID.
     return DefaultAzureCredential(managed_identity_client_id=client_id) if client_id else DefaultAzureCredential()
 

@@ -3,8 +3,8 @@
 import logging
 import time
 from threading import Event, Lock, Thread
+from typing import TYPE_CHECKING
 
-from cdc.cache.keys import CacheKeys
 from cdc.config import entra, stackexchange
 from cdc.config.settings import Settings
 from cdc.core.errors import CdcError, TransientError
@@ -12,6 +12,9 @@ from cdc.postgres import outbox
 from cdc.postgres.database import Database
 from cdc.telemetry import rows
 from cdc.telemetry.rows import Action
+
+if TYPE_CHECKING:
+    from cdc.cache.keys import CacheKeys
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +31,7 @@ _ENDING_SECONDS = 10.0
 class Invalidation:
     """Removes what the outbox holds; whoever changes rows only wakes a thread, and never waits for the cache."""
 
-    def __init__(self, database: Database, cache: CacheKeys | None, entry_seconds: float) -> None:
+    def __init__(self, database: Database, cache: "CacheKeys | None", entry_seconds: float) -> None:
         """Take the cache, if there is one, and how long its entries live: then a key need not be removed any more."""
         self.on_commit = None if cache is None else self.wake
         self.every = _EVERY_SECONDS if cache is None else 0.0
@@ -69,7 +72,7 @@ class Invalidation:
         if self._cache is not None:
             self._cache.close()
 
-    def _run(self, cache: CacheKeys) -> None:
+    def _run(self, cache: "CacheKeys") -> None:
         while True:
             self._noted.wait()
             if self._closed.is_set():
@@ -80,7 +83,7 @@ class Invalidation:
             except CdcError:  # the timer tries it, too, and says what is wrong
                 self._closed.wait(_PAUSE_SECONDS)
 
-    def _remove(self, cache: CacheKeys) -> None:
+    def _remove(self, cache: "CacheKeys") -> None:
         """Walk through the outbox once, past keys that Redis does not remove."""
         end, after, left = time.monotonic() + _SECONDS, 0, 0
         with self._removing:
@@ -102,6 +105,8 @@ def open_invalidation(settings: Settings, database: Database) -> Invalidation:
     """Return what removes cache keys; without a cache in the settings nothing is noted."""
     cache = None
     if settings.redis_connection is not None:
+        from cdc.cache.keys import CacheKeys  # redis-py takes time to load: only who has a cache waits for it
+
         server = stackexchange.read(settings.redis_connection.get_secret_value())
         identity = entra.find_identity(settings.redis_identity)
         login = None if identity is None else entra.redis_login(identity)
