@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from cdc.__main__ import main
 from cdc.operations.migrations import read_migrations
 from mappers import APPLICATION_SQL, EXTRA_MAPPERS, MAPPERS
 
@@ -24,20 +25,42 @@ COSMOS = {
 }
 
 
+def make_environment(values):
+    """Return an environment with these settings and no other."""
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | values
+
+
 @pytest.fixture
-def run(tmp_path):
-    """Run a command with these settings alone, in a folder of its own."""
+def run_process(tmp_path):
+    """Run a command with these settings alone, in a folder and a process of its own."""
 
     def run_command(*command, **values):
-        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | values
         return subprocess.run(
             [sys.executable, "-m", "cdc", *command],
             cwd=tmp_path,
-            env=environment,
+            env=make_environment(values),
             capture_output=True,
             text=True,
             check=False,
         )
+
+    return run_command
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Run a command with these settings alone, in a folder of its own; a process more would only take time."""
+
+    def run_command(*command, **values):
+        with monkeypatch.context() as patched:
+            patched.chdir(tmp_path)
+            patched.setattr(os, "environ", make_environment(values))
+            patched.setattr(sys, "argv", ["cdc", *command])
+            try:
+                code = main()
+            except SystemExit as refused:  # by argparse
+                code = refused.code
+        return subprocess.CompletedProcess(command, code, *capsys.readouterr())
 
     return run_command
 
@@ -49,9 +72,9 @@ def assert_failed(done, *words):
     assert all(word in done.stdout + done.stderr for word in words)
 
 
-def test_migrate_names_every_missing_setting(run):
+def test_migrate_names_every_missing_setting(run_process):
     """Without settings every required one is named, and nothing else is tried."""
-    done = run("migrate")
+    done = run_process("migrate")
 
     assert_failed(done, "POSTGRES_CONNECTION: is missing", *(f"{name}: is missing" for name in COSMOS))
     assert done.stdout == ""
@@ -105,12 +128,12 @@ def test_an_extra_container_without_a_mapper_is_refused(run):
     assert_failed(run("check", **values), "EXTRA_CONTAINERS: must name only PendingSignups")
 
 
-def test_migrate_says_what_it_applied(run, empty_dsn, tmp_path):
+def test_migrate_says_what_it_applied(run_process, empty_dsn, tmp_path):
     """The first run names each migration, the second says that there is nothing to do; settings may be in the file."""
     values = COSMOS | {"POSTGRES_CONNECTION": empty_dsn}
     (tmp_path / "local.settings.json").write_text(json.dumps({"Values": values}), encoding="utf-8")
 
-    first, second = run("migrate"), run("migrate")
+    first, second = run_process("migrate"), run_process("migrate")
 
     assert (first.returncode, second.returncode) == (0, 0)
     assert first.stdout.splitlines() == [f"applied {migration.name}" for migration in read_migrations(APPLICATION_SQL)]
