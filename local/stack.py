@@ -259,30 +259,32 @@ def prepare(
     *,
     folder: Path = ROOT,
     containers: Mapping[str, str] = PARTITION_KEYS,
+    set_up: Callable[[Mapping[str, str]], int] | None = None,
 ) -> dict[str, str]:
     """Create the source containers, the roles, the lease container and the tables, all as docs/deploying.md says.
 
     `folder` is the app's; `containers` are the source containers with their partition keys.
     POSTGRES_CONNECTION is the administrator's. Returns the settings with the login of the app, and with that of the
-    comparison beside it.
+    comparison beside it. `set_up` does what `python -m cdc setup` does with settings, where that needs no process.
     """
     all_versions = settings["CHANGE_FEED_MODE"] == ALL_VERSIONS
     Source.open(
         settings["COSMOS_CONNECTION"], settings["COSMOS_DATABASE"], containers, all_versions=all_versions
     ).close()
     logins = _create_roles(settings["POSTGRES_CONNECTION"], folder)
-    setup = subprocess.run(
-        [sys.executable, "-m", "cdc", "setup"],
-        cwd=folder,
-        env={**os.environ, **settings, "POSTGRES_CONNECTION": logins.owner},
-        stdout=subprocess.DEVNULL,
-        stderr=log,
-        check=False,
-    )
-    if setup.returncode != 0:
+    owners = {**settings, "POSTGRES_CONNECTION": logins.owner}
+    if (_set_up(owners, log, folder) if set_up is None else set_up(owners)) != 0:
         raise StackError(f"python -m cdc setup failed.{_tail(log)}")
     roles.grant(logins, folder)
     return {**settings, "POSTGRES_CONNECTION": logins.writer, "COMPARE_CONNECTION": logins.reader}
+
+
+def _set_up(settings: Mapping[str, str], log: IO[bytes] | None, folder: Path) -> int:
+    command = [sys.executable, "-m", "cdc", "setup"]
+    environment = {**os.environ, **settings}
+    return subprocess.run(
+        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=log, check=False
+    ).returncode
 
 
 def _create_roles(administrator: str, folder: Path) -> roles.Logins:

@@ -15,7 +15,8 @@ from local.operator import Operator
 from local.oracle.compare import compare_settings
 from local.patience import PATIENCE_SECONDS
 from local.sample import Source
-from local.stack import LATEST_VERSION, ROOT, Part, make_settings, prepare
+from local.stack import LATEST_VERSION, ROOT, Part, make_settings
+from tests.commands import prepare
 
 Query = Callable[..., list[tuple[Any, ...]]]
 

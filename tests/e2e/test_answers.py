@@ -11,7 +11,8 @@ from local.cosmos.auth import EMULATOR_KEY
 from local.freezing import frozen, frozen_postgres
 from local.operator import Operator
 from local.postgres import Postgres
-from local.stack import Part, make_settings, prepare
+from local.stack import Part, make_settings
+from tests.commands import prepare
 from tests.conftest import create_database
 from tests.e2e.conftest import running_host, wait_until
 

@@ -15,7 +15,8 @@ from campaigns.backfill import Plan, play
 from local.cosmos import CosmosServer
 from local.patience import PATIENCE_SECONDS
 from local.sample import Sample, Source
-from local.stack import ALL_VERSIONS, Part, make_settings, prepare
+from local.stack import ALL_VERSIONS, Part, make_settings
+from tests.commands import prepare
 from tests.e2e.conftest import count_applied, is_equal, wait_until
 
 DOCUMENTS = 60

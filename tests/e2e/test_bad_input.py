@@ -15,7 +15,8 @@ import pytest
 
 from local.cosmos import CosmosServer
 from local.patience import PATIENCE_SECONDS
-from local.stack import ROOT, Part, make_settings, prepare
+from local.stack import ROOT, Part, make_settings
+from tests.commands import prepare, run_command
 from tests.e2e.conftest import running_host
 
 OTHER_KEY = "b3RoZXIga2V5"
@@ -36,7 +37,7 @@ def _run(module: str, *arguments: str, settings: Mapping[str, str]) -> subproces
 
 
 def _check(settings: Mapping[str, str]) -> tuple[int, list[str]]:
-    done = _run("cdc", "check", settings=settings)
+    done = run_command("check", settings=settings)
     assert done.stderr == ""
     return done.returncode, [line for line in done.stdout.splitlines() if line.startswith("FAIL")]
 
@@ -59,7 +60,7 @@ def test_everything_in_order_is_reported_line_by_line(settings: Mapping[str, str
             " values ('k', 'Accounts', '\"a\"', '\"a\"', 1, 'e', 'unmapped', 'SalesOrder')"
         )
 
-    checked = _run("cdc", "check", settings=settings)
+    checked = run_command("check", settings=settings)
     status, body = _ready(settings)
 
     *lines, note = checked.stdout.splitlines()

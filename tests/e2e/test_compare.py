@@ -1,8 +1,6 @@
 """The comparison finds every kind of difference, and says so with its exit code."""
 
-import os
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,11 +11,12 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from local.cosmos import CosmosServer
-from local.oracle.compare import Comparison, compare_settings
+from local.oracle.compare import Comparison, compare_settings, main
 from local.postgres import Postgres
 from local.roles import name_of
 from local.sample import CONTAINERS, Sample, Source
-from local.stack import ROOT, make_settings, prepare
+from local.stack import make_settings
+from tests.commands import prepare, run_command
 from tests.e2e.conftest import is_equal, running_host, wait_until
 
 DOCUMENTS = 40
@@ -74,10 +73,7 @@ def _execute(settings: Mapping[str, str], *statements: str) -> None:
 
 
 def _print(settings: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "local.compare"]
-    return subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True, check=False
-    )
+    return run_command(settings=settings, main=main)
 
 
 def _delete(table: str) -> str:

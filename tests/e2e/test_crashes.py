@@ -11,7 +11,8 @@ from azure.cosmos import CosmosClient
 from local.cosmos import CosmosServer
 from local.postgres import Postgres
 from local.sample import Sample, Source
-from local.stack import Part, make_settings, prepare
+from local.stack import Part, make_settings
+from tests.commands import prepare
 from tests.e2e.conftest import PATIENCE_SECONDS, count_applied, is_equal, running_host, wait_until
 
 DOCUMENTS = 60

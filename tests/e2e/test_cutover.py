@@ -1,19 +1,15 @@
 """The cut-over on the running stack: rehearsed, refused, run while the host lives, and watched afterwards."""
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Mapping
 
 import pytest
 
 from local.cosmos import CosmosServer
 from local.operator import Operator
-from local.patience import PATIENCE_SECONDS
 from local.sample import Sample, Source
-from local.stack import ROOT
 from tests.builders import an_account
+from tests.commands import run_command
 from tests.e2e.conftest import Query, is_equal, running_host, wait_until
 
 EASY = {
@@ -38,16 +34,12 @@ class Owner:
     """Whoever migrates, at the command line."""
 
     def __init__(self, settings: Mapping[str, str], dsn: str) -> None:
-        self._environment = {**os.environ, **settings, "POSTGRES_CONNECTION": dsn}
+        self._settings = {**settings, "POSTGRES_CONNECTION": dsn}
 
     def run(self, *arguments: str, code: int = 0) -> str:
         """Run a command, and return what it prints."""
-        done = subprocess.run(
-            [sys.executable, "-m", "cdc", *arguments],
-            cwd=ROOT, env=self._environment, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS,
-        )  # fmt: skip
+        done = run_command(*arguments, settings=self._settings)
         assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
         return done.stdout + done.stderr
 
 

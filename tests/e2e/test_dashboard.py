@@ -18,8 +18,9 @@ from local.operator import Operator
 from local.patience import PATIENCE_SECONDS
 from local.postgres import Postgres
 from local.sample import Source
-from local.stack import Part, make_settings, prepare
+from local.stack import Part, make_settings
 from tests.builders import a_session, an_account
+from tests.commands import prepare
 from tests.conftest import create_database
 from tests.e2e import dashboard_answers
 from tests.e2e.conftest import wait_until

@@ -1,8 +1,5 @@
 """Deletes in Cosmos reach PostgreSQL and stay there: on the running stack, in both modes of the change feed."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,11 +11,11 @@ from cdc.config.settings import Settings
 from cdc.runtime import Runtime
 from local.cosmos import CosmosServer
 from local.operator import Operator
-from local.patience import PATIENCE_SECONDS
 from local.sample import Source
-from local.stack import ALL_VERSIONS, ROOT, Part, make_settings, prepare
+from local.stack import ALL_VERSIONS, Part, make_settings
 from mappers import APPLICATION_SQL, MAPPERS
 from tests.builders import a_badge, a_profile, an_account
+from tests.commands import prepare, run_command
 from tests.e2e.conftest import Query, is_equal, wait_until
 
 KEY = "key"
@@ -213,10 +210,7 @@ def _list_leases(container: ContainerProxy) -> list[dict[str, Any]]:
 def test_a_feed_that_the_account_does_not_keep_is_told_in_one_sentence(cosmos: CosmosServer, dsn: str) -> None:
     """The containers were made without a policy for it: check and health say what to do."""
     settings = {**prepare(make_settings(cosmos.connection_string, dsn)), "CHANGE_FEED_MODE": ALL_VERSIONS}
-    done = subprocess.run(
-        [sys.executable, "-m", "cdc", "check"],
-        cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS,
-    )  # fmt: skip
+    done = run_command("check", settings=settings)
 
     assert done.returncode == 1
     assert "FAIL  container Accounts: CHANGE_FEED_MODE is all_versions_and_deletes, but the account" in done.stdout

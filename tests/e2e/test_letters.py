@@ -1,9 +1,6 @@
 """Dead letters are worked over HTTP, and nothing that anybody sees of them tells whose they are."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,10 +8,10 @@ import psycopg
 import pytest
 
 from local.operator import Operator
-from local.patience import PATIENCE_SECONDS
 from local.sample import Source
-from local.stack import ALL_VERSIONS, LATEST_VERSION, ROOT, Part
+from local.stack import ALL_VERSIONS, LATEST_VERSION, Part
 from tests.builders import an_account
+from tests.commands import run_command
 from tests.e2e.conftest import Query, wait_until
 from tests.e2e.test_privacy import read_own_state
 
@@ -77,10 +74,8 @@ def test_dead_letters_are_worked_over_http_and_tell_nobody_who_they_are(
     wait_until(
         lambda: [item["attempts"] for item in ask("GET", "dead-letters")[1]["items"]] == [1], "it was tried in vain"
     )
-    shown = subprocess.run(
-        [sys.executable, "-m", "cdc", "show", str(number)],
-        cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS,
-    )  # fmt: skip
+    shown = run_command("show", str(number), settings=settings)
+    assert shown.returncode == 0
     assert f'Accounts, id "{worse}"' in shown.stdout
     assert ask("DELETE", f"dead-letters/{number}")[1]["state"] == "discarded"
     source.write("Accounts", an_account(worse, DisplayName=PLANTED))

@@ -1,11 +1,8 @@
 """Paused containers on the running stack: by hand, by the breaker, and with a host that does not keep its place."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -16,10 +13,10 @@ from azure.cosmos import CosmosClient
 
 from local.cosmos import CosmosServer
 from local.operator import Operator
-from local.patience import PATIENCE_SECONDS
 from local.sample import DATABASE, Source
 from local.stack import ROOT
 from tests.builders import a_profile, an_account
+from tests.commands import run_command
 from tests.e2e.conftest import Query, is_equal, running_host, wait_until
 
 THRESHOLD = 20
@@ -60,10 +57,9 @@ def plant(folder: Path, pattern: str, text: str) -> str:
 
 def run(settings: Mapping[str, str], *arguments: str) -> str:
     """Run a command of the app and return what it prints."""
-    return subprocess.run(
-        [sys.executable, "-m", "cdc", *arguments],
-        cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS,
-    ).stdout  # fmt: skip
+    done = run_command(*arguments, settings=settings)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def read_leases(settings: Mapping[str, str], rid: str) -> list[dict[str, Any]]:

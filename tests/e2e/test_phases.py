@@ -1,8 +1,5 @@
 """Phase 3, in the settings or recorded: nothing is written, nothing is consumed, and it is loudly said."""
 
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +8,8 @@ from typing import IO
 
 from local.operator import Operator
 from local.sample import Sample, Source
-from local.stack import ROOT, Part
+from local.stack import Part
+from tests.commands import run_command
 from tests.e2e.conftest import Query, is_equal, running_host, wait_until
 from tests.e2e.test_crashes import _continuations as read_continuations
 
@@ -30,14 +28,6 @@ def logged_host(settings: Mapping[str, str]) -> Iterator[tuple[Part, Path]]:
                 yield part, path
             finally:
                 part.stop()
-
-
-def run(settings: Mapping[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run a command of the app."""
-    command = [sys.executable, "-m", "cdc", *arguments]
-    return subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True, check=False
-    )
 
 
 def write(source: Source, sample: Sample) -> None:
@@ -68,7 +58,7 @@ def test_phase_3_in_the_settings_alone_keeps_every_change_waiting(
         assert (problem["code"], problem["message"].startswith(sentence)) == ("phase_mismatch", True)
         assert operator.ask("GET", "phase")[1]["recorded"] == "dual_write_cosmos_read"
         assert operator.ask("POST", "backfills", {"unlimited": True})[0] == 409
-        checked = run(third, "check")
+        checked = run_command("check", settings=third)
         assert checked.returncode == 1
         assert f"FAIL  phase: {sentence}" in checked.stdout
         assert "MIGRATION_PHASE is 3 (postgres_only): this app reads no change feed" in log.read_text()
@@ -106,7 +96,7 @@ def test_phase_3_that_is_recorded_stops_an_instance_that_believes_in_phase_1(
             assert (path, status) == (path, 409)
             assert problem["detail"].startswith("Phase 3 is recorded")
         assert query(EVERYTHING) == before
-    assert run(settings, "phase", "1", "--override", "back").returncode == 1
+    assert run_command("phase", "1", "--override", "back", settings=settings).returncode == 1
     query("update cdc.phase set phase = 1 returning phase")  # a rehearsal that is taken back
 
     with running_host(settings):

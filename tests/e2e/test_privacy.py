@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,10 +15,10 @@ import pytest
 
 from local.cosmos import CosmosServer
 from local.operator import Operator
-from local.patience import PATIENCE_SECONDS
 from local.sample import PARTITION_KEYS, Source
-from local.stack import ROOT, Part
+from local.stack import Part
 from tests.builders import a_badge, a_profile, a_score, a_session, an_account
+from tests.commands import run_command
 from tests.e2e.conftest import Query, wait_until
 from tests.e2e.test_reconcile import run
 
@@ -234,10 +232,7 @@ def _resync(operator: Operator, container: str, document: Mapping[str, Any]) -> 
 
 def _check(settings: Mapping[str, str]) -> str:
     """Return what `python -m cdc check` prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", "cdc", "check"],
-        cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS,
-    )  # fmt: skip
+    done = run_command("check", settings=settings)
     return done.stdout + done.stderr
 
 

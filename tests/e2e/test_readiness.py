@@ -1,8 +1,5 @@
 """Readiness says no for the right reason, and yes when that is mended, on one running stack for all checks."""
 
-import os
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,9 +16,10 @@ from local.cosmos import CosmosServer
 from local.operator import Operator
 from local.postgres import Postgres
 from local.sample import Source
-from local.stack import ROOT, make_settings, prepare
+from local.stack import make_settings
 from mappers import APPLICATION_SQL, MAPPERS
 from tests.builders import a_profile, a_score, a_session, an_account
+from tests.commands import prepare, run_command
 from tests.e2e.conftest import running_host, wait_until
 
 RUNS = 2
@@ -338,8 +336,6 @@ def test_it_is_told_over_http_and_on_the_command_line(world: World) -> None:
 
 def _run(world: World, *arguments: str) -> tuple[int, str]:
     """Run the command; return its exit code and last line."""
-    command = [sys.executable, "-m", "cdc", "readiness", *arguments]
-    environment = {**os.environ, **world.settings}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = run_command("readiness", *arguments, settings=world.settings)
     assert done.stderr == ""
     return done.returncode, done.stdout.splitlines()[-1]

@@ -1,8 +1,5 @@
 """The one look on the running stack: each planted fault is the right problem, and gone once it is mended."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -22,9 +19,10 @@ from local.operator import Operator
 from local.patience import PATIENCE_SECONDS
 from local.postgres import Postgres
 from local.sample import Source
-from local.stack import ROOT, Part, make_settings, prepare
+from local.stack import Part, make_settings
 from mappers import APPLICATION_SQL, MAPPERS
 from tests.builders import an_account
+from tests.commands import prepare, run_command
 from tests.conftest import create_database
 from tests.e2e.conftest import running_host, wait_until
 
@@ -61,10 +59,7 @@ class World:
 
     def shows(self, code: int, text: str) -> bool:
         """Run the command; tell whether it ends with this exit code, and prints this and the containers."""
-        done = subprocess.run(
-            [sys.executable, "-m", "cdc", "status"], cwd=ROOT, env={**os.environ, **self.settings},
-            capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS,
-        )  # fmt: skip
+        done = run_command("status", settings=self.settings)
         return done.returncode == code and text in done.stdout and "\nAccounts  " in done.stdout
 
     def write(self, id_: str, **changes: object) -> None:

@@ -17,10 +17,11 @@ from cdc.telemetry.instruments import METRICS
 from local.cosmos import CosmosServer
 from local.operator import Operator
 from local.sample import Source
-from local.stack import ROOT, Part, make_settings, prepare
+from local.stack import ROOT, Part, make_settings
 from mappers.metrics import METRICS as TEAM
 from tests.builders import a_profile, a_score, an_account
 from tests.collector import Collector, Span, collecting
+from tests.commands import prepare
 from tests.e2e.conftest import Query, wait_until
 from tests.e2e.test_privacy import PLANTED, plant, verbose_host
 

@@ -10,8 +10,9 @@ import pytest
 
 from local.cosmos import CosmosServer
 from local.sample import Sample, Source
-from local.stack import ROOT, make_settings, prepare
+from local.stack import ROOT, make_settings
 from tests.collector import collecting
+from tests.commands import prepare
 
 pytestmark = pytest.mark.skipif(
     sys.version_info < (3, 13), reason="azure-functions-runtime, Microsoft's worker library, needs Python 3.13"

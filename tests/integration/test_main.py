@@ -9,9 +9,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from cdc.__main__ import main
 from cdc.operations.migrations import read_migrations
 from mappers import APPLICATION_SQL, EXTRA_MAPPERS, MAPPERS
+from tests.commands import run_command
 
 ROOT = Path(__file__).parents[2]
 COSMOS = {
@@ -25,20 +25,16 @@ COSMOS = {
 }
 
 
-def make_environment(values):
-    """Return an environment with these settings and no other."""
-    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | values
-
-
 @pytest.fixture
 def run_process(tmp_path):
     """Run a command with these settings alone, in a folder and a process of its own."""
 
     def run_command(*command, **values):
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | values
         return subprocess.run(
             [sys.executable, "-m", "cdc", *command],
             cwd=tmp_path,
-            env=make_environment(values),
+            env=environment,
             capture_output=True,
             text=True,
             check=False,
@@ -48,21 +44,9 @@ def run_process(tmp_path):
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """Run a command with these settings alone, in a folder of its own; a process more would only take time."""
-
-    def run_command(*command, **values):
-        with monkeypatch.context() as patched:
-            patched.chdir(tmp_path)
-            patched.setattr(os, "environ", make_environment(values))
-            patched.setattr(sys, "argv", ["cdc", *command])
-            try:
-                code = main()
-            except SystemExit as refused:  # by argparse
-                code = refused.code
-        return subprocess.CompletedProcess(command, code, *capsys.readouterr())
-
-    return run_command
+def run(tmp_path):
+    """Run a command with these settings alone, in a folder of its own."""
+    return lambda *command, **values: run_command(*command, settings=values, folder=tmp_path)
 
 
 def assert_failed(done, *words):
