@@ -202,7 +202,8 @@ def test_cutover_check_names_documents_only_when_asked(run, dsn):
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("insert into accounts (id, email) values ('a', 'x@example.com'), ('b', 'x@example.com')")
         connection.execute(
-            "insert into cdc.document (key, container, partition_key, id, ts, etag, row_table, row_key, row_hash, state)"
+            "insert into cdc.document"
+            " (key, container, partition_key, id, ts, etag, row_table, row_key, row_hash, state)"
             """ values ('\\x01', 'Accounts', '"a"', '"secret-id"', 1, 'e', 'public.accounts', '["a"]',"""
             """ cdc.row_hash('public.accounts', '["a"]'), 'applied')"""
         )
