@@ -8,7 +8,8 @@
 #   infra/deploy.sh provision   create or change the resources
 #   infra/deploy.sh publish     bring the database to this release, check, and publish
 #   infra/deploy.sh verify      ask the app whether it is ready
-#   infra/deploy.sh             the last three
+#   infra/deploy.sh prove NAME  pause a container for ten minutes, and prove that retries hold
+#   infra/deploy.sh             provision, publish and verify
 #
 # infra/main.parameters.json names all variables. PYTHON names a Python with the packages of requirements.txt.
 set -euo pipefail
@@ -47,15 +48,21 @@ verify() {
   "$python" infra/hooks/postdeploy.py
 }
 
+prove() {
+  read_outputs
+  "$python" infra/hooks/prove_retries.py "$@"
+}
+
 case ${1:-all} in
   what-if) deploy_resources what-if ;;
   provision) deploy_resources create ;;
   publish) publish ;;
   verify) verify ;;
+  prove) prove "${@:2}" ;;
   all)
     deploy_resources create
     publish
     verify
     ;;
-  *) echo "deploy.sh: what-if, provision, publish, verify, or nothing" >&2 && exit 2 ;;
+  *) echo "deploy.sh: what-if, provision, publish, verify, prove, or nothing" >&2 && exit 2 ;;
 esac

@@ -131,15 +131,21 @@ var ownLeaseDatabase = leaseDatabase == cosmosDatabase
   ? fail('leaseDatabase must be another database than cosmosDatabase, so that the leases have a throughput of their own.')
   : leaseDatabase
 
+// The group of this deployment is deleted when it is taken down.
+var sourceAccount = toLower(cosmosResourceGroup) == toLower('rg-${environmentName}')
+  ? fail('The Cosmos account is in the resource group rg-${environmentName}, which belongs to this deployment and is deleted with it. Choose another environmentName.')
+  : cosmosAccountName
+
 var resourceToken = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = { 'azd-env-name': environmentName }
 
 // Whoever deploys gets the rights that the hooks need. Only a person has a user principal name.
-var deployerName = empty(principalName) ? deployer().userPrincipalName : principalName
+var userName = deployer().?userPrincipalName ?? ''
+var deployerName = empty(principalName) ? userName : principalName
 var administratorName = empty(deployerName)
   ? fail('A service principal deploys, and PostgreSQL must know its name: set AZURE_PRINCIPAL_NAME.')
   : deployerName
-var administratorType = empty(deployer().userPrincipalName) ? 'ServicePrincipal' : 'User'
+var administratorType = empty(userName) ? 'ServicePrincipal' : 'User'
 var containers = map(activeFeeds, feed => feed.container)
 
 resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
@@ -219,7 +225,7 @@ module cosmos 'app/cosmos.bicep' = {
   name: 'cosmos-${resourceToken}'
   scope: resourceGroup(cosmosResourceGroup)
   params: {
-    accountName: cosmosAccountName
+    accountName: sourceAccount
     databaseName: cosmosDatabase
     containerNames: containers
     leaseDatabaseName: ownLeaseDatabase

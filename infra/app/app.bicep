@@ -69,6 +69,15 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
   }
 }
 
+// Only identities publish: nobody has a password of the app.
+resource passwords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = [
+  for way in ['ftp', 'scm']: {
+    parent: app
+    name: way
+    properties: { allow: false }
+  }
+]
+
 resource appSettings 'Microsoft.Web/sites/config@2025-03-01' = {
   parent: app
   name: 'appsettings'

@@ -22,6 +22,7 @@ CHECKS: tuple[Callable[[Template], Iterator[Finding]], ...] = (
     contract.check_functions,
     contract.check_roles,
     contract.check_scopes,
+    contract.check_closed,
     contract.check_leases,
     contract.check_sizes,
     monitoring.check_monitoring,

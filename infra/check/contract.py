@@ -70,6 +70,22 @@ ROLES = {
     "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "Storage Blob Data Owner",
 }
 _ROLE_TYPES = ("Microsoft.Authorization/roleAssignments@2022-04-01", "Microsoft.Authorization/roleDefinitions")
+# What must be closed, whoever runs the template; a private network closes the rest.
+_BY_NETWORK = "private ? 'Disabled' : 'Enabled'"
+_CLOSED = (
+    ("Microsoft.DBforPostgreSQL/flexibleServers", "authConfig.passwordAuth", "'Disabled'"),
+    ("Microsoft.DBforPostgreSQL/flexibleServers", "network.publicNetworkAccess", _BY_NETWORK),
+    ("Microsoft.Insights/components", "DisableLocalAuth", "true"),
+    ("Microsoft.KeyVault/vaults", "enableRbacAuthorization", "true"),
+    ("Microsoft.KeyVault/vaults", "publicNetworkAccess", _BY_NETWORK),
+    ("Microsoft.Storage/storageAccounts", "allowBlobPublicAccess", "false"),
+    ("Microsoft.Storage/storageAccounts", "allowSharedKeyAccess", "false"),
+    ("Microsoft.Storage/storageAccounts", "minimumTlsVersion", "'TLS1_2'"),
+    ("Microsoft.Storage/storageAccounts", "publicNetworkAccess", _BY_NETWORK),
+    ("Microsoft.Storage/storageAccounts/blobServices/containers", "publicAccess", "'None'"),
+    ("Microsoft.Web/sites", "httpsOnly", "true"),
+    ("Microsoft.Web/sites/basicPublishingCredentialsPolicies", "allow", "false"),
+)
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -217,6 +233,18 @@ def check_scopes(template: Template) -> Iterator[Finding]:
 def _check_cosmos_scope(file: BicepFile, node: Node) -> Iterator[Finding]:
     if not re.fullmatch(r"'\$\{account\.id\}/dbs/[^/]+/colls/[^/]+'", text(node)):
         yield file.find(node, f"a role in Cosmos is for one container, .../dbs/.../colls/..., not {text(node)}.")
+
+
+def check_closed(template: Template) -> Iterator[Finding]:
+    """Find doors that are left open: keys, passwords, plain HTTP, and public access in spite of a private network."""
+    for kind, path, wanted in _CLOSED:
+        made = template.resource(kind)
+        if made is None or made[1].value is None:
+            yield Finding(template.main.shown, 1, f"there is no {kind}, of which {path} must be {wanted}.")
+            continue
+        node = property_node(made[1].value, "properties", *path.split("."))
+        if node is None or text(node) != wanted:
+            yield made[0].find(node or made[1].node, f"{path} must be {wanted}.")
 
 
 def check_leases(template: Template) -> Iterator[Finding]:

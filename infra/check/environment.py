@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tree_sitter import Node
 
-from infra.check.syntax import Finding, children, properties, property_node, string_value, walk
+from infra.check.syntax import Finding, children, properties, property_node, string_value, text, walk
 from infra.check.template import Scope, Shape, Template, suggest
 
 _PARAMETERS = "infra/main.parameters.json"
@@ -71,6 +71,7 @@ def check_azd(template: Template) -> Iterator[Finding]:
         if not (template.folder.parent / hook).is_file():
             yield Finding(_YAML, 1, f"there is no hook {hook}.")
     yield from _check_tag(template)
+    yield from _check_down(template, lines)
     yield from _check_hooks(template)
 
 
@@ -91,6 +92,22 @@ def _check_tag(template: Template) -> Iterator[Finding]:
     tags = template.main.declarations.get("tags")
     if tags is None or "azd-env-name" not in properties(children(tags.node)[-1]):
         yield template.main.find(template.main.root if tags is None else tags.node, "tags must have azd-env-name.")
+
+
+def _check_down(template: Template, lines: list[str]) -> Iterator[Finding]:
+    """Azd deletes every resource group that it wrote to, and asks no hook but this one."""
+    foreign = [
+        module.name
+        for module in template.main.of_kind("module")
+        if module.value is not None and not _is_own(template, properties(module.value).get("scope"))
+    ]
+    if foreign and "  predown:" not in lines:
+        yield Finding(_YAML, 1, f"the hook predown is missing: azd down would delete the resource group of {foreign}.")
+
+
+def _is_own(template: Template, scope: Node | None) -> bool:
+    group = template.main.declarations.get("group")
+    return scope is None or (text(scope) == "group" and group is not None and not group.existing)
 
 
 def _check_hooks(template: Template) -> Iterator[Finding]:

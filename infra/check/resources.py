@@ -55,6 +55,10 @@ TYPES = {
     "Microsoft.Storage/storageAccounts/blobServices/containers": ("2025-01-01", "storage.BlobContainer"),
     "Microsoft.Web/serverfarms": ("2025-03-01", "web.AppServicePlan"),
     "Microsoft.Web/sites": ("2025-03-01", "web.Site"),
+    "Microsoft.Web/sites/basicPublishingCredentialsPolicies": (
+        "2025-03-01",
+        "web.CsmPublishingCredentialsPoliciesEntity",
+    ),
     "Microsoft.Web/sites/config": ("2025-03-01", "web.StringDictionary"),
 }
 # What can be read, where its class differs from what may be set.

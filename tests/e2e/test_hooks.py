@@ -262,6 +262,13 @@ def test_a_storage_key_beside_the_identity_is_refused(place: Place, site: Site) 
         site.read_settings()
 
 
+def test_taking_down_by_azd_is_refused(place: Place) -> None:
+    """It would take the resource group of the Cosmos account, too."""
+    code, said = place.run("predown")
+    assert code == 1
+    assert "Nothing was deleted. Run az group delete --name group;" in said
+
+
 def test_an_app_that_does_not_answer_fails_the_deployment(place: Place) -> None:
     """It is somewhere else, or only in its network."""
     code, said = place.run("postdeploy")

@@ -67,7 +67,7 @@ class Main:
             raise RefusedError(values[0])
         functions = {
             "length": len, "min": min, "empty": lambda each: not each, "split": str.split,
-            "contains": lambda where, what: what in where,
+            "contains": lambda where, what: what in where, "toLower": str.lower,
         }  # fmt: skip
         return functions[name](*values)
 

@@ -50,7 +50,7 @@ MISTAKES = {
     "an unknown version": (NETWORK, "Networks@2025-05-01", "Networks@2025-06-31", "has version 2025-06-31"),
     "a child without parent": (VAULT, "  parent: vault\n", "", "secret is a child resource: it needs a parent."),
     "a typo in what is read": (COSMOS, "documentEndpoint", "documentEndpont", "there is no documentEndpont"),
-    "an unknown name": (MAIN, "accountName: cosmosAccountName", "accountName: cosmosAcount", "is not declared; is it"),
+    "an unknown name": (MAIN, "accountName: sourceAccount", "accountName: sourceAcount", "is not declared; is it"),
     "an unknown function": (MAIN, "toLower(unique", "lower(unique", "there is no function lower"),
     "an unknown decorator": (VAULT, "@onlyIfNotExists", "@onlyIfMissing", "there is no decorator onlyIfMissing"),
     "an unused parameter": (
@@ -257,6 +257,34 @@ MISTAKES = {
         "accounts', always: true",
         "accounts', always: false",
         "always of Accounts is wrong",
+    ),
+    "a way down without a guard": (
+        "azure.yaml",
+        "  predown:\n",
+        "  postdown:\n",
+        "azd down would delete the resource group of ['cosmos']",
+    ),
+    "plain HTTP": (APP, "    httpsOnly: true\n", "", "httpsOnly must be true."),
+    "passwords of the app": (APP, "allow: false", "allow: true", "allow must be false."),
+    "keys of the storage": (STORAGE, "    allowSharedKeyAccess: false\n", "", "allowSharedKeyAccess must be false."),
+    "a package for everybody": (STORAGE, "'None'", "'Blob'", "publicAccess must be 'None'."),
+    "passwords of PostgreSQL": (
+        POSTGRES,
+        "passwordAuth: 'Disabled'",
+        "passwordAuth: 'Enabled'",
+        "passwordAuth must be",
+    ),
+    "a private server for everybody": (
+        POSTGRES,
+        "private ? 'Disabled' : 'Enabled'",
+        "'Enabled'",
+        "network.publicNetworkAccess must be private ?",
+    ),
+    "telemetry from anybody": (
+        MONITORING,
+        "DisableLocalAuth: true",
+        "DisableLocalAuth: false",
+        "DisableLocalAuth must",
     ),
     "a type that is no role": (
         VAULT,

@@ -51,6 +51,15 @@ def test_the_leases_are_not_made_in_the_source_database():
     assert Main(cosmosDatabase="MystiraAppDb").value("ownLeaseDatabase") == "MystiraCdc"
 
 
+def test_the_account_is_not_in_the_group_that_is_deleted_with_the_deployment():
+    """Azure does not tell large from small letters there."""
+    given = {"environmentName": "Prod", "cosmosAccountName": "account"}
+    with pytest.raises(RefusedError, match="the resource group rg-Prod, which belongs to this deployment"):
+        Main(**given, cosmosResourceGroup="RG-prod").value("sourceAccount")
+
+    assert Main(**given, cosmosResourceGroup="data").value("sourceAccount") == "account"
+
+
 @pytest.mark.parametrize("extra", ["", *EXTRA_CONTAINERS, "Unknown," + ",".join(EXTRA_CONTAINERS)])
 def test_the_feeds_are_those_that_the_app_starts(extra):
     """A container of EXTRA_CONTAINERS counts only if it is named; a name that nobody knows counts nowhere."""

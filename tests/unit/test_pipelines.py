@@ -75,6 +75,28 @@ def test_a_pipeline_gives_the_template_all_that_it_needs(path):
     assert [name for name in (*REQUIRED, "AZURE_PRINCIPAL_NAME") if name not in text] == []
 
 
+def test_github_gives_the_template_every_variable():
+    """Without VNET_ENABLED a provision would open a private network. No test must see them."""
+    workflow = yaml.safe_load((ROOT / PIPELINES[0]).read_text(encoding="utf-8"))
+    names = re.findall(r"\$\{(\w+)", PARAMETERS)
+    assert "env" not in workflow
+    assert "env" not in workflow["jobs"]["check"]
+    assert workflow["jobs"]["deploy"]["env"] == {name: f"${{{{ vars.{name} }}}}" for name in names}
+
+
+def test_the_tests_see_no_variables_of_a_deployment():
+    """They have settings of their own."""
+    pipeline = yaml.safe_load((ROOT / PIPELINES[1]).read_text(encoding="utf-8"))
+    assert ["variables" in each for each in (pipeline, *pipeline["stages"])] == [False, False, True]
+
+
+def test_only_the_job_that_deploys_may_sign_in():
+    """Tests and packages of others run in the job before."""
+    workflow = yaml.safe_load((ROOT / PIPELINES[0]).read_text(encoding="utf-8"))
+    asking = [name for name, job in workflow["jobs"].items() if "id-token" in job.get("permissions", {})]
+    assert (asking, workflow["permissions"]) == (["deploy"], {"contents": "read"})
+
+
 def test_the_script_is_bash_and_calls_what_is_there():
     """It was never run on Azure."""
     subprocess.run(["bash", "-n", ROOT / "infra" / "deploy.sh"], check=True)
