@@ -27,6 +27,25 @@ def test_every_path_of_the_repository_is_there():
     assert [path for path in paths if not (ROOT / path).is_file()] == []
 
 
+def test_every_word_of_the_script_and_every_hook_is_there():
+    """What is typed from memory of another release fails in the middle."""
+    script = (ROOT / "infra" / "deploy.sh").read_text(encoding="utf-8")
+    hooks = (ROOT / "azure.yaml").read_text(encoding="utf-8")
+    words = set(re.findall(r"infra/deploy\.sh ([a-z][\w-]*)", PAGE)) - {"does"}
+    assert {"what-if", "prove"} <= words
+    assert [word for word in words if f"\n  {word})" not in script] == []
+    assert re.findall(r"azd hooks run (\w+)", PAGE)
+    assert [hook for hook in re.findall(r"azd hooks run (\w+)", PAGE) if f"\n  {hook}:\n" not in hooks] == []
+
+
+def test_nobody_is_told_to_run_what_deletes_the_account():
+    """Azd takes every resource group that the deployment wrote to."""
+    told = [line for line in re.findall(r"```\n(.*?)```", PAGE, re.DOTALL) if "azd down" in line]
+    assert told == []
+    assert "az group delete --name rg-prod" in PAGE
+    assert "**Do not run `azd down`.**" in PAGE
+
+
 @pytest.mark.parametrize("name", NOT_ON_FLEX)
 def test_a_setting_that_flex_refuses_is_named_for_other_plans_only(name):
     """Every paragraph that names it says so, and the template sets none."""
