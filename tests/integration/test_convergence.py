@@ -13,8 +13,11 @@ from cdc.replication.sink import PostgresSink
 from mappers.accounts import ACCOUNTS
 from tests.builders import TS, a_change, a_version, an_account
 
+# An example takes many round trips: half of what the profile says.
 REAL_DATABASE = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=settings.default.max_examples // 2,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 GOOD, DELETED, UNMAPPABLE, REFUSED = "good", None, "unmappable", "refused"
 HISTORIES = st.lists(

@@ -20,7 +20,6 @@ PRESENT, GONE, UNMAPPABLE = "present", "gone", "unmappable"
 # seed is no simpler play.
 SEEDS = st.integers(0, 2**64 - 1)
 PLAYS = settings(
-    max_examples=250,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),
