@@ -15,8 +15,8 @@ from local.patience import PATIENCE_SECONDS
 from local.sample import Sample, Source
 from local.stack import LATEST_VERSION, Stack, StackError, running
 
-DOCUMENTS = 2_000
-CHANGES = 500
+DOCUMENTS = 1_000
+CHANGES = 300
 POISON = 2
 
 

@@ -16,7 +16,7 @@ from local.stack import Part
 from tests.e2e.conftest import count_applied, is_equal, wait_until
 
 DOCUMENTS = 80
-RUNS = 20
+RUNS = 6
 
 
 def ask(host: Part, path: str, body: Mapping[str, object] | None = None) -> tuple[int, Any]:
