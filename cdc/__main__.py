@@ -17,6 +17,7 @@ from cdc.core.mapper_groups import by_container
 from cdc.cutover import command as cutover_command
 from cdc.cutover.command import Display
 from cdc.modelling import command as modelling_command
+from cdc.modelling import init_command
 from cdc.operations import problems, rights, status_text
 from cdc.operations.checks import all_pass
 from cdc.operations.problems import Health
@@ -107,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("cutover", help=help_, description=help_)
     cutover_command.add(command.add_subparsers(required=True), lambda runtime: runtime.open_cutover(Display().say))
     modelling_command.add(commands, _environment, lambda names: by_container(choose_mappers(names)), EXTRA_CONTAINERS)
+    init_command.add(commands, choose_mappers, EXTRA_CONTAINERS)
     help_ = "say what is wrong now and what to do, and show the numbers of each container; exit code 1 if not healthy"
     command = commands.add_parser("status", help=help_, description=help_)
     command.add_argument("--watch", action="store_true", help="look again every few seconds, until Ctrl-C")

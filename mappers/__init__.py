@@ -20,7 +20,7 @@ MAPPERS: tuple[Mapper[Any], ...] = (ACCOUNTS, USER_PROFILES, GAME_SESSIONS, PLAY
 APPLICATION_SQL = Path(__file__).parents[1] / "sql" / "application"
 # Replicated only if EXTRA_CONTAINERS names them.
 EXTRA_MAPPERS: tuple[Mapper[Any], ...] = (PENDING_SIGNUPS,)
-EXTRA_CONTAINERS = tuple(mapper.container for mapper in EXTRA_MAPPERS)
+EXTRA_CONTAINERS = tuple(dict.fromkeys(mapper.container for mapper in EXTRA_MAPPERS))
 
 
 def choose_mappers(extra_containers: Sequence[str]) -> tuple[Mapper[Any], ...]:

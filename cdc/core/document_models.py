@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
-from typing import Any, ClassVar, Self, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
@@ -81,7 +81,10 @@ class RootDocument(DocumentModel):
     # Properties in which a copy tool may have written the type's name.
     injected: ClassVar[tuple[str, ...]] = ()
 
-    id: Text
+    if TYPE_CHECKING:
+        id: Any  # a model may declare another type of key, such as a UUID
+    else:
+        id: Text
 
     @classmethod
     def _name(cls, field: str) -> str | AliasChoices:

@@ -47,6 +47,10 @@ def _none_as_empty(value: object) -> object:
     return [] if value is None else value
 
 
+def _empty_as_none(value: object) -> object:
+    return None if value == "" else value
+
+
 def _read_whole_number(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -128,6 +132,8 @@ class Choice:
 Text = Annotated[str, AfterValidator(_check_text)]
 # Marks a list that may be null in old documents; null means empty.
 NoneAsEmpty = BeforeValidator(_none_as_empty)
+# Marks a value that may be an empty text in some documents; "" means null.
+EmptyAsNone = BeforeValidator(_empty_as_none)
 # A list of texts: an array, or one string joined with commas; "" and null are the empty list.
 CommaList = Annotated[list[Text], BeforeValidator(_split_commas)]
 # A whole number that fits an integer column; 3.0 is accepted.

@@ -1,5 +1,6 @@
 """Turn what was seen at a path into the facts of a profile."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -46,7 +47,7 @@ def _describe(
     spellings, arrays, items = _find_spellings(fields), None, None
     if node.arrays is not None:
         items = None if node.items is None else _describe(node.items, node.arrays.items, whole, below=name or below)
-        arrays = _describe_arrays(node.arrays, items)
+        arrays = _describe_arrays(node.arrays, items, name)
     oldest, youngest = (None, None) if node.times is None else (_age(ts, whole.now) for ts in node.times)
     return Facts(
         parents=parents,
@@ -109,7 +110,7 @@ def _describe_numbers(numbers: Numbers) -> NumberFacts:
     )
 
 
-def _describe_arrays(arrays: Arrays, items: Facts | None) -> ArrayFacts:
+def _describe_arrays(arrays: Arrays, items: Facts | None, name: str) -> ArrayFacts:
     shown = () if items is None else items.fields
     keys = [name for name in arrays.item_keys if name in shown and (arrays.several >= _ENOUGH or is_own_key(name))]
     return ArrayFacts(
@@ -118,8 +119,14 @@ def _describe_arrays(arrays: Arrays, items: Facts | None) -> ArrayFacts:
         largest=arrays.largest,
         several=arrays.several,
         repeating=arrays.repeating,
-        item_key=min(keys, key=lambda name: (not is_own_key(name), len(name), name), default=None),
+        item_key=min(keys, key=lambda key: (_rank_key(key, name), len(key), key), default=None),
     )
+
+
+def _rank_key(key: str, array: str) -> int:
+    """Rank a key of an array's items: `id` first, then `lineId` in `lines`, then what may be a reference."""
+    stem = re.sub("_?(?:id|key)$", "", key.lower())
+    return 0 if is_own_key(key) else 1 if stem and stem != key.lower() and stem in array.lower() else 2
 
 
 def _suspect(node: Node, name: str) -> dict[Suspicion, Reason]:

@@ -1,4 +1,4 @@
-"""Golden files, one for each container: documents, and what each becomes.
+"""Golden files, one for each mapper: documents, and what each becomes.
 
 A base is a document of one generation. A case has the name of one edge case and says only what is different, in the
 document and in what is expected:
@@ -30,6 +30,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from cdc.core.documents import JsonObject
+from cdc.core.mapping import Mapper
 
 GOLDEN = Path(__file__).parent
 _PATH = re.compile(r"[^.\[\]]+(?:\.[^.\[\]]+|\[\d+\])*")
@@ -73,6 +74,12 @@ class _Change(_Strict):
 class _File(_Strict):
     bases: dict[str, _Whole | _Change]
     cases: dict[str, _Whole | _Change]
+
+
+def name_file(mapper: Mapper[Any], mappers: Iterable[Mapper[Any]]) -> str:
+    """Return the name of a mapper's file: its container, and its type where the container has several mappers."""
+    several = [each.container for each in mappers].count(mapper.container) > 1
+    return ".".join([mapper.container, *(mapper.types if several else ())])
 
 
 def read_bases(container: str) -> dict[str, Case]:

@@ -4,28 +4,30 @@ import json
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 
 from cdc.core.writes import map_change
 from mappers import EXTRA_MAPPERS, MAPPERS
 from tests.builders import a_change, by_column
-from tests.golden import GOLDEN, read_bases, read_cases
+from tests.golden import GOLDEN, name_file, read_bases, read_cases
 
 ALL = (*MAPPERS, *EXTRA_MAPPERS)
+FILES = {mapper: name_file(mapper, ALL) for mapper in ALL}
 CASES = [
-    pytest.param(mapper, case, id=f"{mapper.container}-{name}")
+    pytest.param(mapper, case, id=f"{FILES[mapper]}-{name}")
     for mapper in ALL
-    for name, case in read_cases(mapper.container).items()
+    for name, case in read_cases(FILES[mapper]).items()
 ]
 
 
 def write(value):
-    """Write days, instants, durations and exact fractions as JSON can hold them."""
-    assert isinstance(value, date | timedelta | Decimal)
+    """Write days, instants, durations, exact fractions and UUIDs as JSON can hold them."""
+    assert isinstance(value, date | timedelta | Decimal | UUID)
     if isinstance(value, Decimal):
         return float(value)
-    return str(value) if isinstance(value, timedelta) else value.isoformat()
+    return str(value) if isinstance(value, timedelta | UUID) else value.isoformat()
 
 
 @pytest.mark.parametrize(("mapper", "case"), CASES)
@@ -47,7 +49,7 @@ def test_document_becomes_these_rows(mapper, case):
     assert "secret" not in text
 
 
-@pytest.mark.parametrize("mapper", ALL, ids=lambda mapper: mapper.container)
+@pytest.mark.parametrize("mapper", ALL, ids=FILES.get)
 def test_rows_fill_every_column(mapper):
     """The rows have the columns of the mapped tables, no more and no fewer."""
     root, *children = mapper.tables
@@ -57,7 +59,7 @@ def test_rows_fill_every_column(mapper):
         seen.append(mapper.rows(document))
         return seen[-1]
 
-    replace(mapper, rows=spy).map(read_bases(mapper.container)["sample"].document)
+    replace(mapper, rows=spy).map(read_bases(FILES[mapper])["sample"].document)
 
     (rows,) = seen
     assert rows.root.keys() == set(root.columns.keys())
@@ -69,7 +71,7 @@ def test_rows_fill_every_column(mapper):
 
 def test_every_golden_file_has_its_mapper():
     """No expectation is left over from a container that is gone."""
-    assert {path.name for path in GOLDEN.glob("*.*")} == {"__init__.py", *(f"{each.container}.json" for each in ALL)}
+    assert {path.name for path in GOLDEN.glob("*.*")} == {"__init__.py", *(f"{each}.json" for each in FILES.values())}
 
 
 def test_golden_files_fit_the_page():

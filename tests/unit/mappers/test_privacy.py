@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from cdc.core.writes import map_change
 from mappers import EXTRA_MAPPERS, MAPPERS
 from tests.builders import a_change
-from tests.golden import read_bases
+from tests.golden import name_file, read_bases
 
 MARKER = "Lerato-4711"
-SAMPLES = {mapper.container: read_bases(mapper.container)["sample"].document for mapper in (*MAPPERS, *EXTRA_MAPPERS)}
+ALL = (*MAPPERS, *EXTRA_MAPPERS)
+FILES = {mapper: name_file(mapper, ALL) for mapper in ALL}
+SAMPLES = {mapper: read_bases(name)["sample"].document for mapper, name in FILES.items()}
 wrong_values = st.recursive(
     st.sampled_from(
         [MARKER, f"{MARKER}\0", f"2026-13-45T{MARKER}", f"{MARKER},{MARKER}\0", 4711.5, 10**30, True, None]
@@ -30,11 +32,11 @@ def paths(value, path=()):
         yield from paths(item, (*path, key))
 
 
-@pytest.mark.parametrize("mapper", [*MAPPERS, *EXTRA_MAPPERS], ids=lambda mapper: mapper.container)
+@pytest.mark.parametrize("mapper", ALL, ids=FILES.get)
 @given(data=st.data())
 def test_a_problem_never_quotes_the_value(mapper, data):
     """Whatever stands anywhere in a document, its problem and what was observed in it do not contain it."""
-    body = copy.deepcopy(SAMPLES[mapper.container])
+    body = copy.deepcopy(SAMPLES[mapper])
     *parents, last = data.draw(st.sampled_from(list(paths(body))))
     target = body
     for name in parents:

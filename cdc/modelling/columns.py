@@ -1,0 +1,215 @@
+"""Choose a column for what was seen at a path."""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cdc.core.conventions import Instants
+from cdc.modelling.forms import INSTANTS, Form
+from cdc.modelling.naming import write_snake
+from cdc.modelling.personal import Suspicion
+from cdc.modelling.profile import Facts, Hazard
+
+# Fewer values show no rule: a property is then not required, and a text is no UUID.
+ENOUGH = 10
+_MOST = 0.5
+_MONEY_WORDS = (
+    "price amount total subtotal cost costs fee fees balance tax taxes discount salary vat shipping charge "
+    "refund revenue budget paid payment credit debit deposit net gross surcharge tip commission wage turnover "
+    "due"
+)
+_MONEY = frozenset(_MONEY_WORDS.split())
+_NO_MONEY_WORDS = (
+    "count time minutes seconds hours days items quantity qty number points score scores percent percentage pct "
+    "rate ratio cents minor pence weight distance size bytes length views likes players steps"
+)
+_NO_MONEY = frozenset(_NO_MONEY_WORDS.split())
+_TIMES_WORDS = (
+    "at on date time timestamp ts until since from to when expires expiry expiration created updated modified "
+    "deleted seen login logout start end started ended due birth dob utc ms epoch millis occurred received sent"
+)
+_TIMES = frozenset(_TIMES_WORDS.split())
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnType:
+    """The type of a column: in SQL, in `mappers/tables.py`, and of the model's field.
+
+    `given` and `stored` are an example: a document's value, and the row's value as a golden file has it. `options` are
+    further marks of the field's type.
+    """
+
+    sql: str
+    declared: str
+    field: str
+    given: Any
+    stored: Any
+    marks: tuple[str, ...] = ()
+
+    @property
+    def allows_none(self) -> bool:
+        """Return whether the field's type has None already."""
+        return self.field in ("Instant", "Day")
+
+    def annotate(self, *, nullable: bool) -> str:
+        """Return the field's annotation."""
+        inner = f"{self.field} | None" if nullable and not self.allows_none else self.field
+        return f"Annotated[{inner}, {', '.join(self.marks)}]" if self.marks else inner
+
+
+_UUID = "0b5c3bd4-8a0e-4b8c-9d0a-3f1e5a6b7c8d"
+TEXT = ColumnType("text", "Text", "Text", "one", "one")
+UUID = ColumnType("uuid", "Uuid", "Uuid", _UUID, _UUID)
+BOOLEAN = ColumnType("boolean", "Boolean", "bool", True, True)
+INTEGER = ColumnType("integer", "Integer", "WholeNumber", 7, 7)
+BIGINT = ColumnType("bigint", "BigInteger", "LongNumber", 7_000_000_000, 7_000_000_000)
+DOUBLE = ColumnType("double precision", "Double", "float", 2.5, 2.5)
+DAY = ColumnType("date", "Date", "Day", "2026-01-09", "2026-01-09")
+DURATION = ColumnType("interval", "Interval", "Duration", "01:02:03", "1:02:03")
+JSON = ColumnType("jsonb", "JSONB", "JsonValue", {"key": 1}, {"key": 1})
+EMBEDDED = ColumnType("jsonb", "JSONB", "EmbeddedObject", '{"key":1}', {"key": 1})
+TEXTS = ColumnType("text[]", "ARRAY(Text)", "list[Text]", ["one", "two"], ["one", "two"])
+COMMAS = ColumnType("text[]", "ARRAY(Text)", "CommaList", "one,two", ["one", "two"])
+_WRITTEN = {
+    Instants.DOTNET: ("2026-01-09T15:20:31.8123456Z", "2026-01-09T15:20:31.812345+00:00"),
+    Instants.ISO: ("2026-01-09T15:20:31Z", "2026-01-09T15:20:31+00:00"),
+    Instants.EPOCH_SECONDS: (1_767_972_031, "2026-01-09T15:20:31+00:00"),
+    Instants.EPOCH_MILLISECONDS: (1_767_972_031_812, "2026-01-09T15:20:31.812000+00:00"),
+}
+_EPOCHS = {"seconds": Instants.EPOCH_SECONDS, "milliseconds": Instants.EPOCH_MILLISECONDS}
+
+
+def numeric(precision: int, scale: int) -> ColumnType:
+    """Return the type of a number that is never rounded."""
+    of = f"({precision}, {scale})"
+    return ColumnType(f"numeric{of}", f"Numeric{of}", f"Annotated[Decimal, Numeric{of}]", 4.5, 4.5)
+
+
+def instant(form: Instants, conventions: Instants) -> ColumnType:
+    """Return the type of an instant that is written in this form, where the conventions say another or the same."""
+    field = "Instant" if form is conventions else f"Annotated[datetime, Written(Instants.{form.name})]"
+    return ColumnType("timestamptz", "_INSTANT", field, *_WRITTEN[form])
+
+
+def find_instants(name: str, facts: Facts) -> Instants | None:
+    """Return the form of a path's instants; None if there are none. .NET's form is told by its digits and its never."""
+    if facts.kind == "number":
+        return _find_epochs(name, facts)
+    if facts.kind != "string" or facts.texts is None:
+        return None
+    seen = {form for form in facts.texts.forms if form is not Form.EMPTY}
+    if not seen & {*INSTANTS} or not seen <= {*INSTANTS, Form.DATE}:
+        return None
+    is_dotnet = facts.texts.never or max(facts.texts.fractions, default=0) == 7
+    return Instants.DOTNET if is_dotnet else Instants.ISO
+
+
+def _find_epochs(name: str, facts: Facts) -> Instants | None:
+    numbers = facts.numbers
+    if numbers is None or numbers.fractional or not numbers.epochs:
+        return None
+    (unit, count), *others = numbers.epochs.items()
+    if others or count < sum(numbers.sizes.values()):
+        return None
+    many = unit == "milliseconds" and facts.distinct is not None and facts.distinct.values >= ENOUGH
+    return _EPOCHS[unit] if many or _words(name) & _TIMES else None
+
+
+def choose(name: str, facts: Facts, conventions: Instants) -> ColumnType:
+    """Return the type of the column for a value that is no object with columns of its own, and no child table."""
+    form = find_instants(name, facts)
+    if form is not None and Suspicion.BIRTH in facts.suspicions and facts.kind == "string":
+        return _mark(DAY, facts)
+    if form is not None:
+        return _mark(instant(conventions if _reads(conventions, form) else form, conventions), facts)
+    if not facts.kinds.keys() - {"null"}:
+        return _guess(name, conventions)
+    if facts.kind == "boolean":
+        return BOOLEAN
+    if facts.kind == "number":
+        return _choose_number(name, facts)
+    if facts.kind == "string":
+        return _mark(_choose_text(name, facts), facts)
+    if facts.kind == "array" and facts.items is not None and facts.items.kinds.keys() == {"string"}:
+        return TEXTS
+    if facts.kinds.keys() - {"null"} == {"number", "string"} and _is_numeric_text(facts):
+        return _choose_number(name, facts) if _has_point(facts) else BIGINT
+    return JSON
+
+
+def _reads(conventions: Instants, form: Instants) -> bool:
+    """Return whether instants of a form can be read as the conventions say; ISO says only that no .NET was seen."""
+    return conventions is form or (conventions is Instants.DOTNET and form is Instants.ISO)
+
+
+def _mark(type_: ColumnType, facts: Facts) -> ColumnType:
+    has_empty = facts.texts is not None and Form.EMPTY in facts.texts.forms
+    return replace(type_, marks=("EmptyAsNone",)) if has_empty and type_ not in (TEXT, COMMAS, EMBEDDED) else type_
+
+
+def _guess(name: str, conventions: Instants) -> ColumnType:
+    """Choose for a property that was always null."""
+    words = write_snake(name).split("_")
+    if words[0] in ("is", "has", "can"):
+        return BOOLEAN
+    return instant(conventions, conventions) if words[-1] in ("at", "date", "timestamp") else TEXT
+
+
+def _choose_number(name: str, facts: Facts) -> ColumnType:
+    numbers = facts.numbers
+    assert numbers is not None  # noqa: S101 - of the kind number
+    before, after = numbers.digits_before, numbers.digits_after
+    if numbers.sizes.get("larger"):
+        return numeric(max(38, before), 0)
+    if is_money(name, facts) and before + after <= 15:
+        scale = max(2, after)
+        return numeric(12 if before + 2 + scale <= 12 else max(18, before + scale), scale)
+    if numbers.fractional or numbers.pointed or _has_point(facts):
+        return DOUBLE
+    return INTEGER if not numbers.sizes.keys() - {"int32"} else BIGINT
+
+
+def is_money(name: str, facts: Facts) -> bool:
+    """Return whether a number is an amount of money with a fraction, by its name and its digits."""
+    words = _words(name)
+    if not words & _MONEY or words & _NO_MONEY:
+        return False
+    numbers = facts.numbers
+    if numbers is None:
+        return facts.form is Form.DECIMAL
+    whole = not numbers.fractional and not numbers.pointed
+    return numbers.digits_after <= 4 and not (whole and facts.present >= ENOUGH)
+
+
+def _choose_text(name: str, facts: Facts) -> ColumnType:
+    texts, form = facts.texts, facts.form
+    assert texts is not None  # noqa: S101 - of the kind string
+    if form is Form.UUID and facts.present >= ENOUGH:
+        return UUID
+    if form is Form.DATE:
+        return DAY
+    if form is Form.DURATION:
+        return DURATION
+    if form is Form.JSON:
+        return EMBEDDED
+    if form is Form.DECIMAL and is_money(name, facts):
+        return numeric(18, 2) if texts.longest <= 17 else TEXT
+    filled = sum(count for form, count in texts.forms.items() if form is not Form.EMPTY)
+    lists = texts.forms.get(Form.COMMA_LIST, 0)
+    many = write_snake(name).endswith("s") and not re.search("(?:ss|us|is)$", write_snake(name))
+    is_list = lists and (many or name.endswith("List")) and Hazard.MIXED_TIMES not in facts.hazards
+    return COMMAS if is_list and Suspicion.ADDRESS not in facts.suspicions and lists >= _MOST * filled / 5 else TEXT
+
+
+def _is_numeric_text(facts: Facts) -> bool:
+    forms = set() if facts.texts is None else set(facts.texts.forms)
+    return bool(forms) and forms <= {Form.WHOLE_NUMBER, Form.DECIMAL}
+
+
+def _has_point(facts: Facts) -> bool:
+    in_texts = facts.texts is not None and Form.DECIMAL in facts.texts.forms
+    return in_texts or (facts.numbers is not None and bool(facts.numbers.fractional))
+
+
+def _words(name: str) -> frozenset[str]:
+    return frozenset(write_snake(name).split("_"))

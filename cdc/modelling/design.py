@@ -1,0 +1,118 @@
+"""The design of a container's tables and models: what `init` writes down, and the team then edits."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from cdc.core.conventions import Conventions
+from cdc.modelling.columns import ColumnType
+from cdc.modelling.profile import Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column, the field that it is read from, and the property behind it.
+
+    `spellings` are the property's names, the commonest first. A column of an object's property has that object's
+    `part`.
+    """
+
+    name: str
+    field: str
+    spellings: tuple[str, ...]
+    type: ColumnType
+    nullable: bool
+    facts: Facts
+    is_key: bool = False
+    part: str | None = None
+
+    @property
+    def source(self) -> str:
+        """Return the property's name."""
+        return self.spellings[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An object with columns of its own in the table around it."""
+
+    field: str
+    spellings: tuple[str, ...]
+    class_name: str
+    nullable: bool
+    columns: tuple[Column, ...]
+    unmapped: tuple[str, ...]
+
+    @property
+    def source(self) -> str:
+        """Return the property's name."""
+        return self.spellings[0]
+
+
+@dataclass(frozen=True, slots=True)
+class TableDesign:
+    """A table: of a type's documents, or of the items of an array.
+
+    `inherited` are the columns of the key that come from above, `path` the property that holds the items.
+    """
+
+    name: str
+    class_name: str
+    columns: tuple[Column, ...]
+    parts: tuple[Part, ...]
+    children: tuple["TableDesign", ...]
+    unmapped: tuple[str, ...]
+    inherited: tuple[Column, ...] = ()
+    field: str = ""
+    spellings: tuple[str, ...] = ()
+    is_repeated: bool = False
+
+    @property
+    def source(self) -> str:
+        """Return the name of the property with the items."""
+        return self.spellings[0]
+
+    @property
+    def all_columns(self) -> tuple[Column, ...]:
+        """Return all columns as the table has them: the key first."""
+        keys = tuple(column for column in self.columns if column.is_key)
+        return (*self.inherited, *keys, *(column for column in self.columns if not column.is_key))
+
+    @property
+    def key(self) -> tuple[Column, ...]:
+        """Return the columns of the primary key."""
+        return (*self.inherited, *(column for column in self.columns if column.is_key))
+
+    def walk(self) -> Iterator["TableDesign"]:
+        """Return this table and all below it."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+
+@dataclass(frozen=True, slots=True)
+class TypeDesign:
+    """A document type: its module, its tables, and what the page says of it."""
+
+    module: str
+    type_name: str
+    documents: int
+    root: TableDesign
+    secrets: tuple[str, ...]
+    facts: Facts
+
+    @property
+    def variable(self) -> str:
+        """Return the name of the mapper."""
+        return self.module.upper()
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """A container: its types, and the conventions of its documents; `home` is the module that has these."""
+
+    container: str
+    types: tuple[TypeDesign, ...]
+    conventions: Conventions
+    home: str
+    has_own_conventions: bool
+    notes: Sequence[str] = field(default_factory=tuple)

@@ -1,0 +1,220 @@
+"""Write a type's module: its models and its mapper, and the module of conventions."""
+
+from collections.abc import Iterator, Sequence
+
+from cdc.core.conventions import ANYTHING, Conventions
+from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign
+from cdc.modelling.layout import WIDTH, write_call, write_docstring, write_imports, write_text
+from cdc.modelling.naming import singular
+
+_FIELDS = "CommaList EmptyAsNone LongNumber NoneAsEmpty Numeric Text Uuid WholeNumber"
+_MODULES = {
+    **dict.fromkeys(_FIELDS.split(), "cdc.core.fields"),
+    **dict.fromkeys(("Day", "Duration", "Instant", "Written"), "cdc.core.instants"),
+    **dict.fromkeys(("EmbeddedObject", "JsonValue"), "cdc.core.json_columns"),
+    **dict.fromkeys(("Mapper", "Row", "Rows"), "cdc.core.mapping"),
+    "DocumentReader": "cdc.core.document_reader",
+    "Instants": "cdc.core.conventions",
+    "renamed": "cdc.core.document_models",
+    "tables": "mappers",
+}
+_STANDARD = {"Annotated": "typing", "Decimal": "decimal", "datetime": "datetime"}
+_CONVENTIONS = {
+    **dict.fromkeys(("ANYTHING", "Conventions", "DeleteMark", "Instants", "Naming", "Secrets"), "cdc.core.conventions"),
+    **dict.fromkeys(("DocumentModel", "RootDocument"), "cdc.core.document_models"),
+}
+# Names of the loops over arrays inside each other.
+_LOOPS = ("document", "item", "inner", "innermost")
+
+
+def write_module(design: Design, type_: TypeDesign) -> str:
+    """Return the module of a type."""
+    naming = design.conventions
+    models = [_write_models(table, naming, type_ if table is type_.root else None) for table in _bottom_up(type_.root)]
+    row_functions = [text for table in type_.root.children for text in _write_row_functions(table, (type_.root,))]
+    body = "\n\n\n".join([*models, _write_map(type_), *row_functions, _write_mapper(design, type_)])
+    homes = dict.fromkeys(("Document", "Part"), f"mappers.{design.home}")
+    head = write_docstring(f"{type_.root.class_name}: documents of the container {design.container}, as rows.")
+    imports = [*write_imports(body, _STANDARD), "", *write_imports(body, _MODULES | homes)]
+    return "\n".join([head, "", *(imports if imports[0] else imports[1:]), "", "", body, ""])
+
+
+def _bottom_up(table: TableDesign) -> Iterator[TableDesign]:
+    for child in table.children:
+        yield from _bottom_up(child)
+    yield table
+
+
+def _write_models(table: TableDesign, conventions: Conventions, type_: TypeDesign | None) -> str:
+    parts = [_write_model(part.class_name, "Part", f"The object `{part.source}`.", part.unmapped,
+                          [_write_field(column, conventions) for column in part.columns])
+             for part in table.parts]  # fmt: skip
+    what = f"A document of the type {type_.type_name}." if type_ else f"An item of `{table.source}`."
+    fields = [
+        _write_field(column, conventions)
+        for column in table.columns
+        if column.part is None and not (type_ and column.name == "id" and column.type.sql == "text")
+    ]
+    fields += [_write_part(part, conventions) for part in table.parts]
+    fields += [_write_list(child, conventions) for child in table.children]
+    base = "Document" if type_ else "Part"
+    if type_ and type_.type_name != table.class_name:
+        fields = [f"type_name = {write_text(type_.type_name)}", *fields]
+    unmapped = table.unmapped
+    return "\n\n\n".join([*parts, _write_model(table.class_name, base, what, unmapped, fields)])
+
+
+def _write_model(name: str, base: str, what: str, unmapped: Sequence[str], fields: Sequence[str]) -> str:
+    lines = [f"class {name}({base}):", write_docstring(what, 4)]
+    first = [field for field in fields if field.startswith("type_name")]
+    rest = [field for field in fields if not field.startswith("type_name")]
+    if first or unmapped:
+        lines += ["", *(f"    {line}" for line in first)]
+    if unmapped:
+        lines.append(write_call("unmapped = (", [write_text(each) for each in sorted(unmapped)], ")", 4))
+    if rest:
+        lines += ["", *(f"    {line}" for line in rest)]
+    return "\n".join(lines)
+
+
+def _write_field(column: Column, conventions: Conventions) -> str:
+    if column.name == "id" and column.source == "id":
+        return f"id: {column.type.annotate(nullable=False)}"
+    annotation = column.type.annotate(nullable=column.nullable)
+    default = _write_default(column.field, column.spellings, conventions, "None" if column.nullable else "")
+    return f"{column.field}: {annotation}{default}"
+
+
+def _write_default(field: str, spellings: Sequence[str], conventions: Conventions, default: str) -> str:
+    """Return what stands behind a field's type: its default, and its names where the conventions make another."""
+    if list(spellings) == [conventions.naming.write(field)]:
+        return f" = {default}" if default else ""
+    names = ", ".join(map(write_text, spellings))
+    return f" = renamed({names}, default={default})" if default else f" = renamed({names})"
+
+
+def _write_part(part: Part, conventions: Conventions) -> str:
+    annotation = f"{part.class_name} | None" if part.nullable else part.class_name
+    default = _write_default(part.field, part.spellings, conventions, "None" if part.nullable else "")
+    return f"{part.field}: {annotation}{default}"
+
+
+def _write_list(table: TableDesign, conventions: Conventions) -> str:
+    default = _write_default(table.field, table.spellings, conventions, "[]")
+    return f"{table.field}: Annotated[list[{table.class_name}], NoneAsEmpty]{default}"
+
+
+def _write_map(type_: TypeDesign) -> str:
+    root = type_.root
+    lines = [
+        f"def map_{singular(root.name)}(document: {root.class_name}) -> Rows:",
+        write_docstring("Return the rows of a document." if root.children else "Return a document's row.", 4),
+        "    return Rows(",
+        "        root={",
+        *(f"            {write_text(column.name)}: {_read(column, 'document')}," for column in root.all_columns),
+        "        },",
+    ]
+    if root.children:
+        children = [text for child in root.children for text in _write_children(child, ())]
+        lines += ["        children={", *children, "        },"]
+    return "\n".join([*lines, "    )"])
+
+
+def _write_children(table: TableDesign, above: Sequence[TableDesign]) -> Iterator[str]:
+    chain = (*above, table)
+    depth = len(chain)
+    call = f"_{singular(table.name)}_row({', '.join(_LOOPS[: depth + 1])})"
+    loops = [f"for {_LOOPS[place + 1]} in {_LOOPS[place]}.{each.field}" for place, each in enumerate(chain)]
+    line = f"            {write_text(table.name)}: [{call} {' '.join(loops)}],"
+    if len(line) <= WIDTH:
+        yield line
+    else:
+        inner = f"{call} {' '.join(loops)}"
+        yield f"            {write_text(table.name)}: ["
+        yield from (f"                {part}" for part in ([inner] if len(inner) <= WIDTH - 16 else (call, *loops)))
+        yield "            ],"
+    for child in table.children:
+        yield from _write_children(child, chain)
+
+
+def _write_row_functions(table: TableDesign, above: Sequence[TableDesign]) -> Iterator[str]:
+    chain = (*above, table)
+    parameters = [f"{_LOOPS[place]}: {each.class_name}" for place, each in enumerate(chain)]
+    inherited = [_read(column, loop) for column, loop in _find_owners(chain)]
+    own = [column for column in table.all_columns if column not in table.inherited]
+    pairs = [
+        *zip((column.name for column in table.inherited), inherited, strict=True),
+        *((column.name, _read(column, _LOOPS[len(above)])) for column in own),
+    ]
+    yield "\n".join(
+        [
+            write_call(f"def _{singular(table.name)}_row(", parameters, ") -> Row:"),
+            "    return {",
+            *(f"        {write_text(name)}: {value}," for name, value in pairs),
+            "    }",
+        ]
+    )
+    for child in table.children:
+        yield from _write_row_functions(child, chain)
+
+
+def _find_owners(chain: Sequence[TableDesign]) -> list[tuple[Column, str]]:
+    """Return the columns of the key that come from above, each with the loop's name of its document or item."""
+    return [
+        (column, _LOOPS[place]) for place, each in enumerate(chain[:-1]) for column in each.columns if column.is_key
+    ]
+
+
+def _read(column: Column, owner: str) -> str:
+    if column.part is None:
+        return f"{owner}.{column.field}"
+    part = f"{owner}.{column.part}"
+    return f"{part}.{column.field} if {part} else None" if column.nullable else f"{part}.{column.field}"
+
+
+def _write_mapper(design: Design, type_: TypeDesign) -> str:
+    names = [f"tables.{table.name}" for table in type_.root.walk()]
+    return "\n".join(
+        [
+            f"{type_.variable} = Mapper(",
+            f"    container={write_text(design.container)},",
+            f"    reader=DocumentReader({type_.root.class_name}),",
+            write_call("tables=(", names, "),", 4),
+            f"    rows=map_{singular(type_.root.name)},",
+            ")",
+        ]
+    )
+
+
+def write_conventions(design: Design) -> str:
+    """Return the module with the conventions of a container."""
+    found = design.conventions
+    values = [f"naming=Naming.{found.naming.name}", f"instants=Instants.{found.instants.name}"]
+    if found.type_properties:
+        values.append(write_call("type_properties=(", [write_text(each) for each in found.type_properties], ")"))
+    if found.key != "id":
+        values.append(f"key={write_text(found.key)}")
+    if found.prefixed_ids:
+        values.append("prefixed_ids=True")
+    if found.delete_mark is not None:
+        value = ", ANYTHING" if found.delete_mark.value is ANYTHING else ""
+        values.append(f"delete_mark=DeleteMark({write_text(found.delete_mark.property)}{value})")
+    if found.secrets.names:
+        names = [write_text(each) for each in sorted(found.secrets.names)]
+        values.append(write_call("secrets=Secrets(frozenset({", names, "}))", 4).strip())
+    name = design.home.removesuffix("_conventions").upper()
+    body = "\n".join(
+        [
+            f"{name} = Conventions(",
+            *(f"    {value}," for value in values),
+            ")",
+            *_write_base("Document", "RootDocument", "A whole document.", name),
+            *_write_base("Part", "DocumentModel", "An object inside a document.", name),
+        ]
+    )
+    head = write_docstring(f"How the documents of the container {design.container} are written.")
+    return "\n".join([head, "", *write_imports(body, _CONVENTIONS), "", body, ""])
+
+
+def _write_base(name: str, base: str, what: str, conventions: str) -> list[str]:
+    return ["", "", f"class {name}({base}):", write_docstring(what, 4), "", f"    conventions = {conventions}"]

@@ -1,0 +1,86 @@
+"""Names of fields, columns, tables and classes for names that documents use."""
+
+import keyword
+import re
+from collections.abc import Collection, Iterable
+
+from pydantic import BaseModel
+from pydantic.alias_generators import to_pascal, to_snake
+
+from cdc.core.conventions import Naming
+from cdc.core.document_models import RootDocument
+
+_LONGEST = 55
+_FIELDS_TAKEN = {*dir(BaseModel), *dir(RootDocument), "registry"} - {"id"}
+# What generated modules import.
+_CLASSES_TAKEN = {
+    *("Annotated", "Any", "Choice", "CommaList", "Conventions", "Day", "Decimal", "DeleteMark", "Document", "Duration"),
+    *("DocumentReader", "EmbeddedObject", "Instant", "Instants", "JsonObject", "JsonValue", "LongNumber", "Mapper"),
+    *("Naming", "None", "Numeric", "Part", "Row", "Rows", "Secrets", "Text", "Uuid", "WholeNumber", "Written"),
+}
+
+
+def write_snake(name: str) -> str:
+    """Return a name in snake case that Python and PostgreSQL take."""
+    words = to_snake(re.sub(r"\W+", "_", name, flags=re.ASCII)).strip("_")[:_LONGEST].strip("_") or "value"
+    return f"n{words}" if words[0].isdigit() else words
+
+
+def name_field(name: str, taken: Collection[str] = ()) -> str:
+    """Return the name of a property's field."""
+    field = write_snake(name)
+    while keyword.iskeyword(field) or field in _FIELDS_TAKEN or field.startswith("model_") or field in taken:
+        field += "_"
+    return field
+
+
+def name_class(type_: str, taken: Collection[str] = ()) -> str:
+    """Return the name of a type's class: of .NET's full name the last part."""
+    last = re.split(r"[.+:/]", type_.partition(",")[0].strip())[-1] or type_
+    name = last if re.fullmatch(r"[A-Z][A-Za-z0-9]*", last) else to_pascal(write_snake(last))
+    name = name.replace("_", "")
+    return f"{name}Document" if name in _CLASSES_TAKEN or name in taken or keyword.iskeyword(name) else name
+
+
+def singular(word: str) -> str:
+    """Return the singular of an English word, as well as its last letters tell."""
+    if word.endswith("ies") and len(word) > 4:
+        return f"{word[:-3]}y"
+    if re.search(r"(?:s|x|z|ch|sh)es$", word):
+        return word[:-2]
+    return word[:-1] if word.endswith("s") and not re.search(r"(?:ss|us|is|news)$", word) else word
+
+
+def plural(word: str) -> str:
+    """Return the plural of an English word, as well as its last letters tell."""
+    if singular(word) != word:
+        return word
+    if re.search(r"[^aeiou]y$", word):
+        return f"{word[:-1]}ies"
+    return f"{word}es" if re.search(r"(?:s|x|z|ch|sh)$", word) else f"{word}s"
+
+
+def find_naming(names: Iterable[str]) -> Naming:
+    """Return how most of these properties are named."""
+    every = [name for name in names if name.isidentifier() and name.isascii()]
+    written = {naming: sum(naming.write(to_snake(name)) == name for name in every) for naming in Naming}
+    humps = any(re.search(r"[a-z][A-Z]", name) for name in every)
+    order = (Naming.PASCAL, Naming.CAMEL, Naming.SNAKE) if humps else (Naming.PASCAL, Naming.SNAKE, Naming.CAMEL)
+    return max(order, key=lambda naming: written[naming])
+
+
+_RESERVED_WORDS = (
+    "all analyse analyze and any array as asc asymmetric authorization between both case cast check collate "
+    "collation column concurrently constraint create cross current_date current_time current_timestamp "
+    "current_user default deferrable desc distinct do else end except false fetch for foreign freeze from full "
+    "grant group having ilike in initially inner intersect into is isnull join lateral leading left like limit "
+    "localtime localtimestamp natural not notnull null offset on only or order outer overlaps placing primary "
+    "references returning right select session_user similar some symmetric table tablesample then to trailing "
+    "true union unique user using variadic verbose when where window with"
+)
+_RESERVED = frozenset(_RESERVED_WORDS.split())
+
+
+def quote(name: str) -> str:
+    """Return a name as SQL takes it."""
+    return f'"{name}"' if name in _RESERVED or not re.fullmatch("[a-z_][a-z0-9_]*", name) else name

@@ -1,0 +1,93 @@
+"""Write the page about a container: its columns, what is left out, and what a person has to decide."""
+
+import re
+from collections.abc import Iterator
+
+from cdc.core.conventions import ANYTHING
+from cdc.modelling.design import Column, Design, TableDesign, TypeDesign
+from cdc.modelling.profile import Facts
+
+_NO_HAZARD = ("null_and_absent",)
+
+
+def write_page(design: Design) -> str:
+    """Return the page, in Markdown."""
+    lines = [f"# {design.container}", "", "`python -m cdc init` wrote this page. It is yours: edit it.", ""]
+    lines += list(_describe_conventions(design))
+    lines += [f"- {note}" for note in design.notes]
+    for type_ in design.types:
+        lines += ["", *_describe_type(type_)]
+    return re.sub("\n{3,}", "\n\n", "\n".join(lines)).rstrip("\n") + "\n"
+
+
+def _describe_conventions(design: Design) -> Iterator[str]:
+    found, mark = design.conventions, design.conventions.delete_mark
+    yield f"- Conventions: `mappers/{design.home}.py`."
+    types = " or ".join(f"`{name}`" for name in found.type_properties)
+    yield f"- The type is in {types}." if types else "- Documents name no type."
+    if mark is None:
+        yield "- Nothing marks a deleted document. If something does, set `delete_mark`."
+    else:
+        yield f"- A document is deleted if `{mark.property}` is {'set' if mark.value is ANYTHING else 'true'}."
+
+
+def _describe_type(type_: TypeDesign) -> Iterator[str]:
+    yield f"## {type_.type_name}"
+    yield ""
+    yield f"{type_.documents} documents were profiled. Module `mappers/{type_.module}.py`."
+    for table in type_.root.walk():
+        yield ""
+        yield from _describe_table(table)
+    yield ""
+    yield from _list_names("Secrets, never copied", type_.secrets)
+    yield from _list_names("Personal data is suspected in", _find_personal(type_))
+    hazards = [(path, facts) for path, facts in type_.facts.walk() if set(facts.hazards) - {*_NO_HAZARD}]
+    if hazards:
+        yield "Look at these ([profiling.md](../profiling.md) says what to do):"
+        yield ""
+        for path, facts in hazards:
+            yield f"- `{path}`: {', '.join(hazard for hazard in facts.hazards if hazard not in _NO_HAZARD)}"
+        yield ""
+
+
+def _describe_table(table: TableDesign) -> Iterator[str]:
+    keys = ", ".join(f"`{column.name}`" for column in table.key)
+    what = f", one row for each item of `{table.source}`" if table.spellings else ""
+    yield f"Table `{table.name}`, key {keys}{what}."
+    yield ""
+    yield "| column | type | property | null |"
+    yield "| --- | --- | --- | --- |"
+    parts = {part.field: part.source for part in table.parts}
+    for column in table.all_columns:
+        yield f"| `{column.name}` | {column.type.sql} | {_name_source(column, parts, table)} | {_tell_null(column)} |"
+    if table.unmapped:
+        yield ""
+        yield f"No column for: {', '.join(f'`{name}`' for name in table.unmapped)}."
+
+
+def _name_source(column: Column, parts: dict[str, str], table: TableDesign) -> str:
+    if column in table.inherited:
+        return "from its parent"
+    before = f"{parts[column.part]}." if column.part else ""
+    return ", ".join(f"`{before}{name}`" for name in column.spellings)
+
+
+def _tell_null(column: Column) -> str:
+    if not column.nullable:
+        return "no"
+    empty = not column.facts.kinds.keys() - {"null"}
+    return "yes; no value was seen" if empty else "yes"
+
+
+def _list_names(title: str, paths: tuple[str, ...]) -> Iterator[str]:
+    if paths:
+        yield f"{title}: {', '.join(f'`{path}`' for path in paths)}."
+        yield ""
+
+
+def _find_personal(type_: TypeDesign) -> tuple[str, ...]:
+    return tuple(path for path, facts in type_.facts.walk() if _is_personal(facts) and path not in type_.secrets)
+
+
+def _is_personal(facts: Facts) -> bool:
+    return bool(facts.suspicions)

@@ -1,0 +1,136 @@
+"""Put what was designed into the project; what somebody has edited is left as it is."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from cdc.core.errors import RequestError
+from cdc.modelling.design import Design, TableDesign
+from cdc.modelling.designing import Taken
+from cdc.modelling.golden_text import write_golden
+from cdc.modelling.layout import write_call, write_import, write_text
+from cdc.modelling.module_text import write_conventions, write_module
+from cdc.modelling.naming import write_snake
+from cdc.modelling.page_text import write_page
+from cdc.modelling.tables_text import write_migration, write_table
+
+_SQLALCHEMY = frozenset(
+    ("ARRAY", "BigInteger", "Boolean", "Date", "DateTime", "Double", "Integer", "Interval", "Numeric", "Text", "Uuid")
+)
+_IMPORT = r"^from {} import (?:\((?P<lines>[^)]*)\)|(?P<line>[^\n(]*))$"
+_EXTRA = re.compile(r"^(EXTRA_MAPPERS\b[^=\n]*= )\((.*?)\)$", re.MULTILINE | re.DOTALL)
+
+
+def find_taken(folder: Path, container: str) -> Taken:
+    """Return the names that the mappers of other containers have."""
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in (folder / "mappers").glob("*.py")}
+    others = {name: text for name, text in texts.items() if f"container={write_text(container)}" not in text}
+    others.pop(f"{write_snake(container)}_conventions", None)
+    return Taken(set(others), {table for text in others.values() for table in re.findall(r"\btables\.(\w+)", text)})
+
+
+def write_project(design: Design, folder: Path) -> Iterator[str]:
+    """Write everything into the project in a folder; return a line about each file."""
+    if not (folder / "mappers" / "tables.py").is_file():
+        raise RequestError("There is no mappers/tables.py here: run this in the folder of the project.")
+    mappers = folder / "mappers"
+    if design.has_own_conventions:
+        yield _write(folder, f"mappers/{design.home}.py", write_conventions(design))
+    several = len(design.types) > 1
+    for type_ in design.types:
+        yield _write(folder, f"mappers/{type_.module}.py", write_module(design, type_))
+        name = f"{design.container}.{type_.type_name}" if several else design.container
+        if (folder / "tests" / "golden").is_dir():
+            yield _write(folder, f"tests/golden/{name}.json", write_golden(design, type_))
+    yield from _add_tables(design, mappers / "tables.py")
+    yield from _register(design, mappers / "__init__.py")
+    yield _write_migration(folder, design)
+    yield _write(folder, f"docs/containers/{design.container}.md", write_page(design))
+
+
+def _write(folder: Path, name: str, text: str) -> str:
+    path = folder / name
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return f"written  {name}"
+    if path.read_text(encoding="utf-8") == text:
+        return f"same     {name}"
+    path.with_name(f"{path.name}.new").write_text(text, encoding="utf-8")
+    return f"left     {name}: it is there already; what init would write now is in {path.name}.new"
+
+
+def _write_migration(folder: Path, design: Design) -> str:
+    home = folder / "sql" / "application"
+    home.mkdir(parents=True, exist_ok=True)
+    name = f"{design.types[0].module if len(design.types) == 1 else design.home.removesuffix('_conventions')}.sql"
+    there = [path for path in home.glob("*.sql") if re.fullmatch(rf"\d{{4}}_{re.escape(name)}", path.name)]
+    last = max((int(path.name[:4]) for path in home.glob("*.sql")), default=0)
+    file = there[0].name if there else f"{last + 1:04}_{name}"
+    return _write(folder, f"sql/application/{file}", write_migration(design))
+
+
+def _add_tables(design: Design, path: Path) -> Iterator[str]:
+    text = path.read_text(encoding="utf-8")
+    added: list[TableDesign] = []
+    for table in (table for type_ in design.types for table in type_.root.walk()):
+        if re.search(rf"^{table.name} = Table\(", text, re.MULTILINE):
+            if write_table(table) not in text:
+                yield f"left     mappers/tables.py: it has another table {table.name} already"
+        else:
+            added.append(table)
+    if not added:
+        yield "same     mappers/tables.py"
+        return
+    new = "\n".join(write_table(table) for table in added)
+    used = set(re.findall(r"\w+", " ".join(column.type.declared for table in added for column in table.all_columns)))
+    used |= {"DateTime"} if "_INSTANT" in used else set()
+    text = _import(text, "sqlalchemy", {"Column", "Table", *(_SQLALCHEMY & used)})
+    if "JSONB" in used:
+        text = _import(text, "sqlalchemy.dialects.postgresql", {"JSONB"})
+    if "_INSTANT" in used and not re.search(r"^_INSTANT = ", text, re.MULTILINE):
+        found = re.search(r"^_METADATA = .*\n", text, re.MULTILINE)
+        place = found.end() if found else len(text)
+        text = f"{text[:place]}_INSTANT = DateTime(timezone=True)\n{text[place:]}"
+    path.write_text(f"{text.rstrip()}\n\n{new}", encoding="utf-8")
+    yield f"added    {', '.join(table.name for table in added)} in mappers/tables.py"
+
+
+def _import(text: str, module: str, names: set[str]) -> str:
+    """Return a module's text that imports these names, too."""
+    found = re.search(_IMPORT.format(re.escape(module)), text, re.MULTILINE)
+    if found is None:
+        return _insert_import(text, module, write_import(module, names))
+    there = re.findall(r"\w+", found["lines"] or found["line"] or "")
+    return text[: found.start()] + write_import(module, {*there, *names}) + text[found.end() :]
+
+
+def _insert_import(text: str, module: str, line: str) -> str:
+    """Put an import where ruff would have it, after the last one that sorts before it."""
+    imports = list(re.finditer(r"^from (\S+) import (?:\([^)]*\)|[^\n(]*)\n", text, re.MULTILINE))
+    first = module.partition(".")[0]
+    ours = [each for each in imports if each[1].partition(".")[0] in (first, "cdc")]
+    before = [each for each in ours if each[1] < module]
+    place = before[-1].end() if before else ours[0].start() if ours else imports[-1].end() if imports else 0
+    return f"{text[:place]}{line}\n{text[place:]}"
+
+
+def _register(design: Design, path: Path) -> Iterator[str]:
+    text = path.read_text(encoding="utf-8")
+    there = set(re.findall(r"^from mappers\.(\w+) import ", text, re.MULTILINE))
+    new = [type_ for type_ in design.types if type_.module not in there]
+    found = _EXTRA.search(text)
+    if not new:
+        yield "same     mappers/__init__.py"
+        return
+    if found is None:
+        yield "left     mappers/__init__.py: it has no EXTRA_MAPPERS; add the mappers to its list yourself"
+        return
+    names = [name.strip() for name in found[2].split(",") if name.strip()]
+    listed = write_call(f"{found[1]}(", [*names, *(type_.variable for type_ in new)], ")")
+    text = text[: found.start()] + listed + text[found.end() :]
+    for type_ in new:
+        module = f"mappers.{type_.module}"
+        text = _insert_import(text, module, write_import(module, [type_.variable]))
+    path.write_text(text, encoding="utf-8")
+    yield f"added    {', '.join(type_.variable for type_ in new)} in mappers/__init__.py: EXTRA_CONTAINERS turns it on"

@@ -1,0 +1,42 @@
+"""Write a type's tables: in SQLAlchemy, and as a migration."""
+
+from collections.abc import Iterator
+
+from cdc.modelling.design import Column, Design, TableDesign
+from cdc.modelling.layout import write_text
+from cdc.modelling.naming import quote
+
+
+def write_table(table: TableDesign) -> str:
+    """Return the declaration of a table."""
+    lines = [f"{table.name} = Table(", f"    {write_text(table.name)},", "    _METADATA,"]
+    keys = {column.name for column in table.key}
+    for column in table.all_columns:
+        rest = ", primary_key=True" if column.name in keys else "" if column.nullable else ", nullable=False"
+        lines.append(f"    Column({write_text(column.name)}, {column.type.declared}{rest}),")
+    return "\n".join([*lines, ")", ""])
+
+
+def write_migration(design: Design) -> str:
+    """Return the migration of a container; it keeps a table that is there already."""
+    tables = [table for type_ in design.types for table in type_.root.walk()]
+    lines = [line for table in tables for line in _write_create(table)]
+    return "\n".join(["do $$", "begin", *lines, "end", "$$;", ""])
+
+
+def _write_create(table: TableDesign) -> Iterator[str]:
+    name = f"public.{quote(table.name)}"
+    yield f"    if to_regclass('{name}') is null then"
+    yield f"        create table {name} ("
+    keys = [quote(column.name) for column in table.key]
+    columns = [_write_column(column, is_key=len(keys) == 1 and column in table.key) for column in table.all_columns]
+    if len(keys) > 1:
+        columns.append(f"primary key ({', '.join(keys)})")
+    yield from (f"            {text}{',' if place < len(columns) else ''}" for place, text in enumerate(columns, 1))
+    yield "        );"
+    yield "    end if;"
+
+
+def _write_column(column: Column, *, is_key: bool) -> str:
+    rest = " primary key" if is_key else "" if column.nullable or column.is_key else " not null"
+    return f"{quote(column.name)} {column.type.sql}{rest}"
