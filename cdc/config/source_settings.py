@@ -54,6 +54,8 @@ def _split(value: object) -> object:
     return split_names(value) if isinstance(value, str) else value
 
 
+# If Azure cannot resolve a reference, the app gets its text instead of the secret.
+_REFERENCE = "@Microsoft.KeyVault("
 _COSMOS = "COSMOS_CONNECTION"
 GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _Endpoint = Annotated[
@@ -80,6 +82,16 @@ class SourceSettings(BaseModel):
     cosmos_database: Name
     extra_containers: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
     readiness_accepted_types: Annotated[tuple[_AcceptedType, ...], BeforeValidator(_split)] = ()
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _check_resolved(cls, value: object) -> object:
+        if isinstance(value, str) and value.startswith(_REFERENCE):
+            raise ValueError(
+                "is a Key Vault reference that Azure did not resolve: give the app's identity the role Key Vault "
+                "Secrets User, let the app reach the vault, and restart it"
+            )
+        return value
 
     # Checked on fields, not on the whole model, so that these problems are reported together with all others.
     @field_validator("cosmos_connection")

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -18,6 +20,9 @@ from cdc.config import postgres_url
 
 ROOT = Path(__file__).parents[2]
 _STORAGE = "AzureWebJobsStorage"
+_KEY = "IDENTITY_KEY"
+_REFERENCE = re.compile(r"@Microsoft\.KeyVault\((.+)\)")
+_PARTS = {"SecretUri": "--id", "VaultName": "--vault-name", "SecretName": "--name", "SecretVersion": "--version"}
 _STRAY = (
     "The app has both {0} and {0}__blobServiceUri. With the first one the host uses a key, which the storage account "
     "refuses. Delete it: az functionapp config appsettings delete --setting-names {0}"
@@ -84,8 +89,12 @@ class Site:
         return settings
 
     def adapt_settings(self, role: str) -> dict[str, str]:
-        """Return the app's settings for a process that signs in as whoever deploys, in one of the roles."""
-        settings = self.read_settings() | {
+        """Return the app's settings for a process that signs in as whoever deploys, in one of the roles.
+
+        Nobody but the app gets its key; what a command shows of a document has another fingerprint than in the log.
+        """
+        settings = {name: _resolve(value) for name, value in self.read_settings().items() if name != _KEY} | {
+            _KEY: secrets.token_hex(),
             "POSTGRES_CONNECTION": self.address(self.database, self.name_role(role)),
             "POSTGRES_IDENTITY": "",
             "TELEMETRY_AZURE_MONITOR": "false",
@@ -110,6 +119,16 @@ class Site:
 @cache
 def _read_token() -> str:
     return str(az("account", "get-access-token", "--resource-type", "oss-rdbms")["accessToken"])
+
+
+def _resolve(value: str) -> str:
+    """Return the secret that a setting refers to, with the rights of whoever deploys; other values as they are."""
+    found = _REFERENCE.fullmatch(value)
+    if found is None:
+        return value
+    parts = (part.partition("=") for part in found[1].split(";"))
+    words = [word for name, _, text in parts for word in (_PARTS[name], text)]
+    return str(az("keyvault", "secret", "show", *words)["value"])
 
 
 def az(*words: str) -> Any:

@@ -87,6 +87,9 @@ class Place:
         settings = [{"name": name, "value": value} for name, value in (self.settings | more).items()]
         answers: dict[str, Any] = {"account get-access-token --resource-type oss-rdbms": {"accessToken": "a token"}}
         answers["functionapp config appsettings list"] = settings
+        answers["keyvault secret show --vault-name kv --name redis --output"] = {"value": "cache:6380"}
+        answers["keyvault secret show --vault-name kv --name redis --version 1 "] = {"value": "cache:6381"}
+        answers["keyvault secret show --id https://kv.vault.azure.net/secrets/redis "] = {"value": "another:6380"}
         self._answers.write_text(json.dumps(answers))
 
     def run(self, hook: str, *arguments: str, **variables: str) -> tuple[int, str]:
@@ -260,6 +263,27 @@ def test_a_storage_key_beside_the_identity_is_refused(place: Place, site: Site) 
     place.tell(AzureWebJobsStorage__blobServiceUri="https://x.blob.core.windows.net")
     with pytest.raises(DeploymentError, match="appsettings delete --setting-names AzureWebJobsStorage"):
         site.read_settings()
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("@Microsoft.KeyVault(VaultName=kv;SecretName=redis)", "cache:6380"),
+        ("@Microsoft.KeyVault(VaultName=kv;SecretName=redis;SecretVersion=1)", "cache:6381"),
+        ("@Microsoft.KeyVault(SecretUri=https://kv.vault.azure.net/secrets/redis)", "another:6380"),
+        ("cache:6379", "cache:6379"),
+    ],
+)
+def test_a_hook_resolves_references_but_never_reads_the_apps_key(
+    place: Place, site: Site, value: str, read: str
+) -> None:
+    """Azure lists the reference, not the secret; whoever deploys needs no right on the key."""
+    prepare(site)
+    place.tell(REDIS_CONNECTION=value, IDENTITY_KEY="@Microsoft.KeyVault(VaultName=kv;SecretName=identity-key)")
+    first, second = (site.adapt_settings("writer") for _ in range(2))
+    assert first["REDIS_CONNECTION"] == read
+    assert len(first["IDENTITY_KEY"]) >= 16
+    assert first["IDENTITY_KEY"] != second["IDENTITY_KEY"]
 
 
 def test_taking_down_by_azd_is_refused(place: Place) -> None:

@@ -185,6 +185,14 @@ def test_a_short_identity_key_is_refused_in_words_of_a_secret():
     assert "s3cret" not in message
 
 
+@pytest.mark.parametrize("name", ["IDENTITY_KEY", "POSTGRES_CONNECTION", "COSMOS_CONNECTION", "LEASE_PREFIX"])
+def test_a_reference_that_azure_did_not_resolve_is_no_value(name):
+    """As a key it would be known to everybody who sees the template."""
+    message = read_error(**{name: "@Microsoft.KeyVault(VaultName=kv-x;SecretName=identity-key)"})
+
+    assert f"  {name}: is a Key Vault reference that Azure did not resolve: give the app's identity the role" in message
+
+
 @pytest.mark.parametrize(
     "text", ["postgresql://app:ge%heim@localhost/app", "postgresql://app:geheim@localhost:port/app"]
 )
