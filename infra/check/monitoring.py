@@ -14,8 +14,8 @@ from infra.check.syntax import Finding
 from infra.check.template import Template
 from mappers.metrics import METRICS as TEAM
 
-_FREQUENCY = {5: "PT5M", 15: "PT5M", 60: "PT15M"}
-_WINDOW = {5: "PT5M", 15: "PT15M", 60: "PT1H"}
+_FREQUENCY = {15: "PT5M", 60: "PT15M"}
+_WINDOW = {15: "PT15M", 60: "PT1H"}
 _REMAKE = "run python -m infra.check --write"
 _GRAFANA_SOURCE = "grafana-azure-monitor-datasource"
 _TABLES = ("customMetrics", "traces")

@@ -93,6 +93,13 @@ def test_every_check_finds_something(copy, run):
     assert list(run(Template(copy / "infra")))
 
 
+def test_windows_overlap():
+    """Rows reach Azure minutes late: with a window as long as the time between two looks, some would never be seen."""
+    looks = {(rule["frequency"], rule["window"]) for rule in json.loads(make_files()["alerts.json"])}
+
+    assert looks == {("PT5M", "PT15M"), ("PT15M", "PT1H")}
+
+
 def test_every_absence_is_counted_without_groups():
     """A rule for silence has a query that always gives a row."""
     rules = json.loads(make_files()["alerts.json"])
