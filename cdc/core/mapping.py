@@ -147,6 +147,11 @@ class Mapper(Generic[Document]):
         """Return the mappers of the container, each with one root table; the tables of the first are written first."""
         return (self,)
 
+    @property
+    def roots(self) -> Sequence[Table]:
+        """Return the root tables, in the order of the parts."""
+        return [part.tables[0] for part in self.parts]
+
     def part(self, root_name: str) -> "Mapper[Any]":
         """Return the mapper of the container that writes this root table."""
         return next(part for part in self.parts if part.root_name == root_name)

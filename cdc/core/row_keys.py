@@ -4,15 +4,18 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
 from functools import cache
 from json.encoder import encode_basestring
+from math import isfinite
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import String, Table, Uuid
+from sqlalchemy import Column, Float, Numeric, String, Table, Uuid
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+# Takes zeros away at the end of a number, and never rounds.
+_EXACTLY = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
 class RowKey(NamedTuple):
@@ -31,10 +34,10 @@ class RowKey(NamedTuple):
 def by_key(table: Table | str) -> Callable[[Iterable[object]], RowKey]:
     """Return the function that names a row of a table by the values of its primary key, in the key's order.
 
-    Values that are one value to PostgreSQL have one text: for a uuid, only a declared table tells.
+    Values that are one value to PostgreSQL have one text: for texts of a uuid or a number, only a declared table tells.
     """
     columns = () if isinstance(table, str) else table.primary_key.columns
-    return _writer(str(table), [isinstance(column.type, Uuid) for column in columns])
+    return _writer(str(table), [_reader(column) for column in columns])
 
 
 @cache
@@ -48,19 +51,31 @@ def by_row(table: Table) -> Callable[[Sequence[Any]], RowKey]:
     return lambda row: write([row[place] for place in places])
 
 
-def read(text: str, root: Table) -> RowKey:
-    """Return the row key of the text that the hash is taken of; without a table's name it is a row of `root`."""
-    table, *values = json.loads(text)
-    return by_key(table or str(root))(values)
+def read(text: str, roots: Sequence[Table]) -> RowKey:
+    """Return the row key of the text that the hash is taken of; without a table's name it is a row of the first root."""
+    table, *values = _parse(text)
+    declared = (root for root in roots if str(root) == (table or str(roots[0])))
+    return by_key(next(declared, table))(values)
 
 
-def _writer(table: str, are_uuids: Sequence[bool]) -> Callable[[Iterable[object]], RowKey]:
+def read_values(key: RowKey) -> list[Any]:
+    """Return the values of the primary key; numbers have all their digits."""
+    return _parse(key.values)
+
+
+def _parse(text: str) -> list[Any]:
+    values: list[Any] = json.loads(text, parse_float=Decimal)
+    return values
+
+
+def _writer(table: str, readers: Sequence[Callable[[str], object] | None]) -> Callable[[Iterable[object]], RowKey]:
     head = f"[{encode_basestring(table)},"
-    some_uuids = any(are_uuids)
+    some_readers = any(readers)
 
     def write(values: Iterable[object]) -> RowKey:
-        if some_uuids:
-            values = [_spell(it) if is_uuid else it for it, is_uuid in zip(values, are_uuids, strict=False)]
+        if some_readers:
+            pairs = zip(values, readers, strict=False)
+            values = [_spell(it, read) if read is not None and isinstance(it, str) else it for it, read in pairs]
         text = ",".join([encode_basestring(it) if isinstance(it, str) else _write(it) for it in values]) + "]"
         return RowKey(table, f"[{text}", hashlib.sha256((head + text).encode()).digest())
 
@@ -79,18 +94,25 @@ def _text_writer(table: str, place: int) -> Callable[[Sequence[Any]], RowKey]:
     return write
 
 
-def _spell(value: object) -> object:
+def _reader(column: Column[Any]) -> Callable[[str], object] | None:
+    """Return the class of a column whose values have several texts."""
+    if isinstance(column.type, Numeric):
+        return None if isinstance(column.type, Float) else Decimal
+    return (lambda text: str(UUID(text))) if isinstance(column.type, Uuid) else None
+
+
+def _spell(text: str, read: Callable[[str], object]) -> object:
     try:
-        return str(UUID(value)) if isinstance(value, str) else value
-    except ValueError:
-        return value  # PostgreSQL will refuse it
+        return read(text)
+    except (ValueError, InvalidOperation):
+        return text  # PostgreSQL will refuse it
 
 
 def _write(value: object) -> str:
     if isinstance(value, datetime) and value.tzinfo is not None:
         value = value.astimezone(UTC)
-    elif isinstance(value, Decimal) and value.is_finite():
-        value = format(value.normalize(), "f")
-    elif isinstance(value, float) and value.is_integer():
-        value = int(value)
+    elif isinstance(value, float) and isfinite(value):
+        value = Decimal(repr(value))
+    if isinstance(value, Decimal) and value.is_finite():
+        return format(value.normalize(_EXACTLY), "f") if value else "0"
     return _encode(value)

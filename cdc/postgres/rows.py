@@ -1,6 +1,5 @@
 """Write and delete rows of the mapped tables, many documents in one statement."""
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from sqlalchemy import Column, Table
 from sqlalchemy.dialects import postgresql
 
 from cdc.core import row_keys
+from cdc.core.errors import DocumentError, Problem, ProblemKind
 from cdc.core.mapping import Mapper, Values, take
 from cdc.core.row_keys import RowKey
 from cdc.core.writes import Write
@@ -71,13 +71,16 @@ def read_types(connection: Connection, table: Table) -> dict[str, tuple[str, str
 
 
 def name_rows(mapper: Mapper[Any], writes: Mapping[bytes, Write]) -> dict[bytes, RowKey]:
-    """Return the row keys of these writes by document key."""
+    """Return the row keys of these writes by document key; raise DocumentError for one that has no text."""
     names = {part.root_name: row_keys.by_row(part.tables[0]) for part in mapper.parts}
-    return {
-        key: names[write.rows.root_name](write.rows.root)
-        for key, write in writes.items()
-        if write.rows.root is not None
-    }
+    try:
+        return {
+            key: names[write.rows.root_name](write.rows.root)
+            for key, write in writes.items()
+            if write.rows.root is not None
+        }
+    except (ValueError, ArithmeticError):
+        raise DocumentError(Problem(ProblemKind.DATA, "$", "a key that PostgreSQL cannot store")) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ def share(mapper: Mapper[Any], writes: Sequence[Write], abandoned: Iterable[RowK
     """Divide by type what a transaction writes and gives up; rows of a table that nobody maps any more stay."""
     gone: dict[str, list[Values]] = {}
     for key in abandoned:
-        gone.setdefault(key.table, []).append(json.loads(key.values))
+        gone.setdefault(key.table, []).append(tuple(row_keys.read_values(key)))
     parts = mapper.parts
     if len(parts) == 1:
         return [Share(parts[0], writes, gone.get(parts[0].root_name, ()))]

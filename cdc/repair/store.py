@@ -150,7 +150,7 @@ def _write_ledger(connection: Connection, mapper: Mapper[Any], repairs: Sequence
     abandoned.update(ledger.upsert(connection, mapper.container, new, keys)())
     if abandoned.keys() != writes.keys():
         raise _OvertakenError  # another writer has added a document that had no entry
-    return [row_keys.read(text, mapper.tables[0]) for text in abandoned.values() if text is not None]
+    return [row_keys.read(text, mapper.roots) for text in abandoned.values() if text is not None]
 
 
 def _note(

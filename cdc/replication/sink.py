@@ -154,7 +154,7 @@ def _write_rows(connection: Connection, mapper: Mapper[Any], recorded: _Recorded
     abandoned = dict(recorded.winners())
     batch.losers += [write.change for key, write in recorded.writes.items() if key not in abandoned]
     written = batch.note_winners([write for key, write in recorded.writes.items() if key in abandoned])
-    freed = [row_keys.read(text, mapper.tables[0]) for text in abandoned.values() if text is not None]
+    freed = [row_keys.read(text, mapper.roots) for text in abandoned.values() if text is not None]
     # A row that another document took in an earlier piece stays.
     vacant = [key for key in freed if key.hash not in batch.written]
     batch.freed += [key.hash for key in freed]

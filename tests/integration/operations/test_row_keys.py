@@ -364,4 +364,4 @@ def test_both_sides_have_one_hash(connection, values):
         {"table": key.table, "key": key.values},
     )
     assert hash_ == key.hash
-    assert row_keys.read(qualified, ACCOUNTS.tables[0]) == key
+    assert row_keys.read(qualified, ACCOUNTS.roots) == key

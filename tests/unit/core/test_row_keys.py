@@ -6,7 +6,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Numeric, Table, Text, Uuid
+from sqlalchemy import Column, Double, Integer, MetaData, Numeric, Table, Text, Uuid
 
 from cdc.core import row_keys
 from cdc.core.row_keys import RowKey
@@ -21,7 +21,7 @@ def a_table(name, *types):
     return Table(name, MetaData(schema="public"), Column("other", Text), *keys)
 
 
-TEXT = a_table("texts", Text)
+TEXT, NUMBER = a_table("texts", Text), a_table("numbers", Numeric)
 
 
 def test_the_hash_is_of_table_and_key():
@@ -31,8 +31,8 @@ def test_the_hash_is_of_table_and_key():
     assert row_keys.by_key(TEXT)(['é"\n']) == expected
     assert row_keys.by_row(TEXT)(("x", 'é"\n')) == expected
     assert row_keys.by_key("public.texts")(['é"\n']) == expected
-    assert row_keys.read('["public.texts","é\\"\\n"]', a_table("root", Text)) == expected
-    assert row_keys.read('["","é\\"\\n"]', TEXT) == expected
+    assert row_keys.read('["public.texts","é\\"\\n"]', [a_table("root", Text)]) == expected
+    assert row_keys.read('["","é\\"\\n"]', [TEXT]) == expected
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,11 @@ def test_the_hash_is_of_table_and_key():
         (Uuid(), ID.hex, ID),
         (Integer(), 1, 1.0),
         (Numeric(12, 2), Decimal("10.0"), Decimal("1E+1")),
+        (Numeric(12, 2), Decimal("10.0"), 10),
+        (Numeric(12, 2), "10.00", Decimal("-0") + 10),
+        (Numeric(), Decimal("-0"), 0),
+        (Double(), 1e-7, Decimal("1e-07")),
+        (Double(), 1e23, Decimal("1e+23")),
         (Text(), NOON, NOON.astimezone(timezone(timedelta(hours=2)))),
     ],
 )
@@ -58,6 +63,7 @@ def test_other_rows_have_other_keys():
     """Neither another table, nor another value, nor the same texts in other columns are the same row."""
     wide = row_keys.by_key(a_table("two", Text, Text))
     keys = [row_keys.by_key(TEXT)(["a"]), row_keys.by_key(a_table("other", Text))(["a"]), row_keys.by_key(TEXT)(["A"])]
+    keys += [row_keys.by_key(NUMBER)([each]) for each in (10**39, 10**39 + 1, Decimal("0.1"), Decimal(f"0.{'1' * 40}"), Decimal(f"0.{'1' * 41}"))]
     keys += [wide(["a", "b"]), wide(["b", "a"]), wide(["a,b", ""]), wide(["a", 1]), wide(["a", "1"])]
 
     assert len({key.hash for key in keys}) == len(keys)
