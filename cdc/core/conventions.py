@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel, to_pascal, to_snake
 
+from cdc.core.documents import JsonObject
+
 ANYTHING = object()
 _UNSET = (None, False, "")
 
@@ -94,7 +96,8 @@ class DeleteMark:
         """Return whether a value of the property marks the document as deleted."""
         if self.value is ANYTHING:
             return value not in _UNSET
-        return type(value) is type(self.value) and bool(value == self.value)
+        # Cosmos has one kind of number; to Python, true is one, too.
+        return isinstance(value, bool) is isinstance(self.value, bool) and bool(value == self.value)
 
     def allows(self, value: Any) -> bool:
         """Return whether a value can be understood: a mark that is true or false has no other values."""
@@ -125,6 +128,11 @@ class Conventions:
     def keys(self) -> tuple[str, ...]:
         """Return the properties that may have the key."""
         return ("id",) if self.key == "id" else (self.key, "id")
+
+    def has_delete_mark(self, body: JsonObject) -> bool:
+        """Return whether a document is marked as deleted."""
+        mark = self.delete_mark
+        return mark is not None and mark.marks(body.get(mark.property))
 
     @contextmanager
     def apply(self) -> Iterator[None]:

@@ -140,8 +140,7 @@ def find_type(conventions: Conventions, body: JsonObject) -> str | None:
             continue
         if isinstance(value, str):
             return value
-        mark = conventions.delete_mark
-        if mark is not None and mark.marks(body.get(mark.property)):
+        if conventions.has_delete_mark(body):
             return None
         # A copy tool turned the value into an array: the document's type is unknown.
         raise DocumentError(Problem(ProblemKind.MAPPING, f"$.{name}", "Input should be a valid string"))

@@ -13,21 +13,21 @@ class MapperGroup(Mapper[Any]):
     """Stands where the one mapper of a container stands, and leaves each document to the mapper of its type.
 
     Its tables are those of all its mappers. A document whose type nobody maps, or that names none, is unmapped, or
-    parked where the conventions say so.
+    parked where the conventions say so and it is not deleted.
     """
 
     def __init__(self, mappers: Sequence[Mapper[Any]]) -> None:
         self.container = mappers[0].container
         self._conventions = _find_conventions(self.container, mappers)
         self._parts = tuple(mappers)
-        self._by_type: dict[str | None, Mapper[Any]] = {type_: each for each in mappers for type_ in each.types}
+        self._by_type: dict[str | None, Mapper[Any]] = {type_: each for each in mappers for type_ in each.reader.types}
         if len(mappers) == 1:
             self._by_type[None] = mappers[0]
         self.tables = tuple(table for each in mappers for table in each.tables)
         self.lookups = tuple(lookup for each in mappers for lookup in each.lookups)
         self.rules = tuple(rule for each in mappers for rule in each.rules)
         self.cache_keys = ()
-        _refuse_shared(self.container, [type_ for each in mappers for type_ in each.types], "type")
+        _refuse_shared(self.container, [type_ for each in mappers for type_ in each.reader.types], "type")
         _refuse_shared(self.container, [str(table) for table in self.tables], "table")
 
     def __repr__(self) -> str:
@@ -46,7 +46,7 @@ class MapperGroup(Mapper[Any]):
         mapper = self._by_type.get(named)
         if mapper is not None:
             return mapper.map(body)
-        if self._conventions.parks_unknown_types:
+        if self._conventions.parks_unknown_types and not self._conventions.has_delete_mark(body):
             path = f"$.{self._conventions.type_properties[0]}"
             raise DocumentError(Problem(ProblemKind.MAPPING, path, "must be a type that a mapper takes"))
         return unmapped(named or "")

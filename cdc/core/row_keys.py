@@ -52,7 +52,7 @@ def by_row(table: Table) -> Callable[[Sequence[Any]], RowKey]:
 
 
 def read(text: str, roots: Sequence[Table]) -> RowKey:
-    """Return the row key of the text that the hash is taken of; without a table's name it is a row of the first root."""
+    """Return the row key of the text that the hash is taken of; without a table's name it is of the first root."""
     table, *values = _parse(text)
     declared = (root for root in roots if str(root) == (table or str(roots[0])))
     return by_key(next(declared, table))(values)

@@ -8,7 +8,7 @@ from sqlalchemy import Table
 
 from cdc.core.mapping import Mapper
 from cdc.postgres.database import Connection, Database
-from cdc.postgres.rows import primary_key, read_types
+from cdc.postgres.rows import primary_key, quoted, read_types
 from cdc.postgres.statements import statement
 
 # The application's own tables have varchar instead of text, which is as good. char(n) is not: it pads values.
@@ -87,16 +87,17 @@ def check_tables(database: Database, mapper: Mapper[Any]) -> list[str]:
 
 
 def _check_table(connection: Connection, table: Table) -> Iterator[str]:
+    parameters = {"table": quoted(table)}
     columns = {
         name: _Column(_Type(*type_), required, has_default)
-        for name, *type_, required, has_default in connection.execute(statement("read_columns"), {"table": str(table)})
+        for name, *type_, required, has_default in connection.execute(statement("read_columns"), parameters)
     }
     if not columns:
         yield f"table {table} is missing: run python -m cdc migrate"
         return
     types = {name: _Type(*type_) for name, type_ in read_types(connection, table).items()}
     yield from _check_columns(table, columns, types)
-    found = [name for (name,) in connection.execute(statement("read_primary_key"), {"table": str(table)})]
+    found = [name for (name,) in connection.execute(statement("read_primary_key"), parameters)]
     if found != primary_key(table):
         needed = ", ".join(primary_key(table))
         yield f"table {table} has the primary key ({', '.join(found)}), but its mapper needs ({needed})"

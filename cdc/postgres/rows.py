@@ -226,6 +226,12 @@ def qualified(table: Table) -> Identifier:
     return Identifier(table.schema, table.name) if table.schema else Identifier(table.name)
 
 
+@cache
+def quoted(table: Table) -> str:
+    """Return a table's name with its schema as text, as PostgreSQL reads it: capitals stay."""
+    return qualified(table).as_string()
+
+
 def identifiers(names: Iterable[str]) -> Composed:
     """Return quoted names, separated by commas."""
     return SQL(", ").join(map(Identifier, names))

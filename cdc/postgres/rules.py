@@ -9,6 +9,7 @@ from psycopg import sql
 from cdc.core.application import ParentRule, Rule, UniqueRule
 from cdc.core.errors import FatalError
 from cdc.postgres.database import Connection, Database
+from cdc.postgres.rows import quoted
 from cdc.postgres.statements import SQL, statement
 
 _NAME = re.compile(r"^-- rule: (\w+)$", re.MULTILINE)
@@ -27,12 +28,12 @@ def is_in_force(connection: Connection, rule: Rule) -> bool:
 
     A name alone proves nothing: an index may be invalid or on other columns, a foreign key may not be validated.
     """
-    parameters = {"name": rule.name, "table": str(rule.table)}
+    parameters = {"name": rule.name, "table": quoted(rule.table)}
     if isinstance(rule, UniqueRule):
         row = connection.execute(statement("read_unique_rule"), parameters).fetchone()
         columns = sorted(rule.columns)
     else:
-        parameters["parent"] = str(rule.parent)
+        parameters["parent"] = quoted(rule.parent)
         row = connection.execute(statement("read_parent_rule"), parameters).fetchone()
         columns = [rule.column]
     if row is None:
@@ -81,12 +82,13 @@ def check_rights(database: Database, rules: Iterable[Rule]) -> None:
     without = [rule.name for rule in rules if rule.name not in read_statements()]
     if without:
         raise FatalError(f"sql/cutover has no statement for the rules {', '.join(without)}: add one for each.")
-    tables = {str(rule.table) for rule in rules} | {str(rule.parent) for rule in rules if isinstance(rule, ParentRule)}
+    parents = [rule.parent for rule in rules if isinstance(rule, ParentRule)]
+    tables = {quoted(table): str(table) for table in (*(rule.table for rule in rules), *parents)}
     with database.connection() as connection:
         unowned = connection.execute(statement("find_unowned"), {"tables": sorted(tables)}).fetchall()
         closed = connection.execute(statement("find_closed_schemas"), {"tables": sorted(tables)}).fetchall()
     if unowned:
-        names = ", ".join(f"{name} (of {owner or 'nobody: it is missing'})" for name, owner in unowned)
+        names = ", ".join(f"{tables[name]} (of {owner or 'nobody: it is missing'})" for name, owner in unowned)
         raise FatalError(
             f"The login of POSTGRES_CONNECTION may not add rules to {names}: make it a member of these roles, or run "
             "this command as a login that is."

@@ -25,7 +25,7 @@ def find_watched(connection: Connection, tables: Sequence[Table]) -> Callable[[]
 
     Inside a pipeline the statement is only sent: the returned function waits for the answer.
     """
-    found = connection.execute(statement("find_watched"), {"tables": [str(table) for table in tables]})
+    found = connection.execute(statement("find_watched"), {"tables": [rows.quoted(table) for table in tables]})
     return cache(lambda: {name for (name,) in found})
 
 
@@ -49,11 +49,11 @@ def _check_share(connection: Connection, share: Share, watched: Collection[str])
     name = row_keys.by_key(root)
     taken = set(map(name, keys))
     gone = [key for key in share.gone if name(key) not in taken]
-    if str(root) in watched:
+    if rows.quoted(root) in watched:
         _check_there(connection, root, roots)
         _check_gone(connection, root, root, gone, [])
     for child in share.children:
-        if str(child) in watched:
+        if rows.quoted(child) in watched:
             found = share.rows_of(child)
             _check_there(connection, child, found)
             _check_gone(connection, child, root, [*keys, *gone], [rows.key_taker(child)(row) for row in found])

@@ -65,7 +65,7 @@ def _find_index(database: Database, mapper: Mapper[Any], write: Write) -> str | 
     with database.connection(mapper.container) as connection:
         for table in part.tables:
             texts = [rows.name_values(table, row) for row in found.get(table.name, ())]
-            for index, columns in connection.execute(statement("read_index_columns"), {"table": str(table)}):
+            for index, columns in connection.execute(statement("read_index_columns"), {"table": rows.quoted(table)}):
                 lengths[index] = max((_measure(row, columns) for row in texts), default=0)
     longest = max(lengths, key=lengths.__getitem__, default=None)
     return longest if longest is not None and lengths[longest] > _LONGEST_ENTRY else None
@@ -98,7 +98,7 @@ def _read_columns(
     connection: Connection, query: LiteralString, root: Table, row: Row, constraint: str
 ) -> tuple[str, Sequence[str]] | None:
     """Return a constraint's table and our columns, or None for a child table's constraint or one on expressions."""
-    parameters = {"constraint": constraint, "tables": [str(root)]}
+    parameters = {"constraint": constraint, "tables": [rows.quoted(root)]}
     found = connection.execute(query, parameters).fetchone()
     if found is None or not set(found[1]) <= row.keys():
         return None

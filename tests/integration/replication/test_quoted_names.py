@@ -1,6 +1,7 @@
 """Tables and columns whose names need quotes, as Entity Framework makes them."""
 
 import pytest
+from pydantic import BaseModel
 from sqlalchemy import Column, MetaData, Table, Text
 
 from cdc.core.documents import State
@@ -11,7 +12,6 @@ from cdc.operations.table_check import check_tables
 from cdc.reconcile.tables_side import PostgresTablesSide
 from cdc.replication.batch import replicate
 from tests.builders import a_change, a_version
-from pydantic import BaseModel
 
 SCHEMA = MetaData(schema="Shop")
 owners = Table("Owners", SCHEMA, Column("Id", Text, primary_key=True), Column("E-mail", Text))

@@ -63,7 +63,10 @@ def test_other_rows_have_other_keys():
     """Neither another table, nor another value, nor the same texts in other columns are the same row."""
     wide = row_keys.by_key(a_table("two", Text, Text))
     keys = [row_keys.by_key(TEXT)(["a"]), row_keys.by_key(a_table("other", Text))(["a"]), row_keys.by_key(TEXT)(["A"])]
-    keys += [row_keys.by_key(NUMBER)([each]) for each in (10**39, 10**39 + 1, Decimal("0.1"), Decimal(f"0.{'1' * 40}"), Decimal(f"0.{'1' * 41}"))]
+    keys += [
+        row_keys.by_key(NUMBER)([each])
+        for each in (10**39, 10**39 + 1, Decimal("0.1"), Decimal(f"0.{'1' * 40}"), Decimal(f"0.{'1' * 41}"))
+    ]
     keys += [wide(["a", "b"]), wide(["b", "a"]), wide(["a,b", ""]), wide(["a", 1]), wide(["a", "1"])]
 
     assert len({key.hash for key in keys}) == len(keys)
