@@ -29,7 +29,10 @@ on conflict (key) do update set
     row_hash = case when excluded.state = 'parked' then held.row_hash else excluded.row_hash end,
     abandoned_row_key = case
         when excluded.state <> 'parked'
-            and (held.row_key is distinct from excluded.row_key or held.row_table <> excluded.row_table)
+            and (
+                held.row_key is distinct from excluded.row_key
+                or coalesce(held.row_table, cdc.root_table(held.container)) <> excluded.row_table
+            )
         then cdc.qualify(coalesce(held.row_table, cdc.root_table(held.container), ''), held.row_key)
     end,
     state = excluded.state,
@@ -68,7 +71,10 @@ update cdc.document as held set
     row_key = case when s.state = 'parked' then held.row_key else s.row_key end,
     row_hash = case when s.state = 'parked' then held.row_hash else s.row_hash end,
     abandoned_row_key = case
-        when s.state <> 'parked' and (held.row_key is distinct from s.row_key or held.row_table <> s.row_table)
+        when s.state <> 'parked' and (
+            held.row_key is distinct from s.row_key
+            or coalesce(held.row_table, cdc.root_table(held.container)) <> s.row_table
+        )
         then cdc.qualify(coalesce(held.row_table, cdc.root_table(held.container), ''), held.row_key)
     end,
     state = s.state,

@@ -12,6 +12,7 @@ from cdc.core import fields
 from cdc.core.conventions import Conventions
 from cdc.core.document_models import RootDocument
 from cdc.core.document_reader import DocumentReader
+from cdc.core.documents import Reading
 from cdc.core.errors import ProblemKind
 from cdc.core.mapper_groups import by_container
 from cdc.core.mapping import Mapper, Rows
@@ -19,6 +20,8 @@ from cdc.core.writes import Outcome, map_change
 from cdc.operations.counts import Counts
 from cdc.operations.table_check import check_tables
 from cdc.reconcile.tables_side import PostgresTablesSide
+from cdc.repair.reread import Ending, repair_document
+from cdc.repair.store import PostgresRereadStore
 from cdc.replication.batch import replicate
 from cdc.replication.sink import PostgresSink
 from mappers.accounts import ACCOUNTS
@@ -44,6 +47,17 @@ def read_strictly(mapper, document, name):
     model = type(mapper.reader.read({"id": "a"} | document).document)
     strict = replace(model.conventions, parks_unknown_types=True)
     return replace(mapper, reader=DocumentReader(type(name, (model,), {"conventions": strict, "type_name": name})))
+
+
+class TheSource:
+    """A source of one document."""
+
+    def __init__(self, body):
+        self.body = body
+
+    def read_document(self, _):
+        """Return the document as it is now."""
+        return Reading(self.body, self.body["_ts"])
 
 
 @pytest.fixture
@@ -121,6 +135,29 @@ def test_a_document_that_changes_its_type_leaves_no_row_behind(shop, sink, datab
     assert ids(shop) == {"orders": ["b"], "refunds": ["a"]}
     replicate(SHOP, [a_document("a", 3, ORDER)], sink)
     assert ids(shop) == {"orders": ["a", "b"], "refunds": []}
+
+
+@pytest.mark.parametrize("repaired", [False, True])
+def test_a_document_changes_its_type_before_the_ledger_knows_its_table(shop, sink, database, repaired):
+    """While the ledger is rewritten, a row without a table is of the container's root: it is given up, too."""
+    replicate(SHOP, [a_document("a", 1, ORDER | {"lines": LINES})], sink)
+    shop.connection.execute(
+        "create or replace function cdc.root_table(container text) returns text language sql immutable"
+        " as $$ select case container when 'orders' then 'public.orders' end $$;"
+        "alter table cdc.document disable trigger user;"
+        "update cdc.document set row_table = null, row_hash = null;"
+        "alter table cdc.document enable trigger user"
+    )
+
+    if repaired:
+        source = TheSource({"id": "a", "_ts": a_version(2).ts, "_etag": "new"} | REFUND)
+        store = PostgresRereadStore(database, backoff_seconds=60, settle_seconds=0)
+        assert repair_document(SHOP, a_document("a", 2, REFUND).identity, source, store) is Ending.APPLIED
+    else:
+        replicate(SHOP, [a_document("a", 2, REFUND)], sink)
+
+    assert ids(shop) == {"orders": [], "refunds": ["a"]}
+    assert shop.rows("order_lines") == []
 
 
 @pytest.mark.parametrize(
