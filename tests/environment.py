@@ -23,8 +23,9 @@ def make_environment(folder: Path, requirements: Iterable[str]) -> Path:
 
 
 def read_requirements(path: Path) -> list[str]:
-    """Return the requirements of a file that includes no other."""
-    return [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    """Return the requirements of a file that includes no other but constraints."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith(("#", "-c "))]
 
 
 def find_needed(requirements: Iterable[str]) -> dict[str, Distribution]:

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from local import package
 from local.operator import Operator
@@ -16,9 +18,9 @@ from local.sample import Source
 from local.stack import ROOT, Part
 from tests.builders import an_account
 from tests.e2e.conftest import Query, wait_until
-from tests.environment import make_environment, read_requirements
+from tests.environment import find_needed, make_environment, read_requirements
 
-PARTS = {"cdc", "mappers", "sql", "function_app.py", "host.json", "requirements.txt"}
+PARTS = {"cdc", "mappers", "sql", "function_app.py", "host.json", "requirements.txt", "constraints.txt"}
 LIBRARY = "azure-functions-runtime"
 
 
@@ -75,6 +77,17 @@ def test_the_zip_has_the_app_and_nothing_else(folder: Path) -> None:
     assert found >= PARTS
     assert found & (tops or found) == PARTS
     assert list(folder.rglob("__pycache__")) == []
+
+
+def test_every_package_that_the_app_needs_has_one_version(folder: Path) -> None:
+    """The remote build of an old release must not bring packages that it was never tried with."""
+    requirements = folder / "requirements.txt"
+    assert "-c constraints.txt" in requirements.read_text(encoding="utf-8").splitlines()
+    fixed = map(Requirement, read_requirements(folder / "constraints.txt"))
+    versions = {canonicalize_name(each.name): each for each in fixed if each.marker is None or each.marker.evaluate()}
+    needed = find_needed(read_requirements(requirements))
+    assert len(needed) > 20
+    assert {name for name, found in needed.items() if found.version not in versions[name].specifier} == set()
 
 
 @pytest.mark.parametrize(
