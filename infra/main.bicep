@@ -43,7 +43,7 @@ param instanceMemoryMB int = 2048
 
 @minValue(1)
 @maxValue(1000)
-@description('How many instances the app may have. Some regions refuse less than 40.')
+@description('How many instances each feed, the requests and the durable functions may have, besides those that are always ready. Some regions refuse less than 40.')
 param maximumInstanceCount int = 40
 
 @allowed(['3.11', '3.12', '3.13'])
@@ -111,20 +111,20 @@ var feeds = [
 ]
 var activeFeeds = filter(feeds, feed => feed.always || contains(split(extraContainers, ','), feed.container))
 
-// Every feed, the timer, the requests and the durable functions scale alone.
+// Every feed, the timer, the requests and the durable functions scale alone. The limit is that of each of them, and those
+// that are always ready come on top. The timer runs in one instance.
 var instancesAtRest = length(activeFeeds) + 3
-var instances = maximumInstanceCount >= instancesAtRest
-  ? maximumInstanceCount
-  : fail('maximumInstanceCount is ${maximumInstanceCount}, but the app has ${instancesAtRest} instances at rest: raise it.')
+var instancesAtMost = (length(activeFeeds) + 2) * maximumInstanceCount + instancesAtRest
 
-// With fewer than 6 connections, containers wait for each other.
-var leastPoolSize = 6
+// An instance has work of one kind, so it opens a third of its pool: 2 connections of 6, 3 of 8. The timer has two kinds; the
+// requests have nothing always ready. With fewer than 6, containers wait for each other.
 var makesPostgres = empty(existingPostgresHost)
 var serverConnections = makesPostgres ? userConnections[postgresSku] : existingPostgresConnections
-var affordable = (serverConnections - otherPostgresConnections) / instances
-var poolSize = affordable >= leastPoolSize
-  ? min(affordable, 8)
-  : fail('PostgreSQL is too small: ${instances} instances with ${leastPoolSize} connections each and ${otherPostgresConnections} others need ${instances * leastPoolSize + otherPostgresConnections}, and it gives ${serverConnections}. Choose a larger postgresSku, correct existingPostgresConnections, or lower maximumInstanceCount.')
+var affordable = (serverConnections - otherPostgresConnections) / instancesAtMost
+var leastPoolSize = affordable >= 2
+  ? 6
+  : fail('PostgreSQL is too small: ${instancesAtMost} instances with 2 connections each and ${otherPostgresConnections} others need ${instancesAtMost * 2 + otherPostgresConnections}, and it gives ${serverConnections}. Choose a larger postgresSku, correct existingPostgresConnections, or lower maximumInstanceCount.')
+var poolSize = affordable >= 3 ? 8 : leastPoolSize
 
 // Making the source database again would change it.
 var ownLeaseDatabase = leaseDatabase == cosmosDatabase
@@ -279,7 +279,7 @@ module app 'app/app.bicep' = {
     tags: union(tags, { 'azd-service-name': 'cdc' })
     pythonVersion: pythonVersion
     instanceMemoryMB: instanceMemoryMB
-    maximumInstanceCount: instances
+    maximumInstanceCount: maximumInstanceCount
     feedFunctions: map(activeFeeds, feed => feed.function)
     identityId: identity.outputs.id
     identityClientId: identity.outputs.clientId

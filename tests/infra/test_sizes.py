@@ -1,5 +1,7 @@
 """The template counts connections and instances, and refuses what cannot work."""
 
+import math
+
 import pytest
 
 from mappers import EXTRA_CONTAINERS, MAPPERS
@@ -10,31 +12,33 @@ from tests.infra.evaluate import Main, RefusedError
     ("parameters", "expected"),
     [
         ({}, 8),
-        ({"postgresSku": "Standard_B2s"}, 8),
-        ({"postgresSku": "Standard_B2s", "maximumInstanceCount": 60}, 6),
-        ({"postgresSku": "Standard_B2s", "otherPostgresConnections": 134}, 7),
-        ({"existingPostgresHost": "db", "existingPostgresConnections": 290}, 6),
+        ({"postgresSku": "Standard_B2ms"}, 8),
+        ({"extraContainers": "PendingSignups"}, 6),
+        ({"postgresSku": "Standard_B2s", "maximumInstanceCount": 29}, 6),
+        ({"postgresSku": "Standard_B2s", "maximumInstanceCount": 19}, 8),
+        ({"existingPostgresHost": "db", "existingPostgresConnections": 544}, 6),
         ({"existingPostgresHost": "db", "existingPostgresConnections": 5000}, 8),
     ],
 )
 def test_the_pool_is_what_the_server_gives_each_instance(parameters, expected):
-    """All instances together never ask for more than there is."""
+    """All instances that Azure may start never ask for more than there is: the limit is that of each group."""
     main = Main(**parameters)
 
     assert main.value("poolSize") == expected
-    asked = main.value("instances") * expected + main.value("otherPostgresConnections")
+    groups = main.value("instancesAtRest") - 1  # the timer runs in one instance
+    instances = groups * main.value("maximumInstanceCount") + main.value("instancesAtRest")
+    asked = instances * math.ceil(expected / 3) + main.value("otherPostgresConnections")
     assert asked <= main.value("serverConnections")
 
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"postgresSku": "Standard_B1ms"}, "need 290, and it gives 35."),
-        ({"postgresSku": "Standard_B2s", "maximumInstanceCount": 61}, "need 416, and it gives 414."),
-        ({"existingPostgresHost": "db"}, "need 290, and it gives 0."),
-        ({"existingPostgresHost": "db", "existingPostgresConnections": 289}, "correct existingPostgresConnections"),
-        ({"maximumInstanceCount": 6}, "maximumInstanceCount is 6, but the app has 7 instances at rest"),
-        ({"maximumInstanceCount": 7, "extraContainers": "PendingSignups"}, "the app has 8 instances at rest"),
+        ({"postgresSku": "Standard_B1ms"}, "need 544, and it gives 35."),
+        ({"postgresSku": "Standard_B2s"}, "need 544, and it gives 414."),
+        ({"postgresSku": "Standard_B2s", "maximumInstanceCount": 30}, "need 424, and it gives 414."),
+        ({"existingPostgresHost": "db"}, "need 544, and it gives 0."),
+        ({"existingPostgresHost": "db", "existingPostgresConnections": 543}, "correct existingPostgresConnections"),
     ],
 )
 def test_what_cannot_work_is_refused(parameters, message):

@@ -80,4 +80,8 @@ def test_the_numbers_of_connections_are_those_of_the_template():
     template = (ROOT / "infra" / "main.bicep").read_text(encoding="utf-8")
     sizes = {name: int(count) for name, count in re.findall(r"^  (Standard_\w+): (\d+)$", template, re.MULTILINE)}
     assert sizes["Standard_B1ms"] == 35
-    assert f"`{next(name for name, count in sizes.items() if (count - 50) // 40 >= 6)}`" in PAGE
+    most = (4 + 2) * 40 + 7
+    assert f"the 7: {most} | {most * 3} |" in PAGE
+    smallest = next(name for name, count in sizes.items() if (count - 50) // most >= 2)
+    assert f"the smallest is `{smallest}`" in PAGE.replace("\n", " ")
+    assert (sizes["Standard_B2s"] - 50) // (6 * 29 + 7) == 2 > (sizes["Standard_B2s"] - 50) // (6 * 30 + 7)
