@@ -110,9 +110,9 @@ group by container, unmapped_type order by container, unmapped_type = 'other', u
 -- name: find_holders
 -- The documents that hold these rows, and the tables of the rows. Until migration 0024 has ended, documents hold rows
 -- whose table and hash are not known yet.
-select partition_key, id, row_table from cdc.document where row_hash = any(%(hashes)b)
+select container, partition_key, id, row_table from cdc.document where row_hash = any(%(hashes)b)
 union all
-select partition_key, id, cdc.root_table(container) from cdc.document
+select container, partition_key, id, cdc.root_table(container) from cdc.document
 where container = %(container)s and row_key = any(%(row_keys)s) and row_hash is null
   and not exists (select from cdc.migration where number = 24);
 

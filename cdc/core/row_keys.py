@@ -36,8 +36,12 @@ def by_key(table: Table | str) -> Callable[[Iterable[object]], RowKey]:
 
     Values that are one value to PostgreSQL have one text: for texts of a uuid or a number, only a declared table tells.
     """
-    columns = () if isinstance(table, str) else table.primary_key.columns
-    return _writer(str(table), [_reader(column) for column in columns])
+    return by_columns(str(table), () if isinstance(table, str) else table.primary_key.columns)
+
+
+def by_columns(table: str, columns: Iterable[Column[Any]]) -> Callable[[Iterable[object]], RowKey]:
+    """Return the function that names a row of a table by values that are of the types of these columns."""
+    return _writer(table, [_reader(column) for column in columns])
 
 
 @cache

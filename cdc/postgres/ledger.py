@@ -142,7 +142,10 @@ def _from_source(query: LiteralString) -> bytes:
 def find_holders(
     connection: Connection, container: str, row_keys: Iterable[RowKey]
 ) -> Sequence[tuple[Identity, str | None]]:
-    """Return the documents of a container that hold these rows, each with the table of its row."""
+    """Return the documents that hold these rows of a container, each with the table of its row.
+
+    One of another container had the table before.
+    """
     keys = list(row_keys)
     parameters = {
         "container": container,
@@ -150,4 +153,4 @@ def find_holders(
         "row_keys": [key.values for key in keys],
     }
     found = connection.execute(statement("find_holders"), parameters)
-    return [(Identity(container, partition_key, id_), table) for partition_key, id_, table in found]
+    return [(Identity(*names), table) for *names, table in found]

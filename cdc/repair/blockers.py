@@ -47,7 +47,13 @@ def _explain_claim(database: Database, identity: Identity, row: RowKey) -> Probl
         # Until migration 0024 has ended, the rule does not know tables.
         raise TransientError("The row keys of the ledger are being rewritten: let python -m cdc migrate end.")
     message = f"another document holds this row of {row.table}"
-    if any(holder.id == identity.id and holder != identity for holder, _ in holders):
+    former = next((holder.container for holder, _ in holders if holder.container != identity.container), None)
+    if former is not None:
+        message = (
+            f"a document of container {former} holds this row of {row.table}: if that container is not replicated any "
+            "more, delete its documents from cdc.document, then replay the letter"
+        )
+    elif any(holder.id == identity.id and holder != identity for holder, _ in holders):
         message = (
             f"a document with the same id in another partition holds this row of {row.table}: make the partition key a "
             "part of the table's primary key, or give one of the two another id"
@@ -91,7 +97,10 @@ def _find_rival(connection: Connection, root: Table, row: Row, constraint: str) 
 
 def _find_parent(connection: Connection, root: Table, row: Row, constraint: str) -> RowKey | None:
     columns = _read_columns(connection, statement("read_referenced_key"), root, row, constraint)
-    return None if columns is None else row_keys.by_key(columns[0])(row[name] for name in columns[1])
+    if columns is None:
+        return None
+    table, names = columns
+    return row_keys.by_columns(table, [root.columns[name] for name in names])(row[name] for name in names)
 
 
 def _read_columns(

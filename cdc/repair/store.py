@@ -84,7 +84,14 @@ class PostgresRereadStore:
         """Return the document that holds a root row of this container, or None."""
         with self._database.connection() as connection:
             found = ledger.find_holders(connection, mapper.container, [row])
-        return next((identity for identity, table in found if table in (None, row.table)), None)
+        return next(
+            (
+                identity
+                for identity, table in found
+                if table in (None, row.table) and identity.container == mapper.container
+            ),
+            None,
+        )
 
     def claim(self, containers: Sequence[str], limit: int) -> list[Identity]:
         """Claim due letters, in a short separate transaction."""

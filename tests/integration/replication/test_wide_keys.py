@@ -1,5 +1,6 @@
 """Root tables whose primary key has several columns, the partition key among them."""
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -140,6 +141,44 @@ def test_two_spellings_of_a_uuid_are_one_row(sink, connection):
     states = connection.execute("select key, state from cdc.document").fetchall()
     assert dict(states) == {one.key: "applied", other.key: "parked"}
     assert read(connection, "tickets") == [(UUID(ONE), 1, "")]
+
+
+def test_a_container_that_holds_the_row_is_named(sink, database, connection):
+    """A container was made anew under another name: what it holds of the table stands in the way until it is let go."""
+    replicate(WIDE, [a_ticket()], sink)
+    moved = replace(WIDE, container="tickets-2")
+    ticket = replace(a_ticket(), identity=replace(a_ticket().identity, container="tickets-2"))
+
+    (problem,) = replicate(moved, [ticket], sink).problems
+
+    assert "a document of container tickets" in problem.message
+    store = PostgresRereadStore(database, backoff_seconds=60, settle_seconds=0)
+    assert store.find_holder(moved, problem.wanted) is None
+    connection.execute("delete from cdc.document where container = 'tickets'")
+    assert replicate(moved, [replace(ticket, version=a_version(1))], sink) == Outcome(applied=1)
+
+
+@pytest.mark.parametrize("tenant", [TWO, TWO.upper(), TWO.replace("-", "")])
+def test_a_missing_parent_is_awaited_however_its_key_is_written(sink, connection, tenant):
+    """The row that comes wakes the document."""
+    connection.execute(
+        "create table tenants (id uuid primary key, title text);"
+        "alter table tickets add foreign key (tenant) references tenants (id);"
+        "grant select, insert, update, delete on tenants to migrated_writer"
+    )
+    tenants = Table("tenants", MetaData(schema="public"), Column("id", Uuid, primary_key=True), Column("title", Text))
+    parent = Mapper(
+        container="tenants", reader=TicketReader(), tables=(tenants,),
+        rows=lambda it: Rows(root={"id": it.tenant, "title": it.title}),
+    )  # fmt: skip
+    replicate(WIDE, [a_ticket(tenant=tenant)], sink)
+    due = "select next_attempt_at <= now() from cdc.dead_letter"
+    assert connection.execute(due).fetchall() == [(False,)]
+
+    tenant_document = a_ticket(tenant=TWO)
+    replicate(parent, [replace(tenant_document, identity=replace(tenant_document.identity, container="tenants"))], sink)
+
+    assert connection.execute(due).fetchall() == [(True,)]
 
 
 @pytest.mark.parametrize("tenant", [ONE, ONE.upper()])

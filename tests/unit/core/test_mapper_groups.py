@@ -36,6 +36,34 @@ def test_a_type_may_have_any_name(name):
     assert a_group("order").map({"id": "a", "type": name}).root is None
 
 
+@pytest.mark.parametrize(
+    "name", ["Order", "_a1", "order-line", "Shop.Orders.Order", "Outer+Inner", "shop:order", "a" * 64]
+)
+def test_an_unmapped_type_is_shown_if_it_has_the_form_of_a_name(name):
+    """So that whoever adds a mapper for it is told of its documents."""
+    assert a_group("mapped").map({"id": "a", "type": name}).unmapped_type == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lerato@example.com",
+        "a1b2c3d4-8a0e-4b8c-9d0a-3f1e5a6b7c8d",
+        "Zoë",
+        "a b",
+        "a-",
+        "-a",
+        "a..b",
+        "a-1",
+        "a" * 65,
+        "a\n",
+    ],
+)
+def test_an_unmapped_type_without_the_form_of_a_name_is_not_shown(name):
+    """It may be anything that somebody wrote into the wrong property."""
+    assert a_group("mapped").map({"id": "a", "type": name}).unmapped_type == "other"
+
+
 @pytest.mark.parametrize("rest", [{"type": "invoice"}, {}, {"type": ""}, {"type": ["order"]}])
 def test_what_is_deleted_has_no_rows_whatever_its_type(rest):
     """Where unknown types are parked, too: a parked document would keep the rows that it had."""
