@@ -122,6 +122,7 @@ _FORMS: dict[str, tuple[int, Callable[[Sequence[Any]], bytes]]] = {
     "bytea": (17, _encode_bytes),
     "jsonb": (3802, _encode_json),
     "boolean": (16, _encode_booleans),
+    "smallint": (21, _numbers("h")),
     "integer": (23, _numbers("i")),
     "bigint": (20, _numbers("q")),
     "double precision": (701, _numbers("d")),
@@ -131,7 +132,7 @@ _FORMS: dict[str, tuple[int, Callable[[Sequence[Any]], bytes]]] = {
 # Types that psycopg encodes.
 _TYPES_OF_PSYCOPG = frozenset(
     (
-        *("smallint", "real", "numeric", "uuid", "date", "interval", "time without time zone"),
+        *("real", "numeric", "uuid", "date", "interval", "time without time zone"),
         *("timestamp with time zone", "timestamp without time zone"),
     )
 )
@@ -155,6 +156,8 @@ def _write_text(value: Any) -> str | None:
 
 
 def _write_element(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value)
     text = _write_text(value)
     if text is None:
         return "NULL"
