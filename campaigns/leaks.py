@@ -10,6 +10,7 @@ from http.client import HTTPException
 import psycopg
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
+from psycopg.types.string import TextLoader
 
 from campaigns.stage import KEY, Stage
 
@@ -60,6 +61,7 @@ class Asker(threading.Thread):
 def find_in_tables(dsn: str, marks: tuple[str, ...]) -> Iterator[str]:
     """Name the columns of our own tables that hold a mark."""
     with psycopg.connect(dsn, row_factory=dict_row) as connection:
+        connection.adapters.register_loader("timestamptz", TextLoader)  # Python has no -infinity
         tables = connection.execute("select tablename from pg_tables where schemaname = 'cdc'").fetchall()
         for table in (row["tablename"] for row in tables):
             found: Counter[str] = Counter()

@@ -91,12 +91,18 @@ def _try(start: Callable[[], _Started]) -> _Started:
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
-    """Wait for a condition; raise StuckError with what was waited for."""
+    """Wait for a condition; raise StuckError with what was waited for.
+
+    What takes long to look at is looked at less often: it takes the processor from what is waited for.
+    """
     deadline = time.monotonic() + seconds
-    while not condition():
+    while True:
+        begun = time.monotonic()
+        if condition():
+            return
         if time.monotonic() > deadline:
             raise StuckError(f"waited in vain until {what}")
-        time.sleep(0.05)
+        time.sleep(0.05 + 2 * (time.monotonic() - begun))
 
 
 @contextmanager

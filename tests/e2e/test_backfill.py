@@ -210,7 +210,7 @@ def test_an_idle_container_is_copied_and_what_changes_while_nobody_follows_is_no
 
 def test_a_small_campaign_ends_without_a_difference() -> None:
     """Kills, an outage, a split, a pause, refusals and changes at once, and each process stands still for a while."""
-    plan = Plan(documents=400, kills=2, stills=2, pauses=1, outage_seconds=1, pause_seconds=1)
+    plan = Plan(documents=200, kills=2, stills=2, pauses=1, outage_seconds=1, pause_seconds=1)
     result = play("7", plan)
 
     assert result.differences == []

@@ -38,12 +38,15 @@ def note(**what):
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
-    """Return the first true value of a condition, or fail."""
+    """Return the first true value of a condition, or fail.
+
+    What takes long to look at is looked at less often: it takes the processor from what is waited for.
+    """
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    while (begun := time.monotonic()) < deadline:
         if found := condition():
             return found
-        time.sleep(0.02)
+        time.sleep(0.02 + 2 * (time.monotonic() - begun))
     raise AssertionError(f"{condition} did not come true in {seconds} s")
 
 
