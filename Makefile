@@ -51,9 +51,10 @@ demo: $(LOCAL) ## Run the whole system on this machine and watch it, until Ctrl-
 smoke: $(LOCAL) ## Run the same steps once without waiting, compare both sides, and end
 	@$(BIN)/python -m local smoke
 
-# Most tests wait for processes: three at once keep two cores busy.
+# Most tests wait for processes: three at once keep two cores busy. In their order the longest files are first, and the
+# unit tests last.
 test: $(DEV) $(JAVASCRIPT_SDK) ## Run every test
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 worker-library: $(DEV) ## Run the app in Microsoft's worker library, with Python 3.13: make VENV=.venv313 PYTHON=python3.13 worker-library
 	@$(BIN)/python -m pytest tests/e2e/test_worker_library.py tests/e2e/test_package.py
