@@ -22,15 +22,14 @@ from tests.e2e.conftest import Query, is_equal, running_host, wait_until
 THRESHOLD = 20
 # The release that parks every account.
 BAD_MAPPER = (
-    "mappers = choose_mappers(settings.extra_containers)\n",
-    """mappers = choose_mappers(settings.extra_containers)
-
-def refuse(account):
+    "runtime = Runtime(settings, choose_mappers(settings.extra_containers), ",
+    """def refuse(account):
     raise ValueError("a bad release")
 
 from dataclasses import replace
+mappers = choose_mappers(settings.extra_containers)
 mappers = [replace(each, rows=refuse) if each.container == "Accounts" else each for each in mappers]
-""",
+runtime = Runtime(settings, mappers, """,
 )
 
 
