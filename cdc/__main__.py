@@ -146,7 +146,8 @@ def _environment() -> Mapping[str, str]:
 
 
 def _migrate(runtime: Runtime, _: argparse.Namespace) -> int:
-    applied = runtime.setup.migrate()
+    # Not those of the settings: the app may have others than whoever migrates.
+    applied = runtime.setup.migrate(by_container(choose_mappers(EXTRA_CONTAINERS)))
     print("\n".join(f"applied {name}" for name in applied) or "nothing to apply: the database is up to date")
     return 0
 

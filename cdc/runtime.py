@@ -140,8 +140,7 @@ class Runtime:
             ConditionReader(settings, containers, database, self.samples, self.pauses, measurements, reports),
             Diagnoser(settings, lambda: {part.name: part.overdue_seconds for part in self.maintain.parts}),
         )
-        roots = {mapper.container: str(mapper.tables[0]) for mapper in self.mappers}
-        self.setup = Setup(settings, containers, self._migrations, roots, database, self._account)
+        self.setup = Setup(settings, containers, self._migrations, database, self._account)
         self.readiness = Readiness(
             settings,
             self.mappers,

@@ -1,9 +1,11 @@
 """One-time preparation: lease container, migrations, and adoption of a container."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from cdc.config.settings import Phase, Settings
 from cdc.core.errors import FatalError
+from cdc.core.mapping import Mapper
 from cdc.cosmos.account import CosmosAccount
 from cdc.operations.checks import check_lease_names
 from cdc.operations.migrations import Migration, migrate
@@ -19,21 +21,20 @@ class Setup:
         settings: Settings,
         replicated: Sequence[str],
         migrations: Sequence[Migration],
-        root_tables: Mapping[str, str],
         database: Database,
         account: CosmosAccount,
     ) -> None:
         self._settings = settings
         self._replicated = replicated
         self._migrations = migrations
-        self._root_tables = root_tables
         self._database = database
         self._account = account
 
-    def migrate(self) -> list[str]:
-        """Apply the missing migrations and return their names."""
+    def migrate(self, mappers: Iterable[Mapper[Any]]) -> list[str]:
+        """Apply the missing migrations and return their names; `mappers` are those of all containers, chosen or not."""
+        roots = {mapper.container: str(mapper.tables[0]) for mapper in mappers}
         self._database.check()  # reports why there is no connection; the pool would only wait
-        return [migration.name for migration in migrate(self._database, self._migrations, self._root_tables)]
+        return [migration.name for migration in migrate(self._database, self._migrations, roots)]
 
     def create_lease_container(self) -> None:
         """Create the lease container if it is missing."""

@@ -342,7 +342,7 @@ def test_the_app_runs_without_a_secret(values, found, guarded_server, admin, acc
 
     runtime = Runtime(Settings.read(settings | values), MAPPERS, APPLICATION_SQL)
     runtime.setup.create_lease_container()
-    runtime.setup.migrate()
+    runtime.setup.migrate(runtime.mappers)
     runtime.setup.record_phase()
     checks = runtime.checks.run()
     runtime.close()
