@@ -6,12 +6,15 @@ import re
 import signal
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
+from local import application
 from local.demo import smoke, watch
+from local.documents import DocumentsError, Import, Kept, write_documents
 from local.ending import Ending
 from local.postgres import PostgresError
-from local.sample import PARTITION_KEYS
-from local.stack import ALL_VERSIONS, LATEST_VERSION, Stack, StackError, running, shorten
+from local.sample import PARTITION_KEYS, Source
+from local.stack import ALL_VERSIONS, LATEST_VERSION, ROOT, Stack, StackError, running, shorten
 
 _READY = """
 Ready: a document that you write to Cosmos is in PostgreSQL a moment later. Try these commands in another terminal, in
@@ -37,11 +40,10 @@ def main() -> int:
     mode = ALL_VERSIONS if arguments.all_versions else LATEST_VERSION
     try:
         if arguments.command == "up":
-            containers = dict(arguments.container or PARTITION_KEYS.items())
-            return _up(as_json=arguments.json, mode=mode, containers=containers)
+            return _up(arguments, mode)
         signal.signal(signal.SIGTERM, _interrupt)  # as Ctrl-C: every part is stopped, and its data are removed
         return watch.main(mode) if arguments.command == "demo" else smoke.main(mode)
-    except (StackError, PostgresError) as error:
+    except (DocumentsError, StackError, PostgresError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -64,7 +66,21 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         type=_container,
         metavar="NAME:/KEY",
-        help="create this source container, and not those of the sample; again for each; a hierarchical key is /A,/B",
+        help="create this source container; again for each; a hierarchical key is /A,/B",
+    )
+    up.add_argument(
+        "--import",
+        action="append",
+        default=[],
+        dest="imports",
+        metavar="[NAME=]FILE",
+        help="write the documents of this file: an array, or one document a line; again for each file",
+    )
+    up.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FOLDER",
+        help="keep the documents in this folder for the next run; tables are made anew from them",
     )
     for command in commands.choices.values():
         command.add_argument("--all-versions", action="store_true", help="use the change feed that reports deletes")
@@ -78,16 +94,40 @@ def _container(text: str) -> tuple[str, str]:
     return name, key
 
 
-def _up(*, as_json: bool, mode: str, containers: Mapping[str, str]) -> int:
-    ending = Ending()
+def _up(arguments: argparse.Namespace, mode: str) -> int:
+    ending, as_json = Ending(), arguments.json
+    kept = Kept(arguments.keep) if arguments.keep else None
+    named = {**(kept.containers if kept else {}), **dict(arguments.container or ())}
+    imports = [*(kept.imports if kept else ()), *(Import.read(text, [*named]) for text in arguments.imports)]
+    containers, extra = _choose(named)
     if not as_json:
         print("Starting PostgreSQL, the Cosmos server and the Functions host. This takes a few seconds ...", flush=True)
-    with running(mode=mode, containers=containers) as stack:
+    with running(mode=mode, containers=containers, extra=extra) as stack:
+        source = stack.open_source()
+        for wanted in imports:
+            written = write_documents(source, wanted)
+            if not as_json:
+                print(f"{wanted.container}: {written} documents of {wanted.path}", flush=True)
         print(json.dumps(stack.describe()) if as_json else _explain(stack), flush=True)
         ending.wait()
+        if kept is not None and named:
+            kept.save(Source(source.client, {name: source.containers[name] for name in named}, named))
+        source.close()
         if not as_json:
             print("Ending everything and removing the data ...", flush=True)
     return 0
+
+
+def _choose(named: Mapping[str, str]) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """Return the containers to create, and what EXTRA_CONTAINERS must turn on.
+
+    Those that the app replicates always must be there, too, if the sample knows their keys.
+    """
+    if not named:
+        return dict(PARTITION_KEYS), ()
+    replicated = application.ask(ROOT)
+    always = {name: key for name, key in PARTITION_KEYS.items() if name in replicated.always}
+    return {**always, **named}, tuple(name for name in named if name in replicated.extra)
 
 
 def _explain(stack: Stack) -> str:

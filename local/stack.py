@@ -165,13 +165,13 @@ def running(
     mode: str = LATEST_VERSION,
     preload: Callable[[Source], None] | None = None,
     containers: Mapping[str, str] = PARTITION_KEYS,
+    extra: Sequence[str] = (),
 ) -> Iterator[Stack]:
     """Run everything until the block ends, in one of the change feed's modes.
 
-    `containers` are the source containers with their partition keys. What `preload` writes is there before the app
-    starts: the live feed begins after it.
-    POSTGRES_CONNECTION, where it is set, names the server to use, in a database of its own that is dropped afterwards;
-    else a server is started and removed.
+    `containers` are the source containers with their partition keys, `extra` those of EXTRA_CONTAINERS. What
+    `preload` writes is there before the app starts: the live feed begins after it. POSTGRES_CONNECTION, where it is set,
+    names the server to use, in a database of its own that is dropped afterwards; else a server is started and removed.
     Must be entered from a thread that outlives the block, because the parts end with it.
     """
     with ExitStack() as ends:
@@ -179,7 +179,7 @@ def running(
         cosmos = Part(["local.cosmos", "--physical-partitions", str(physical_partitions)], {}, log)
         ends.callback(cosmos.stop)
         made = make_settings(f"AccountEndpoint={cosmos.url};AccountKey={EMULATOR_KEY};", dsn, mode)
-        settings = prepare(made, log, containers=containers)
+        settings = prepare(made | {"EXTRA_CONTAINERS": ",".join(extra)}, log, containers=containers)
         if preload is not None:
             settings["CHANGE_FEED_START"] = _preload(settings, preload, containers)
         key = secrets.token_urlsafe(16)

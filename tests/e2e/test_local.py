@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -130,3 +131,26 @@ def test_a_server_that_is_there_already_is_used_in_a_database_of_its_own(postgre
     assert (names("databases"), names("roles")) == (before, roles)
     with psycopg.connect(postgres_server.dsn()) as connection:
         assert connection.execute("select to_regclass('cdc.document')").fetchone() == (None,)
+
+
+def test_documents_of_a_file_are_imported_and_kept(tmp_path: Path) -> None:
+    """A container that is off by default is turned on; the next run makes its tables anew from what was kept."""
+    file, kept = tmp_path / "signups.json", tmp_path / "kept"
+    file.write_text(json.dumps([{"id": "one", "email": "a@example.com", "_ts": 7}]), encoding="utf-8")
+    first = ["--container", "PendingSignups:/email", "--import", str(file)]
+
+    for arguments in (first, []):
+        command = [sys.executable, "-m", "local", "up", "--json", "--keep", str(kept), *arguments]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as stack:
+            assert stack.stdout is not None
+            parts = json.loads(stack.stdout.readline())
+            with psycopg.connect(parts["postgres"]["dsn"], autocommit=True) as postgres:
+                found = "select id from pending_signups"
+                wait_until(lambda: postgres.execute(found).fetchone() is not None, "the row is there")  # noqa: B023
+                assert postgres.execute(found).fetchall() == [("one",)]
+            stack.send_signal(signal.SIGTERM)
+            assert stack.wait(PATIENCE_SECONDS) == 0
+
+    assert json.loads((kept / "PendingSignups.json").read_text(encoding="utf-8")) == [
+        {"id": "one", "email": "a@example.com"}
+    ]
