@@ -108,6 +108,11 @@ var feeds = [
   { container: 'GameSessions', function: 'change_feed_game_sessions', always: true }
   { container: 'PlayerScenarioScores', function: 'change_feed_player_scenario_scores', always: true }
   { container: 'PendingSignups', function: 'change_feed_pending_signups', always: false }
+  { container: 'Scenarios', function: 'change_feed_scenarios', always: false }
+  { container: 'ContentBundles', function: 'change_feed_content_bundles', always: false }
+  { container: 'Badges', function: 'change_feed_badges', always: false }
+  { container: 'MediaAssets', function: 'change_feed_media_assets', always: false }
+  { container: 'DataDeletionRequests', function: 'change_feed_data_deletion_requests', always: false }
 ]
 var activeFeeds = filter(feeds, feed => feed.always || contains(split(extraContainers, ','), feed.container))
 

@@ -170,7 +170,7 @@ def running(
     """Run everything until the block ends, in one of the change feed's modes.
 
     `containers` are the source containers with their partition keys, `extra` those of EXTRA_CONTAINERS. What
-    `preload` writes is there before the app starts: the live feed begins after it. POSTGRES_CONNECTION, where it is set,
+    `preload` writes is there before the app starts: the live feed begins after it. POSTGRES_CONNECTION, where set,
     names the server to use, in a database of its own that is dropped afterwards; else a server is started and removed.
     Must be entered from a thread that outlives the block, because the parts end with it.
     """

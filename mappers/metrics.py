@@ -13,6 +13,11 @@ _ENTITIES = {
     "GameSessions": "GameSession",
     "PlayerScenarioScores": "PlayerScenarioScore",
     "PendingSignups": "PendingSignup",
+    "Scenarios": "Scenario",
+    "ContentBundles": "ContentBundle",
+    "Badges": "Badge",
+    "MediaAssets": "MediaAsset",
+    "DataDeletionRequests": "DataDeletionRequest",
 }
 
 

@@ -1,6 +1,19 @@
 """The tables that the mappers write, as the migrations in sql/application create them."""
 
-from sqlalchemy import Boolean, Column, Date, DateTime, Double, Integer, Interval, MetaData, Table, Text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Double,
+    Integer,
+    Interval,
+    MetaData,
+    Table,
+    Text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 _METADATA = MetaData(schema="public")
@@ -115,4 +128,139 @@ pending_signups = Table(
     Column("is_used", Boolean),
     Column("is_signin", Boolean),
     Column("failed_attempts", Integer),
+)
+
+scenarios = Table(
+    "scenarios",
+    _METADATA,
+    Column("id", Text, primary_key=True),
+    Column("age_group", Text),
+    Column("archetypes", ARRAY(Text)),
+    Column("core_axes", ARRAY(Text)),
+    Column("created_at", _INSTANT),
+    Column("description", Text),
+    Column("difficulty", Integer),
+    Column("image", Text),
+    Column("is_active", Boolean),
+    Column("is_featured", Boolean),
+    Column("minimum_age", Integer),
+    Column("session_length", Integer),
+    Column("tags", ARRAY(Text)),
+    Column("title", Text, nullable=False),
+    Column("music_palette", JSONB),
+    Column("story_protocol", JSONB),
+)
+
+scenario_characters = Table(
+    "scenario_characters",
+    _METADATA,
+    Column("scenario_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("audio", Text),
+    Column("image", Text),
+    Column("name", Text),
+    Column("metadata_age", Integer),
+    Column("metadata_archetype", Text),
+    Column("metadata_backstory", Text),
+    Column("metadata_role", Text),
+    Column("metadata_species", Text),
+    Column("metadata_traits", ARRAY(Text)),
+)
+
+scenario_scenes = Table(
+    "scenario_scenes",
+    _METADATA,
+    Column("scenario_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("active_character", Text),
+    Column("description", Text),
+    Column("difficulty", Integer),
+    Column("next_scene_id", Text),
+    Column("title", Text),
+    Column("type", Integer),
+    Column("branches", JSONB),
+    Column("echo_reveals", JSONB),
+    Column("sound_effects", JSONB),
+    Column("media_audio", Text),
+    Column("media_image", Text),
+    Column("media_video", Text),
+    Column("music_continuity", Text),
+    Column("music_ducking", Text),
+    Column("music_energy", Double),
+    Column("music_priority", Text),
+    Column("music_profile", Text),
+    Column("music_transition_hint", Text),
+)
+
+content_bundles = Table(
+    "content_bundles",
+    _METADATA,
+    Column("id", Text, primary_key=True),
+    Column("age_group", Text),
+    Column("description", Text),
+    Column("image_id", Text),
+    Column("is_free", Boolean),
+    Column("prices", JSONB),
+    Column("scenario_ids", ARRAY(Text)),
+    Column("title", Text, nullable=False),
+    Column("story_protocol", JSONB),
+)
+
+badges = Table(
+    "badges",
+    _METADATA,
+    Column("id", Text, primary_key=True),
+    Column("age_group_id", Text),
+    Column("compass_axis_id", Text),
+    Column("created_at", _INSTANT),
+    Column("description", Text),
+    Column("image_id", Text),
+    Column("required_score", Double),
+    Column("tier", Text),
+    Column("tier_order", Integer),
+    Column("title", Text, nullable=False),
+    Column("updated_at", _INSTANT),
+)
+
+media_assets = Table(
+    "media_assets",
+    _METADATA,
+    Column("id", Text, primary_key=True),
+    Column("media_type", Text),
+    Column("hash", Text),
+    Column("created_at", _INSTANT),
+    Column("description", Text),
+    Column("file_size_bytes", BigInteger),
+    Column("media_id", Text, nullable=False),
+    Column("mime_type", Text),
+    Column("tags", ARRAY(Text)),
+    Column("thumbnail_url", Text),
+    Column("updated_at", _INSTANT),
+    Column("url", Text),
+    Column("version", Text),
+    Column("metadata_additional_properties", JSONB),
+    Column("metadata_bitrate", Integer),
+    Column("metadata_duration", Interval),
+    Column("metadata_format", Text),
+    Column("metadata_height", Integer),
+    Column("metadata_width", Integer),
+)
+
+data_deletion_requests = Table(
+    "data_deletion_requests",
+    _METADATA,
+    Column("id", Text, primary_key=True),
+    Column("child_profile_id", Text, nullable=False),
+    Column("completed_at", _INSTANT),
+    Column("confirmation_email_sent", Boolean),
+    Column("created_at", _INSTANT),
+    Column("deletion_scope", ARRAY(Text)),
+    Column("next_retry_at", _INSTANT),
+    Column("requested_at", _INSTANT),
+    Column("requested_by", Integer),
+    Column("retry_count", Integer),
+    Column("scheduled_deletion_at", _INSTANT),
+    Column("status", Integer),
+    Column("updated_at", _INSTANT),
+    Column("audit_trail", JSONB),
 )

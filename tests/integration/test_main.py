@@ -107,7 +107,7 @@ def test_a_lease_container_that_is_replicated_is_refused(run):
 
 def test_an_extra_container_without_a_mapper_is_refused(run):
     """The message names the containers that may be added."""
-    values = COSMOS | {"POSTGRES_CONNECTION": "postgresql://localhost:9/app", "EXTRA_CONTAINERS": "Scenarios"}
+    values = COSMOS | {"POSTGRES_CONNECTION": "postgresql://localhost:9/app", "EXTRA_CONTAINERS": "BadgeImages"}
 
     assert_failed(run("check", **values), "EXTRA_CONTAINERS: must name only PendingSignups")
 

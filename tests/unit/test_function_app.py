@@ -91,19 +91,20 @@ def test_every_container_has_a_change_feed_trigger(load):
 
 def test_an_extra_container_has_a_trigger_where_it_is_named(load):
     """What is short-lived and secret is replicated only where somebody asks for it."""
-    functions = load(EXTRA_CONTAINERS=" PendingSignups ,")
+    functions = load(EXTRA_CONTAINERS=" PendingSignups , MediaAssets,")
 
     assert trigger(functions["change_feed_pending_signups"])["containerName"] == "PendingSignups"
-    assert len(functions) == len(MAPPERS) + 1 + len(REPLICATING) + len(ALWAYS)
+    assert trigger(functions["change_feed_media_assets"])["containerName"] == "MediaAssets"
+    assert len(functions) == len(MAPPERS) + 2 + len(REPLICATING) + len(ALWAYS)
 
 
-@pytest.mark.parametrize("value", ["Scenarios", "PendingSignups,pendingsignups", "Accounts"])
+@pytest.mark.parametrize("value", ["BadgeImages", "PendingSignups,pendingsignups", "Accounts"])
 def test_an_extra_container_without_a_mapper_fails_the_import(load, value):
     """The message names the containers that may be added."""
     with pytest.raises(SettingsError, match=r"EXTRA_CONTAINERS: .*PendingSignups") as caught:
         load(EXTRA_CONTAINERS=value)
 
-    assert "Scenarios" not in str(caught.value)
+    assert "BadgeImages" not in str(caught.value)
 
 
 def test_the_change_feed_binding(load):

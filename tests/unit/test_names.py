@@ -13,8 +13,8 @@ STATEMENTS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "sql").glob(
 CONTAINERS = [mapper.container for mapper in (*MAPPERS, *EXTRA_MAPPERS)]
 TABLES = [table.name for mapper in (*MAPPERS, *EXTRA_MAPPERS) for table in mapper.tables]
 TYPES = [name for mapper in (*MAPPERS, *EXTRA_MAPPERS) for name in mapper.types]
-# Accounts of Cosmos and of Azure are what the engine speaks of.
-COMMON = {"accounts", "Account"}
+# Accounts of Cosmos and of Azure are what the engine speaks of; the other words are English.
+COMMON = {"accounts", "Account", "badges", "scenarios"}
 NAMES = re.compile("(?i:mystira)|" + "|".join(rf"\b{name}\b" for name in {*CONTAINERS, *TABLES, *TYPES} - COMMON))
 
 

@@ -25,7 +25,7 @@ def _sample(seed, count):
 
 
 def _golden():
-    for container in MAPPER:
+    for container in EXPECTED:
         for case in read_cases(container).values():
             yield container, case.document
 
