@@ -4,7 +4,7 @@ import pytest
 
 from cdc.replication.batch import replicate
 from mappers import EXTRA_MAPPERS
-from tests.builders import a_change
+from tests.builders import a_change, a_version
 from tests.golden import read_bases
 
 
@@ -18,7 +18,7 @@ def test_a_sample_arrives_and_goes(sink, observer, mapper):
     assert (outcome.applied, outcome.parked) == (1, 0)
     assert all(len(observer.rows(table.name)) == 1 for table in mapper.tables)
 
-    gone = a_change("a", container=mapper.container, body=body | {"IsDeleted": True}, ts=2**31)
+    gone = a_change("a", container=mapper.container, version=a_version(2**31), body=body | {"IsDeleted": True})
     replicate(mapper, [gone], sink)
 
     assert not any(observer.rows(table.name) for table in mapper.tables)
