@@ -1,69 +1,36 @@
 """What docs/adding-a-container.md says works, word for word."""
 
+import json
 import re
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from local.patience import PATIENCE_SECONDS
+from tests.e2e.conftest import wait_until
 
 ROOT = Path(__file__).parents[2]
-BLOCKS = re.compile(r"^```\w+ (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# Applies every migration, then lets PostgreSQL take what the new mapper makes of its sample.
-SCRIPT = """
-import sys
-from cdc.config.settings import Phase
-from cdc.operations.table_check import check_tables
-from cdc.operations.migrations import migrate, read_migrations
-from cdc.core.writes import Outcome
-from cdc.postgres.database import Database
-from cdc.postgres.gate import record_first
-from cdc.replication.batch import replicate
-from cdc.replication.sink import PostgresSink
-from mappers import APPLICATION_SQL
-from mappers.badges import BADGES
-from tests.builders import a_change
-from tests.golden import read_bases
-
-database = Database(sys.argv[1])
-migrate(database, read_migrations(APPLICATION_SQL))
-record_first(database, Phase.DUAL_WRITE_COSMOS_READ)
-assert check_tables(database, BADGES) == []
-change = a_change(container="Badges", body=read_bases("Badges")["sample"].document)
-assert replicate(BADGES, [change], PostgresSink(database)) == Outcome(applied=1)
-with database.connection() as connection:
-    print(*connection.execute("select id, tier_order, created_at at time zone 'UTC' from badges").fetchone())
-database.close()
-"""
+PAGE = (ROOT / "docs" / "adding-a-container.md").read_text(encoding="utf-8")
+# The page's blocks in their order: files, changes of files, and commands.
+STEPS = re.findall(r"^```(?:(\w+) (\S+))?\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+FOLDERS = ("cdc", "mappers", "sql", "local", "tests")
+FILES = ("pyproject.toml", "function_app.py", "host.json", "local.settings.example.json")
 
 
 @pytest.fixture
 def project(tmp_path):
-    """A copy of the project in which somebody has followed the page."""
-    for name in ("cdc", "mappers", "sql", "local", "tests"):
+    """A copy of the project."""
+    for name in FOLDERS:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    next_number = f"{max(int(path.name[:4]) for path in (ROOT / 'sql/application').glob('*.sql')) + 1:04}"
-    page = (ROOT / "docs" / "adding-a-container.md").read_text(encoding="utf-8")
-    for name, text in BLOCKS.findall(page):
-        path = tmp_path / name.replace("NNNN", next_number)
-        path.write_text(follow(name, path, text), encoding="utf-8")
+    for name in FILES:
+        shutil.copy(ROOT / name, tmp_path)
     return tmp_path
-
-
-def follow(name, path, text):
-    """Return what a file holds when the page's block has been put into it."""
-    if name == "mappers/tables.py":
-        return path.read_text(encoding="utf-8") + "\n" + text
-    if name == "mappers/__init__.py":
-        imports, names = text.strip().split("\n\n")
-        module = path.read_text(encoding="utf-8").replace("from mappers.game", f"{imports}\nfrom mappers.game", 1)
-        return re.sub(r"^MAPPERS:.*$", names, module, count=1, flags=re.MULTILINE)
-    assert not path.exists()
-    return text
 
 
 def run(project, *arguments):
@@ -75,23 +42,74 @@ def run(project, *arguments):
     return done.stdout
 
 
-def test_a_container_is_added_as_the_page_says(project, empty_dsn):
-    """The new migration is applied, its table fits the mapper, and the sample arrives in it."""
-    assert run(project, "-c", SCRIPT, empty_dsn).split() == [
-        "5b1de2f0-77aa-4c1e-b0a7-d2c3b4a59687",
-        "1",
-        "2025-12-10",
-        "10:00:00.123456",
-    ]
+def find(project, name):
+    """Return the file that the page names; NNNN is the number that it has."""
+    if "NNNN" not in name:
+        return project / name
+    (path,) = project.glob(name.replace("NNNN", "[0-9]" * 4))
+    return path
 
 
-def test_the_projects_own_tests_take_the_new_container(project):
-    """Its golden cases hold, its migration is in order, and its problems quote nothing."""
-    tests = ["tests/unit/mappers/test_golden.py", "tests/unit/mappers/test_privacy.py", "tests/unit/test_sql_files.py"]
+def change(path, diff):
+    """Replace the lines with a minus, which the file must have once, by those with a plus."""
+    lines = diff.splitlines()
+    before, after = ("\n".join(line[1:] for line in lines if line[0] == sign) for sign in "-+")
+    text = path.read_text(encoding="utf-8")
+    assert text.count(f"\n{before}\n") == 1, path
+    path.write_text(text.replace(f"\n{before}\n", f"\n{after}\n"), encoding="utf-8")
 
-    found = run(project, "-m", "pytest", "-v", "-k", "Badges", "-p", "no:cacheprovider", *tests)
 
-    names = "sample|created_in_another_zone|tier_missing|title_null|unknown_property"
-    assert len(re.findall(rf"\[Badges(?:-(?:{names}))?\] PASSED", found)) == 9
+def follow(project):
+    """Do all that the page says until something runs for good; return that command, and what the others printed."""
+    said = ""
+    for kind, name, text in STEPS:
+        if kind == "diff":
+            change(find(project, name), text)
+        elif kind:
+            find(project, name).write_text(text, encoding="utf-8")
+        else:
+            command = shlex.split(text)
+            assert command[0] == "python"
+            if command[:3] == ["python", "-m", "local"]:
+                return command[1:], said
+            said += run(project, *command[1:])
+    raise AssertionError("the page runs nothing")
+
+
+def test_a_container_is_added_as_the_page_says(project, monkeypatch, empty_dsn):
+    """From documents to rows: every file, edit and command of the page, and the project's checks on what they leave."""
+    monkeypatch.setenv("POSTGRES_CONNECTION", empty_dsn)
+    command, said = follow(project)
+
+    assert "\ngreen" in said
+    assert "$.accessToken of order looks like a secret" in said
     run(project, "-m", "ruff", "check", "--no-cache", "mappers")
     run(project, "-m", "ruff", "format", "--no-cache", "--check", "mappers")
+    tests = ["tests/unit/mappers/test_golden.py", "tests/unit/test_sql_files.py"]
+    run(project, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "Orders or number or file", *tests)
+
+    with subprocess.Popen(
+        [sys.executable, *command, "--json"], cwd=project, stdout=subprocess.PIPE, text=True
+    ) as stack:
+        dsn = json.loads(stack.stdout.readline())["postgres"]["dsn"]
+        with psycopg.connect(dsn, autocommit=True) as connection:
+
+            def read(query):
+                return connection.execute(query).fetchall()
+
+            wait_until(lambda: read("select count(*) from cdc.document") == [(6,)], "all documents arrived")
+            assert read("select id, total::text, placed_at at time zone 'UTC' from orders order by id")[0][:2] == (
+                "o1",
+                "24.90",
+            )
+            assert read("select id from orders order by id") == [("o1",), ("o2",), ("o3",)]
+            assert len(read("select * from order_lines")) == 4
+            assert read("select order_id, amount::text, reason from refunds order by id") == [
+                ("o2", "4.25", "broken"),
+                ("o3", "3.99", None),
+            ]
+            assert read("select count(*) from cdc.dead_letter") == [(0,)]
+        stack.send_signal(signal.SIGTERM)
+        assert stack.wait(PATIENCE_SECONDS) == 0
+    kept = json.loads((project / "kept" / "Orders.json").read_text(encoding="utf-8"))
+    assert len(kept) == 6
