@@ -100,8 +100,12 @@ class DeleteMark:
         return isinstance(value, bool) is isinstance(self.value, bool) and bool(value == self.value)
 
     def allows(self, value: Any) -> bool:
-        """Return whether a value can be understood: a mark that is true or false has no other values."""
-        return self.value is not True or value is None or isinstance(value, bool)
+        """Return whether a value can be understood: not another than true and false, nor the mark in other capitals."""
+        if self.value is True:
+            return value is None or isinstance(value, bool)
+        if isinstance(self.value, str) and isinstance(value, str):
+            return value == self.value or fold(value) != fold(self.value)
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -154,7 +154,8 @@ def _is_deleted(mark: DeleteMark, body: JsonObject, observations: Sequence[Obser
         if mark.marks(value):
             return True
         if not mark.allows(value):
-            raise DocumentError(Problem(ProblemKind.MAPPING, f"$.{mark.property}", "Input should be a valid boolean"))
+            message = "Input should be a valid boolean" if mark.value is True else _MISSPELLED_MARK
+            raise DocumentError(Problem(ProblemKind.MAPPING, f"$.{mark.property}", message))
     if observations and Observation(ObservationKind.SPELLING, f"$.{mark.property}") in observations:
         _refuse_misspelled(mark, body)
     return False

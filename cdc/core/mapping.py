@@ -25,7 +25,7 @@ _Take = Callable[[Any], Values]
 
 # A type's name is content of a document: only the name of a class is ever shown.
 OTHER_TYPE = "other"
-_TYPE_NAME = re.compile(r"(?=.{1,64}\Z)[A-Za-z_]\w*(?:[-+.:][A-Za-z_]\w*)*", re.ASCII)
+_TYPE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
 class ObservationKind(StrEnum):
