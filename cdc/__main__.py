@@ -18,7 +18,7 @@ from cdc.cutover import command as cutover_command
 from cdc.cutover.command import Display
 from cdc.modelling import command as modelling_command
 from cdc.modelling import init_command
-from cdc.operations import problems, rights, status_text
+from cdc.operations import problem_page, problems, rights, status_text
 from cdc.operations.checks import all_pass
 from cdc.operations.problems import Health
 from cdc.runtime import Runtime
@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     script = rights.write_script(choose_mappers(EXTRA_CONTAINERS)).rstrip()
     commands.add_parser("roles", help=help_, description=help_).set_defaults(run=script)
     help_ = "print the page of the docs about every problem"
-    commands.add_parser("problems", help=help_, description=help_).set_defaults(run=problems.write_page().rstrip())
+    commands.add_parser("problems", help=help_, description=help_).set_defaults(run=problem_page.write_page().rstrip())
     help_ = "print the OpenAPI document of the HTTP API"
     document = json.dumps(openapi.write_document(), indent=2)
     commands.add_parser("openapi", help=help_, description=help_).set_defaults(run=document)

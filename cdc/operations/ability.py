@@ -70,11 +70,11 @@ class AbilityReader:
             ran = Ability(self.checks.run())
         try:
             found = list(self._judge_checks(ran.checks))
-            ran = replace(ran, replicates=self._replicates(ran))
+            ran, measures = replace(ran, replicates=self._replicates(ran)), self._is_kept_from(ran)
         except CdcError as error:
             return replace(ran, problems=[CurrentProblem.of(Code.POSTGRES_UNREACHABLE, str(error))])
-        feeds = self.feeds.read(patience) if ran.can_measure else {}
-        found += self._judge_feeds(feeds)
+        feeds = self.feeds.read(patience) if ran.can_measure or measures else {}
+        found += self._judge_feeds(feeds) if ran.replicates else ()
         return replace(ran, feeds=feeds, problems=_without_doubles(found))
 
     def _replicates(self, ran: Ability) -> bool:
@@ -82,6 +82,13 @@ class AbilityReader:
             return False
         recorded = gate.read_phase(self.database)
         return self.settings.replicates or (recorded is not None and recorded.phase in REPLICATING)
+
+    def _is_kept_from(self, ran: Ability) -> bool:
+        """Tell whether the recorded phase replicates, but not with this app's setting: what waits can be measured."""
+        if ran.passes("phase") or not all(map(ran.passes, ("migrations", *_NEEDED))):
+            return False
+        recorded = gate.read_phase(self.database)
+        return recorded is not None and recorded.phase in REPLICATING
 
     def _judge_checks(self, checks: Sequence[Check]) -> Iterator[CurrentProblem]:
         failed = any(check.problem is not None for check in checks)

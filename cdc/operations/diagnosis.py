@@ -1,6 +1,6 @@
 """What is wrong, by what PostgreSQL knows of the containers, the reconciles and the timer."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,6 +21,7 @@ _STUCK = timedelta(minutes=15)
 _OLD_COUNT_SECONDS = 3_600
 # A statement may wait for two minutes before it fails.
 _LONGEST_BATCH = timedelta(minutes=4)
+_FAILING_FIRST = "Do first what `feed_failing` says: it is the reason. This is gone when the changes have arrived."
 
 Diagnosis = Iterator[CurrentProblem]
 
@@ -49,8 +50,9 @@ class Diagnoser:
             yield from _judge_letters(each, now)
             yield from _judge_backfill(each, now)
             if ability.replicates:
-                yield from self._judge_lag(each, ability, now)
-                yield from self._judge_failure(each, ability, now)
+                failing = list(self._judge_failure(each, ability, now))
+                yield from failing
+                yield from (_explain(late, failing) for late in self._judge_lag(each, ability, now))
                 yield from self._judge_copy(each)
                 yield from self._judge_reconcile(each, now)
         if ability.replicates:
@@ -130,7 +132,7 @@ class Diagnoser:
             yield CurrentProblem.of(Code.UNMAPPED_BEFORE, message, each.container)
         elif f"{each.container}:{each.type}" not in self.settings.readiness_accepted_types:
             message = f"Documents of {name} that have no rows: {each.documents}."
-            yield CurrentProblem.of(Code.UNMAPPED_TYPE, message, each.container)
+            yield CurrentProblem.of(Code.UNMAPPED_TYPE, message, each.container, type_=each.type)
 
     def _judge_timer(self, known: Conditions, now: datetime) -> Diagnosis:
         done = [each.sample.at for each in known.containers if each.sample is not None] + list(known.parts.values())
@@ -147,6 +149,11 @@ class Diagnoser:
         if known.ledger is not None and known.ledger.age_seconds > _OLD_COUNT_SECONDS:
             at = known.ledger.counted_at
             yield CurrentProblem.of(Code.COUNTS_OLD, f"The ledger was counted last at {_time(at)}.", since=at)
+
+
+def _explain(late: CurrentProblem, failing: Sequence[CurrentProblem]) -> CurrentProblem:
+    """Return a late feed without advice of its own if the reason is told already."""
+    return late.model_copy(update={"remedy": _FAILING_FIRST}) if failing and late.code == Code.FEED_BEHIND else late
 
 
 def _find_lag(known: Condition, feed: Feed | None, now: datetime) -> tuple[Lag, datetime]:

@@ -18,17 +18,21 @@ MEANINGS = {
 }
 _REMEDIES = {
     Phase.COSMOS_ONLY: "To replicate, set MIGRATION_PHASE to dual_write_cosmos_read.",
-    Phase.POSTGRES_ONLY: "GET /api/status and GET /api/health/ready answer in every phase.",
+    Phase.POSTGRES_ONLY: "GET /api/status says whether that is right.",
 }
 
 
 def refuse(phase: Phase) -> NoReturn:
     """Refuse a request that a phase without replication does not have."""
-    raise ConflictError(f"Phase {phase.value} ({phase.name.lower()}): {MEANINGS[phase]} {_REMEDIES[phase]}")
+    raise ConflictError(f"{_tell(phase)}, so this app replicates nothing. {_REMEDIES[phase]}")
 
 
 def warn(phase: Phase) -> None:
     """Log that this instance reads no change feed."""
-    sentence = f"MIGRATION_PHASE is {phase.value} ({phase.name.lower()}): this app reads no change feed."
+    sentence = f"{_tell(phase)}: this app reads no change feed."
     remedy = "GET /api/health/ready says whether that is right."
     rows.tell(logger, logging.WARNING, Action.PHASE, f"{sentence} {remedy}", phase=phase.value)
+
+
+def _tell(phase: Phase) -> str:
+    return f"MIGRATION_PHASE is {phase.value} ({phase.name.lower()})"

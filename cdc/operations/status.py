@@ -16,6 +16,7 @@ from cdc.operations.counts import LedgerCount, LetterCount
 from cdc.operations.diagnosis import Diagnoser
 from cdc.operations.feed_watch import Feed
 from cdc.operations.pauses import PauseStatus
+from cdc.operations.phase_record import tell_problem
 from cdc.operations.phases import MEANINGS
 from cdc.operations.problem_notes import Key, ProblemNotes
 from cdc.operations.problems import Code, CurrentProblem, Health, Severity, sum_up
@@ -89,7 +90,8 @@ class ChangeFeedStatus(BaseModel):
 class StatusReport(BaseModel):
     """The verdict, every problem, the worst first, and the containers in numbers.
 
-    While PostgreSQL does not answer, the lists of containers and feeds are empty.
+    While PostgreSQL does not answer, the lists of containers and feeds are empty. `phase_meaning` says what the setting
+    means for this app, or how the recorded phase differs from it.
     """
 
     verdict: Health
@@ -144,7 +146,7 @@ class Status:
             at=now,
             problems=self._date(problems, noted, now),
             phase=self._settings.phase.name.lower(),
-            phase_meaning=MEANINGS[self._settings.phase],
+            phase_meaning=(recorded and tell_problem(self._settings.phase, recorded)) or MEANINGS[self._settings.phase],
             recorded_phase=recorded and recorded.phase.name.lower(),
             containers=[] if known is None else list(_describe_all(known, ability.feeds, unmapped)),
             change_feeds=[] if known is None else [_describe_feed(each.feed) for each in known.containers if each.feed],

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 
-from cdc.operations.problems import CurrentProblem
+from cdc.operations.problems import Code, CurrentProblem
 from cdc.operations.status import ContainerStatus, StatusReport
 
 # An older lag is shown with its time: it says nothing about now.
@@ -26,8 +26,10 @@ def write(report: StatusReport) -> str:
 
 
 def _write_problems(problems: Sequence[CurrentProblem]) -> Iterator[str]:
-    """Write problems of one kind, which have one remedy."""
+    """Write problems of one kind, and the remedy once: if it differs, without names."""
     first = problems[0]
+    general = next((each.remedy for each in Code if each == first.code), first.remedy)
+    remedy = first.remedy if len({each.remedy for each in problems}) == 1 else general
     names = ", ".join(dict.fromkeys(each.container for each in problems if each.container))
     where = f" {names}" if names else ""
     since = min((each.since for each in problems if each.since), default=None)
@@ -36,7 +38,7 @@ def _write_problems(problems: Sequence[CurrentProblem]) -> Iterator[str]:
     for each in problems:
         is_named = len(problems) == 1 or each.container is None or each.container in each.message
         yield f"  {each.message}" if is_named else f"  {each.container}: {each.message}"
-    yield f"  What to do: {first.remedy}"
+    yield f"  What to do: {remedy}"
     yield f"  {first.docs}"
 
 

@@ -27,7 +27,7 @@ STEP_SECONDS = 180
 
 def healthy() -> dict[str, Any]:
     """Return the answers of an app with five containers and 24 hours of history, by path."""
-    return write([_container(name) for name in NAMES], [])
+    return write([a_container(name) for name in NAMES], [])
 
 
 def troubled() -> dict[str, Any]:
@@ -46,15 +46,15 @@ def troubled() -> dict[str, Any]:
     ]
     unmapped = UnmappedStatus(container=NAMES[3], type="Guest", documents=41, has_mapper=True)
     containers = [
-        _container(NAMES[0], dead_letters=letters, oldest_letter_at=ago(hours=30)),
-        _container(
+        a_container(NAMES[0], dead_letters=letters, oldest_letter_at=ago(hours=30)),
+        a_container(
             NAMES[1], lag_seconds=2400.0, backlog=18_220, catch_up_seconds=None, paused=pause, changes_per_second=0.0
         ),
-        _container(
+        a_container(
             NAMES[2], lag_seconds=None, backlog=None, lag_unknown="Cosmos does not answer.", lag_at=ago(minutes=9)
         ),
-        _container(NAMES[3], unmapped=[unmapped], backfill=_backfill("running", NAMES[3])),
-        _container(
+        a_container(NAMES[3], unmapped=[unmapped], backfill=_backfill("running", NAMES[3])),
+        a_container(
             NAMES[4],
             reconciliation=_run(NAMES[4], drift={"missing": 40, "stale": 2}, left=40),
             counted_at=ago(minutes=14),
@@ -136,7 +136,8 @@ def ago(**span: float) -> datetime:
     return NOW - timedelta(**span)
 
 
-def _container(name: str, **other: Any) -> ContainerStatus:
+def a_container(name: str, **other: Any) -> ContainerStatus:
+    """Return a container in which nothing is wrong but what is given."""
     usual: dict[str, Any] = {
         "container": name,
         "lag_seconds": 0.0,

@@ -203,7 +203,7 @@ def test_a_text_that_postgres_cannot_store_is_the_askers_fault(operator: Operato
 
 @pytest.mark.parametrize(("phase", "name"), [("0", "cosmos_only"), ("3", "postgres_only")])
 def test_a_phase_without_replication_says_so(settings: Mapping[str, str], phase: str, name: str) -> None:
-    """What it does not have is 409 with a sentence, and status tells what the phase means."""
+    """What it does not have is 409 with a sentence; status tells how it differs from the recorded phase, which is 1."""
     with running_host({**settings, "MIGRATION_PHASE": name, "DataMigration__Phase": name}) as part:
         operator = Operator(part.url, "key")
         started, listed = operator.ask("POST", "backfills", BACKFILL), operator.ask("GET", "backfills/x")
@@ -211,7 +211,10 @@ def test_a_phase_without_replication_says_so(settings: Mapping[str, str], phase:
 
     for code, body in (started, listed):
         assert code == 409
-        assert f"Phase {phase} ({name})" in body["detail"]
+        assert f"MIGRATION_PHASE is {phase} ({name})" in body["detail"]
     assert (status[0], status[1]["phase"]) == (200, name)
-    assert status[1]["phase_meaning"] in started[1]["detail"]
+    assert f"MIGRATION_PHASE is {phase} ({name}), but the recorded phase is 1 " in status[1]["phase_meaning"]
+    assert "set MIGRATION_PHASE to 1" in status[1]["phase_meaning"].replace("Set", "set")
+    assert "primary store" not in str((status, started))
+    assert {each["lag_unknown"] for each in status[1]["containers"]} != {"It was not measured yet."}
     assert ready[0] == (503 if name == "postgres_only" else 200)  # phase 1 is recorded

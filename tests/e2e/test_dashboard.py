@@ -1,5 +1,6 @@
 """The page in a real browser: over the running app, and over answers that an app gives only when much is wrong."""
 
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, Route, sync_playwright
 
 from cdc.api.dashboard import PAGE
+from cdc.operations.problems import BLOCKERS, Code, CurrentProblem
 from local.cosmos import CosmosServer
 from local.operator import Operator
 from local.patience import PATIENCE_SECONDS
@@ -24,6 +26,7 @@ from tests.commands import prepare
 from tests.conftest import create_database
 from tests.e2e import dashboard_answers
 from tests.e2e.conftest import wait_until
+from tests.e2e.dashboard_answers import NAMES
 from tests.e2e.stub_app import KEY, StubApp
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -165,9 +168,74 @@ def test_the_verdict_and_what_to_do_first_are_at_the_top(visit: Open) -> None:
         assert "Cosmos does not answer." in seen.card("PlayerScenarioScores").inner_text()
         chart = seen.card("PlayerScenarioScores").get_by_role("img").get_attribute("aria-label") or ""
         assert chart.startswith("Lag of PlayerScenarioScores. 24 hours: at most ")
+        assert "Changes of GameSessions do not arrive, or were lost. 5 problems." in verdict
         assert "2 checks of 8 do not pass for phase 2" in seen.read("#readiness")
+        assert "discard their letters" not in seen.read("#readiness")
+        seen.page.get_by_text("What does not hold yet").click()
         assert "discard their letters" in seen.read("#readiness")
         assert seen.page.title() == "Stopped – Change data capture"
+
+
+def test_what_does_not_arrive_is_named(visit: Open) -> None:
+    """A degraded verdict does not say that everything arrives; the reason comes with what to type."""
+    at, lock = dashboard_answers.ago(minutes=2), "PostgreSQL: LockNotAvailable (55P03)."
+    problems = [
+        CurrentProblem.of(Code.FEED_FAILING, lock, "UserProfiles", at),
+        CurrentProblem.of(Code.FEED_BEHIND, "About 46 wait.", "UserProfiles", at),
+        CurrentProblem.of(Code.FEED_BEHIND, "About 2 wait.", "Accounts", at),
+        CurrentProblem.of(Code.UNMAPPED_TYPE, "1 document.", "Accounts", at, "SalesOrder"),
+    ]
+    answers = dashboard_answers.write([dashboard_answers.a_container(name) for name in NAMES], problems)
+    with StubApp(answers) as app, visit(app.url, viewport={"width": 360, "height": 740}) as seen:
+        wait_until(seen.has_drawn, "the page is drawn")
+
+        late = "Changes of UserProfiles do not arrive. Changes of Accounts arrive late."
+        assert f"{late} Those of the other containers arrive. 4 problems." in seen.read("#verdict")
+        code = [each.inner_text() for each in seen.page.locator("#verdict code").all()]
+        assert BLOCKERS in code
+        code = [each.inner_text() for each in seen.page.locator("#problems code").all()]
+        assert "READINESS_ACCEPTED_TYPES=Accounts:SalesOrder" in code
+        assert "feed_failing" in code
+        assert "`" not in seen.read("body")
+        assert seen.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+        assert seen.read("#phase") == "Phase 1, dual write cosmos read"
+        assert re.fullmatch(r"\d\d:\d\d:\d\d", seen.read("#clock"))
+        seen.see("is not tried again by itself: correct it in Cosmos, or deploy a mapper", "#letters")
+        assert seen.page.locator("#letters td[data-head=Id]").all_inner_texts() == ["1", "2", "3"]
+
+
+def test_a_lag_of_nothing_has_no_end_to_wait_for(visit: Open) -> None:
+    """Also if a change has come in this second. Who waits long is told how long."""
+    containers = [
+        dashboard_answers.a_container("Accounts", backlog=1, lag_seconds=0.2, catch_up_seconds=None),
+        dashboard_answers.a_container("UserProfiles", backlog=40, lag_seconds=9.0, catch_up_seconds=35.0),
+        dashboard_answers.a_container("GameSessions", backlog=40, lag_seconds=9.0, catch_up_seconds=None),
+    ]
+    with StubApp(dashboard_answers.write(containers, [])) as app, visit(app.url) as seen:
+        wait_until(seen.has_drawn, "the page is drawn")
+
+        assert "Caught up in" not in seen.card("Accounts").inner_text()
+        assert "about 35 s" in seen.card("UserProfiles").inner_text()
+        assert "the backlog does not shrink" in seen.card("GameSessions").inner_text()
+
+
+def test_an_app_that_must_not_replicate_takes_no_samples(visit: Open) -> None:
+    """The setting is 3, and the recorded phase is 1: the page promises none, and does not say what phase 3 means."""
+    problem = "MIGRATION_PHASE is 3 (postgres_only), but the recorded phase is 1. Set MIGRATION_PHASE to 1."
+    answers = dashboard_answers.write(
+        [dashboard_answers.a_container("Accounts", lag_seconds=89.0, backlog=30)],
+        [CurrentProblem.of(Code.PHASE_MISMATCH, problem, None, dashboard_answers.ago(minutes=2))],
+    )
+    answers["status/history"] = {"container": "Accounts", "hours": 24, "step_seconds": 60, "samples": []}
+    answers.pop("status/history?container=Accounts&hours=24")
+    answers["phase"] |= {"setting": "postgres_only", "problem": problem}
+    with StubApp(answers) as app, visit(app.url) as seen:
+        wait_until(seen.has_drawn, "the page is drawn")
+
+        assert f"Do this first. {problem}" in seen.read("#verdict")
+        assert "none is taken now" in seen.card("Accounts").inner_text()
+        seen.see("This app is set to: phase 3, postgres only.", "#phase-text")
+        assert "replicates it" not in seen.read("#phase-text")
 
 
 def test_a_day_of_five_containers_is_drawn_at_once(visit: Open) -> None:
@@ -204,6 +272,7 @@ def test_a_keyboard_can_use_it_and_axe_finds_nothing(visit: Open) -> None:
         app.stop()
         seen.ask_now()
         seen.see("The app cannot be reached")
+        assert find_violations(seen.page, "#verdict") == []
         assert find_violations(seen.page, "#containers article") == []
         assert find_violations(seen.page, "#problems") == []
         app.start()
@@ -233,15 +302,31 @@ def test_it_says_at_once_that_the_app_is_gone_and_that_it_is_back(visit: Open) -
         seen.see("The app cannot be reached: its host or the network is down. What you see is as of ", "#old")
         assert seen.page.locator("body.old").count() == 1
         assert seen.page.title() == "No answer – Change data capture"
-        app.answers["status"] = (503, {"detail": "PostgreSQL does not answer.", "errors": []})
+        verdict = seen.read("#verdict")
+        assert verdict.splitlines()[0] == "Not known: the app does not answer"
+        assert re.search(r"No answer since \d\d:\d\d:\d\d, \d+ s ago\. The page asks again (now|in \d s)\.", verdict)
+        assert "nothing to do" not in verdict
+        assert "python -m cdc status" in verdict
+        assert "a setting may be wrong" in verdict
+        assert seen.page.locator("#data button:enabled").count() == 0
+        app.answers["status"] = (403, None)  # what Azure says of an app that is stopped
         app.start()
         seen.ask_now()
+        seen.see("The app answers with the status 403: it is stopped", "#old")
+        assert seen.read("#verdict").splitlines()[0] == "Not known: the app does not answer"
+        app.answers["status"] = (500, {"detail": "PostgreSQL does not answer.", "errors": []})
+        seen.ask_now()
         seen.see("PostgreSQL does not answer. What you see is as of ", "#old")
+        assert seen.read("#verdict").splitlines()[0] == "Not known: the app cannot say"
         app.answers |= dashboard_answers.healthy() | {"readiness": (504, None)}
         seen.ask_now()
         seen.page.locator("#old").wait_for(state="hidden")
         assert seen.page.locator("body.old").count() == 0
         assert seen.page.title() == "Healthy – Change data capture"
+        assert seen.read("#verdict").splitlines()[0] == "Healthy"
+        assert "There is nothing to do." in seen.read("#verdict")
+        assert "asks again" not in seen.read("#verdict")
+        assert seen.page.locator("#data button:disabled").count() == 0
         seen.see("The app answers with the status 504.", "#readiness")
         seen.page.evaluate(
             "() => { const real = AbortSignal.timeout; AbortSignal.timeout = () => real.call(AbortSignal, 50); }"

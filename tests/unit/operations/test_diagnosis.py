@@ -18,7 +18,7 @@ from cdc.operations.feed_watch import Feed
 from cdc.operations.lag import Lag
 from cdc.operations.measurements import Measurement
 from cdc.operations.pauses import PauseStatus
-from cdc.operations.problems import Code
+from cdc.operations.problems import BLOCKERS, Code
 from cdc.operations.unmapped import UnmappedStatus
 from cdc.postgres.applied import Applied
 from cdc.postgres.containers import FailedBatch, FeedState
@@ -162,6 +162,22 @@ def test_a_batch_that_keeps_failing_is_told_until_it_has_arrived(age, lag, told)
 
     assert ((Code.FEED_FAILING, "Accounts") in find(failing, feed=Feed(lag, None, NOW))) == told
     assert (Code.FEED_FAILING, "Accounts") not in find(replace(failing, pause=PAUSE), feed=Feed(lag, None, NOW))
+
+
+def test_a_feed_that_is_late_because_a_batch_fails_says_so():
+    """The advice about locks is given once; another feed that is late has its own."""
+    at = NOW - timedelta(seconds=10)
+    failing = a_condition(failure=FailedBatch("PostgreSQL: LockNotAvailable (55P03).", at, at))
+    feeds = {name: Feed(Lag(70.0, 4), None, NOW) for name in ("Accounts", "UserProfiles")}
+    ability = Ability([Check("cosmos"), Check("leases")], True, feeds)
+    known = Conditions([failing, a_condition("UserProfiles")], None, (), {}, {}, None)
+
+    found = Diagnoser(SETTINGS, dict).find(known, ability, [], NOW)
+
+    late = {each.container: each.remedy for each in found if each.code == Code.FEED_BEHIND}
+    assert "feed_failing" in late["Accounts"]
+    assert BLOCKERS not in late["Accounts"]
+    assert BLOCKERS in late["UserProfiles"]
 
 
 def test_a_failure_before_the_newest_success_is_over_if_nobody_knows_the_lag():

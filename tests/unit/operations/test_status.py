@@ -127,3 +127,11 @@ def test_problems_of_one_kind_are_one_block_with_one_remedy():
     ]
     assert "  Paused by the operator: why" in told
     assert sum(line.startswith("  What to do: ") for line in told) == 2
+
+
+def test_a_remedy_that_differs_is_told_for_any_container():
+    """One that is the same names its container."""
+    paused = [CurrentProblem.of(Code.PAUSED, "why", name, AT) for name in ("Accounts", "UserProfiles")]
+
+    assert "run `python -m cdc resume CONTAINER`." in status_text.write(a_report(problems=paused))
+    assert "run `python -m cdc resume Accounts`." in status_text.write(a_report(problems=paused[:1]))
