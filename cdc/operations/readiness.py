@@ -24,12 +24,12 @@ _NOTES = {
 }
 
 _OLD = "Find out why it is not measured any more: the timer maintain and the reconciles do it."
-_MEASURE = "Wait for the timer maintain, or measure now: python -m cdc readiness --anew."
-_RECONCILE = "Wait for the next reconcile, or start one: POST /api/reconciliations."
-_DRIFT = "Look at the findings of this reconcile, and start one with repair: POST /api/reconciliations."
-_UNCLAIMED = "Look at these rows with python -m cdc show ID --drift, and delete those that nobody needs."
-_RULES = "python -m cdc cutover check --identities names the documents: correct them in Cosmos."
-_NO_TIME = "The time of the request was too short: run python -m cdc readiness."
+_MEASURE = "Wait for the timer maintain, or measure now: `python -m cdc readiness --anew`."
+_RECONCILE = "Wait for the next reconcile, or start one: `POST /api/reconciliations`."
+_DRIFT = "Look at the findings of this reconcile, and start one with repair: `POST /api/reconciliations`."
+_UNCLAIMED = "Look at these rows with `python -m cdc show ID --drift`, and delete those that nobody needs."
+_RULES = "`python -m cdc cutover check --identities` names the documents: correct them in Cosmos."
+_NO_TIME = "The time of the request was too short: run `python -m cdc readiness`."
 _LONG_SECONDS = 7_200
 
 
@@ -138,7 +138,7 @@ class Readiness:
         limit, recorded = self._settings.readiness_settle_seconds, gate.read_phase(self._database)
         requirement = _Requirement("settle time", None, f"at least {_span(limit)} since the last change of the phase")
         if recorded is None:
-            return requirement.judge(False, "no phase is recorded", "Run python -m cdc setup.")
+            return requirement.judge(False, "no phase is recorded", "Run `python -m cdc setup`.")
         seconds = (datetime.now(UTC) - recorded.since).total_seconds()
         return requirement.judge(seconds >= limit, _span(seconds), "Wait: faults of this phase may show only later.")
 
@@ -230,22 +230,22 @@ class Readiness:
 def _check_setup(found: Sequence[Check]) -> ReadinessCheck:
     failed = [f"{check.name}: {check.problem}" for check in found if check.problem is not None]
     passed = sum(check.problem is None and not check.skipped for check in found)
-    requirement = _Requirement("setup", None, "all checks of python -m cdc check pass")
+    requirement = _Requirement("setup", None, "all checks of `python -m cdc check` pass")
     return requirement.judge(passed == len(found), f"{passed} of {len(found)} pass", " ".join(failed) or _NO_TIME)
 
 
 def _check_backfill(known: Evidence) -> ReadinessCheck:
     requirement = _Requirement("backfill", known.container, "completed since its feed began, and none unfinished")
     if known.is_copying:
-        return requirement.judge(False, "a backfill is not finished", "Wait for it: GET /api/backfills.")
+        return requirement.judge(False, "a backfill is not finished", "Wait for it: `GET /api/backfills`.")
     copied = known.copied_at
     actual = "never completed" if copied is None else f"completed at {copied:%Y-%m-%d %H:%M:%S %Z}"
-    return requirement.judge(copied is not None, actual, "Run a backfill of this container: POST /api/backfills.")
+    return requirement.judge(copied is not None, actual, "Run a backfill of this container: `POST /api/backfills`.")
 
 
 def _check_letters(known: Evidence) -> ReadinessCheck:
     requirement = _Requirement("dead letters", known.container, "none but discarded ones")
-    remedy = "Correct the documents in Cosmos, or discard their letters: GET /api/dead-letters."
+    remedy = "Correct the documents in Cosmos, or discard their letters: `GET /api/dead-letters`."
     return requirement.judge(known.letters == 0, known.letters, remedy)
 
 
@@ -254,7 +254,7 @@ def _check_pause(known: Evidence) -> ReadinessCheck:
     reason = known.pause_reason
     actual = "not paused" if reason is None else f"paused: {reason}"
     return requirement.judge(
-        reason is None, actual, f"Remove the reason, then run python -m cdc resume {known.container}."
+        reason is None, actual, f"Remove the reason, then run `python -m cdc resume {known.container}`."
     )
 
 
@@ -268,7 +268,7 @@ def _check_comparison(known: Evidence) -> ReadinessCheck:
     actual = "not complete yet" if since is None else f"since {since:%Y-%m-%d %H:%M:%S %Z}"
     passed = since is not None and (after is None or since >= after)
     remedy = (
-        'Wait until the reconciles have compared all keys, or do it now: POST /api/reconciliations {"mode": "keys"}.'
+        'Wait until the reconciles have compared all keys, or do it now: `POST /api/reconciliations {"mode": "keys"}`.'
     )
     return requirement.judge(passed, actual, remedy)
 
@@ -281,8 +281,9 @@ def _check_lookups(database: Database, mapper: Mapper[Any]) -> ReadinessCheck:
 
 def _tell_remedy(unmapped: UnmappedStatus) -> str:
     if unmapped.has_mapper:
-        return f"A mapper takes {unmapped.type} now: run a backfill with reapply."
-    return f"Deploy a mapper, or accept it: add {unmapped.container}:{unmapped.type} to READINESS_ACCEPTED_TYPES."
+        return f"A mapper takes {unmapped.type} now: run a backfill of {unmapped.container} with `reapply`."
+    accepted = f"`{unmapped.container}:{unmapped.type}` to `READINESS_ACCEPTED_TYPES`"
+    return f"Deploy a mapper and run a backfill with `reapply`, or accept it: add {accepted}."
 
 
 def _span(seconds: float) -> str:
