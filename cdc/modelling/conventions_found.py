@@ -17,7 +17,7 @@ def find_conventions(profile: Profile, types: Sequence[TypeProfile]) -> Conventi
     """Return the conventions that most of the documents follow."""
     properties = [each for type_ in types for each in _walk(type_.root)]
     naming = find_naming(name for name, _ in properties if not name.startswith(("$", "_")) and name != "id")
-    has_id = all((own := type_.root.fields.get("Id")) and own.always and own.kind == "string" for type_ in types)
+    has_id = all((own := type_.root.fields.get("Id")) and own.kind == "string" for type_ in types)
     return Conventions(
         naming=naming,
         instants=_find_instants(properties, naming),

@@ -150,7 +150,9 @@ class _Designer:
         type_ = self._choose(spellings[0], facts)
         required = facts.always and facts.parents >= ENOUGH and len(spellings) == 1
         nullable = not is_key and (not required or Hazard.NEVER in facts.hazards or bool(type_.marks))
-        return Column(write_snake(field), field, spellings, type_, nullable, facts)
+        name = write_snake(field)
+        name = "id_value" if name == "id" and field != "id" else name  # beside the key
+        return Column(name, field, spellings, type_, nullable, facts)
 
     def _choose(self, name: str, facts: Facts) -> ColumnType:
         return choose(name, facts, self._conventions.instants)

@@ -1,7 +1,7 @@
 """Turn what was seen at a path into the facts of a profile."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from cdc.modelling.dictionaries import says_dictionary
@@ -119,8 +119,13 @@ def _describe_arrays(arrays: Arrays, items: Facts | None, name: str) -> ArrayFac
         largest=arrays.largest,
         several=arrays.several,
         repeating=arrays.repeating,
-        item_key=min(keys, key=lambda key: (_rank_key(key, name), len(key), key), default=None),
+        item_key=choose_item_key(keys, name),
     )
+
+
+def choose_item_key(keys: Iterable[str], array: str) -> str | None:
+    """Return the surest key of an array's items, or None if there is none."""
+    return min(keys, key=lambda key: (_rank_key(key, array), len(key), key), default=None)
 
 
 def _rank_key(key: str, array: str) -> int:

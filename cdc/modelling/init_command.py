@@ -1,6 +1,7 @@
 """The command that writes a container's first mapper."""
 
 import argparse
+import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from cdc.core.mapping import Mapper
 from cdc.modelling.designing import make_design
 from cdc.modelling.profile import Profile
 from cdc.modelling.project import find_taken, write_project
+from cdc.modelling.schema_profile import read_schema
 
 _ChooseMappers = Callable[[Sequence[str]], Sequence[Mapper[Any]]]
 
@@ -27,9 +29,9 @@ def add(
     """Add the command."""
     help_ = "write a mapper, its tables, a migration, golden cases and a page, for you to edit"
     command = commands.add_parser("init", help=help_, description=f"{help_}; what is there already is left as it is")
-    command.add_argument(
-        "--profile", type=Path, metavar="FILE", required=True, help="what `python -m cdc profile` wrote"
-    )
+    begin = command.add_mutually_exclusive_group(required=True)
+    begin.add_argument("--profile", type=Path, metavar="FILE", help="a file of `python -m cdc profile`")
+    begin.add_argument("--schema", type=Path, metavar="FILE", help="a JSON Schema of the documents")
     command.add_argument("--container", metavar="NAME", help="the container (default: the name in the profile)")
     command.add_argument(
         "--partition-key", metavar="/A,/B", default="", help="the paths of its partition key, where a file was profiled"
@@ -39,7 +41,7 @@ def add(
 
 
 def _init(choose: _ChooseMappers, extra_containers: Sequence[str], arguments: argparse.Namespace) -> int:
-    profile = _read_profile(arguments.profile)
+    profile = _read_profile(arguments.profile) if arguments.profile else _read_schema(arguments.schema)
     paths = [path for path in arguments.partition_key.split(",") if path]
     container = arguments.container or profile.source.name
     theirs = _find_theirs(choose(extra_containers), arguments.folder)
@@ -60,6 +62,15 @@ def _read_profile(path: Path) -> Profile:
         raise FatalError(f"{path} cannot be read: {error.strerror}.") from None
     except ValidationError:
         raise RequestError(f"{path} is no profile of this version: run `python -m cdc profile` again.") from None
+
+
+def _read_schema(path: Path) -> Profile:
+    try:
+        return read_schema(json.loads(path.read_text(encoding="utf-8-sig")), path.name.partition(".")[0])
+    except OSError as error:
+        raise FatalError(f"{path} cannot be read: {error.strerror}.") from None
+    except ValueError:
+        raise RequestError(f"{path} is no JSON Schema.") from None
 
 
 def _find_theirs(mappers: Sequence[Mapper[Any]], folder: Path) -> Conventions | None:
