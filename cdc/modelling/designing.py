@@ -186,7 +186,8 @@ class _Designer:
         key = str(arrays.item_key)
         inherited = _inherit(parent)
         taken = {column.name for column in inherited}
-        table = self._name_table(f"{singular(parent.name)}_{plural(singular(write_snake(spellings[0])))}")
+        above, items_name = singular(parent.name), plural(singular(write_snake(spellings[0])))
+        table = self._name_table(items_name if items_name.startswith(f"{above}_") else f"{above}_{items_name}")
         class_name = self._name_class(singular(table))
         fields = {name: each for name, each in items.fields.items() if write_snake(name) not in taken or name == key}
         where = "$" + ".[]" * depth

@@ -111,7 +111,7 @@ def _write_map(type_: TypeDesign) -> str:
         write_docstring("Return the rows of a document." if root.children else "Return a document's row.", 4),
         "    return Rows(",
         "        root={",
-        *(f"            {write_text(column.name)}: {_read(column, 'document')}," for column in root.all_columns),
+        *(_write_entry(column.name, _read(column, "document"), 12) for column in root.all_columns),
         "        },",
     ]
     if root.children:
@@ -150,7 +150,7 @@ def _write_row_functions(table: TableDesign, above: Sequence[TableDesign]) -> It
         [
             write_call(f"def _{singular(table.name)}_row(", parameters, ") -> Row:"),
             "    return {",
-            *(f"        {write_text(name)}: {value}," for name, value in pairs),
+            *(_write_entry(name, value, 8) for name, value in pairs),
             "    }",
         ]
     )
@@ -163,6 +163,12 @@ def _find_owners(chain: Sequence[TableDesign]) -> list[tuple[Column, str]]:
     return [
         (column, _LOOPS[place]) for place, each in enumerate(chain[:-1]) for column in each.columns if column.is_key
     ]
+
+
+def _write_entry(name: str, value: str, indent: int) -> str:
+    space = " " * indent
+    line = f"{space}{write_text(name)}: {value},"
+    return line if len(line) <= WIDTH else line.replace(" if ", f"\n{space}if ").replace(" else ", f"\n{space}else ")
 
 
 def _read(column: Column, owner: str) -> str:
