@@ -35,7 +35,8 @@ param extraContainers string = ''
 @description('Where a feed without leases starts: beginning, or an ISO time with its zone.')
 param changeFeedStart string = 'beginning'
 
-@allowed(['cosmos_only', 'dual_write_cosmos_read', 'dual_write_postgres_read', 'postgres_only'])
+@allowed(['0', '1', '2', '3', 'cosmos_only', 'dual_write_cosmos_read', 'dual_write_postgres_read', 'postgres_only'])
+@description('The phase of the app, by number or name. Each provision sets it.')
 param migrationPhase string = 'dual_write_cosmos_read'
 
 @allowed([512, 2048, 4096])

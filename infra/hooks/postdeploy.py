@@ -26,7 +26,8 @@ def work(deployment: site.Site) -> None:
         if time.monotonic() > deadline:
             raise site.DeploymentError(
                 f"The app was not ready within {patience:.0f} s: {problem}. docs/problems.md says what to do. The "
-                "change feeds lose nothing meanwhile; to go back, deploy the release before."
+                "change feeds lose nothing meanwhile. To go back, publish the release before, without its hooks: see "
+                "Going back in docs/deploying.md."
             )
         time.sleep(min(_PAUSE_SECONDS, patience / 10))
     print("The app is ready: its own identity reaches both stores, and changes arrive.")

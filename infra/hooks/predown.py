@@ -13,8 +13,9 @@ def work(deployment: site.Site) -> None:
     group = deployment.read("AZURE_RESOURCE_GROUP")
     raise site.DeploymentError(
         "azd down would delete every resource group that the deployment wrote to: with the group of the Cosmos account "
-        f"also the application's data. Nothing was deleted. Run az group delete --name {group}; the section Taking it "
-        "all down of docs/deploying.md says what to look at before, and what is left."
+        "also the application's data. Nothing was deleted. In phase 3 never delete the group: its PostgreSQL server "
+        f"has the application's only data. In phase 0, run az group delete --name {group}. Read the section Taking "
+        "it all down of docs/deploying.md first: it says what to look at, and what is left."
     )
 
 

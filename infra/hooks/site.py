@@ -61,8 +61,8 @@ class Site:
         except psycopg.OperationalError as error:
             raise DeploymentError(
                 f"PostgreSQL cannot be reached, or refuses the login: {str(error).strip()}. The server's firewall must "
-                "take your address (azd env set DEPLOYER_ADDRESS <address>, then azd provision); run this inside the "
-                f"network if the server is private. {self._find_login()} must be a Microsoft Entra administrator of it."
+                f"take your address ({self._open_door()}); run this inside the network if the server is private. "
+                f"{self._find_login()} must be a Microsoft Entra administrator of it."
             ) from None
 
     def address(self, database: str, role: str | None = None) -> str:
@@ -71,6 +71,12 @@ class Site:
             host=self.read("POSTGRES_HOST"), dbname=database, user=self._find_login(), password=_read_token()
         )
         return postgres_url.read(make_conninfo(login, options=f"-c role={role}") if role else login)
+
+    def _open_door(self) -> str:
+        """Say how the server takes an address: the template makes rules for its own server only."""
+        if self.variables.get("POSTGRES_ADMINISTRATOR"):
+            return "azd env set DEPLOYER_ADDRESS <address>, then azd provision"
+        return "az postgres flexible-server firewall-rule create: the template makes no rule for an existing server"
 
     def _find_login(self) -> str:
         names = ("POSTGRES_ADMINISTRATOR", "AZURE_PRINCIPAL_NAME")

@@ -290,13 +290,30 @@ def test_taking_down_by_azd_is_refused(place: Place) -> None:
     """It would take the resource group of the Cosmos account, too."""
     code, said = place.run("predown")
     assert code == 1
-    assert "Nothing was deleted. Run az group delete --name group;" in said
+    assert "Nothing was deleted. In phase 3 never delete the group" in said
+    assert "In phase 0, run az group delete --name group." in said
 
 
 def test_an_app_that_does_not_answer_fails_the_deployment(place: Place) -> None:
-    """It is somewhere else, or only in its network."""
+    """It is somewhere else, or only in its network; the way back is not another deployment, whose hook migrates."""
     code, said = place.run("postdeploy")
     assert (code, "cannot be reached" in said) == (1, True), said
+    assert "publish the release before, without its hooks: see Going back in docs/deploying.md" in said
+
+
+@pytest.mark.parametrize(
+    ("administrator", "remedy"),
+    [("manager", "azd env set DEPLOYER_ADDRESS"), ("", "az postgres flexible-server firewall-rule create")],
+    ids=["made by the template", "existing"],
+)
+def test_a_server_that_cannot_be_reached_opens_as_it_was_made(
+    site: Site, monkeypatch: pytest.MonkeyPatch, administrator: str, remedy: str
+) -> None:
+    """The template makes no rule for a server that it did not make."""
+    monkeypatch.setenv("PGPORT", "1")
+    names = {"POSTGRES_ADMINISTRATOR": administrator, "AZURE_PRINCIPAL_NAME": "manager"}
+    with pytest.raises(DeploymentError, match=remedy):
+        Site({**site.variables, **names}).connect("postgres")
 
 
 @pytest.mark.parametrize(

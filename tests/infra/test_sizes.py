@@ -1,9 +1,12 @@
 """The template counts connections and instances, and refuses what cannot work."""
 
 import math
+import re
 
 import pytest
 
+from cdc.config.settings import Phase, read_phase
+from infra.check.template import ROOT
 from mappers import EXTRA_CONTAINERS, MAPPERS
 from tests.infra.evaluate import Main, RefusedError
 
@@ -45,6 +48,29 @@ def test_what_cannot_work_is_refused(parameters, message):
     """With numbers, and what to do."""
     with pytest.raises(RefusedError, match=message.replace(".", r"\.")):
         Main(**parameters).value("poolSize")
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "sku", "expected"),
+    [(40, 40, "Standard_D4ds_v5", 8), (20, 20, "Standard_D2ds_v5", 8), (24, 24, "Standard_D2ds_v5", 6)],
+)
+def test_two_environments_on_one_server_take_no_more_than_it_gives(own, other, sku, expected):
+    """Each keeps what the other takes at most, 3 connections an instance, as docs/deploying.md says."""
+    taken = []
+    for mine, its in ((own, other), (other, own)):
+        kept = 50 + 3 * Main(maximumInstanceCount=its).value("instancesAtMost")
+        main = Main(postgresSku=sku, maximumInstanceCount=mine, otherPostgresConnections=kept)
+        assert main.value("poolSize") == expected
+        taken.append(math.ceil(expected / 3) * main.value("instancesAtMost"))
+    assert sum(taken) + 50 <= Main(postgresSku=sku).value("serverConnections")
+
+
+def test_the_template_takes_each_phase_as_the_app_does():
+    """By its number and by its name, and nothing else."""
+    given = re.search(r"@allowed\(\[(.*)\]\)\n.*\nparam migrationPhase", (ROOT / "infra" / "main.bicep").read_text())
+    allowed = re.findall(r"'(\w+)'", given[1])
+
+    assert [read_phase(each) for each in allowed] == [*Phase, *Phase]
 
 
 def test_the_leases_are_not_made_in_the_source_database():

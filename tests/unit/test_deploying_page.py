@@ -46,6 +46,21 @@ def test_nobody_is_told_to_run_what_deletes_the_account():
     assert "**Do not run `azd down`.**" in PAGE
 
 
+def test_before_the_group_is_deleted_the_page_says_when_never():
+    """In phase 3 its server has the only data."""
+    before, after = PAGE.split("## Taking it all down", 1)[1].split("az group delete --name rg-prod", 1)
+    assert before.strip().startswith("> **In phase 3 never delete the group `rg-prod`.**")
+    assert after.strip().startswith("# never in phase 3")
+
+
+@pytest.mark.parametrize("page", ["deploying", "operations", "phase-2", "cut-over"])
+def test_every_page_sets_the_phase_by_the_template(page):
+    """What is set past it is gone after the next provision."""
+    text = " ".join((ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8").split())
+    assert re.search(r"azd env set MIGRATION_PHASE [23] (&& )?azd provision", text)
+    assert "provision overwrites" in text or "until the next provision" in text
+
+
 @pytest.mark.parametrize("name", NOT_ON_FLEX)
 def test_a_setting_that_flex_refuses_is_named_for_other_plans_only(name):
     """Every paragraph that names it says so, and the template sets none."""
@@ -57,7 +72,10 @@ def test_a_setting_that_flex_refuses_is_named_for_other_plans_only(name):
     assert [path for path in (ROOT / "infra").rglob("*.bicep") if name in path.read_text(encoding="utf-8")] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/deploying.md", "docs/operations.md", "docs/local.md"])
+@pytest.mark.parametrize(
+    "page",
+    ["README.md", "docs/deploying.md", "docs/operations.md", "docs/local.md", "docs/phase-2.md", "docs/cut-over.md"],
+)
 def test_links_lead_to_headings(page):
     """A page that was rewritten takes its headings away."""
     text = (ROOT / page).read_text(encoding="utf-8")
@@ -82,6 +100,13 @@ def test_the_numbers_of_connections_are_those_of_the_template():
     assert sizes["Standard_B1ms"] == 35
     most = (4 + 2) * 40 + 7
     assert f"the 7: {most} | {most * 3} |" in PAGE
+    words = " ".join(PAGE.split())
+    assert f"at least {most * 2 + 50}: {most * 2} for the app" in words
+    assert f"50 + 3 x {most} = {50 + 3 * most}" in words
+    assert f"OTHER_POSTGRES_CONNECTIONS {50 + 3 * most}\n" in PAGE
+    assert f"need {50 + 5 * most} connections" in words
+    assert sizes["Standard_D2ds_v5"] < 50 + 5 * most <= sizes["Standard_D4ds_v5"]
+    assert f"each keeps {50 + 3 * (6 * 20 + 7)}" in words
     smallest = next(name for name, count in sizes.items() if (count - 50) // most >= 2)
     assert f"the smallest is `{smallest}`" in PAGE.replace("\n", " ")
     assert (sizes["Standard_B2s"] - 50) // (6 * 29 + 7) == 2 > (sizes["Standard_B2s"] - 50) // (6 * 30 + 7)

@@ -116,6 +116,15 @@ def test_parameters_are_filled_in_as_azd_does():
     assert "$" not in json.dumps(found)
 
 
+@pytest.mark.parametrize(
+    ("name", "parameter"), [("MIGRATION_PHASE", "migrationPhase"), ("AZURE_ENV_NAME", "environmentName")]
+)
+@pytest.mark.parametrize("value", ["2", "true"])
+def test_a_text_that_looks_like_a_number_stays_a_text(name, parameter, value):
+    """Azure refuses a number where the template declares a text."""
+    assert json.loads(fill(PARAMETERS, REQUIRED | {name: value}))["parameters"][parameter]["value"] == value
+
+
 def test_a_parameter_that_must_be_set_is_named():
     """All of them at once."""
     with pytest.raises(SystemExit, match=r"AZURE_ENV_NAME, .*COSMOS_DATABASE"):
