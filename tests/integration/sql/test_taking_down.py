@@ -24,8 +24,7 @@ def administrator(empty_dsn):
         name = Identifier(logins.names["admin"])
         superuser.execute(SQL("create role {} login createrole").format(name))
         superuser.execute(SQL("alter database {} owner to {}").format(Identifier(logins.name), name))
-        yield logins
-        superuser.execute(SQL("alter database {} owner to postgres").format(Identifier(logins.name)))
+    return logins
 
 
 @pytest.fixture
