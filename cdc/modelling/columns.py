@@ -69,6 +69,8 @@ DURATION = ColumnType("interval", "Interval", "Duration", "01:02:03", "1:02:03")
 JSON = ColumnType("jsonb", "JSONB", "JsonValue", {"key": 1}, {"key": 1})
 EMBEDDED = ColumnType("jsonb", "JSONB", "EmbeddedObject", '{"key":1}', {"key": 1})
 TEXTS = ColumnType("text[]", "ARRAY(Text)", "list[Text]", ["one", "two"], ["one", "two"])
+DOUBLES = ColumnType("double precision[]", "ARRAY(Double)", "list[float]", [2.5, 0.25], [2.5, 0.25])
+BIGINTS = ColumnType("bigint[]", "ARRAY(BigInteger)", "list[LongNumber]", [7, 8], [7, 8])
 COMMAS = ColumnType("text[]", "ARRAY(Text)", "CommaList", "one,two", ["one", "two"])
 _WRITTEN = {
     Instants.DOTNET: ("2026-01-09T15:20:31.8123456Z", "2026-01-09T15:20:31.812345+00:00"),
@@ -132,6 +134,8 @@ def choose(name: str, facts: Facts, conventions: Instants) -> ColumnType:
         return _mark(_choose_text(name, facts), facts)
     if facts.kind == "array" and facts.items is not None and facts.items.kinds.keys() == {"string"}:
         return TEXTS
+    if facts.kind == "array" and facts.items is not None and facts.items.kinds.keys() == {"number"}:
+        return _choose_numbers(facts.items)
     if facts.kinds.keys() - {"null"} == {"number", "string"} and _is_numeric_text(facts):
         return _choose_number(name, facts) if _has_point(facts) else BIGINT
     return JSON
@@ -155,15 +159,22 @@ def _guess(name: str, conventions: Instants) -> ColumnType:
     return instant(conventions, conventions) if words[-1] in ("at", "date", "timestamp") else TEXT
 
 
+def _choose_numbers(items: Facts) -> ColumnType:
+    numbers = items.numbers
+    assert numbers is not None  # noqa: S101 - of the kind number
+    if numbers.sizes.get("larger") or numbers.not_finite:
+        return JSON
+    return DOUBLES if numbers.fractional or numbers.pointed else BIGINTS
+
+
 def _choose_number(name: str, facts: Facts) -> ColumnType:
     numbers = facts.numbers
     assert numbers is not None  # noqa: S101 - of the kind number
     before, after = numbers.digits_before, numbers.digits_after
     if numbers.sizes.get("larger"):
         return numeric(max(38, before), 0)
-    if is_money(name, facts) and before + after <= 15:
-        scale = max(2, after)
-        return numeric(12 if before + 2 + scale <= 12 else max(18, before + scale), scale)
+    if is_money(name, facts) and before + max(2, after) <= 15 and before <= 14:
+        return numeric(18, 2 if after <= 2 else 4)
     if numbers.fractional or numbers.pointed or _has_point(facts):
         return DOUBLE
     return INTEGER if not numbers.sizes.keys() - {"int32"} else BIGINT
@@ -178,7 +189,9 @@ def is_money(name: str, facts: Facts) -> bool:
     if numbers is None:
         return facts.form is Form.DECIMAL
     whole = not numbers.fractional and not numbers.pointed
-    return numbers.digits_after <= 4 and not (whole and facts.present >= ENOUGH)
+    # A fraction of one, as a rate or a share is.
+    part = numbers.fractional and not numbers.digits_before and facts.present >= ENOUGH
+    return numbers.digits_after <= 4 and not part and not (whole and facts.present >= ENOUGH)
 
 
 def _choose_text(name: str, facts: Facts) -> ColumnType:

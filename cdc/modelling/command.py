@@ -88,7 +88,7 @@ def _read_units(text: str) -> float:
 
 
 def _profile(tools: _Tools, arguments: argparse.Namespace) -> int:
-    if (arguments.container is None) == (arguments.json is None):
+    if arguments.container is None and arguments.json is None:
         raise RequestError("Name a container, or a file with --json.")
     profile = _profile_file(arguments) if arguments.json else _profile_container(tools, arguments)
     if not profile.source.read:
@@ -111,7 +111,9 @@ def _profile_file(arguments: argparse.Namespace) -> Profile:
             profiler.see(document)
             show(f"{number} documents")
         complete = True
-    return profiler.build(Source(name=arguments.json.stem, kind="file", read=0, complete=complete))
+    return profiler.build(
+        Source(name=arguments.container or arguments.json.stem, kind="file", read=0, complete=complete)
+    )
 
 
 def _profile_container(tools: _Tools, arguments: argparse.Namespace) -> Profile:

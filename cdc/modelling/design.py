@@ -12,8 +12,8 @@ from cdc.modelling.profile import Facts
 class Column:
     """A column, the field that it is read from, and the property behind it.
 
-    `spellings` are the property's names, the commonest first. A column of an object's property has that object's
-    `part`.
+    `spellings` are the property's names, the commonest first; an item's place in its array has none. A column of an
+    object's property has that object's `part`.
     """
 
     name: str
@@ -76,6 +76,11 @@ class TableDesign:
         """Return all columns as the table has them: the key first."""
         keys = tuple(column for column in self.columns if column.is_key)
         return (*self.inherited, *keys, *(column for column in self.columns if not column.is_key))
+
+    @property
+    def has_position(self) -> bool:
+        """Return whether the place in the array is a column."""
+        return any(not column.spellings for column in self.columns)
 
     @property
     def key(self) -> tuple[Column, ...]:

@@ -1,22 +1,21 @@
 """Design the tables of a container from its profile."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from cdc.core.conventions import Conventions, Instants, fold
+from cdc.core.conventions import Conventions, fold
 from cdc.core.errors import RequestError
-from cdc.modelling.columns import ENOUGH, JSON, TEXT, ColumnType, choose
+from cdc.modelling.columns import ENOUGH, INTEGER, TEXT, ColumnType, choose
 from cdc.modelling.conventions_found import find_conventions, fits
 from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign
 from cdc.modelling.naming import name_class, name_field, plural, singular, write_snake
+from cdc.modelling.odd_values import set_aside
 from cdc.modelling.personal import Suspicion
 from cdc.modelling.profile import Facts, Hazard, Profile, TypeProfile
+from cdc.modelling.shapes import has_key, is_child, is_part
 
-# Objects with more properties, or with objects inside, become JSON.
-_PROPERTIES_AT_MOST = 8
+# Arrays inside more arrays become JSON.
 _DEEPEST = 3
-_KEY_TYPES = ("text", "uuid", "integer", "bigint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +36,7 @@ def make_design(
     """Return the design; `theirs` are conventions that are there already, and are taken if they fit."""
     taken = taken or Taken(set(), set())
     named, notes = _choose_types(profile)
+    named = _order([each.model_copy(update={"root": set_aside(each.root)}) for each in named])
     found = find_conventions(profile, named)
     own = theirs is None or not fits(found, theirs, named)
     conventions = found if own or theirs is None else theirs
@@ -61,6 +61,21 @@ def _choose_types(profile: Profile) -> tuple[list[TypeProfile], list[str]]:
             f"{each.documents} documents {what}: they are {'mapped like the others' if mapped else 'unmapped'}."
         )
     return named, notes
+
+
+def _order(types: Sequence[TypeProfile]) -> list[TypeProfile]:
+    """Return the types in an order in which those come first that others refer to, by a property such as `OrderId`."""
+    names = {fold(name_class(each.name or "")): each for each in types}
+    left, ordered = dict(names), []
+    while left:
+        free = [name for name, each in left.items() if not (_find_references(each) & left.keys()) - {name}]
+        # Types that refer to each other come as they are.
+        ordered += [left.pop(name) for name in free or [next(iter(left))]]
+    return ordered
+
+
+def _find_references(type_: TypeProfile) -> set[str]:
+    return {fold(name)[: -len("id")] for name in type_.root.fields if fold(name).endswith("id")}
 
 
 class _Designer:
@@ -125,9 +140,9 @@ class _Designer:
                 continue
             field = name_field(name, names)
             names.add(field)
-            if _is_child(facts) and where.count("[]") < _DEEPEST:
+            if is_child(facts) and where.count("[]") < _DEEPEST:
                 children.append((field, spellings, facts))
-            elif _is_part(facts):
+            elif is_part(facts):
                 parts.append(self._design_part(field, spellings, facts, class_name, f"{where}.{name}"))
                 names |= {column.name for column in parts[-1].columns}
             else:
@@ -181,18 +196,19 @@ class _Designer:
         self, field: str, spellings: tuple[str, ...], facts: Facts, parent: TableDesign, depth: int
     ) -> TableDesign:
         items, arrays = facts.items, facts.arrays
-        assert items is not None  # noqa: S101 - see _is_child
+        assert items is not None  # noqa: S101 - see is_child
         assert arrays is not None  # noqa: S101
-        key = str(arrays.item_key)
+        key = str(arrays.item_key) if has_key(facts) else None
         inherited = _inherit(parent)
         taken = {column.name for column in inherited}
-        above, items_name = singular(parent.name), plural(singular(write_snake(spellings[0])))
-        table = self._name_table(items_name if items_name.startswith(f"{above}_") else f"{above}_{items_name}")
+        table = self._name_table(_name_child(parent.name, spellings[0]))
         class_name = self._name_class(singular(table))
         fields = {name: each for name, each in items.fields.items() if write_snake(name) not in taken or name == key}
         where = "$" + ".[]" * depth
-        columns, parts, children, unmapped = self._design_fields(fields, where, class_name, [key])
+        columns, parts, children, unmapped = self._design_fields(fields, where, class_name, [key] if key else [])
         columns = [_as_key(column, taken) if column.source == key else column for column in columns]
+        if key is None:
+            columns = [_make_position(taken | {column.name for column in columns}), *columns]
         copied = tuple(name for name in items.fields if name not in fields)
         design = TableDesign(
             table, class_name, tuple(columns), parts, (), (*unmapped, *copied), inherited, field, spellings
@@ -211,6 +227,12 @@ class _Designer:
         return found
 
 
+def _name_child(parent: str, array: str) -> str:
+    """Return the name of a child table: of `OrderLines` in `orders` `order_lines`."""
+    above, name = singular(parent), plural(singular(write_snake(array)))
+    return name if name.startswith(f"{above}_") else f"{above}_{name}"
+
+
 def _inherit(parent: TableDesign) -> tuple[Column, ...]:
     """Return the key's columns of a child table that come from its parent."""
     own = [column for column in parent.columns if column.is_key]
@@ -218,6 +240,12 @@ def _inherit(parent: TableDesign) -> tuple[Column, ...]:
     last = own[-1]
     name = f"{prefix}_id" if last.name == "id" else last.name
     return (*parent.inherited, *own[:-1], replace(last, name=name))
+
+
+def _make_position(taken: set[str]) -> Column:
+    name = "position" if "position" not in taken else "item_position"
+    facts = Facts(parents=0, present=0, kinds={})
+    return Column(name, "", (), replace(INTEGER, stored=0), nullable=False, facts=facts, is_key=True)
 
 
 def _as_key(column: Column, taken: set[str]) -> Column:
@@ -233,29 +261,3 @@ def _merge_spellings(fields: Mapping[str, Facts]) -> Iterator[tuple[tuple[str, .
     for names in by_folded.values():
         names.sort(key=lambda name: -fields[name].present)
         yield tuple(names), fields[names[0]]
-
-
-def _is_part(facts: Facts) -> bool:
-    """Return whether an object's properties become columns: a few, all of them simple."""
-    simple = [
-        each.kinds.keys() - {"null"} <= {"string", "number", "boolean"} and len(each.kinds.keys() - {"null"}) <= 1
-        for each in facts.fields.values()
-    ]
-    few = 0 < len(facts.fields) <= _PROPERTIES_AT_MOST
-    return facts.kind == "object" and not facts.is_dictionary and not facts.unnamed and few and all(simple)
-
-
-def _is_child(facts: Facts) -> bool:
-    """Return whether an array of objects becomes a table: its items have a key."""
-    arrays, items = facts.arrays, facts.items
-    if facts.kind != "array" or arrays is None or items is None or arrays.item_key is None:
-        return False
-    if items.kinds.keys() != {"object"} or items.is_dictionary:
-        return False
-    key = items.fields.get(arrays.item_key)
-    return key is not None and key.always and len(Counter(key.kinds)) == 1 and _is_key_type(arrays.item_key, key)
-
-
-def _is_key_type(name: str, facts: Facts) -> bool:
-    type_ = choose(name, facts, Instants.ISO)
-    return type_ is not JSON and type_.sql in _KEY_TYPES and not type_.marks

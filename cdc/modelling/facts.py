@@ -144,7 +144,8 @@ def _find_spellings(fields: Mapping[str, Node]) -> tuple[tuple[str, ...], ...]:
     by_folded: dict[str, list[str]] = {}
     for name in fields:
         by_folded.setdefault(name.lower().replace("_", "").replace("-", ""), []).append(name)
-    return tuple(tuple(names) for names in by_folded.values() if len(names) > 1)
+    # Documents of EF have both.
+    return tuple(tuple(names) for names in by_folded.values() if len(names) > 1 and set(names) != {"Id", "id"})
 
 
 def _find_hazards(node: Node, parents: int, spellings: object, arrays: ArrayFacts | None) -> Iterator[Hazard]:

@@ -32,7 +32,7 @@ def write_golden(design: Design, type_: TypeDesign) -> str:
 def _invent(table: TableDesign, conventions: Conventions) -> JsonObject:
     document: JsonObject = {}
     for column in table.columns:
-        if column.part is None:
+        if column.part is None and column.spellings:
             document[_spell(column, conventions)] = column.type.given
             if column.name == "id" and conventions.key != "id" and not table.inherited:
                 document = {"id": column.type.given} | document

@@ -1,5 +1,6 @@
 """Write a type's module: its models and its mapper, and the module of conventions."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from cdc.core.conventions import ANYTHING, Conventions
@@ -53,7 +54,9 @@ def _write_models(table: TableDesign, conventions: Conventions, type_: TypeDesig
     fields = [
         _write_field(column, conventions)
         for column in table.columns
-        if column.part is None and not (type_ and column.name == "id" and column.type.sql == "text")
+        if column.part is None
+        and column.spellings
+        and not (type_ and column.name == "id" and column.type.sql == "text")
     ]
     fields += [_write_part(part, conventions) for part in table.parts]
     fields += [_write_list(child, conventions) for child in table.children]
@@ -82,7 +85,7 @@ def _write_field(column: Column, conventions: Conventions) -> str:
         return f"id: {column.type.annotate(nullable=False)}"
     annotation = column.type.annotate(nullable=column.nullable)
     default = _write_default(column.field, column.spellings, conventions, "None" if column.nullable else "")
-    return f"{column.field}: {annotation}{default}"
+    return _write_assignment(f"{column.field}: {annotation}{default}")
 
 
 def _write_default(field: str, spellings: Sequence[str], conventions: Conventions, default: str) -> str:
@@ -93,25 +96,32 @@ def _write_default(field: str, spellings: Sequence[str], conventions: Convention
     return f" = renamed({names}, default={default})" if default else f" = renamed({names})"
 
 
+def _write_assignment(line: str) -> str:
+    before, renamed, names = line.partition(" = renamed(")
+    if len(line) + 4 <= WIDTH or not renamed:
+        return line
+    return write_call(f"{before}{renamed}", names.removesuffix(")").split(", "), ")").replace("\n", "\n    ")
+
+
 def _write_part(part: Part, conventions: Conventions) -> str:
     annotation = f"{part.class_name} | None" if part.nullable else part.class_name
     default = _write_default(part.field, part.spellings, conventions, "None" if part.nullable else "")
-    return f"{part.field}: {annotation}{default}"
+    return _write_assignment(f"{part.field}: {annotation}{default}")
 
 
 def _write_list(table: TableDesign, conventions: Conventions) -> str:
     default = _write_default(table.field, table.spellings, conventions, "[]")
-    return f"{table.field}: Annotated[list[{table.class_name}], NoneAsEmpty]{default}"
+    return _write_assignment(f"{table.field}: Annotated[list[{table.class_name}], NoneAsEmpty]{default}")
 
 
 def _write_map(type_: TypeDesign) -> str:
     root = type_.root
     lines = [
-        f"def map_{singular(root.name)}(document: {root.class_name}) -> Rows:",
+        write_call(f"def map_{singular(root.name)}(", [f"document: {root.class_name}"], ") -> Rows:"),
         write_docstring("Return the rows of a document." if root.children else "Return a document's row.", 4),
         "    return Rows(",
         "        root={",
-        *(_write_entry(column.name, _read(column, "document"), 12) for column in root.all_columns),
+        *(_write_pair(column.name, _read(column, "document"), 12) for column in root.all_columns),
         "        },",
     ]
     if root.children:
@@ -123,8 +133,11 @@ def _write_map(type_: TypeDesign) -> str:
 def _write_children(table: TableDesign, above: Sequence[TableDesign]) -> Iterator[str]:
     chain = (*above, table)
     depth = len(chain)
-    call = f"_{singular(table.name)}_row({', '.join(_LOOPS[: depth + 1])})"
+    owners = [*_LOOPS[: depth + 1], *(["position"] if table.has_position else [])]
+    call = f"_{singular(table.name)}_row({', '.join(owners)})"
     loops = [f"for {_LOOPS[place + 1]} in {_LOOPS[place]}.{each.field}" for place, each in enumerate(chain)]
+    if table.has_position:
+        loops[-1] = f"for position, {_LOOPS[depth]} in enumerate({_LOOPS[depth - 1]}.{table.field})"
     line = f"            {write_text(table.name)}: [{call} {' '.join(loops)}],"
     if len(line) <= WIDTH:
         yield line
@@ -140,6 +153,7 @@ def _write_children(table: TableDesign, above: Sequence[TableDesign]) -> Iterato
 def _write_row_functions(table: TableDesign, above: Sequence[TableDesign]) -> Iterator[str]:
     chain = (*above, table)
     parameters = [f"{_LOOPS[place]}: {each.class_name}" for place, each in enumerate(chain)]
+    parameters += ["position: int"] if table.has_position else []
     inherited = [_read(column, loop) for column, loop in _find_owners(chain)]
     own = [column for column in table.all_columns if column not in table.inherited]
     pairs = [
@@ -150,7 +164,7 @@ def _write_row_functions(table: TableDesign, above: Sequence[TableDesign]) -> It
         [
             write_call(f"def _{singular(table.name)}_row(", parameters, ") -> Row:"),
             "    return {",
-            *(_write_entry(name, value, 8) for name, value in pairs),
+            *(_write_pair(name, value, 8) for name, value in pairs),
             "    }",
         ]
     )
@@ -165,13 +179,18 @@ def _find_owners(chain: Sequence[TableDesign]) -> list[tuple[Column, str]]:
     ]
 
 
-def _write_entry(name: str, value: str, indent: int) -> str:
+def _write_pair(name: str, value: str, indent: int) -> str:
     space = " " * indent
     line = f"{space}{write_text(name)}: {value},"
-    return line if len(line) <= WIDTH else line.replace(" if ", f"\n{space}if ").replace(" else ", f"\n{space}else ")
+    if len(line) <= WIDTH:
+        return line
+    parts = [value] if len(value) + indent + 4 <= WIDTH else re.split(" (?=if |else )", value)
+    return "\n".join([f"{space}{write_text(name)}: (", *(f"{space}    {part}" for part in parts), f"{space}),"])
 
 
 def _read(column: Column, owner: str) -> str:
+    if not column.spellings:
+        return "position"
     if column.part is None:
         return f"{owner}.{column.field}"
     part = f"{owner}.{column.part}"

@@ -7,6 +7,7 @@ from cdc.core.conventions import ANYTHING
 from cdc.modelling.design import Column, Design, TableDesign, TypeDesign
 from cdc.modelling.profile import Facts
 
+_ROUNDED = {"numeric(18, 2)": 2, "numeric(18, 4)": 4}
 _NO_HAZARD = ("null_and_absent",)
 
 
@@ -39,6 +40,7 @@ def _describe_type(type_: TypeDesign) -> Iterator[str]:
         yield ""
         yield from _describe_table(table)
     yield ""
+    yield from _list_odd(type_)
     yield from _list_names("Secrets, never copied", type_.secrets)
     yield from _list_names("Personal data is suspected in", _find_personal(type_))
     hazards = [(path, facts) for path, facts in type_.facts.walk() if set(facts.hazards) - {*_NO_HAZARD}]
@@ -68,6 +70,8 @@ def _describe_table(table: TableDesign) -> Iterator[str]:
 def _name_source(column: Column, parts: dict[str, str], table: TableDesign) -> str:
     if column in table.inherited:
         return "from its parent"
+    if not column.spellings:
+        return "the place in the array, from 0"
     before = f"{parts[column.part]}." if column.part else ""
     return ", ".join(f"`{before}{name}`" for name in column.spellings)
 
@@ -77,6 +81,21 @@ def _tell_null(column: Column) -> str:
         return "no"
     empty = not column.facts.kinds.keys() - {"null"}
     return "yes; no value was seen" if empty else "yes"
+
+
+def _list_odd(type_: TypeDesign) -> Iterator[str]:
+    """Say which values do not fit: seen ones, and those of numbers that are never rounded."""
+    odd = [(path, facts) for path, facts in type_.facts.walk() if facts.odd]
+    if odd:
+        yield "These have a few values of another kind or form. Documents with one are parked, and `plan` names them:"
+        yield "correct them in Cosmos DB, or let the model read both."
+        yield ""
+        yield from (f"- **`{path}`: at most {facts.odd} documents will be parked**" for path, facts in odd)
+        yield ""
+    scales = {column.type.sql for table in type_.root.walk() for column in table.columns} & {*_ROUNDED}
+    for sql in sorted(scales):
+        yield f"`{sql}` never rounds: a number with more than {_ROUNDED[sql]} digits after its point is parked."
+        yield ""
 
 
 def _list_names(title: str, paths: tuple[str, ...]) -> Iterator[str]:

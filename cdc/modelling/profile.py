@@ -121,6 +121,8 @@ class Facts(_Part):
     unnamed: int = 0
     items: "Facts | None" = None
     entries: "Facts | None" = None
+    # Values that `init` sets aside; a profile has none.
+    odd: int = 0
 
     @property
     def kind(self) -> Kind | None:

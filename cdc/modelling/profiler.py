@@ -148,11 +148,24 @@ class Profiler:
         self._groups = groups
 
     def _choose(self) -> tuple[str, ...]:
-        sure = tuple(name for name in self._candidates if name in _SURE and any(self._find_groups((name,))))
+        sure: tuple[str, ...] = ()
+        for name in self._candidates:
+            if name in _SURE and any(self._find_groups((name,))) and not self._contradicts(name, sure):
+                sure = (*sure, name)
         if sure and self._tells_types(sure):
             return sure
         unsure = [(name,) for name in self._candidates if name in _UNSURE]
         return next((names for names in unsure if self._tells_types(names, by_shape=True)), ())
+
+    def _contradicts(self, name: str, chosen: Sequence[str]) -> bool:
+        """Return whether a property says something else than those that name the type, such as what a type is about."""
+        said: dict[str, set[str]] = {}
+        for values in self._groups:
+            type_, value = _find_name(chosen, values), dict(values).get(name)
+            if type_ is not None and value is not None:
+                said.setdefault(type_, set()).add(value)
+        several = any(len(values) > 1 for values in said.values())
+        return several or any(value != type_ and value in said for type_, values in said.items() for value in values)
 
     def _find_groups(self, names: Sequence[str]) -> dict[str, list[_Group]]:
         found: dict[str, list[_Group]] = {}

@@ -1,0 +1,112 @@
+"""Set odd values aside: one value in hundreds must not decide a column."""
+
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from cdc.modelling.forms import INSTANTS, Form
+from cdc.modelling.profile import Facts, Hazard, NumberFacts, TextFacts
+
+# Of so many values, such a share decides.
+_ENOUGH = 50
+_MOST = 0.98
+_OF_KIND = {"string": ("texts",), "number": ("numbers",), "array": ("arrays", "items"), "object": ()}
+# Columns of other forms are texts, which hold every form.
+_STRICT = frozenset((Form.UUID, Form.DATE, Form.DURATION, Form.JSON))
+_OF_TEXTS = frozenset((
+    *(Hazard.NUL, Hazard.LONE_SURROGATE, Hazard.EMPTY_TEXT, Hazard.MIXED_TIMES, Hazard.SEVEN_DIGITS),
+    *(Hazard.NO_ZONE, Hazard.NEVER, Hazard.NUMBERS_AND_TEXTS, Hazard.JSON_TEXT),
+))  # fmt: skip
+_OF_NUMBERS = frozenset((Hazard.BEYOND_2_53, Hazard.MANY_DIGITS, Hazard.NOT_FINITE))
+_Name = TypeVar("_Name", bound=str)
+
+
+def set_aside(facts: Facts) -> Facts:
+    """Return the facts without odd values, here and below; `odd` counts them."""
+    fields = {name: set_aside(field) for name, field in facts.fields.items()}
+    items = None if facts.items is None else set_aside(facts.items)
+    facts = facts.model_copy(update={"fields": fields, "items": items})
+    return _keep_form(_keep_kind(facts))
+
+
+def _choose(counts: Mapping[_Name, int]) -> _Name | None:
+    """Return what nearly all values are, if there are others."""
+    total = sum(counts.values())
+    if total < _ENOUGH or len(counts) < 2:
+        return None
+    name = max(counts, key=lambda each: counts[each])
+    return name if counts[name] >= _MOST * total else None
+
+
+def _keep_kind(facts: Facts) -> Facts:
+    counts = {kind: count for kind, count in facts.kinds.items() if kind != "null"}
+    kept = _choose(counts)
+    if kept is None:
+        return facts
+    gone = counts.keys() - {kept}
+    update: dict[str, object] = {name: None for kind in gone for name in _OF_KIND.get(kind, ())}
+    update |= {"fields": {}, "entries": None, "unnamed": 0} if "object" in gone else {}
+    hazards = {Hazard.MIXED_KINDS}
+    hazards |= _OF_TEXTS if "string" in gone else set()
+    hazards |= _OF_NUMBERS if "number" in gone else set()
+    kinds = {kind: count for kind, count in facts.kinds.items() if kind in (kept, "null")}
+    odd = sum(counts[kind] for kind in gone)
+    return _update(facts, hazards, odd, update | {"kinds": kinds})
+
+
+def _keep_form(facts: Facts) -> Facts:
+    if facts.kind == "string" and facts.texts is not None:
+        return _keep_form_of_texts(facts, facts.texts)
+    if facts.kind == "number" and facts.numbers is not None:
+        return _keep_numbers(facts, facts.numbers)
+    return facts
+
+
+def _keep_form_of_texts(facts: Facts, texts: TextFacts) -> Facts:
+    counts = {form: count for form, count in texts.forms.items() if form is not Form.EMPTY}
+    instants = sum(counts.get(form, 0) for form in INSTANTS)
+    by_form = {form: count for form, count in counts.items() if form not in INSTANTS}
+    if instants:
+        by_form[Form.INSTANT_UTC] = instants
+    kept = _choose(by_form)
+    if kept is None or not (kept in _STRICT or kept is Form.INSTANT_UTC):
+        return facts
+    # A day is read as an instant, too.
+    stay = {*INSTANTS, Form.DATE} if kept is Form.INSTANT_UTC else {kept}
+    gone = counts.keys() - stay
+    if not gone:
+        return facts
+    hazards = {Hazard.NUMBERS_AND_TEXTS} | (_find_gone(counts.keys() & stay))
+    forms = {form: count for form, count in texts.forms.items() if form not in gone}
+    fractions = texts.fractions if kept is Form.INSTANT_UTC else {}
+    update = {"texts": texts.model_copy(update={"forms": forms, "fractions": fractions})}
+    return _update(facts, hazards, sum(counts[form] for form in gone), update)
+
+
+def _find_gone(forms: Iterable[Form]) -> set[Hazard]:
+    forms = set(forms)
+    gone = set() if len(forms) > 1 else {Hazard.MIXED_TIMES}
+    gone |= set() if forms & {*INSTANTS} else {Hazard.SEVEN_DIGITS}
+    gone |= set() if Form.INSTANT_LOCAL in forms else {Hazard.NO_ZONE}
+    return gone | (set() if Form.JSON in forms else {Hazard.JSON_TEXT})
+
+
+def _keep_numbers(facts: Facts, numbers: NumberFacts) -> Facts:
+    """Keep times if nearly all numbers are milliseconds, and whole numbers that a column of these holds."""
+    total = sum(numbers.sizes.values())
+    if total < _ENOUGH or numbers.fractional or numbers.not_finite:
+        return facts
+    times = numbers.epochs.get("milliseconds", 0)
+    if _MOST * total <= times < total:
+        update: dict[str, object] = {"sizes": {"int53": times}, "epochs": {"milliseconds": times}}
+        odd = total - times
+    elif 0 < (odd := numbers.sizes.get("larger", 0)) <= (1 - _MOST) * total:
+        update = {"sizes": {size: count for size, count in numbers.sizes.items() if size != "larger"}}
+        update["digits_before"] = min(19, numbers.digits_before)
+    else:
+        return facts
+    return _update(facts, set(), odd, {"numbers": numbers.model_copy(update=update)})
+
+
+def _update(facts: Facts, hazards: set[Hazard], odd: int, update: Mapping[str, object]) -> Facts:
+    left = tuple(hazard for hazard in facts.hazards if hazard not in hazards)
+    return facts.model_copy(update={**update, "hazards": left, "odd": facts.odd + odd})
