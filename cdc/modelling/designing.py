@@ -8,7 +8,7 @@ from cdc.core.errors import RequestError
 from cdc.modelling.columns import ENOUGH, INTEGER, TEXT, ColumnType, choose
 from cdc.modelling.conventions_found import find_conventions, fits
 from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign
-from cdc.modelling.naming import name_class, name_field, plural, singular, write_snake
+from cdc.modelling.naming import name_class, name_field, plural, shorten, singular, write_snake
 from cdc.modelling.odd_values import set_aside
 from cdc.modelling.personal import Suspicion
 from cdc.modelling.profile import Facts, Hazard, Profile, TypeProfile
@@ -183,7 +183,7 @@ class _Designer:
                 continue
             column = self._design_column(name_field(inner[0], names), inner, inner_facts)
             names.add(column.field)
-            name = f"{write_snake(field)}_{column.name}"
+            name = shorten(f"{write_snake(field)}_{column.name}")
             columns.append(replace(column, name=name, nullable=nullable or column.nullable, part=field))
         return Part(field, spellings, class_name, nullable, tuple(columns), tuple(unmapped))
 
@@ -201,7 +201,7 @@ class _Designer:
         key = str(arrays.item_key) if has_key(facts) else None
         inherited = _inherit(parent)
         taken = {column.name for column in inherited}
-        table = self._name_table(_name_child(parent.name, spellings[0]))
+        table = self._name_table(shorten(_name_child(parent.name, spellings[0])))
         class_name = self._name_class(singular(table))
         fields = {name: each for name, each in items.fields.items() if write_snake(name) not in taken or name == key}
         where = "$" + ".[]" * depth

@@ -3,6 +3,7 @@
 import keyword
 import re
 from collections.abc import Collection, Iterable
+from zlib import crc32
 
 from pydantic import BaseModel
 from pydantic.alias_generators import to_pascal, to_snake
@@ -24,6 +25,11 @@ def write_snake(name: str) -> str:
     """Return a name in snake case that Python and PostgreSQL take."""
     words = to_snake(re.sub(r"\W+", "_", name, flags=re.ASCII)).strip("_")[:_LONGEST].strip("_") or "value"
     return f"n{words}" if words[0].isdigit() else words
+
+
+def shorten(name: str) -> str:
+    """Return a name that PostgreSQL takes whole; a number keeps those apart that begin alike."""
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 9]}_{crc32(name.encode()):08x}"
 
 
 def name_field(name: str, taken: Collection[str] = ()) -> str:

@@ -63,7 +63,7 @@ def _keep_form(facts: Facts) -> Facts:
 
 def _keep_form_of_texts(facts: Facts, texts: TextFacts) -> Facts:
     counts = {form: count for form, count in texts.forms.items() if form is not Form.EMPTY}
-    instants = sum(counts.get(form, 0) for form in INSTANTS)
+    instants = sum(count for form, count in counts.items() if form in INSTANTS)
     by_form = {form: count for form, count in counts.items() if form not in INSTANTS}
     if instants:
         by_form[Form.INSTANT_UTC] = instants

@@ -1,0 +1,208 @@
+"""What `init` decides about columns, keys and tables, and that its code passes the project's checks."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cdc.modelling.designing import make_design
+from cdc.modelling.golden_text import write_golden
+from cdc.modelling.module_text import write_conventions, write_module
+from cdc.modelling.page_text import write_page
+from cdc.modelling.tables_text import write_migration
+from tests.unit.modelling.test_profiler import profile
+
+ROOT = Path(__file__).parents[3]
+EPOCH = 1_767_972_031_812
+
+
+def design(documents):
+    """Design the container of these documents."""
+    built = profile(documents)
+    return make_design(built, "Things")
+
+
+def table(designed, name):
+    """Return a table of a design by its name."""
+    tables = {each.name: each for type_ in designed.types for each in type_.root.walk()}
+    assert name in tables, sorted(tables)
+    return tables[name]
+
+
+def types(designed, name="things"):
+    """Return the SQL types of a table's columns."""
+    return {column.name: column.type.sql for column in table(designed, name).all_columns}
+
+
+def with_odd(name, usual, *odd, count=120):
+    """Return documents whose property has usual values, and a few odd ones."""
+    values = [*odd, *(usual(number) for number in range(count))]
+    return [{"id": str(number), name: value} for number, value in enumerate(values)]
+
+
+@pytest.mark.parametrize(
+    ("name", "usual", "odd", "sql"),
+    [
+        ("createdAt", lambda n: EPOCH + n, "2026-01-09T15:20:31Z", "timestamptz"),
+        ("createdAt", lambda n: EPOCH + n, 0, "timestamptz"),
+        ("createdAt", lambda n: f"2026-01-09T15:20:{n % 60:02}Z", EPOCH, "timestamptz"),
+        ("checkOut", lambda n: f"2026-01-{n % 28 + 1:02}", "2026-01-09T15:20:31Z", "date"),
+        ("dateOfBirth", lambda n: f"2026-01-{n % 28 + 1:02}", "29.07.1943", "date"),
+        ("phone", lambda n: f"+4917012345{n:03}", 4_917_012_345_678, "text"),
+        ("owner", lambda n: f"0b5c3bd4-8a0e-4b8c-9d0a-{n:012}", "nobody", "uuid"),
+        ("count", lambda n: n, "many", "integer"),
+        ("size", lambda n: n, 2**70, "integer"),
+        ("open", lambda n: n % 2 == 0, "yes", "boolean"),
+        ("names", lambda n: ["a", str(n)], "a", "text[]"),
+    ],
+)
+def test_one_odd_value_in_hundreds_does_not_decide_a_column(name, usual, odd, sql):
+    designed = design(with_odd(name, usual, odd))
+
+    (found,) = [type_ for column, type_ in types(designed).items() if column != "id"]
+    assert found == sql
+    assert f"`$.{name}`: at most 1 documents will be parked" in write_page(designed)
+    golden = write_golden(designed, designed.types[0])
+    assert "mixed_kinds" not in golden
+    assert "mixed_times" not in golden
+
+
+@pytest.mark.parametrize("count", [30, 100])
+def test_a_value_that_is_not_rare_or_among_few_still_decides(count):
+    designed = design(with_odd("phone", lambda n: f"a{n}", *([5] * (1 if count == 30 else 4)), count=count))
+
+    assert types(designed)["phone"] == "jsonb"
+    assert "will be parked" not in write_page(designed)
+
+
+def test_a_property_that_contradicts_the_type_is_a_column():
+    """An audit entry's EntityType says what the entry is about."""
+    kinds = ("Order", "Invoice")
+    documents = [{"id": f"a{n}", "$type": "Audit", "EntityType": kinds[n % 2]} for n in range(20)]
+    documents += [{"id": f"o{n}", "$type": "Order", "Total": n} for n in range(20)]
+
+    designed = design(documents)
+
+    assert designed.conventions.type_properties == ("$type",)
+    assert types(designed, "audits")["entity_type"] == "text"
+
+
+def test_a_second_property_that_agrees_still_names_the_type():
+    documents = [{"id": str(n), "$type": "Order", "Discriminator": "Order"} for n in range(20)]
+
+    assert design(documents).conventions.type_properties == ("$type", "Discriminator")
+
+
+def test_regular_objects_without_an_id_become_rows_by_their_position():
+    nights = [{"date": f"2026-01-{day:02}", "price": 10.25} for day in (1, 2)]
+    documents = [{"id": str(n), "rooms": [{"id": f"r{n}", "nights": nights}]} for n in range(20)]
+
+    designed = design(documents)
+
+    assert types(designed, "thing_room_nights") == {
+        "thing_id": "text",
+        "thing_room_id": "text",
+        "position": "integer",
+        "date": "date",
+        "price": "numeric(18, 2)",
+    }
+    assert [column.name for column in table(designed, "thing_room_nights").key][-1] == "position"
+    assert "primary key (thing_id, thing_room_id, position)" in write_migration(designed)
+
+
+def test_objects_of_many_shapes_without_an_id_stay_json():
+    items = [{"a": 1}, {"b": "x"}]
+
+    assert types(design([{"id": str(n), "items": items} for n in range(20)]))["items"] == "jsonb"
+
+
+def test_numbers_have_room_and_rates_are_no_money():
+    documents = [
+        {"id": str(n), "total": 1.25 + n, "cost": 1.125 + n, "discount": 0.125, "tax": 0.0625, "paid": None}
+        for n in range(20)
+    ]
+
+    designed = design(documents)
+
+    found = types(designed)
+    assert found["total"] == "numeric(18, 2)"
+    assert found["cost"] == "numeric(18, 4)"
+    assert found["discount"] == found["tax"] == "double precision"
+    assert "a number with more than 2 digits after its point is parked" in write_page(designed)
+
+
+def test_arrays_of_numbers_are_arrays():
+    documents = [{"id": str(n), "samples": [0.5, 1], "counts": [1, 2**40], "huge": [2**70]} for n in range(20)]
+
+    found = types(design(documents))
+
+    assert (found["samples"], found["counts"], found["huge"]) == ("double precision[]", "bigint[]", "jsonb")
+
+
+def test_types_that_others_refer_to_come_first():
+    documents = [{"id": f"l{n}", "type": "line", "orderId": f"o{n}", "weight": n, "size": 1} for n in range(30)]
+    documents += [{"id": f"o{n}", "type": "order", "customerId": "c1", "status": "new", "a": 1} for n in range(20)]
+    documents += [{"id": f"c{n}", "type": "customer", "name": "x", "street": "y", "b": 1} for n in range(10)]
+
+    assert [type_.module for type_ in design(documents).types] == ["customers", "orders", "lines"]
+
+
+def test_a_child_table_does_not_repeat_its_parents_name():
+    documents = [{"id": str(n), "thingLines": [{"id": "1"}], "parts": [{"id": "1"}]} for n in range(20)]
+
+    names = [each.name for each in design(documents).types[0].root.walk()]
+    assert names == ["things", "thing_lines", "thing_parts"]
+
+
+def test_two_names_of_an_id_are_no_hazard():
+    built = profile([{"id": "Order|1", "Id": "1", "ID": "2"}, {"id": "2", "Id": "2"}] * 2)
+
+    assert built.types[0].root.spellings == (("id", "Id", "ID"),)
+    assert profile([{"id": "Order|1", "Id": "1"}] * 3).types[0].root.hazards == ()
+
+
+def test_the_name_of_a_column_is_no_longer_than_postgresql_takes():
+    long = "a" * 50
+    documents = [{"id": str(n), long: {f"{long}{end}": 1 for end in "bc"}} for n in range(20)]
+
+    names = types(design(documents))
+    assert len(names) == 3
+    assert all(len(name) <= 63 for name in names)
+
+
+def test_generated_code_passes_ruff(tmp_path):
+    """Long names, optional objects, arrays inside arrays, with and without ids."""
+    long = "PropertyWithALongNameOnceChosen"
+    documents = [
+        {
+            "id": str(n),
+            "docType": f"{kind}WithALongName",
+            f"{kind}{long}": {f"{long}Too": "x", "b": 1.25} if n % 2 else None,
+            f"{long}X": n,
+            f"{long.lower()}x" if n % 2 else "other": n,
+            "rooms": [{"id": f"r{n}", "nightsOfTheWholeStay": [{"date": "2026-01-09", "price": 1.25}]}],
+            "samples": [0.5],
+            f"password{long}": "x",
+        }
+        for kind in ("order", "customer")
+        for n in range(20)
+    ]
+    designed = design(documents)
+    (tmp_path / "mappers").mkdir()
+    (tmp_path / "mappers" / "__init__.py").touch()
+    for type_ in designed.types:
+        (tmp_path / "mappers" / f"{type_.module}.py").write_text(write_module(designed, type_), encoding="utf-8")
+    (tmp_path / "mappers" / f"{designed.home}.py").write_text(write_conventions(designed), encoding="utf-8")
+    settings = ["--config", str(ROOT / "pyproject.toml"), "--no-cache", "mappers"]
+
+    # Sorting imports needs the project's folder: the walk of the page checks it.
+    for arguments in (["check", "--ignore", "I001"], ["format", "--diff"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *arguments, *settings],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
