@@ -54,7 +54,7 @@ def test_every_form_of_a_schema_has_its_column():
     assert [(column.name, column.type.sql, column.nullable) for column in root.all_columns] == [
         ("id", "uuid", False),
         ("number", "text", False),
-        ("total", "numeric(12, 2)", False),
+        ("total", "numeric(18, 2)", False),
         ("paid_at", "timestamptz", True),
         ("due", "date", True),
         ("status", "text", True),
@@ -70,7 +70,7 @@ def test_every_form_of_a_schema_has_its_column():
     assert [(column.name, column.type.sql) for column in lines.all_columns] == [
         ("invoice_id", "uuid"),
         ("line_id", "integer"),
-        ("price", "numeric(12, 2)"),
+        ("price", "numeric(18, 2)"),
         ("parent", "jsonb"),
     ]
     assert (root.name, lines.name, type_.secrets) == ("invoices", "invoice_lines", ("$.Buyer.PasswordHash",))
