@@ -21,26 +21,12 @@ def find_conventions(profile: Profile, types: Sequence[TypeProfile]) -> Conventi
     return Conventions(
         naming=naming,
         instants=_find_instants(properties, naming),
-        type_properties=_find_type_properties(profile.type_properties, types),
+        type_properties=profile.type_properties,
         key="Id" if has_id else "id",
         prefixed_ids=any(type_.key.prefixed for type_ in types),
         delete_mark=_find_mark(types),
         secrets=Secrets(frozenset(name for name, facts in properties if Suspicion.SECRET in facts.suspicions)),
     )
-
-
-def _find_type_properties(names: Sequence[str], types: Sequence[TypeProfile]) -> tuple[str, ...]:
-    """Return the first names that tell the type of every document; a later one is a property like any other."""
-    for count in range(1, len(names)):
-        seen = [sum(_count(type_.root, name) for name in names[:count]) for type_ in types]
-        if all(found >= type_.documents for found, type_ in zip(seen, types, strict=True)):
-            return tuple(names[:count])
-    return tuple(names)
-
-
-def _count(root: Facts, name: str) -> int:
-    facts = root.fields.get(name)
-    return 0 if facts is None else facts.present - facts.kinds.get("null", 0)
 
 
 def fits(found: Conventions, theirs: Conventions, types: Sequence[TypeProfile]) -> bool:

@@ -1,6 +1,5 @@
 """Write a type's module: its models and its mapper, and the module of conventions."""
 
-import re
 from collections.abc import Iterator, Sequence
 
 from cdc.core.conventions import ANYTHING, Conventions
@@ -121,7 +120,7 @@ def _write_map(type_: TypeDesign) -> str:
         write_docstring("Return the rows of a document." if root.children else "Return a document's row.", 4),
         "    return Rows(",
         "        root={",
-        *(_write_pair(column.name, _read(column, "document"), 12) for column in root.all_columns),
+        *(_write_entry(column.name, _read(column, "document"), 12) for column in root.all_columns),
         "        },",
     ]
     if root.children:
@@ -164,7 +163,7 @@ def _write_row_functions(table: TableDesign, above: Sequence[TableDesign]) -> It
         [
             write_call(f"def _{singular(table.name)}_row(", parameters, ") -> Row:"),
             "    return {",
-            *(_write_pair(name, value, 8) for name, value in pairs),
+            *(_write_entry(name, value, 8) for name, value in pairs),
             "    }",
         ]
     )
@@ -179,13 +178,14 @@ def _find_owners(chain: Sequence[TableDesign]) -> list[tuple[Column, str]]:
     ]
 
 
-def _write_pair(name: str, value: str, indent: int) -> str:
+def _write_entry(name: str, value: str, indent: int) -> str:
     space = " " * indent
     line = f"{space}{write_text(name)}: {value},"
     if len(line) <= WIDTH:
         return line
-    parts = [value] if len(value) + indent + 4 <= WIDTH else re.split(" (?=if |else )", value)
-    return "\n".join([f"{space}{write_text(name)}: (", *(f"{space}    {part}" for part in parts), f"{space}),"])
+    if " if " in value:
+        return line.replace(" if ", f"\n{space}if ").replace(" else ", f"\n{space}else ")
+    return f"{space}{write_text(name)}: (\n{space}    {value}\n{space}),"
 
 
 def _read(column: Column, owner: str) -> str:

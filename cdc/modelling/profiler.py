@@ -159,11 +159,11 @@ class Profiler:
 
     def _contradicts(self, name: str, chosen: Sequence[str]) -> bool:
         """Return whether a property says something else than those that name the type, such as what a type is about."""
-        said: dict[str, set[str]] = {}
+        said: dict[str, set[str]] = {type_: set() for type_ in self._find_groups(chosen)}
         for values in self._groups:
             type_, value = _find_name(chosen, values), dict(values).get(name)
             if type_ is not None and value is not None:
-                said.setdefault(type_, set()).add(value)
+                said[type_].add(value)
         several = any(len(values) > 1 for values in said.values())
         return several or any(value != type_ and value in said for type_, values in said.items() for value in values)
 
