@@ -1,5 +1,6 @@
 """Write a type's module: its models and its mapper, and the module of conventions."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from cdc.core.conventions import ANYTHING, Conventions
@@ -183,9 +184,8 @@ def _write_entry(name: str, value: str, indent: int) -> str:
     line = f"{space}{write_text(name)}: {value},"
     if len(line) <= WIDTH:
         return line
-    if " if " in value:
-        return line.replace(" if ", f"\n{space}if ").replace(" else ", f"\n{space}else ")
-    return f"{space}{write_text(name)}: (\n{space}    {value}\n{space}),"
+    parts = [value] if len(value) + indent + 4 <= WIDTH else re.split(" (?=if |else )", value)
+    return "\n".join([f"{space}{write_text(name)}: (", *(f"{space}    {part}" for part in parts), f"{space}),"])
 
 
 def _read(column: Column, owner: str) -> str:

@@ -48,4 +48,5 @@ def test_long_lines_are_written_as_ruff_writes_them():
     text = write_module(found, found.types[0])
 
     assert max(map(len, text.splitlines())) <= 120
-    assert "\n            if document.the_inner_address\n            else None,\n" in text
+    inner_address = "document.the_inner_address"
+    assert f": (\n                {inner_address}.property_with_a_long_name if {inner_address} else None\n" in text
