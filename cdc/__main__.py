@@ -7,7 +7,9 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from cdc.api import openapi
 from cdc.config.settings import Phase, Settings, read_phase
@@ -35,12 +37,9 @@ def main() -> int:
     arguments = _parser().parse_args()
     # The SDK does not verify a local Cosmos server, and urllib3 warns about it at every request.
     warnings.filterwarnings("ignore", message="Unverified HTTPS request is being made to host '(localhost|127.0.0.1)'")
-    if isinstance(arguments.run, str):  # it does not depend on settings
-        print(arguments.run)
-        return 0
     run: Callable[..., int] = arguments.run
     try:
-        if arguments.reads_source:  # needs no PostgreSQL
+        if arguments.stands_alone:  # needs no PostgreSQL
             return run(arguments)
         settings = Settings.read(_environment(), EXTRA_CONTAINERS)
         runtime = Runtime(settings, choose_mappers(settings.extra_containers), APPLICATION_SQL)
@@ -66,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m cdc",
         description="Prepare and check the stores. Settings come from the environment and from local.settings.json.",
     )
-    parser.set_defaults(reads_source=False)
+    parser.set_defaults(stands_alone=False)
     commands = parser.add_subparsers(required=True)
     for run, help_ in (
         (_migrate, "apply the missing migrations to PostgreSQL"),
@@ -75,6 +74,29 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(run.__name__.strip("_"), help=help_, description=help_)
         command.set_defaults(run=run)
+    _add_containers(commands)
+    _add_phases(commands)
+    modelling_command.add(commands, _environment, lambda names: by_container(choose_mappers(names)), EXTRA_CONTAINERS)
+    init_command.add(commands, choose_mappers, EXTRA_CONTAINERS)
+    help_ = "say what is wrong now and what to do, and show the numbers of each container; exit code 1 if not healthy"
+    command = commands.add_parser("status", help=help_, description=help_)
+    command.add_argument("--watch", action="store_true", help="look again every few seconds, until Ctrl-C")
+    command.set_defaults(run=_show_status)
+    for name, write, help_ in (
+        (
+            "roles",
+            _write_roles,
+            "print the SQL that creates the roles and grants their rights on mapped tables",
+        ),
+        ("problems", problem_page.write_page, "print the page of the docs about every problem"),
+        ("openapi", openapi.write_document, "print the OpenAPI document of the HTTP API"),
+    ):
+        command = commands.add_parser(name, help=help_, description=help_)
+        command.set_defaults(run=partial(_print, write), stands_alone=True)
+    return parser
+
+
+def _add_containers(commands: Any) -> None:
     help_ = "accept the container that the settings name now instead of the one seen first"
     command = commands.add_parser("adopt", help=help_, description=help_)
     command.add_argument("container")
@@ -94,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("id")
     command.add_argument("--drift", action="store_true", help="the id is the id of a reconcile's finding")
     command.set_defaults(run=_show)
+
+
+def _add_phases(commands: Any) -> None:
     help_ = "say whether the application may go to a phase; exit code 1 if not"
     command = commands.add_parser("readiness", help=help_, description=help_)
     command.add_argument("--to", type=int, choices=range(4), help="the phase; by default the next one")
@@ -107,21 +132,16 @@ def _parser() -> argparse.ArgumentParser:
     help_ = "rehearse, run, watch and stop the cut-over to PostgreSQL as the primary store"
     command = commands.add_parser("cutover", help=help_, description=help_)
     cutover_command.add(command.add_subparsers(required=True), lambda runtime: runtime.open_cutover(Display().say))
-    modelling_command.add(commands, _environment, lambda names: by_container(choose_mappers(names)), EXTRA_CONTAINERS)
-    init_command.add(commands, choose_mappers, EXTRA_CONTAINERS)
-    help_ = "say what is wrong now and what to do, and show the numbers of each container; exit code 1 if not healthy"
-    command = commands.add_parser("status", help=help_, description=help_)
-    command.add_argument("--watch", action="store_true", help="look again every few seconds, until Ctrl-C")
-    command.set_defaults(run=_show_status)
-    help_ = "print the SQL that creates the roles, and grants their rights also on the tables that the mappers write"
-    script = rights.write_script(choose_mappers(EXTRA_CONTAINERS)).rstrip()
-    commands.add_parser("roles", help=help_, description=help_).set_defaults(run=script)
-    help_ = "print the page of the docs about every problem"
-    commands.add_parser("problems", help=help_, description=help_).set_defaults(run=problem_page.write_page().rstrip())
-    help_ = "print the OpenAPI document of the HTTP API"
-    document = json.dumps(openapi.write_document(), indent=2)
-    commands.add_parser("openapi", help=help_, description=help_).set_defaults(run=document)
-    return parser
+
+
+def _write_roles() -> str:
+    return rights.write_script(choose_mappers(EXTRA_CONTAINERS))
+
+
+def _print(write: Callable[[], Any], _arguments: argparse.Namespace) -> int:
+    written = write()
+    print(written.rstrip() if isinstance(written, str) else json.dumps(written, indent=2))
+    return 0
 
 
 def _phase(text: str) -> Phase:
@@ -164,9 +184,8 @@ def _setup(runtime: Runtime, arguments: argparse.Namespace) -> int:
 def _check(runtime: Runtime, _: argparse.Namespace) -> int:
     checks = runtime.checks.run()
     settings = runtime.settings
-    print(
-        f"ok    settings, phase {settings.phase.name.lower()}{'' if settings.replicates else ': nothing is replicated'}"
-    )
+    replicated = "" if settings.replicates else ": nothing is replicated"
+    print(f"ok    settings, phase {settings.phase.name.lower()}{replicated}")
     for check in checks:
         if check.problem is not None:
             print(f"FAIL  {check.name}: {_sentence(check.problem, check.detail)}")
@@ -211,8 +230,7 @@ def _show_phase(runtime: Runtime, arguments: argparse.Namespace) -> int:
     print(f"recorded  {found.recorded or 'none'}{f' since {found.since:{_TIME}}' if found.since else ''}")
     for change in found.changes:
         print(f"{change.at:{_TIME}}  {change.before or 'none'} to {change.phase}, by {change.by}")
-        failed = [f"{check['container'] or 'all'}: {check['name']}" for check in change.checks if not check["passed"]]
-        if failed:
+        if failed := [f"{each['container'] or 'all'}: {each['name']}" for each in change.checks if not each["passed"]]:
             print(f"  although these checks failed: {', '.join(failed)}")
         if change.override is not None:
             print(f"  reason: {change.override}")
@@ -244,10 +262,9 @@ def _show_readiness(runtime: Runtime, arguments: argparse.Namespace) -> int:
     report = runtime.readiness.report(arguments.to, anew=arguments.anew)
     for check in report.checks:
         where = f"{check.container}: " if check.container else ""
-        at = f", measured at {check.measured_at:%Y-%m-%d %H:%M:%S %Z}" if check.measured_at else ""
-        print(
-            f"{'ok  ' if check.passed else 'FAIL'}  {where}{check.name}: {check.actual} (must be: {check.required}){at}"
-        )
+        at = f", measured at {check.measured_at:{_TIME}}" if check.measured_at else ""
+        mark = "ok  " if check.passed else "FAIL"
+        print(f"{mark}  {where}{check.name}: {check.actual} (must be: {check.required}){at}")
         if check.remedy:
             print(f"      {check.remedy}")
     if report.note:
@@ -266,7 +283,7 @@ def _show_drift(runtime: Runtime, id_: str) -> int:
         print(f"document       {found['container']}, id {found['id']}, partition key {found['partition_key']}")
     else:
         print(f"row            {found['row_table']}, key {found['row_key']}")
-    print(f"drift          {found['kind']}, {found['state']}, since {found['since']:%Y-%m-%d %H:%M:%S %Z}")
+    print(f"drift          {found['kind']}, {found['state']}, since {found['since']:{_TIME}}")
     return 0
 
 
@@ -275,9 +292,7 @@ def _show_letter(runtime: Runtime, id_: str) -> int:
     identity = letter.identity
     print(f"document       {identity.container}, id {identity.id}, partition key {identity.partition_key}")
     print(f"problem        {letter.kind} at {letter.path}: {letter.message}")
-    print(
-        f"state          {letter.state}, {letter.attempts} attempts, parked at {letter.parked_at:%Y-%m-%d %H:%M:%S %Z}"
-    )
+    print(f"state          {letter.state}, {letter.attempts} attempts, parked at {letter.parked_at:{_TIME}}")
     return 0
 
 

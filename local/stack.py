@@ -282,9 +282,8 @@ def prepare(
 def _set_up(settings: Mapping[str, str], log: IO[bytes] | None, folder: Path) -> int:
     command = [sys.executable, "-m", "cdc", "setup"]
     environment = {**os.environ, **settings}
-    return subprocess.run(
-        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=log, check=False
-    ).returncode
+    done = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=log, check=False)
+    return done.returncode
 
 
 def _create_roles(administrator: str, folder: Path) -> roles.Logins:

@@ -58,7 +58,7 @@ def add(
     _add_reading(command)
     command.add_argument("--type-property", metavar="NAME", help="the property that names the type; else it is found")
     command.add_argument("--output", type=Path, metavar="FILE", help="the profile (default: NAME.profile.json)")
-    command.set_defaults(run=partial(_profile, tools), reads_source=True)
+    command.set_defaults(run=partial(_profile, tools), stands_alone=True)
     help_ = (
         "run the mappers over a sample, a file or everything, write nothing, and say what would be parked or left out"
     )
@@ -70,7 +70,7 @@ def add(
         "--units-per-second", type=_read_units, default=_UNITS_PER_SECOND, metavar="UNITS",
         help="say how long a backfill takes with so many request units a second (default: %(default)s)",
     )  # fmt: skip
-    command.set_defaults(run=partial(_plan, tools), reads_source=True)
+    command.set_defaults(run=partial(_plan, tools), stands_alone=True)
 
 
 def _add_reading(command: argparse.ArgumentParser) -> None:

@@ -37,7 +37,7 @@ def add(
         "--partition-key", metavar="/A,/B", default="", help="the paths of its partition key, where a file was profiled"
     )
     command.add_argument("--folder", type=Path, default=Path(), help="the folder of the project (default: this one)")
-    command.set_defaults(run=partial(_init, choose_mappers, extra_containers), reads_source=True)
+    command.set_defaults(run=partial(_init, choose_mappers, extra_containers), stands_alone=True)
 
 
 def _init(choose: _ChooseMappers, extra_containers: Sequence[str], arguments: argparse.Namespace) -> int:

@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import Table
 
 from cdc.core.mapping import Mapper
+from cdc.postgres.column_types import read_types
 from cdc.postgres.database import Connection, Database
-from cdc.postgres.rows import primary_key, quoted, read_types
+from cdc.postgres.rows import primary_key, quoted
 from cdc.postgres.statements import statement
 
 # The application's own tables have varchar instead of text, which is as good. char(n) is not: it pads values.

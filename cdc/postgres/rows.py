@@ -1,14 +1,12 @@
 """Write and delete rows of the mapped tables, many documents in one statement."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, LiteralString
 
 from psycopg.sql import SQL, Composed, Identifier
-from sqlalchemy import Column, Table
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Table
 
 from cdc.core import row_keys
 from cdc.core.errors import DocumentError, Problem, ProblemKind
@@ -17,13 +15,9 @@ from cdc.core.row_keys import RowKey
 from cdc.core.writes import Write
 from cdc.postgres import arrays
 from cdc.postgres.arrays import Shape
+from cdc.postgres.column_types import sent_type, type_name
 from cdc.postgres.database import Connection
 from cdc.postgres.statements import statement
-
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
-_MODIFIER = re.compile(r" ?\(.*?\)")
-# Without a modifier, these names mean a length of one.
-_UNLIMITED = {"char": "bpchar", "bit": "varbit"}
 
 
 @cache
@@ -42,32 +36,6 @@ def key_taker(table: Table) -> Callable[[Values], Values]:
 def name_values(table: Table, row: Values) -> dict[str, Any]:
     """Return a row's values by column name."""
     return dict(zip(table.columns.keys(), row, strict=True))
-
-
-def type_name(column: Column[Any]) -> str:
-    """Return a column's type as PostgreSQL writes it in DDL, lower-case except quoted names."""
-    name = column.type.compile(dialect=_DIALECT)
-    return name if '"' in name else name.lower()
-
-
-def _sent_type(column: Column[Any]) -> str:
-    # A cast to a type with a length would cut a value that is too long; the column refuses it.
-    name = _MODIFIER.sub("", type_name(column))
-    return _UNLIMITED.get(name, name)
-
-
-def read_types(connection: Connection, table: Table) -> dict[str, tuple[str, str, int]]:
-    """Return the declared types by column, as PostgreSQL writes them: without modifier, with it, and the modifier."""
-    # A type name comes from a table declaration of this project, never from input.
-    values = SQL(", ").join(SQL("null::{}").format(SQL(type_name(column))) for column in table.columns)
-    result = connection.execute(SQL("select {}").format(values)).pgresult
-    assert result is not None  # noqa: S101 - a statement that was executed has a result
-    places = range(result.nfields)
-    parameters = {"oids": [result.ftype(at) for at in places], "modifiers": [result.fmod(at) for at in places]}
-    found = connection.execute(statement("name_types"), parameters).fetchall()
-    return {
-        column.name: (base, name, modifier) for column, (base, name, modifier) in zip(table.columns, found, strict=True)
-    }
 
 
 def name_rows(mapper: Mapper[Any], writes: Mapping[bytes, Write]) -> dict[bytes, RowKey]:
@@ -211,14 +179,14 @@ def _delete_children(
 @cache
 def shape(table: Table) -> Shape:
     """Return the columns in which rows of a table are sent."""
-    return tuple((column.name, _sent_type(column)) for column in table.columns)
+    return tuple((column.name, sent_type(column)) for column in table.columns)
 
 
 @cache
 def key_shape(table: Table, width: int | None = None) -> Shape:
     """Return the columns in which primary keys, or their first `width` columns, are sent."""
     columns = list(table.primary_key.columns)[:width]
-    return tuple((column.name, _sent_type(column)) for column in columns)
+    return tuple((column.name, sent_type(column)) for column in columns)
 
 
 def qualified(table: Table) -> Identifier:

@@ -15,8 +15,9 @@ from cdc.core.json_text import write_json
 from cdc.core.mapping import Mapper, Values
 from cdc.core.row_keys import RowKey
 from cdc.core.writes import Write
+from cdc.postgres.column_types import type_name
 from cdc.postgres.database import Connection, Database
-from cdc.postgres.rows import Share, name_rows, primary_key, share, type_name
+from cdc.postgres.rows import Share, name_rows, primary_key, share
 from cdc.postgres.statements import statement
 
 
