@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from cdc.core.conventions import ANYTHING
 from cdc.modelling.design import Column, Design, TableDesign, TypeDesign
 from cdc.modelling.profile import Facts
+from cdc.modelling.shapes import find_renamed
 
 _ROUNDED = {"numeric(18, 2)": 2, "numeric(18, 4)": 4}
 _NO_HAZARD = ("null_and_absent",)
@@ -41,6 +42,10 @@ def _describe_type(type_: TypeDesign) -> Iterator[str]:
         yield from _describe_table(table)
     yield ""
     yield from _list_odd(type_)
+    for new, old in find_renamed(type_.facts):
+        yield f"`{old}` was perhaps renamed to `{new}`: only newer documents have the second. If so, keep one field,"
+        yield f'`renamed("{new}", "{old}")`, which need not be null if every document has one of them.'
+        yield ""
     yield from _list_names("Secrets, never copied", type_.secrets)
     yield from _list_names("Personal data is suspected in", _find_personal(type_))
     hazards = [(path, facts) for path, facts in type_.facts.walk() if set(facts.hazards) - {*_NO_HAZARD}]

@@ -164,7 +164,7 @@ def test_the_command_reads_the_source_alone(cosmos, tmp_path, monkeypatch, capsy
     ("arguments", "message"),
     [
         (["profile"], "Name a container, or a file with --json."),
-        (["profile", "Orders", "--json", "orders.json"], "Name a container, or a file with --json."),
+        (["profile", "Orders", "--json", "empty.json"], "Orders has no documents"),
         (["profile", "Nothing"], "Cosmos does not have the container Nothing in database Shop"),
         (["profile", "--json", "empty.json"], "empty has no documents"),
         (["profile", "--json", "one.json", "--output", "none/x.json"], "x.json cannot be written"),

@@ -162,6 +162,20 @@ def test_two_names_of_an_id_are_no_hazard():
     assert profile([{"id": "Order|1", "Id": "1"}] * 3).types[0].root.hazards == ()
 
 
+def test_the_page_asks_whether_a_property_was_renamed():
+    """Old documents have Name, new ones FullName, and some both."""
+    begin = 1_700_000_000
+    documents = [{"id": str(n), "_ts": begin + 86_400 * n, "Nick": "x"} for n in range(40)]
+    for number, document in enumerate(documents):
+        document.update({"Name": "x"} if number < 25 else {})
+        document.update({"FullName": "x"} if number >= 20 else {})
+
+    assert '`renamed("FullName", "Name")`' in write_page(design(documents))
+    for document in documents:
+        document["FullName"] = "x"
+    assert "renamed" not in write_page(design(documents))
+
+
 def test_the_name_of_a_column_is_no_longer_than_postgresql_takes():
     long = "a" * 50
     documents = [{"id": str(n), long: {f"{long}{end}": 1 for end in "bc"}} for n in range(20)]

@@ -122,3 +122,14 @@ def test_ctrl_c_ends_the_reading_and_profiles_what_was_read(tmp_path, monkeypatc
     assert __main__.main() == 0
     assert "orders: 1 documents\n" in capsys.readouterr().out
     assert not Profile.model_validate_json(output.read_text()).source.complete
+
+
+def test_the_profile_of_a_file_may_have_the_name_of_its_container(tmp_path, monkeypatch):
+    """So `init` needs no other option, and plan takes the same words."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dump.json").write_text('[{"id": "1"}]')
+    monkeypatch.setattr(sys, "argv", ["cdc", "profile", "Orders", "--json", "dump.json"])
+
+    assert __main__.main() == 0
+    source = Profile.model_validate_json((tmp_path / "Orders.profile.json").read_text()).source
+    assert (source.name, source.kind) == ("Orders", "file")
