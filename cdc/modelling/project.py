@@ -63,7 +63,7 @@ def _write(folder: Path, name: str, text: str) -> str:
 def _write_migration(folder: Path, design: Design) -> str:
     home = folder / "sql" / "application"
     home.mkdir(parents=True, exist_ok=True)
-    name = f"{design.types[0].module if len(design.types) == 1 else design.home.removesuffix('_conventions')}.sql"
+    name = f"{design.types[0].module if len(design.types) == 1 else write_snake(design.container)}.sql"
     there = [path for path in home.glob("*.sql") if re.fullmatch(rf"\d{{4}}_{re.escape(name)}", path.name)]
     last = max((int(path.name[:4]) for path in home.glob("*.sql")), default=0)
     file = there[0].name if there else f"{last + 1:04}_{name}"

@@ -10,6 +10,7 @@ from cdc.modelling.designing import make_design
 from cdc.modelling.golden_text import write_golden
 from cdc.modelling.module_text import write_conventions, write_module
 from cdc.modelling.page_text import write_page
+from cdc.modelling.project import write_project
 from cdc.modelling.tables_text import write_migration
 from tests.unit.modelling.test_profiler import profile
 
@@ -160,6 +161,20 @@ def test_two_names_of_an_id_are_no_hazard():
 
     assert built.types[0].root.spellings == (("id", "Id", "ID"),)
     assert profile([{"id": "Order|1", "Id": "1"}] * 3).types[0].root.hazards == ()
+
+
+def test_a_migration_is_named_after_its_container(tmp_path):
+    """Also where its types follow the conventions of other containers, and on a second run."""
+    documents = [{"id": f"{kind}{n}", "$type": kind, "Total": n} for kind in ("Order", "Refund") for n in range(12)]
+    (tmp_path / "mappers").mkdir()
+    for name in ("tables", "__init__"):
+        (tmp_path / "mappers" / f"{name}.py").touch()
+    built = profile(documents)
+    theirs = make_design(built, "Others").conventions
+
+    for _ in range(2):
+        list(write_project(make_design(built, "Things", (), theirs), tmp_path))
+        assert [path.name for path in (tmp_path / "sql" / "application").iterdir()] == ["0001_things.sql"]
 
 
 def test_the_page_asks_whether_a_property_was_renamed():
