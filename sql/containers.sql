@@ -31,10 +31,14 @@ update cdc.document d set lsn = null from slice where d.key = slice.key
 returning d.key;
 
 -- name: note_feed_mode
--- Stores a feed's mode. A new mode begins now: changes between the two modes are in neither feed.
+-- Stores a feed's mode. A new mode begins now: changes between the two modes are in neither feed. The first mode of all
+-- versions began with its leases, before which no backfill may begin.
 update cdc.container set
     feed_mode = %(mode)s,
-    mode_changed_at = case when feed_mode is not null or %(mode)s <> 'latest_version' then now() end
+    mode_changed_at = case
+        when feed_mode is not null then now()
+        when %(mode)s <> 'latest_version' then coalesce(leases_written_at, now())
+    end
 where container = %(container)s and feed_mode is distinct from %(mode)s;
 
 -- name: note_nameless_deletes

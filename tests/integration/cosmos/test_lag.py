@@ -47,7 +47,7 @@ class Feed:
         raise AssertionError("asking how late a feed is writes nothing")
 
     def _read(self):
-        marker = {"id": f"test-{self.origin.account}_database_{self.origin.rid}.info"}
+        marker = {"id": f"test-{self.origin.account}_database_{self.origin.rid}.info", "_ts": NOW}
         return [marker] + [
             {
                 "id": f"test-{self.origin.account}_database_{self.origin.rid}..{number}",
