@@ -83,11 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--watch", action="store_true", help="look again every few seconds, until Ctrl-C")
     command.set_defaults(run=_show_status)
     for name, write, help_ in (
-        (
-            "roles",
-            _write_roles,
-            "print the SQL that creates the roles and grants their rights on mapped tables",
-        ),
+        ("roles", _write_roles, "print the SQL that creates the roles and grants their rights on mapped tables"),
         ("problems", problem_page.write_page, "print the page of the docs about every problem"),
         ("openapi", openapi.write_document, "print the OpenAPI document of the HTTP API"),
     ):

@@ -35,3 +35,15 @@ def test_a_feed_that_begins_anew_requires_a_backfill_and_a_reconcile(feeds, mode
     assert the_feed(feeds).complete_reconcile_since == since
     feeds.note_mode("Accounts", modes[-1])
     assert the_feed(feeds).backfill_since == since
+
+
+@pytest.mark.parametrize(("modes", "begins_with_leases"), [([ALL], True), ([LATEST, ALL], False)])
+def test_the_first_feed_of_all_versions_began_with_its_leases(feeds, connection, modes, begins_with_leases):
+    """A backfill may begin once they are there, before the first batch comes: it counts."""
+    written = datetime(2026, 1, 1, tzinfo=UTC)
+    connection.execute("update cdc.container set leases_written_at = %s", [written])
+
+    for mode in modes:
+        feeds.note_mode("Accounts", mode)
+
+    assert (the_feed(feeds).backfill_since == written) is begins_with_leases
