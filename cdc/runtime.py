@@ -114,7 +114,8 @@ class Runtime:
         """Build what answers requests and commands."""
         source, backfills = self._confirm(database), PostgresBackfills(database)
         self.requests = Requests(settings.answer_seconds)
-        live_feed = LiveFeed(source, self._leases, self._account, settings.change_feed_mode, settings.change_feed_start)
+        began = settings.change_feed_mode, settings.change_feed_start
+        live_feed = LiveFeed(source, PostgresFeedStates(database), self._leases, self._account, *began)
         identity_key = settings.identity_key.get_secret_value()
         rereads = open_reread_store(settings, database, self._invalidation.on_commit)
         self.pauses = self._open_pauses(database)

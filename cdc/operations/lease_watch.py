@@ -1,13 +1,13 @@
 """Watch the leases: let idle feeds begin, and notice what their host does not correct."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 
 from cdc.core.errors import CdcError
 from cdc.core.feed_items import FeedMode
 from cdc.cosmos.leases import Leases
-from cdc.postgres.containers import ConfirmedSource
+from cdc.postgres.containers import ConfirmedSource, PostgresFeedStates
 from cdc.postgres.database import Database
 from cdc.postgres.statements import statement
 
@@ -61,5 +61,5 @@ class LeaseWatch:
         beginning = leases.read_beginning(origin)
         with self.database.connection() as connection:
             connection.execute(statement("note_lease_problem"), parameters)
-            if beginning is not None:
-                connection.execute(statement("note_leases"), {"container": container, **asdict(beginning)})
+        if beginning is not None:
+            PostgresFeedStates(self.database).note_leases(container, beginning.written_at, beginning.start)

@@ -184,6 +184,12 @@ class PostgresFeedStates:
         with self._database.connection() as connection:
             connection.execute(statement("note_feed_mode"), {"container": container, "mode": mode})
 
+    def note_leases(self, container: str, written_at: datetime, start: datetime | None) -> None:
+        """Record when the leases of a feed were written and where it began with them; None is its first document."""
+        with self._database.connection() as connection:
+            parameters = {"container": container, "written_at": written_at, "start": start}
+            connection.execute(statement("note_leases"), parameters)
+
     def note_nameless_deletes(self, container: str, deletes: int) -> None:
         """Record deletes that do not identify their document: the next reconcile compares all keys."""
         if deletes:

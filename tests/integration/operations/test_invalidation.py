@@ -312,14 +312,17 @@ def is_whole(node):
 @pytest.fixture
 def nodes(tmp_path):
     """A cluster of two nodes with half of the slots each."""
-    folders = [tmp_path / name for name in ("one", "other")]
-    for folder in folders:
-        folder.mkdir()
     options = ("--cluster-enabled", "yes", "--cluster-require-full-coverage", "no")
-    one, other = nodes = [RedisServer(folder, *options) for folder in folders]
+    # By default the nodes meet at their ports plus 10,000, which may be taken, or beyond the last port.
+    meeting_ports = {name: find_port() for name in ("one", "other")}
+    for name in meeting_ports:
+        (tmp_path / name).mkdir()
+    one, other = nodes = [
+        RedisServer(tmp_path / name, *options, "--cluster-port", str(port)) for name, port in meeting_ports.items()
+    ]
     one.client.execute_command("cluster", "addslotsrange", 0, 8191)
     other.client.execute_command("cluster", "addslotsrange", 8192, 16383)
-    one.client.execute_command("cluster", "meet", "127.0.0.1", other.port)
+    one.client.execute_command("cluster", "meet", "127.0.0.1", other.port, meeting_ports["other"])
     wait_until(lambda: all(map(is_whole, nodes)))
     yield nodes
     for node in nodes:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from cdc.backfill.live_feed import LiveFeed
 from cdc.config.settings import Settings
 from cdc.core.errors import FatalError, UnknownLagError
 from cdc.core.feed_items import FeedMode
@@ -208,6 +209,20 @@ def test_leases_that_are_written_anew_leave_a_gap_that_is_remembered(accounts, o
     (note,) = [each for each in accounts.container.read_all_items() if each["id"].endswith(".info")]
     written = datetime.fromtimestamp(note["_ts"], UTC)
     assert (the_feed(database).backfill_since, the_feed(database).complete_reconcile_since) == (written, written)
+
+
+def test_a_copy_that_begins_before_the_first_batch_counts(accounts, database):
+    """Also where no timer has looked at the leases between the two: the feed began with its leases."""
+    accounts.initialize(accounts.partitions())
+    states, mode = PostgresFeedStates(database), FeedMode.ALL_VERSIONS
+    source = ConfirmedSource(accounts.account, database)
+
+    LiveFeed(source, states, accounts.leases, accounts.account, mode, "beginning").check("Accounts")
+    accounts.controls.clock.advance(60)
+    states.note_mode("Accounts", mode)
+
+    (note,) = [each for each in accounts.container.read_all_items() if each["id"].endswith(".info")]
+    assert the_feed(database).backfill_since == datetime.fromtimestamp(note["_ts"], UTC)
 
 
 def test_leases_of_another_place_leave_a_gap_too(accounts, open_watch, database):
