@@ -9,6 +9,7 @@
 #   infra/deploy.sh publish     bring the database to this release, check, and publish
 #   infra/deploy.sh verify      ask the app whether it is ready
 #   infra/deploy.sh prove NAME  pause a container for ten minutes, and prove that retries hold
+#   infra/deploy.sh cdc phase   run python -m cdc phase, or another command, on the deployment
 #   infra/deploy.sh             provision, publish and verify
 #
 # infra/main.parameters.json names all variables. PYTHON names a Python with the packages of requirements.txt.
@@ -53,16 +54,22 @@ prove() {
   "$python" infra/hooks/prove_retries.py "$@"
 }
 
+run_command() {
+  read_outputs
+  "$python" infra/hooks/command.py "$@"
+}
+
 case ${1:-all} in
   what-if) deploy_resources what-if ;;
   provision) deploy_resources create ;;
   publish) publish ;;
   verify) verify ;;
   prove) prove "${@:2}" ;;
+  cdc) run_command "${@:2}" ;;
   all)
     deploy_resources create
     publish
     verify
     ;;
-  *) echo "deploy.sh: what-if, provision, publish, verify, prove, or nothing" >&2 && exit 2 ;;
+  *) echo "deploy.sh: what-if, provision, publish, verify, prove, cdc, or nothing" >&2 && exit 2 ;;
 esac

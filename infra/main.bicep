@@ -89,7 +89,8 @@ param alertEmail string = ''
 @description('More settings of the app, by name. They replace those of the template.')
 param extraSettings object = {}
 
-// Microsoft's page of limits, less the 15 connections that the service keeps for itself.
+// Microsoft's page of limits, less the connections that the service keeps for itself.
+var reservedConnections = 15
 var userConnections = {
   Standard_B1ms: 35
   Standard_B2s: 414
@@ -126,6 +127,7 @@ var instancesAtMost = (length(activeFeeds) + 2) * maximumInstanceCount + instanc
 // requests have nothing always ready. With fewer than 6, containers wait for each other.
 var makesPostgres = empty(existingPostgresHost)
 var serverConnections = makesPostgres ? userConnections[postgresSku] : existingPostgresConnections
+var maxConnections = userConnections[postgresSku] + reservedConnections
 var affordable = (serverConnections - otherPostgresConnections) / instancesAtMost
 var leastPoolSize = affordable >= 2
   ? 6
@@ -250,6 +252,7 @@ module postgres 'app/postgres.bicep' = if (makesPostgres) {
     location: location
     tags: tags
     sku: postgresSku
+    maxConnections: maxConnections
     databaseName: postgresDatabase
     administratorId: deployer().objectId
     administratorName: administratorName

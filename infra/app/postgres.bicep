@@ -3,6 +3,9 @@ param name string
 param location string
 param tags object
 param sku string
+
+@description('What a new server of this size has.')
+param maxConnections int
 param databaseName string
 param administratorId string
 param administratorName string
@@ -54,12 +57,20 @@ resource terse 'Microsoft.DBforPostgreSQL/flexibleServers/configurations@2025-08
   dependsOn: [database]
 }
 
+// Azure computes it when it makes the server, and leaves it when the size changes. A change needs a restart.
+resource connections 'Microsoft.DBforPostgreSQL/flexibleServers/configurations@2025-08-01' = {
+  parent: server
+  name: 'max_connections'
+  properties: { value: string(maxConnections), source: 'user-override' }
+  dependsOn: [terse]
+}
+
 // These addresses mean: every service of Azure. The app's own are not known before.
 resource azure 'Microsoft.DBforPostgreSQL/flexibleServers/firewallRules@2025-08-01' = if (!private) {
   parent: server
   name: 'azure'
   properties: { startIpAddress: '0.0.0.0', endIpAddress: '0.0.0.0' }
-  dependsOn: [terse]
+  dependsOn: [connections]
 }
 
 resource deployerRule 'Microsoft.DBforPostgreSQL/flexibleServers/firewallRules@2025-08-01' = if (!private && !empty(deployerAddress)) {
@@ -77,7 +88,7 @@ resource administrator 'Microsoft.DBforPostgreSQL/flexibleServers/administrators
     principalType: administratorType
     tenantId: tenant().tenantId
   }
-  dependsOn: [deployerRule, terse]
+  dependsOn: [deployerRule, connections]
 }
 
 output id string = server.id

@@ -111,15 +111,18 @@ class Site:
         return settings
 
     def run(self, command: str, role: str) -> None:
-        """Run one command of the app in one of the roles, and let it say what it says."""
-        done = subprocess.run(
-            [sys.executable, "-m", "cdc", command],
-            cwd=ROOT,
-            env={**os.environ, **self.adapt_settings(role)},
-            check=False,
-        )
-        if done.returncode:
+        """Run a command in one of the roles; if it fails, end with what it says."""
+        if self.call(role, command):
             raise DeploymentError(f"python -m cdc {command} failed: do what it says above, and run this again.")
+
+    def call(self, role: str, *words: str) -> int:
+        """Run any command of the app in one of the roles, and return its exit code."""
+        return subprocess.run(
+            [sys.executable, "-P", "-m", "cdc", *words],
+            cwd=ROOT / "infra",  # not where local.settings.json is: its settings are those of another place
+            env={**os.environ, "PYTHONPATH": str(ROOT), **self.adapt_settings(role)},
+            check=False,
+        ).returncode
 
 
 @cache

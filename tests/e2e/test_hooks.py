@@ -250,6 +250,26 @@ def test_a_release_does_not_go_live_while_a_check_fails(place: Place) -> None:
     assert (code, "FAIL  rights: row security applies to public.accounts" in said) == (1, True), said
 
 
+def test_a_command_of_the_app_runs_on_the_deployment(place: Place) -> None:
+    """With the rights to record a phase, and with the command's own exit code."""
+    for phase in ("0", "1"):
+        code, said = place.run("command", "phase", phase)
+        assert (code, place.ask("select phase from cdc.phase")) == (0, [(int(phase),)]), said
+    code, said = place.run("command", "phase", "9")
+    assert (code, "must be a number from 0 to 3" in said) == (2, True), said
+
+
+def test_a_command_does_not_read_the_settings_of_the_local_stack(
+    place: Place, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever has tried the app on this machine has such a file beside it."""
+    for path in (ROOT / name for name in ("cdc", "infra", "mappers", "sql")):
+        (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "local.settings.json").write_text('{"Values": {"COSMOS_CONNECTION__accountEndpoint": "https://x"}}')
+    monkeypatch.setattr("infra.hooks.site.ROOT", tmp_path)
+    assert site.call("owner", "phase") == 0, capfd.readouterr()
+
+
 def test_a_variable_that_is_missing_is_named(place: Place) -> None:
     """Whoever runs a hook by hand has forgotten one."""
     assert place.run("postprovision", POSTGRES_ROLE="") == (

@@ -51,6 +51,16 @@ def test_what_cannot_work_is_refused(parameters, message):
 
 
 @pytest.mark.parametrize(
+    ("sku", "expected"), [("Standard_B1ms", 50), ("Standard_B2s", 429), ("Standard_D4ds_v5", 1718)]
+)
+def test_a_server_is_told_what_its_size_gives(sku, expected):
+    """Azure leaves max_connections as it is when the size changes: a larger server would give no more."""
+    assert Main(postgresSku=sku).value("maxConnections") == expected
+    module = (ROOT / "infra" / "app" / "postgres.bicep").read_text(encoding="utf-8")
+    assert "name: 'max_connections'\n  properties: { value: string(maxConnections), source: 'user-override' }" in module
+
+
+@pytest.mark.parametrize(
     ("own", "other", "sku", "expected"),
     [(40, 40, "Standard_D4ds_v5", 8), (20, 20, "Standard_D2ds_v5", 8), (24, 24, "Standard_D2ds_v5", 6)],
 )

@@ -131,16 +131,21 @@ def test_a_parameter_that_must_be_set_is_named():
         fill(PARAMETERS, {})
 
 
-def test_the_script_reads_the_outputs_and_runs_the_steps_in_order(tmp_path):
-    """With programs that only say how they were called."""
+def run_script(tmp_path, *words):
+    """Return how infra/deploy.sh called programs that only say it."""
     outputs = json.dumps({"azure_FUNCTION_APP_NAME": {"value": "the app"}, "POSTGRES_HOST": {"value": "a host"}})
     fake = FAKE.format(log=tmp_path / "called", outputs=outputs, python=sys.executable)
     for name in ("az", "func", "python3"):
         (tmp_path / name).write_text(fake)
         (tmp_path / name).chmod(0o755)
     environment = REQUIRED | {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-    subprocess.run([ROOT / "infra" / "deploy.sh"], env=environment, check=True)
-    called = (tmp_path / "called").read_text().splitlines()
+    subprocess.run([ROOT / "infra" / "deploy.sh", *words], env=environment, check=True)
+    return (tmp_path / "called").read_text().splitlines()
+
+
+def test_the_script_reads_the_outputs_and_runs_the_steps_in_order(tmp_path):
+    """As azd does."""
+    called = run_script(tmp_path)
     assert [" ".join(line.split()[:4]) for line in called] == [
         "python3 infra/hooks/parameters.py",
         "az deployment sub create",
@@ -151,3 +156,9 @@ def test_the_script_reads_the_outputs_and_runs_the_steps_in_order(tmp_path):
         "python3 infra/hooks/postdeploy.py",
     ]
     assert "func azure functionapp publish the app --python" in called
+
+
+def test_the_script_runs_a_command_of_the_app_on_the_deployment(tmp_path):
+    """With the outputs, and with everything that was typed."""
+    called = run_script(tmp_path, "cdc", "phase", "0", "--override", "two words")
+    assert called[1:] == ["python3 infra/hooks/command.py phase 0 --override two words"]
