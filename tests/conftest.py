@@ -53,7 +53,7 @@ def create_database(server: Postgres, template: str) -> Iterator[str]:
     """Make a database of a template, lend its address, and drop it."""
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(server.dsn(), autocommit=True) as connection:
-        connection.execute(f'create database "{name}" template "{template}"')
+        connection.execute(f'create database "{name}" template "{template}" strategy file_copy')
         yield server.dsn(name)
         connection.execute(f'drop database "{name}" with (force)')
         roles.drop(connection, name)
