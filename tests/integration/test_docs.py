@@ -3,50 +3,33 @@
 import json
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import psycopg
 import pytest
 
 from local.patience import PATIENCE_SECONDS
 from tests.e2e.conftest import wait_until
+from tests.integration.project import ROOT, Project
 
-ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "adding-a-container.md").read_text(encoding="utf-8")
 # The page's blocks in their order: files, changes of files, and commands.
 STEPS = re.findall(r"^```(?:(\w+) (\S+))?\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-FOLDERS = ("cdc", "mappers", "sql", "local", "tests")
-FILES = ("pyproject.toml", "function_app.py", "host.json", "local.settings.example.json")
 
 
 @pytest.fixture
 def project(tmp_path):
     """A copy of the project."""
-    for name in FOLDERS:
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in FILES:
-        shutil.copy(ROOT / name, tmp_path)
-    return tmp_path
+    return Project(tmp_path)
 
 
-def run(project, *arguments):
-    """Run Python in the copied project and return what it wrote; it must succeed."""
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=project, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def find(project, name):
+def find(folder, name):
     """Return the file that the page names; NNNN is the number that it has."""
     if "NNNN" not in name:
-        return project / name
-    (path,) = project.glob(name.replace("NNNN", "[0-9]" * 4))
+        return folder / name
+    (path,) = folder.glob(name.replace("NNNN", "[0-9]" * 4))
     return path
 
 
@@ -64,15 +47,15 @@ def follow(project):
     said = ""
     for kind, name, text in STEPS:
         if kind == "diff":
-            change(find(project, name), text)
+            change(find(project.folder, name), text)
         elif kind:
-            find(project, name).write_text(text, encoding="utf-8")
+            find(project.folder, name).write_text(text, encoding="utf-8")
         else:
             command = shlex.split(text)
             assert command[0] == "python"
             if command[:3] == ["python", "-m", "local"]:
                 return command[1:], said
-            said += run(project, *command[1:])
+            said += project.run(*command[1:])
     raise AssertionError("the page runs nothing")
 
 
@@ -83,13 +66,10 @@ def test_a_container_is_added_as_the_page_says(project, monkeypatch, empty_dsn):
 
     assert "\ngreen" in said
     assert "$.accessToken of order looks like a secret" in said
-    run(project, "-m", "ruff", "check", "--no-cache", "mappers")
-    run(project, "-m", "ruff", "format", "--no-cache", "--check", "mappers")
-    tests = ["tests/unit/mappers/test_golden.py", "tests/unit/test_sql_files.py"]
-    run(project, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "Orders or number or file", *tests)
+    project.check("Orders")
 
     with subprocess.Popen(
-        [sys.executable, *command, "--json"], cwd=project, stdout=subprocess.PIPE, text=True
+        [sys.executable, *command, "--json"], cwd=project.folder, stdout=subprocess.PIPE, text=True
     ) as stack:
         dsn = json.loads(stack.stdout.readline())["postgres"]["dsn"]
         with psycopg.connect(dsn, autocommit=True) as connection:
@@ -111,5 +91,5 @@ def test_a_container_is_added_as_the_page_says(project, monkeypatch, empty_dsn):
             assert read("select count(*) from cdc.dead_letter") == [(0,)]
         stack.send_signal(signal.SIGTERM)
         assert stack.wait(PATIENCE_SECONDS) == 0
-    kept = json.loads((project / "kept" / "Orders.json").read_text(encoding="utf-8"))
+    kept = json.loads((project.folder / "kept" / "Orders.json").read_text(encoding="utf-8"))
     assert len(kept) == 6

@@ -1,18 +1,15 @@
 """From documents to rows with what `init` wrote: the project's own checks hold, and nothing that was edited is lost."""
 
 import json
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 from uuid import UUID
 
 import pytest
 
-from local.patience import PATIENCE_SECONDS
+from tests.commands import run_command
+from tests.conftest import create_database
+from tests.integration.project import Project
 
-ROOT = Path(__file__).parents[3]
-# Migrates, lets PostgreSQL take every document of a file, and prints the rows of all new tables.
+# Migrates, lets PostgreSQL take every document of each container's file, and prints the rows of all new tables.
 APPLY = """
 import json, sys
 from cdc.config.settings import Phase
@@ -26,21 +23,25 @@ from cdc.replication.sink import PostgresSink
 from mappers import APPLICATION_SQL, choose_mappers
 from tests.builders import a_change
 
-database, container = Database(sys.argv[1]), sys.argv[2]
+database, containers = Database(sys.argv[1]), sys.argv[2:]
 migrate(database, read_migrations(APPLICATION_SQL))
 record_first(database, Phase.DUAL_WRITE_COSMOS_READ)
-(mapper,) = [each for each in by_container(choose_mappers([container])) if each.container == container]
-assert check_tables(database, mapper) == []
-bodies = json.load(open(sys.argv[3]))
-changes = [a_change(container=container, partition_key=str(i), body=body) for i, body in enumerate(bodies)]
-outcome = replicate(mapper, changes, PostgresSink(database))
-rows = {}
-with database.connection() as connection:
-    for table in mapper.tables:
-        found = connection.execute(f"select to_jsonb(t) from {table} t order by t::text")
-        rows[table.name] = [row[0] for row in found]
+mappers = {each.container: each for each in by_container(choose_mappers(containers))}
+applied = {}
+for container in containers:
+    mapper = mappers[container]
+    assert check_tables(database, mapper) == []
+    bodies = json.load(open(f"{container}.json"))
+    changes = [a_change(container=container, partition_key=str(i), body=body) for i, body in enumerate(bodies)]
+    outcome = replicate(mapper, changes, PostgresSink(database))
+    rows = {}
+    with database.connection() as connection:
+        for table in mapper.tables:
+            found = connection.execute(f"select to_jsonb(t) from {table} t order by t::text")
+            rows[table.name] = [row[0] for row in found]
+    applied[container] = [outcome.parked, rows]
 database.close()
-print(json.dumps([outcome.parked, rows]))
+print(json.dumps(applied))
 """
 NODE = [
     {
@@ -81,60 +82,53 @@ DOTNET = [
 TENANTS = [{"id": f"v{number // 2}", "tenantId": f"t{number % 2}", "seconds": number} for number in range(30)]
 
 
-@pytest.fixture
-def project(tmp_path):
-    """A copy of the project; returns a function that runs Python in it."""
-    for name in ("cdc", "mappers", "sql", "local", "tests"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-
-    def run(*arguments):
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_SECONDS,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    run.folder = tmp_path
-    return run
+CONTAINERS = {
+    "Orders": (NODE, "--partition-key", "/customerId"),
+    "Shop": (DOTNET,),
+    "visits": (TENANTS, "--partition-key", "/tenantId"),
+}
 
 
-def begin(project, documents, container, *arguments):
-    """Write documents into a file, profile it, and write the mapper; return what init said."""
-    path = project.folder / f"{container}.json"
-    path.write_text(json.dumps(documents), encoding="utf-8")
-    project("-m", "cdc", "profile", "--json", path.name)
-    return project("-m", "cdc", "init", "--profile", f"{container}.profile.json", *arguments)
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A copy of the project, with a file of documents of each container."""
+    project = Project(tmp_path_factory.mktemp("project"))
+    for container, (documents, *_) in CONTAINERS.items():
+        (project.folder / f"{container}.json").write_text(json.dumps(documents), encoding="utf-8")
+        assert run_command("profile", "--json", f"{container}.json", folder=project.folder, settings={}).returncode == 0
+    return project
 
 
-def check(project, container):
-    """Run what `make check` runs on mappers, and their golden cases; plan the documents."""
-    project("-m", "ruff", "check", "--no-cache", "mappers")
-    project("-m", "ruff", "format", "--no-cache", "--check", "mappers")
-    tests = ["tests/unit/mappers/test_golden.py", "tests/unit/test_sql_files.py"]
-    project("-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", f"{container} or file or fit or number", *tests)
-    assert "green" in project("-m", "cdc", "plan", container, "--json", f"{container}.json")
+def init(project, container):
+    """Write the mapper of a container; return what init said."""
+    _, *arguments = CONTAINERS[container]
+    return project.run("-m", "cdc", "init", "--profile", f"{container}.profile.json", *arguments)
 
 
-def apply(project, dsn, container):
-    """Return the rows that PostgreSQL holds after every document of the file."""
-    (line,) = project("-c", APPLY, dsn, container, f"{container}.json").strip().splitlines()
+@pytest.fixture(scope="module")
+def said(project):
+    """What init said of each container; the project's checks hold for all that it wrote."""
+    said = {container: init(project, container) for container in CONTAINERS}
+    project.check(" or ".join(CONTAINERS))
+    project.check_types()
+    for container in CONTAINERS:
+        assert "green" in project.run("-m", "cdc", "plan", container, "--json", f"{container}.json")
+    return said
+
+
+@pytest.fixture(scope="module")
+def applied(project, said, postgres_server):
+    """The number of parked documents, and the rows that PostgreSQL holds, of each container."""
+    for dsn in create_database(postgres_server, "template1"):
+        (line,) = project.run("-c", APPLY, dsn, *CONTAINERS).strip().splitlines()
     return json.loads(line)
 
 
-def test_two_types_with_tables_inside_each_other(project, empty_dsn):
+def test_two_types_with_tables_inside_each_other(project, said, applied):
     """Camel case, epochs, money, a delete mark, child tables of child tables, a secret: all of it without an edit."""
-    said = begin(project, NODE, "Orders", "--partition-key", "/customerId")
+    parked, rows = applied["Orders"]
 
-    assert "$.accessToken of order looks like a secret" in said
-    check(project, "Orders")
-    project("-m", "mypy", "mappers")
-    parked, rows = apply(project, empty_dsn, "Orders")
+    assert "$.accessToken of order looks like a secret" in said["Orders"]
     assert parked == 0
     assert {name: len(found) for name, found in rows.items()} == {
         "orders": 11,
@@ -161,12 +155,10 @@ def test_two_types_with_tables_inside_each_other(project, empty_dsn):
     assert "secret" not in json.dumps(rows)
 
 
-def test_a_type_whose_names_another_container_has(project, empty_dsn):
+def test_a_type_whose_names_another_container_has(applied):
     """The module and the table get the container's name in front; conventions that hide a property are not taken."""
-    begin(project, DOTNET, "Shop")
+    _, rows = applied["Shop"]
 
-    check(project, "Shop")
-    _, rows = apply(project, empty_dsn, "Shop")
     assert len(rows["shop_accounts"]) == 11
     assert rows["shop_accounts"][0] == {
         "id": "0",
@@ -179,48 +171,39 @@ def test_a_type_whose_names_another_container_has(project, empty_dsn):
     }
 
 
-def test_ids_that_are_unique_within_a_partition_only(project, empty_dsn):
+def test_ids_that_are_unique_within_a_partition_only(applied):
     """The key of the table is then the partition key and the id."""
-    begin(project, TENANTS, "visits", "--partition-key", "/tenantId")
+    _, rows = applied["visits"]
 
-    check(project, "visits")
-    _, rows = apply(project, empty_dsn, "visits")
     assert len(rows["visits"]) == 30
     assert rows["visits"][0] == {"tenant_id": "t0", "id": "v0", "seconds": 0}
 
 
+@pytest.mark.usefixtures("applied")  # the edit comes after
 def test_what_was_edited_is_left(project):
     """Run again, nothing changes; an edited file stays, and the new text stands beside it."""
-    begin(project, TENANTS, "visits")
     files = {path: path.read_bytes() for path in project.folder.rglob("*") if path.suffix in (".py", ".sql", ".md")}
 
-    said = project("-m", "cdc", "init", "--profile", "visits.profile.json")
+    again = init(project, "visits")
 
     assert {path: path.read_bytes() for path in files} == files
-    assert {line.split()[0] for line in said.split("\n\n")[0].splitlines()} == {"same"}
+    assert {line.split()[0] for line in again.split("\n\n")[0].splitlines()} == {"same"}
 
     module = project.folder / "mappers/visits.py"
     module.write_text(module.read_text(encoding="utf-8") + "# edited\n", encoding="utf-8")
-    said = project("-m", "cdc", "init", "--profile", "visits.profile.json")
+    again = init(project, "visits")
 
-    assert "left     mappers/visits.py" in said
+    assert "left     mappers/visits.py" in again
     assert module.read_text(encoding="utf-8").endswith("# edited\n")
     assert (project.folder / "mappers/visits.py.new").read_bytes() == files[module]
 
 
-def test_a_profile_of_another_format_is_refused(project):
+def test_a_profile_of_another_format_is_refused(tmp_path):
     """One sentence says what to do, and nothing is written."""
-    (project.folder / "old.json").write_text('{"format": 0}', encoding="utf-8")
+    (tmp_path / "old.json").write_text('{"format": 0}', encoding="utf-8")
 
-    done = subprocess.run(
-        [sys.executable, "-m", "cdc", "init", "--profile", "old.json"],
-        cwd=project.folder,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
+    done = run_command("init", "--profile", "old.json", folder=tmp_path, settings={})
 
-    assert done.returncode != 0
+    assert done.returncode == 1
     assert "run `python -m cdc profile` again" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["old.json"]
