@@ -12,7 +12,10 @@ from cdc.modelling.profile import Facts, Hazard
 
 # Fewer values show no rule: a property is then not required, and a text is no UUID.
 ENOUGH = 10
-_MOST = 0.5
+# A text is a comma list if such a share of its values are.
+_LISTS = 0.1
+# PostgreSQL's numeric(p, s) takes no larger p.
+_MOST_DIGITS = 1_000
 _MONEY_WORDS = (
     "price amount total subtotal cost costs fee fees balance tax taxes discount salary vat shipping charge "
     "refund revenue budget paid payment credit debit deposit net gross surcharge tip commission wage turnover "
@@ -83,8 +86,8 @@ _EPOCHS = {"seconds": Instants.EPOCH_SECONDS, "milliseconds": Instants.EPOCH_MIL
 
 def numeric(precision: int, scale: int) -> ColumnType:
     """Return the type of a number that is never rounded."""
-    of = f"({precision}, {scale})"
-    return ColumnType(f"numeric{of}", f"Numeric{of}", f"Annotated[Decimal, Numeric{of}]", 4.5, 4.5)
+    of, example = f"({precision}, {scale})", 4.5 if scale else 4
+    return ColumnType(f"numeric{of}", f"Numeric{of}", f"Annotated[Decimal, Numeric{of}]", example, example)
 
 
 def instant(form: Instants, conventions: Instants) -> ColumnType:
@@ -137,7 +140,7 @@ def choose(name: str, facts: Facts, conventions: Instants) -> ColumnType:
     if facts.kind == "array" and facts.items is not None and facts.items.kinds.keys() == {"number"}:
         return _choose_numbers(facts.items)
     if facts.kinds.keys() - {"null"} == {"number", "string"} and _is_numeric_text(facts):
-        return _choose_number(name, facts) if _has_point(facts) else BIGINT
+        return _choose_for_both(name, facts)
     return JSON
 
 
@@ -171,13 +174,25 @@ def _choose_number(name: str, facts: Facts) -> ColumnType:
     numbers = facts.numbers
     assert numbers is not None  # noqa: S101 - of the kind number
     before, after = numbers.digits_before, numbers.digits_after
-    if numbers.sizes.get("larger"):
-        return numeric(max(38, before), 0)
+    if numbers.sizes.get("larger") and not numbers.fractional:
+        return numeric(max(38, before), 0) if before <= _MOST_DIGITS else JSON
     if is_money(name, facts) and before + max(2, after) <= 15 and before <= 14:
         return numeric(18, 2 if after <= 2 else 4)
-    if numbers.fractional or numbers.pointed or _has_point(facts):
+    if numbers.fractional or numbers.pointed:
         return DOUBLE
     return INTEGER if not numbers.sizes.keys() - {"int32"} else BIGINT
+
+
+def _choose_for_both(name: str, facts: Facts) -> ColumnType:
+    """Choose for numbers, some of them in texts: of the types that read both, or JSON."""
+    texts, numbers = facts.texts, facts.numbers
+    assert texts is not None  # noqa: S101 - of the kind string
+    assert numbers is not None  # noqa: S101 - of the kind number
+    if Form.DECIMAL in texts.forms or numbers.fractional:
+        money = is_money(name, facts) and numbers.digits_before <= 14 and texts.longest <= 17
+        return numeric(18, 2 if numbers.digits_after <= 2 else 4) if money else JSON
+    fits = texts.longest <= 18 and not numbers.sizes.get("larger")
+    return BIGINT if fits else numeric(38, 0) if numbers.digits_before <= 38 else JSON
 
 
 def is_money(name: str, facts: Facts) -> bool:
@@ -211,17 +226,12 @@ def _choose_text(name: str, facts: Facts) -> ColumnType:
     lists = texts.forms.get(Form.COMMA_LIST, 0)
     many = write_snake(name).endswith("s") and not re.search("(?:ss|us|is)$", write_snake(name))
     is_list = lists and (many or name.endswith("List")) and Hazard.MIXED_TIMES not in facts.hazards
-    return COMMAS if is_list and Suspicion.ADDRESS not in facts.suspicions and lists >= _MOST * filled / 5 else TEXT
+    return COMMAS if is_list and Suspicion.ADDRESS not in facts.suspicions and lists >= _LISTS * filled else TEXT
 
 
 def _is_numeric_text(facts: Facts) -> bool:
     forms = set() if facts.texts is None else set(facts.texts.forms)
     return bool(forms) and forms <= {Form.WHOLE_NUMBER, Form.DECIMAL}
-
-
-def _has_point(facts: Facts) -> bool:
-    in_texts = facts.texts is not None and Form.DECIMAL in facts.texts.forms
-    return in_texts or (facts.numbers is not None and bool(facts.numbers.fractional))
 
 
 def _words(name: str) -> frozenset[str]:

@@ -39,8 +39,8 @@ class Part:
     spellings: tuple[str, ...]
     class_name: str
     nullable: bool
-    columns: tuple[Column, ...]
-    unmapped: tuple[str, ...]
+    columns: tuple[Column, ...] = ()
+    unmapped: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:
@@ -58,13 +58,12 @@ class TableDesign:
     name: str
     class_name: str
     columns: tuple[Column, ...]
-    parts: tuple[Part, ...]
-    children: tuple["TableDesign", ...]
-    unmapped: tuple[str, ...]
+    parts: tuple[Part, ...] = ()
+    children: tuple["TableDesign", ...] = ()
+    unmapped: tuple[str, ...] = ()
     inherited: tuple[Column, ...] = ()
     field: str = ""
     spellings: tuple[str, ...] = ()
-    is_repeated: bool = False
 
     @property
     def source(self) -> str:

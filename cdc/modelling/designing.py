@@ -1,16 +1,25 @@
 """Design the tables of a container from its profile."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from cdc.core.conventions import Conventions, fold
 from cdc.core.errors import RequestError
-from cdc.modelling.columns import ENOUGH, INTEGER, TEXT, ColumnType, choose
+from cdc.modelling.columns import ENOUGH, INTEGER, TEXT, UUID, ColumnType, choose
 from cdc.modelling.conventions_found import find_conventions, fits
 from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign
-from cdc.modelling.naming import name_class, name_field, plural, shorten, singular, write_snake
+from cdc.modelling.naming import (
+    RESERVED,
+    distinguish,
+    group_spellings,
+    name_class,
+    name_field,
+    plural,
+    shorten,
+    singular,
+    write_snake,
+)
 from cdc.modelling.odd_values import set_aside
-from cdc.modelling.personal import Suspicion
 from cdc.modelling.profile import Facts, Hazard, Profile, TypeProfile
 from cdc.modelling.shapes import has_key, is_child, is_part
 
@@ -20,10 +29,31 @@ _DEEPEST = 3
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Names of modules and tables that other containers have."""
+    """Names of modules and tables that other containers, or the languages, have."""
 
     modules: set[str]
     tables: set[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Array:
+    """A property whose items become rows, in a table so deep below the root."""
+
+    field: str
+    spellings: tuple[str, ...]
+    facts: Facts
+    depth: int
+
+
+@dataclass(slots=True)
+class _Found:
+    """What becomes of the properties of an object."""
+
+    columns: list[Column] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+    part_columns: list[Column] = field(default_factory=list)
+    arrays: list[_Array] = field(default_factory=list)
+    unmapped: list[str] = field(default_factory=list)
 
 
 def make_design(
@@ -34,16 +64,16 @@ def make_design(
     taken: Taken | None = None,
 ) -> Design:
     """Return the design; `theirs` are conventions that are there already, and are taken if they fit."""
-    taken = taken or Taken(set(), set())
+    taken = taken or Taken({*RESERVED}, {*RESERVED})
     named, notes = _choose_types(profile)
     named = _order([each.model_copy(update={"root": set_aside(each.root)}) for each in named])
     found = find_conventions(profile, named)
     own = theirs is None or not fits(found, theirs, named)
     conventions = found if own or theirs is None else theirs
-    module = write_snake(container)
+    home = distinguish(f"{write_snake(container)}_conventions", taken.modules) if own else "conventions"
     paths = partition_key or profile.source.partition_key
     types = tuple(_Designer(conventions, paths, taken).design(each, container, len(named)) for each in named)
-    return Design(container, types, conventions, f"{module}_conventions" if own else "conventions", own, notes)
+    return Design(container, types, conventions, home, own, [*notes, *_list_shared_ids(named, types)])
 
 
 def _choose_types(profile: Profile) -> tuple[list[TypeProfile], list[str]]:
@@ -63,12 +93,22 @@ def _choose_types(profile: Profile) -> tuple[list[TypeProfile], list[str]]:
     return named, notes
 
 
+def _list_shared_ids(profiles: Sequence[TypeProfile], types: Sequence[TypeDesign]) -> Iterator[str]:
+    for profile, type_ in zip(profiles, types, strict=True):
+        if profile.key.repeated and len(type_.root.key) == 1:
+            yield (
+                f"{profile.key.repeated} ids of {type_.type_name} occur in several documents, and no property of the "
+                "partition key is in the table's key: name its paths with `--partition-key`, or add them."
+            )
+
+
 def _order(types: Sequence[TypeProfile]) -> list[TypeProfile]:
     """Return the types in an order in which those come first that others refer to, by a property such as `OrderId`."""
-    names = {fold(name_class(each.name or "")): each for each in types}
-    left, ordered = dict(names), []
+    classes = {each.name: fold(name_class(each.name or "")) for each in types}
+    left, ordered = {each.name: each for each in types}, []
     while left:
-        free = [name for name, each in left.items() if not (_find_references(each) & left.keys()) - {name}]
+        there = {classes[name] for name in left}
+        free = [name for name, each in left.items() if not (_find_references(each) & there) - {classes[name]}]
         # Types that refer to each other come as they are.
         ordered += [left.pop(name) for name in free or [next(iter(left))]]
     return ordered
@@ -83,143 +123,136 @@ class _Designer:
 
     def __init__(self, conventions: Conventions, partition_key: Sequence[str], taken: Taken) -> None:
         self._conventions = conventions
-        self._paths = [path.strip("/") for path in partition_key]
+        self._paths = [path.strip('/"') for path in partition_key]
         self._taken = taken
         self._classes: set[str] = set()
-        self._secrets: list[str] = []
 
     def design(self, profile: TypeProfile, container: str, types: int) -> TypeDesign:
         """Return the design of a type."""
-        name = profile.name or container
-        class_name = self._name_class(name if profile.name else singular(write_snake(container)))
+        own = write_snake(container)
+        class_name = self._name_class(profile.name or singular(own))
         table = plural(write_snake(class_name))
-        table = self._name_table(table if table not in self._taken.tables else f"{write_snake(container)}_{table}")
+        table = self._name_table(table if table not in self._taken.tables else f"{own}_{table}")
         root = self._design_root(profile, table, class_name)
-        module = write_snake(container) if types == 1 else table
-        module = module if module not in self._taken.modules else f"{write_snake(container)}_{module}"
+        module = own if types == 1 else table
+        module = distinguish(module if module not in self._taken.modules else f"{own}_{module}", self._taken.modules)
         self._taken.modules.add(module)
-        type_name = profile.name or class_name
-        return TypeDesign(module, type_name, profile.documents, root, tuple(self._secrets), profile.root)
+        found = profile.root.walk_named()
+        secrets = [path for path, name, facts in found if name and self._is_secret(name, facts)]
+        return TypeDesign(module, profile.name or class_name, profile.documents, root, tuple(secrets), profile.root)
 
     def _design_root(self, profile: TypeProfile, table: str, class_name: str) -> TableDesign:
-        fields = dict(profile.root.fields)
-        key = self._conventions.key
-        facts = fields.get(key) or fields.get("id")
-        fields.pop(key, None)
-        fields.pop("id", None)
-        type_ = TEXT if facts is None else self._choose("id", facts)
-        type_ = type_ if type_.sql in ("text", "uuid") else TEXT
-        id_ = Column("id", "id", ("id",), type_, nullable=False, facts=facts or profile.root, is_key=True)
-        keys = [name for name in self._paths if profile.key.repeated and name in fields and name != "id"]
-        for name in [name for name in fields if self._is_ours(name)]:
-            fields.pop(name)
-        columns, parts, children, unmapped = self._design_fields(fields, "$", class_name, keys)
-        by_source = {column.source: replace(column, is_key=True, nullable=False) for column in columns}
-        named = [by_source[name] for name in keys if name in by_source]
-        rest = [column for column in columns if column.source not in keys]
-        design = TableDesign(table, class_name, (*named, id_, *rest), parts, (), unmapped)
-        return replace(design, children=self._design_children(children, design, 1))
+        every, rules = profile.root.fields, self._conventions
+        mark = () if rules.delete_mark is None else (rules.delete_mark.property,)
+        # These are read without a column of their own.
+        apart = {"id", rules.key, *rules.type_properties, *mark}
+        has_mark = any(name in every for name in mark)
+        left = [name for name in every if name not in apart and _is_left(name, has_mark=has_mark)]
+        fields = {name: facts for name, facts in every.items() if name not in apart and name not in left}
+        keys = [name for name in self._paths if profile.key.repeated and name in fields]
+        found = self._design_fields(fields, class_name, {"id"}, keys)
+        found.unmapped += left
+        id_ = self._design_id(every.get(rules.key) or every.get("id") or profile.root)
+        named = sorted((each for each in found.columns if each.is_key), key=lambda each: keys.index(each.source))
+        rest = [column for column in found.columns if not column.is_key]
+        return self._build(TableDesign(table, class_name, (*named, id_, *rest)), found)
 
-    def _is_ours(self, name: str) -> bool:
-        """Return whether a property is read without a column: the type, the delete mark, and what goes with it."""
-        mark = self._conventions.delete_mark
-        return name in self._conventions.type_properties or (mark is not None and name == mark.property)
+    def _design_id(self, facts: Facts) -> Column:
+        type_ = self._choose("id", facts)
+        return Column("id", "id", ("id",), type_ if type_ == UUID else TEXT, nullable=False, facts=facts, is_key=True)
 
     def _design_fields(
-        self, fields: Mapping[str, Facts], where: str, class_name: str, keys: Sequence[str] = ()
-    ) -> tuple[list[Column], tuple[Part, ...], list[tuple[str, tuple[str, ...], Facts]], tuple[str, ...]]:
-        columns: list[Column] = []
-        parts: list[Part] = []
-        children: list[tuple[str, tuple[str, ...], Facts]] = []
-        unmapped: list[str] = []
-        names: set[str] = {"id"} if where == "$" else set()
+        self, fields: Mapping[str, Facts], class_name: str, columns: set[str], keys: Sequence[str], depth: int = 0
+    ) -> _Found:
+        """Design an object's properties; `columns` are the names of columns that the table has already."""
+        found = _Found()
+        names = {"id"} if depth == 0 else set()
         for spellings, facts in _merge_spellings(fields):
             name = spellings[0]
-            if self._leave_out(name, facts, f"{where}.{name}"):
-                unmapped.append(name)
+            if self._is_secret(name, facts):
+                found.unmapped.append(name)
                 continue
             field = name_field(name, names)
             names.add(field)
-            if is_child(facts) and where.count("[]") < _DEEPEST:
-                children.append((field, spellings, facts))
+            if is_child(facts) and depth < _DEEPEST:
+                found.arrays.append(_Array(field, spellings, facts, depth + 1))
             elif is_part(facts):
-                parts.append(self._design_part(field, spellings, facts, class_name, f"{where}.{name}"))
-                names |= {column.name for column in parts[-1].columns}
+                part = self._design_part(field, spellings, facts, f"{class_name}_{name}", columns)
+                found.parts.append(part)
+                found.part_columns += part.columns
             else:
-                columns.append(self._design_column(field, spellings, facts, is_key=name in keys))
-        flat = [column for part in parts for column in part.columns]
-        return [*columns, *flat], tuple(parts), children, tuple(unmapped)
+                column = self._design_column(write_snake(name), field, spellings, facts, columns)
+                is_key = name in keys
+                found.columns.append(replace(column, is_key=is_key, nullable=column.nullable and not is_key))
+        return found
 
-    def _leave_out(self, name: str, facts: Facts, path: str) -> bool:
-        """Return whether a property gets no column: a secret, times of deletion beside a mark, the time to live."""
-        if self._conventions.secrets.has(name) or Suspicion.SECRET in facts.suspicions:
-            self._secrets.append(path)
-            return True
-        if path != f"$.{name}":
-            return False
-        mark = self._conventions.delete_mark
-        beside_mark = mark is not None and fold(name) in ("deletedat", "deletedby", "deletedon", "deleteddate")
-        return name == "ttl" or beside_mark or name in ("PartitionKeyId", "PartitionKeyIdUpper")
+    def _is_secret(self, name: str, facts: Facts) -> bool:
+        return facts.is_secret or self._conventions.secrets.has(name)
 
-    def _design_column(self, field: str, spellings: tuple[str, ...], facts: Facts, *, is_key: bool = False) -> Column:
+    def _design_column(
+        self, name: str, field: str, spellings: tuple[str, ...], facts: Facts, columns: set[str]
+    ) -> Column:
         type_ = self._choose(spellings[0], facts)
-        required = facts.always and facts.parents >= ENOUGH and len(spellings) == 1
-        nullable = not is_key and (not required or Hazard.NEVER in facts.hazards or bool(type_.marks))
-        name = write_snake(field)
-        name = "id_value" if name == "id" and field != "id" else name  # beside the key
+        required = _is_required(facts) and len(spellings) == 1
+        nullable = not required or Hazard.NEVER in facts.hazards or bool(type_.marks)
+        name = distinguish(shorten(name), columns)
+        columns.add(name)
         return Column(name, field, spellings, type_, nullable, facts)
 
     def _choose(self, name: str, facts: Facts) -> ColumnType:
         return choose(name, facts, self._conventions.instants)
 
-    def _design_part(self, field: str, spellings: tuple[str, ...], facts: Facts, outer: str, where: str) -> Part:
-        class_name = self._name_class(f"{outer}_{spellings[0]}")
-        nullable = not (facts.always and facts.parents >= ENOUGH)
-        columns, unmapped = [], []
+    def _design_part(
+        self, field: str, spellings: tuple[str, ...], facts: Facts, class_name: str, columns: set[str]
+    ) -> Part:
+        part = Part(field, spellings, self._name_class(class_name), nullable=not _is_required(facts))
+        found, unmapped = [], []
         names: set[str] = set()
         for inner, inner_facts in _merge_spellings(facts.fields):
-            if self._leave_out(inner[0], inner_facts, f"{where}.{inner[0]}"):
+            if self._is_secret(inner[0], inner_facts):
                 unmapped.append(inner[0])
                 continue
-            column = self._design_column(name_field(inner[0], names), inner, inner_facts)
-            names.add(column.field)
-            name = shorten(f"{write_snake(field)}_{column.name}")
-            columns.append(replace(column, name=name, nullable=nullable or column.nullable, part=field))
-        return Part(field, spellings, class_name, nullable, tuple(columns), tuple(unmapped))
+            own = name_field(inner[0], names)
+            names.add(own)
+            name = f"{write_snake(spellings[0])}_{write_snake(inner[0])}"
+            column = self._design_column(name, own, inner, inner_facts, columns)
+            found.append(replace(column, nullable=part.nullable or column.nullable, part=field))
+        return replace(part, columns=tuple(found), unmapped=tuple(unmapped))
 
-    def _design_children(
-        self, found: Sequence[tuple[str, tuple[str, ...], Facts]], parent: TableDesign, depth: int
-    ) -> tuple[TableDesign, ...]:
-        return tuple(self._design_child(*each, parent, depth) for each in found)
-
-    def _design_child(
-        self, field: str, spellings: tuple[str, ...], facts: Facts, parent: TableDesign, depth: int
-    ) -> TableDesign:
-        items, arrays = facts.items, facts.arrays
+    def _design_child(self, array: _Array, parent: TableDesign) -> TableDesign:
+        items, arrays = array.facts.items, array.facts.arrays
         assert items is not None  # noqa: S101 - see is_child
         assert arrays is not None  # noqa: S101
-        key = str(arrays.item_key) if has_key(facts) else None
+        key = str(arrays.item_key) if has_key(array.facts) else None
         inherited = _inherit(parent)
-        taken = {column.name for column in inherited}
-        table = self._name_table(shorten(_name_child(parent.name, spellings[0])))
+        above = {column.name for column in inherited}
+        table = self._name_table(shorten(_name_child(parent.name, array.spellings[0])))
         class_name = self._name_class(singular(table))
-        fields = {name: each for name, each in items.fields.items() if write_snake(name) not in taken or name == key}
-        where = "$" + ".[]" * depth
-        columns, parts, children, unmapped = self._design_fields(fields, where, class_name, [key] if key else [])
-        columns = [_as_key(column, taken) if column.source == key else column for column in columns]
-        if key is None:
-            columns = [_make_position(taken | {column.name for column in columns}), *columns]
-        copied = tuple(name for name in items.fields if name not in fields)
+        # What an item repeats of its parent's key needs no column.
+        fields = {name: each for name, each in items.fields.items() if write_snake(name) not in above or name == key}
+        columns = set(above)
+        found = self._design_fields(fields, class_name, columns, [key] if key else [], array.depth)
+        found.unmapped += [name for name in items.fields if name not in fields]
+        own = found.columns if key else [_make_position(columns), *found.columns]
         design = TableDesign(
-            table, class_name, tuple(columns), parts, (), (*unmapped, *copied), inherited, field, spellings
+            table, class_name, tuple(own), inherited=inherited, field=array.field, spellings=array.spellings
         )
-        return replace(design, children=self._design_children(children, design, depth + 1))
+        return self._build(design, found)
+
+    def _build(self, design: TableDesign, found: _Found) -> TableDesign:
+        """Add what is inside the objects of a table: parts, and the tables below it."""
+        design = replace(
+            design,
+            columns=(*design.columns, *found.part_columns),
+            parts=tuple(found.parts),
+            unmapped=tuple(found.unmapped),
+        )
+        return replace(design, children=tuple(self._design_child(array, design) for array in found.arrays))
 
     def _name_table(self, name: str) -> str:
-        while name in self._taken.tables:
-            name += "_more"
-        self._taken.tables.add(name)
-        return name
+        found = distinguish(name, self._taken.tables)
+        self._taken.tables.add(found)
+        return found
 
     def _name_class(self, name: str) -> str:
         found = name_class(name, self._classes)
@@ -242,22 +275,23 @@ def _inherit(parent: TableDesign) -> tuple[Column, ...]:
     return (*parent.inherited, *own[:-1], replace(last, name=name))
 
 
-def _make_position(taken: set[str]) -> Column:
-    name = "position" if "position" not in taken else "item_position"
+def _make_position(taken: Collection[str]) -> Column:
     facts = Facts(parents=0, present=0, kinds={})
-    return Column(name, "", (), replace(INTEGER, stored=0), nullable=False, facts=facts, is_key=True)
+    type_ = replace(INTEGER, stored=0)
+    return Column(distinguish("position", taken), "", (), type_, nullable=False, facts=facts, is_key=True)
 
 
-def _as_key(column: Column, taken: set[str]) -> Column:
-    name = column.name if column.name not in taken else f"item_{column.name}"
-    return replace(column, name=name, is_key=True, nullable=False, type=replace(column.type, marks=()))
+def _is_left(name: str, *, has_mark: bool) -> bool:
+    """Return whether a property of a document gets no column: the time to live, and times of deletion beside a mark."""
+    return name == "ttl" or (has_mark and fold(name) in ("deletedat", "deletedby", "deletedon", "deleteddate"))
+
+
+def _is_required(facts: Facts) -> bool:
+    return facts.always and facts.parents >= ENOUGH
 
 
 def _merge_spellings(fields: Mapping[str, Facts]) -> Iterator[tuple[tuple[str, ...], Facts]]:
     """Return each property with all its spellings, the commonest first, and the facts of that one."""
-    by_folded: dict[str, list[str]] = {}
-    for name in fields:
-        by_folded.setdefault(name.lower().replace("_", "").replace("-", ""), []).append(name)
-    for names in by_folded.values():
+    for names in group_spellings(fields):
         names.sort(key=lambda name: -fields[name].present)
         yield tuple(names), fields[names[0]]

@@ -78,8 +78,10 @@ class _Values:
                 if len(self._text) - self._at > _LONGEST or not self._more():
                     raise self._wrong() from None
                 continue
-            except RecursionError:
-                raise FatalError(f"{self._name} is nested too deep near line {self._line}.") from None
+            except (RecursionError, ValueError):
+                raise FatalError(
+                    f"{self._name} is nested too deep near line {self._line}, or a number there has too many digits."
+                ) from None
             # A number at the end of a chunk may go on in the next one.
             if end < len(self._text) or not self._more():
                 self._at = end

@@ -1,11 +1,12 @@
 """Turn what was seen at a path into the facts of a profile."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cdc.modelling.dictionaries import says_dictionary
 from cdc.modelling.forms import INSTANTS, Form
+from cdc.modelling.naming import group_spellings
 from cdc.modelling.nodes import Arrays, Node, Numbers, Texts, is_own_key
 from cdc.modelling.personal import Reason, Suspicion, suspect
 from cdc.modelling.profile import ArrayFacts, Distinct, Facts, Hazard, NumberFacts, TextFacts
@@ -140,12 +141,9 @@ def _suspect(node: Node, name: str) -> dict[Suspicion, Reason]:
     return suspect(name, {} if node.texts is None else node.texts.of_form)
 
 
-def _find_spellings(fields: Mapping[str, Node]) -> tuple[tuple[str, ...], ...]:
-    by_folded: dict[str, list[str]] = {}
-    for name in fields:
-        by_folded.setdefault(name.lower().replace("_", "").replace("-", ""), []).append(name)
+def _find_spellings(fields: Iterable[str]) -> tuple[tuple[str, ...], ...]:
     # Documents of EF have both.
-    return tuple(tuple(names) for names in by_folded.values() if len(names) > 1 and set(names) != {"Id", "id"})
+    return tuple(tuple(names) for names in group_spellings(fields) if len(names) > 1 and set(names) != {"Id", "id"})
 
 
 def _find_hazards(node: Node, parents: int, spellings: object, arrays: ArrayFacts | None) -> Iterator[Hazard]:

@@ -1,7 +1,7 @@
 """Write a type's golden file: an invented document with its rows, and a case for each hazard of the profile."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cdc.core.conventions import ANYTHING, Conventions
@@ -16,8 +16,6 @@ _INSTANT = "2026-01-09T15:20:31.8123456Z"
 def write_golden(design: Design, type_: TypeDesign) -> str:
     """Return the file; every value is invented, none is from a document."""
     document = _invent(type_.root, design.conventions)
-    for path in type_.secrets:
-        _set_secret(document, path)
     if design.conventions.type_properties:
         name = next((name for name in design.conventions.type_properties if name in type_.facts.fields), None)
         document = {"id": document.pop("id"), name or design.conventions.type_properties[0]: type_.type_name} | document
@@ -37,23 +35,19 @@ def _invent(table: TableDesign, conventions: Conventions) -> JsonObject:
             if column.name == "id" and conventions.key != "id" and not table.inherited:
                 document = {"id": column.type.given} | document
     for part in table.parts:
-        document[part.source] = {column.source: column.type.given for column in part.columns}
+        given = {column.source: column.type.given for column in part.columns}
+        document[part.source] = given | _invent_secrets(part.unmapped, conventions)
     for child in table.children:
         document[child.source] = [_invent(child, conventions)]
-    return document
+    return document | _invent_secrets(table.unmapped, conventions)
+
+
+def _invent_secrets(names: Iterable[str], conventions: Conventions) -> JsonObject:
+    return {name: "secret" for name in names if conventions.secrets.has(name)}
 
 
 def _spell(column: Column, conventions: Conventions) -> str:
     return conventions.key if column.is_key and column.spellings == ("id",) else column.source
-
-
-def _set_secret(document: Any, path: str) -> None:
-    *inner, last = [part for part in path.removeprefix("$.").replace("[]", "").split(".") if part]
-    for name in inner:
-        document = document.get(name) if isinstance(document, dict) else None
-        document = document[0] if isinstance(document, list) and document else document
-    if isinstance(document, dict):
-        document[last] = "secret"
 
 
 def _chain(root: TableDesign, table: TableDesign) -> list[TableDesign]:
@@ -114,7 +108,7 @@ def _write_column_cases(column: Column, type_: TypeDesign) -> Iterator[tuple[str
 def _list_hazards(type_: ColumnType) -> Iterator[tuple[Hazard, Any, Any]]:
     """Return values for hazards, with what they become; `!` begins the message of a problem."""
     if type_ == TEXT:
-        yield Hazard.NUL, "a\0b", "!Value error, text must not contain the NUL character"
+        yield Hazard.NUL, "a\0b", "!text must not contain the NUL character"
         yield Hazard.EMPTY_TEXT, "", ""
     elif type_.sql == "timestamptz" and isinstance(type_.given, str):
         yield Hazard.NO_ZONE, "2026-01-09T17:20:31", "2026-01-09T17:20:31+00:00"
@@ -123,7 +117,7 @@ def _list_hazards(type_: ColumnType) -> Iterator[tuple[Hazard, Any, Any]]:
             yield Hazard.NEVER, "0001-01-01T00:00:00", None
     elif type_ == JSON:
         yield Hazard.MIXED_KINDS, "a text", "a text"
-        yield Hazard.NUL, {"key": "a\0b"}, "!Value error, text must not contain the NUL character"
+        yield Hazard.NUL, {"key": "a\0b"}, "!text must not contain the NUL character"
     elif type_.field == "LongNumber":
         yield Hazard.BEYOND_2_53, 2**53 + 1, 2**53 + 1
     if "EmptyAsNone" in type_.marks:

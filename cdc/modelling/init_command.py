@@ -7,8 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from cdc.core.conventions import Conventions
 from cdc.core.document_reader import DocumentReader
 from cdc.core.errors import FatalError, RequestError
@@ -60,7 +58,7 @@ def _read_profile(path: Path) -> Profile:
         return Profile.model_validate_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FatalError(f"{path} cannot be read: {error.strerror}.") from None
-    except ValidationError:
+    except ValueError:
         raise RequestError(f"{path} is no profile of this version: run `python -m cdc profile` again.") from None
 
 
@@ -69,7 +67,7 @@ def _read_schema(path: Path) -> Profile:
         return read_schema(json.loads(path.read_text(encoding="utf-8-sig")), path.name.partition(".")[0])
     except OSError as error:
         raise FatalError(f"{path} cannot be read: {error.strerror}.") from None
-    except ValueError:
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         raise RequestError(f"{path} is no JSON Schema.") from None
 
 

@@ -1,16 +1,17 @@
 """Lay out Python as ruff does, with lines of at most 120 characters."""
 
+import json
 import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
 WIDTH = 120
+_TEXT = re.compile(r'""".*?"""|"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
 def write_text(value: str) -> str:
     """Return a text as Python writes it between double quotes."""
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    return json.dumps(value, ensure_ascii=False)
 
 
 def write_call(before: str, items: Sequence[str], after: str, indent: int = 0) -> str:
@@ -27,6 +28,7 @@ def write_call(before: str, items: Sequence[str], after: str, indent: int = 0) -
 def write_docstring(text: str, indent: int = 0) -> str:
     """Return a docstring; a long one goes on after an empty line, sentence by sentence."""
     space = " " * indent
+    text = write_text(text)[1:-1].replace('\\"', '"').replace('"""', '\\"\\"\\"')
     if len(text) + indent + 6 <= WIDTH:
         return f'{space}"""{text}"""'
     first, _, rest = text.partition(". ")
@@ -36,7 +38,7 @@ def write_docstring(text: str, indent: int = 0) -> str:
 
 def write_imports(text: str, modules: dict[str, str]) -> list[str]:
     """Return the imports of all names that a text uses; `modules` says where each is from."""
-    used = set(re.findall(r"[A-Za-z_]\w*", re.sub(r'""".*?"""|"[^"\n]*"', "", text, flags=re.DOTALL)))
+    used = set(re.findall(r"[A-Za-z_]\w*", _TEXT.sub("", text)))
     by_module: dict[str, list[str]] = {}
     for name in sorted(used & modules.keys()):
         by_module.setdefault(modules[name], []).append(name)

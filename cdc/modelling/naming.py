@@ -1,23 +1,28 @@
 """Names of fields, columns, tables and classes for names that documents use."""
 
+import builtins
 import keyword
 import re
 from collections.abc import Collection, Iterable
+from itertools import count
 from zlib import crc32
 
-from pydantic import BaseModel
 from pydantic.alias_generators import to_pascal, to_snake
 
-from cdc.core.conventions import Naming
+from cdc.core.conventions import Naming, fold
 from cdc.core.document_models import RootDocument
 
 _LONGEST = 55
-_FIELDS_TAKEN = {*dir(BaseModel), *dir(RootDocument), "registry"} - {"id"}
+# Names that no module and no table may have.
+RESERVED = frozenset((*keyword.kwlist, *dir(builtins)))
+# The last ones are words of the classes that have the fields, or look like a number.
+_FIELDS_TAKEN = {*keyword.kwlist, *dir(RootDocument), "bool", "datetime", "float", "list", "renamed", "l"} - {"id"}
 # What generated modules import.
 _CLASSES_TAKEN = {
+    *(*RESERVED, "I", "O"),
     *("Annotated", "Any", "Choice", "CommaList", "Conventions", "Day", "Decimal", "DeleteMark", "Document", "Duration"),
     *("DocumentReader", "EmbeddedObject", "Instant", "Instants", "JsonObject", "JsonValue", "LongNumber", "Mapper"),
-    *("Naming", "None", "Numeric", "Part", "Row", "Rows", "Secrets", "Text", "Uuid", "WholeNumber", "Written"),
+    *("Naming", "Numeric", "Part", "Row", "Rows", "Secrets", "Text", "Uuid", "WholeNumber", "Written"),
 }
 
 
@@ -32,12 +37,16 @@ def shorten(name: str) -> str:
     return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 9]}_{crc32(name.encode()):08x}"
 
 
+def distinguish(name: str, taken: Collection[str], before: str = "_") -> str:
+    """Return a name that is not taken: this one, or with a number behind it."""
+    numbered = (f"{name}{before}{number}" for number in count(2))
+    return name if name not in taken else next(each for each in numbered if each not in taken)
+
+
 def name_field(name: str, taken: Collection[str] = ()) -> str:
     """Return the name of a property's field."""
     field = write_snake(name)
-    while keyword.iskeyword(field) or field in _FIELDS_TAKEN or field.startswith("model_") or field in taken:
-        field += "_"
-    return field
+    return distinguish(f"{field}_" if field in _FIELDS_TAKEN else field, taken)
 
 
 def name_class(type_: str, taken: Collection[str] = ()) -> str:
@@ -45,7 +54,15 @@ def name_class(type_: str, taken: Collection[str] = ()) -> str:
     last = re.split(r"[.+:/]", type_.partition(",")[0].strip())[-1] or type_
     name = last if re.fullmatch(r"[A-Z][A-Za-z0-9]*", last) else to_pascal(write_snake(last))
     name = name.replace("_", "")
-    return f"{name}Document" if name in _CLASSES_TAKEN or name in taken or keyword.iskeyword(name) else name
+    return distinguish(f"{name}Document" if name in _CLASSES_TAKEN else name, taken, before="")
+
+
+def group_spellings(names: Iterable[str]) -> list[list[str]]:
+    """Return the names by what they are without capitals, underscores and hyphens."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(fold(name).replace("-", ""), []).append(name)
+    return list(found.values())
 
 
 def singular(word: str) -> str:

@@ -194,7 +194,15 @@ class Node:
             if child is not None:
                 child.see(value, space, depth + 1)
         if len(self.fields) > _NAMES_AT_MOST and not self.folded:
+            before = self.count()
             self.fold(is_root=depth == 0, overflows=True)
+            space.nodes += before - self.count()
+
+    def count(self) -> int:
+        """Return how many properties are below, as `Space` counts them."""
+        inner = (self.items, self.entries)
+        below = sum(1 + child.count() for child in self.fields.values())
+        return below + sum(each.count() for each in inner if each is not None)
 
     def merge(self, other: "Node") -> None:
         """Add what another node has seen."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from cdc.core.conventions import ANYTHING
 from cdc.modelling.design import Column, Design, TableDesign, TypeDesign
-from cdc.modelling.profile import Facts
+from cdc.modelling.personal import Suspicion
 from cdc.modelling.shapes import find_renamed
 
 _ROUNDED = {"numeric(18, 2)": 2, "numeric(18, 4)": 4}
@@ -53,13 +53,13 @@ def _describe_type(type_: TypeDesign) -> Iterator[str]:
         yield "Look at these ([profiling.md](../profiling.md) says what to do):"
         yield ""
         for path, facts in hazards:
-            yield f"- `{path}`: {', '.join(hazard for hazard in facts.hazards if hazard not in _NO_HAZARD)}"
+            yield f"- {_code(path)}: {', '.join(hazard for hazard in facts.hazards if hazard not in _NO_HAZARD)}"
         yield ""
 
 
 def _describe_table(table: TableDesign) -> Iterator[str]:
     keys = ", ".join(f"`{column.name}`" for column in table.key)
-    what = f", one row for each item of `{table.source}`" if table.spellings else ""
+    what = f", one row for each item of {_code(table.source)}" if table.spellings else ""
     yield f"Table `{table.name}`, key {keys}{what}."
     yield ""
     yield "| column | type | property | null |"
@@ -69,7 +69,13 @@ def _describe_table(table: TableDesign) -> Iterator[str]:
         yield f"| `{column.name}` | {column.type.sql} | {_name_source(column, parts, table)} | {_tell_null(column)} |"
     if table.unmapped:
         yield ""
-        yield f"No column for: {', '.join(f'`{name}`' for name in table.unmapped)}."
+        yield f"No column for: {', '.join(map(_code, table.unmapped))}."
+
+
+def _code(name: str) -> str:
+    """Return a property's name as code that ends neither the code nor a table's cell."""
+    escaped = " ".join(name.split()).replace("`", "'").replace("|", r"\|")
+    return f"`{escaped}`"
 
 
 def _name_source(column: Column, parts: dict[str, str], table: TableDesign) -> str:
@@ -78,7 +84,7 @@ def _name_source(column: Column, parts: dict[str, str], table: TableDesign) -> s
     if not column.spellings:
         return "the place in the array, from 0"
     before = f"{parts[column.part]}." if column.part else ""
-    return ", ".join(f"`{before}{name}`" for name in column.spellings)
+    return ", ".join(_code(f"{before}{name}") for name in column.spellings)
 
 
 def _tell_null(column: Column) -> str:
@@ -95,7 +101,7 @@ def _list_odd(type_: TypeDesign) -> Iterator[str]:
         yield "These have a few values of another kind or form. Documents with one are parked, and `plan` names them:"
         yield "correct them in Cosmos DB, or let the model read both."
         yield ""
-        yield from (f"- **`{path}`: at most {facts.odd} documents will be parked**" for path, facts in odd)
+        yield from (f"- **{_code(path)}: at most {facts.odd} documents will be parked**" for path, facts in odd)
         yield ""
     scales = {column.type.sql for table in type_.root.walk() for column in table.columns} & {*_ROUNDED}
     for sql in sorted(scales):
@@ -105,13 +111,10 @@ def _list_odd(type_: TypeDesign) -> Iterator[str]:
 
 def _list_names(title: str, paths: tuple[str, ...]) -> Iterator[str]:
     if paths:
-        yield f"{title}: {', '.join(f'`{path}`' for path in paths)}."
+        yield f"{title}: {', '.join(map(_code, paths))}."
         yield ""
 
 
 def _find_personal(type_: TypeDesign) -> tuple[str, ...]:
-    return tuple(path for path, facts in type_.facts.walk() if _is_personal(facts) and path not in type_.secrets)
-
-
-def _is_personal(facts: Facts) -> bool:
-    return bool(facts.suspicions)
+    found = type_.facts.walk()
+    return tuple(path for path, facts in found if facts.suspicions.keys() - {Suspicion.SECRET})

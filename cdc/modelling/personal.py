@@ -40,7 +40,8 @@ _WORDS = {
     Suspicion.NETWORK: "ip ipaddress useragent mac deviceid",
     Suspicion.SENSITIVE: "gender sex pronouns religion ethnicity race health diagnosis disability nationality bio "
     "photo avatar consent",
-    Suspicion.SECRET: "password passwordhash pwd secret token hash salt apikey privatekey pin otp stamp credential",
+    Suspicion.SECRET: "password passwordhash pwd secret token hash salt apikey privatekey pin otp credential "
+    "securitystamp concurrencystamp",
 }
 _BY_WORD = {word: suspicion for suspicion, words in _WORDS.items() for word in words.split()}
 _FORMS = {

@@ -1,8 +1,9 @@
 """The profile: what is in a container, by type and path, without one value.
 
-Written as JSON; `python -m cdc init` reads it. `FORMAT` changes when an older reader would misread it.
+Written as JSON; `python -m cdc init` reads it. `format` changes when an older reader would misread it.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +15,8 @@ from cdc.modelling.forms import Form
 from cdc.modelling.nodes import Kind
 from cdc.modelling.personal import Reason, Suspicion
 
-FORMAT = 1
+# A type's name is content of a document: it is shown only if it looks like one.
+TYPE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:+-]{0,99}(?:, [A-Za-z0-9_.]{1,99})?")
 
 
 class Hazard(StrEnum):
@@ -146,15 +148,26 @@ class Facts(_Part):
         """Return whether the keys of these objects are data, at least some of them."""
         return self.entries is not None
 
+    @property
+    def is_secret(self) -> bool:
+        """Return whether the name says that its values, or those in its array or dictionary, are secret."""
+        inner = (self.items, self.entries)
+        return Suspicion.SECRET in self.suspicions or any(each is not None and each.is_secret for each in inner)
+
     def walk(self, path: str = "$") -> Iterator[tuple[str, "Facts"]]:
         """Return all paths from here on, each with its facts; `[]` is any index, `{}` any key of a dictionary."""
-        yield path, self
-        for name, facts in self.fields.items():
-            yield from facts.walk(f"{path}.{name}" if name.replace("$", "_").isidentifier() else f'{path}["{name}"]')
+        return ((each, facts) for each, _, facts in self.walk_named(path))
+
+    def walk_named(self, path: str = "$", name: str = "") -> Iterator[tuple[str, str, "Facts"]]:
+        """Return all paths from here on, each with the name of the property that it is, or "", and its facts."""
+        yield path, name, self
+        for each, facts in self.fields.items():
+            simple = each.replace("$", "_").isidentifier()
+            yield from facts.walk_named(f"{path}.{each}" if simple else f'{path}["{each}"]', each)
         if self.entries is not None:
-            yield from self.entries.walk(f"{path}{{}}")
+            yield from self.entries.walk_named(f"{path}{{}}")
         if self.items is not None:
-            yield from self.items.walk(f"{path}[]")
+            yield from self.items.walk_named(f"{path}[]")
 
 
 class KeyFacts(_Part):

@@ -1,6 +1,5 @@
 """Profile documents by their type, in bounded memory."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from cdc.core.feed_items import partition_key
 from cdc.core.mapping import OTHER_TYPE
 from cdc.modelling.facts import describe
 from cdc.modelling.nodes import Node, Space
-from cdc.modelling.profile import KeyFacts, Profile, Source, TypeProfile
+from cdc.modelling.profile import TYPE_NAME, KeyFacts, Profile, Source, TypeProfile
 from cdc.modelling.sketch import Owners
 
 # Properties that tell types apart, the surest first; those of the second line only if the types differ in shape.
@@ -21,10 +20,9 @@ _SURE = (
     *("entityType", "EntityType", "entity_type"),
 )
 _UNSURE = ("type", "Type", "kind", "Kind", "entity", "Entity", "schema")
-# A type's name is content of a document: it is shown only if it looks like one.
-_TYPE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:+-]{0,99}(?:, [A-Za-z0-9_.]{1,99})?")
 _TYPES_AT_MOST = 50
 _GROUPS_AT_MOST = 200
+_LITTLE_SPACE = 2_000
 _MOST = 0.9
 _ALIKE = 0.7
 _OFTEN = 0.1
@@ -77,7 +75,7 @@ class Profiler:
         properties = {name: value for name, value in document.items() if name not in _SYSTEM}
         group.root.see(properties, self._space)
         self._see_identity(group, document)
-        if len(self._groups) > _GROUPS_AT_MOST:
+        if len(self._groups) > (_GROUPS_AT_MOST if self._space.nodes > _LITTLE_SPACE else _TYPES_AT_MOST):
             self._merge_groups()
 
     def build(self, source: Source, now: datetime | None = None) -> Profile:
@@ -87,7 +85,7 @@ class Profiler:
         by_type: dict[str | None, _Group] = {}
         for values, group in self._groups.items():
             name = _find_name(chosen, values)
-            shown = name if name is None or _TYPE_NAME.fullmatch(name) else OTHER_TYPE
+            shown = name if name is None or TYPE_NAME.fullmatch(name) else OTHER_TYPE
             if shown not in by_type and len(by_type) >= _TYPES_AT_MOST:
                 shown = OTHER_TYPE
             if shown in by_type:
@@ -129,6 +127,7 @@ class Profiler:
 
     def _merge_groups(self) -> None:
         """Make fewer groups: the property with the most values tells no type."""
+        before = sum(group.root.count() for group in self._groups.values())
         values = {name: {dict(each).get(name) for each in self._groups} for name in self._candidates}
         worst = max(self._candidates, key=lambda name: len(values[name]))
         if self._given is None:
@@ -146,6 +145,7 @@ class Profiler:
             else:
                 groups[key] = group
         self._groups = groups
+        self._space.nodes += before - sum(group.root.count() for group in groups.values())
 
     def _choose(self) -> tuple[str, ...]:
         sure: tuple[str, ...] = ()
@@ -178,7 +178,7 @@ class Profiler:
     def _tells_types(self, names: Sequence[str], *, by_shape: bool = False) -> bool:
         found = self._find_groups(names)
         documents = sum(group.root.present for groups in found.values() for group in groups)
-        if not found or documents < _MOST * self.documents or not all(map(_TYPE_NAME.fullmatch, found)):
+        if not found or documents < _MOST * self.documents or not all(map(TYPE_NAME.fullmatch, found)):
             return False
         if not by_shape or len(found) == 1:
             return True

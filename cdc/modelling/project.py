@@ -1,7 +1,7 @@
 """Put what was designed into the project; what somebody has edited is left as it is."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cdc.core.errors import RequestError
@@ -10,7 +10,7 @@ from cdc.modelling.designing import Taken
 from cdc.modelling.golden_text import write_golden
 from cdc.modelling.layout import write_call, write_import, write_text
 from cdc.modelling.module_text import write_conventions, write_module
-from cdc.modelling.naming import write_snake
+from cdc.modelling.naming import RESERVED, write_snake
 from cdc.modelling.page_text import write_page
 from cdc.modelling.tables_text import write_migration, write_table
 
@@ -18,15 +18,26 @@ _SQLALCHEMY = frozenset(
     ("ARRAY", "BigInteger", "Boolean", "Date", "DateTime", "Double", "Integer", "Interval", "Numeric", "Text", "Uuid")
 )
 _IMPORT = r"^from {} import (?:\((?P<lines>[^)]*)\)|(?P<line>[^\n(]*))$"
-_EXTRA = re.compile(r"^(EXTRA_MAPPERS\b[^=\n]*= )\((.*?)\)$", re.MULTILINE | re.DOTALL)
+# The list of mappers, if nothing but names stands in it.
+_EXTRA = re.compile(r"^(EXTRA_MAPPERS\b[^=\n]*= )\(([\w\s,]*)\)$", re.MULTILINE)
 
 
 def find_taken(folder: Path, container: str) -> Taken:
     """Return the names that the mappers of other containers have."""
     texts = {path.stem: path.read_text(encoding="utf-8") for path in (folder / "mappers").glob("*.py")}
-    others = {name: text for name, text in texts.items() if f"container={write_text(container)}" not in text}
-    others.pop(f"{write_snake(container)}_conventions", None)
-    return Taken(set(others), {table for text in others.values() for table in re.findall(r"\btables\.(\w+)", text)})
+    package = texts.pop("__init__", "")
+    ours = {name for name, text in texts.items() if f"container={write_text(container)}" in text}
+    others = [text for name, text in texts.items() if name not in ours]
+    conventions = {f"{write_snake(container)}_conventions", *_find_imported(texts[name] for name in ours)}
+    modules = texts.keys() - ours - (conventions - _find_imported(others))
+    # The name of a mapper must not be another of the package.
+    names = {name.lower() for name in re.findall(r"^[A-Z_]+\b", package, re.MULTILINE)}
+    tables = {table for text in others for table in re.findall(r"\btables\.(\w+)", text)}
+    return Taken({*RESERVED, *modules, *names}, {*RESERVED, *tables})
+
+
+def _find_imported(texts: Iterable[str]) -> set[str]:
+    return {module for text in texts for module in re.findall(r"^from mappers\.(\w+) import", text, re.MULTILINE)}
 
 
 def write_project(design: Design, folder: Path) -> Iterator[str]:
@@ -126,7 +137,7 @@ def _register(design: Design, path: Path) -> Iterator[str]:
     if found is None:
         yield "left     mappers/__init__.py: it has no EXTRA_MAPPERS; add the mappers to its list yourself"
         return
-    names = [name.strip() for name in found[2].split(",") if name.strip()]
+    names = re.findall(r"\w+", found[2])
     listed = write_call(f"{found[1]}(", [*names, *(type_.variable for type_ in new)], ")")
     text = text[: found.start()] + listed + text[found.end() :]
     for type_ in new:

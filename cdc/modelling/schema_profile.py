@@ -1,6 +1,6 @@
 """Read a JSON Schema, such as .NET's exporter writes, as if documents had been profiled."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -9,7 +9,17 @@ from cdc.modelling.facts import choose_item_key
 from cdc.modelling.forms import Form
 from cdc.modelling.nodes import Kind
 from cdc.modelling.personal import suspect
-from cdc.modelling.profile import ArrayFacts, Facts, KeyFacts, NumberFacts, Profile, Source, TextFacts, TypeProfile
+from cdc.modelling.profile import (
+    TYPE_NAME,
+    ArrayFacts,
+    Facts,
+    KeyFacts,
+    NumberFacts,
+    Profile,
+    Source,
+    TextFacts,
+    TypeProfile,
+)
 
 # As many documents as make a property required that none lacks.
 _DOCUMENTS = 100
@@ -22,6 +32,15 @@ _KINDS: dict[str, Kind] = {
     "null": "null",
     "number": "number",
     "integer": "number",
+}
+_TYPES = {
+    type(None): "null",
+    bool: "boolean",
+    str: "string",
+    int: "number",
+    float: "number",
+    list: "array",
+    dict: "object",
 }
 _FORMS = {
     "date-time": Form.INSTANT_UTC,
@@ -42,17 +61,26 @@ def read_schema(schema: Any, name: str) -> Profile:
         raise RequestError("The schema must describe an object: it needs `properties`.")
     reader = _Reader(schema)
     root = reader.read(schema, required=True)
-    title = schema.get("title")
+    type_property, type_name = _find_type(schema)
     type_ = TypeProfile(
-        name=title if isinstance(title, str) and title else None,
+        name=type_name,
         documents=_DOCUMENTS,
         key=KeyFacts(ids=_DOCUMENTS, repeated=0, exact=True),
         root=root,
     )
     source = Source(name=name, kind="file", read=_DOCUMENTS, complete=True)
-    return Profile(
-        format=1, made_at=datetime.now(UTC), source=source, type_properties=reader.type_properties, types=(type_,)
-    )
+    return Profile(format=1, made_at=datetime.now(UTC), source=source, type_properties=type_property, types=(type_,))
+
+
+def _find_type(schema: _Schema) -> tuple[tuple[str, ...], str | None]:
+    """Return the property that names the type, and the type: what documents say, not the title, is its name."""
+    for name in ("$type", "Discriminator", "type"):
+        inner = schema["properties"].get(name)
+        type_ = inner.get("const") if isinstance(inner, dict) else None
+        if isinstance(type_, str) and TYPE_NAME.fullmatch(type_):
+            return (name,), type_
+    title = schema.get("title")
+    return (), title if isinstance(title, str) and TYPE_NAME.fullmatch(title) else None
 
 
 class _Reader:
@@ -62,8 +90,6 @@ class _Reader:
         self._whole = whole
         # The references that are being followed; the whole schema is one of them.
         self._open = ["#"]
-        named = [name for name in ("$type", "Discriminator", "type") if "const" in whole["properties"].get(name, {})]
-        self.type_properties = tuple(named[:1])
 
     def read(self, schema: Any, *, required: bool, name: str = "", depth: int = 0) -> Facts:
         """Return the facts of the values that a schema allows."""
@@ -95,20 +121,21 @@ class _Reader:
             else {},
         )
         if set(kinds) - {"null"} == {"object"}:
-            return found.model_copy(update=self._read_object(schema, depth))
+            return found.model_copy(update=self._read_object(schema, name, depth))
         if set(kinds) - {"null"} == {"array"}:
             return found.model_copy(update=self._read_array(schema, name, depth))
         return found
 
-    def _read_object(self, schema: _Schema, depth: int) -> dict[str, Any]:
+    def _read_object(self, schema: _Schema, name: str, depth: int) -> dict[str, Any]:
         required = schema.get("required", ())
         fields = {
-            name: self.read(inner, required=name in required, name=name, depth=depth + 1)
-            for name, inner in schema.get("properties", {}).items()
+            each: self.read(inner, required=each in required, name=each, depth=depth + 1)
+            for each, inner in schema.get("properties", {}).items()
         }
         if fields:
             return {"fields": fields}
-        return {"entries": self.read(schema.get("additionalProperties", {}), required=True, depth=depth + 1)}
+        entries = schema.get("additionalProperties", {})
+        return {"entries": self.read(entries, required=True, name=name, depth=depth + 1)}
 
     def _read_array(self, schema: _Schema, name: str, depth: int) -> dict[str, Any]:
         items = self.read(schema.get("items", {}), required=True, name=name, depth=depth + 1)
@@ -143,14 +170,8 @@ def _list_types(schema: _Schema) -> list[str]:
     types = schema.get("type", "object" if "properties" in schema else None)
     if types is not None:
         return list(types) if isinstance(types, list) else [types]
-    return list(
-        dict.fromkeys(_name_types([*schema.get("enum", ()), *([schema["const"]] if "const" in schema else ())]))
-    )
-
-
-def _name_types(values: Sequence[Any]) -> Iterator[str]:
-    for value in values:
-        yield "null" if value is None else "string" if isinstance(value, str) else "number"
+    values = [*schema.get("enum", ()), *([schema["const"]] if "const" in schema else ())]
+    return list(dict.fromkeys(_TYPES[type(value)] for value in values))
 
 
 def _describe_text(schema: _Schema) -> TextFacts:

@@ -34,6 +34,7 @@ from cdc.core.mapping import Mapper
 
 GOLDEN = Path(__file__).parent
 _PATH = re.compile(r"[^.\[\]]+(?:\.[^.\[\]]+|\[\d+\])*")
+_MARKERS = ("@json", "@repeat", "@copy")
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 
 
@@ -182,7 +183,8 @@ def _fill(value: Any, base: JsonObject) -> Any:
         case [("@copy", str(path))]:
             parent, step = _find(base, path)
             return copy.deepcopy(parent[step])
-    if unknown := [name for name in value if name.startswith("@")]:
+    # A document may have a property such as @type.
+    if unknown := [name for name in value if name in _MARKERS or (name.startswith("@") and len(value) == 1)]:
         raise ValueError(f"{unknown[0]} is no marker, or not written as one")
     return {name: _fill(item, base) for name, item in value.items()}
 

@@ -52,6 +52,7 @@ def test_a_file_without_documents(tmp_path, content):
         ('[{"id": "1"}] {}', "no JSON"),
         ('[{"id": "1"}, "SECRET"]', "Item 2 of orders.json is no JSON object"),
         ("[" * 200_000, "nested too deep"),
+        ('[{"id": "1"},\n{"id": ' + "7" * 5_000 + "}]", "near line 2, or a number there has too many digits"),
     ],
 )
 def test_what_is_no_list_of_documents_is_said_without_a_value(tmp_path, content, message):

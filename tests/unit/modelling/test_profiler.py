@@ -227,6 +227,27 @@ def test_a_property_with_very_many_values_is_dropped_and_nothing_is_lost():
     assert facts_at(built, "$.n").present == 1_000
 
 
+@pytest.mark.parametrize(("name", "options"), [("_type", {}), ("what", {"type_property": "what"}), ("kind", {})])
+def test_documents_of_many_types_and_properties_are_counted_whole(name, options):
+    """What a merge of types frees can be used again."""
+    properties = {f"p{chr(97 + n // 26)}{chr(97 + n % 26)}": 1 for n in range(150)}
+    built = profile([{"id": str(n), name: f"T{n}", **properties} for n in range(600)], **options)
+
+    assert built.left_out == 0
+    assert all(facts.always for each in built.types for facts in each.root.fields.values() if facts.parents > 1)
+    assert sum(each.root.fields["paa"].present for each in built.types) == 600
+
+
+def test_dictionaries_of_ten_thousand_keys_leave_space_for_the_rest():
+    """Each of them is one path in the end."""
+    wide = {f"2026-{n}": n for n in range(10_000)}
+    built = profile([{"id": name, name: wide} for name in "abcd"] + [{"id": "e", "late": 1}] * 2)
+
+    assert built.left_out == 0
+    assert facts_at(built, "$.d{}").present == 10_000
+    assert facts_at(built, "$.late").present == 2
+
+
 @pytest.mark.parametrize(
     "make",
     [

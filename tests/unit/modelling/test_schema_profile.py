@@ -1,11 +1,17 @@
 """A JSON Schema becomes the design that documents of its kind would give."""
 
+import re
+import sys
+
 import pytest
 
+from cdc import __main__
 from cdc.core.conventions import Naming
 from cdc.core.errors import RequestError
 from cdc.modelling.designing import make_design
+from cdc.modelling.page_text import write_page
 from cdc.modelling.schema_profile import read_schema
+from tests.unit.modelling.generated import load
 
 LINE = {
     "type": "object",
@@ -91,3 +97,98 @@ def test_a_reference_to_nothing_allows_any_value():
     (type_,) = make_design(read_schema(schema, "Things"), "Things").types
 
     assert [(column.name, column.type.sql) for column in type_.root.all_columns] == [("id", "text"), ("other", "jsonb")]
+
+
+@pytest.mark.parametrize("name", ["$type", "Discriminator", "type"])
+def test_what_documents_say_names_the_type(name):
+    """Not the title, which is for readers."""
+    schema = {"title": "A bill", "properties": {"Id": {"type": "string"}, name: {"const": "Invoice"}}}
+    design = make_design(read_schema(schema, "Things"), "Things")
+
+    assert [type_.type_name for type_ in design.types] == ["Invoice"]
+    assert design.conventions.type_properties == (name,)
+
+
+def test_a_property_that_may_be_anything_names_no_type():
+    """`true` allows every value, and a title with a space is no name."""
+    schema = {"title": "A bill", "properties": {"Id": {"type": "string"}, "type": True}}
+    design = make_design(read_schema(schema, "Things"), "Things")
+
+    assert [type_.type_name for type_ in design.types] == ["Thing"]
+    assert design.conventions.type_properties == ()
+
+
+def test_constants_have_the_type_of_their_values():
+    """True and false are no numbers; several types become JSON."""
+    properties = {
+        "Id": {"type": "string"},
+        "On": {"enum": [True, False]},
+        "Off": {"const": False},
+        "Any": {"enum": [{}, 1]},
+    }
+
+    (type_,) = make_design(read_schema({"properties": properties}, "Things"), "Things").types
+
+    found = {column.name: column.type.sql for column in type_.root.all_columns}
+    assert found == {"id": "text", "on": "boolean", "off": "boolean", "any": "jsonb"}
+
+
+@pytest.mark.parametrize("sign", ['"', "'", "\\", '"""', "\n", "\t", "{}", "; import os", "`", "|", "<b>", "\0", ", "])
+def test_no_name_in_a_schema_becomes_code(monkeypatch, sign):
+    """Text in strings and docstrings is escaped; the page keeps its table."""
+    name = f"x{sign}y"
+    item = {
+        "type": "object",
+        "required": ["Id", name],
+        "properties": {"Id": {"type": "string"}, name: {"type": "string"}},
+    }
+    part = {"type": "object", "required": [name], "properties": {name: {"type": "string"}}}
+    properties = {
+        "id": {"type": "string"},
+        name: part,
+        f"{name}s": {"type": "array", "items": item},
+        f"pin {name}": part,
+    }
+    schema = {"title": name, "required": [*properties], "properties": properties}
+    design = make_design(read_schema(schema, "Things"), "Things")
+    document = {"id": "1", name: {name: "a"}, f"{name}s": [{"Id": "1", name: "b"}], f"pin {name}": {name: "c"}}
+
+    (mapper,) = load(monkeypatch, design).values()
+
+    found = mapper.map(document)
+    assert found.root[1:] == ("a", "c")
+    assert [rows[0][-1] for rows in found.children.values()] == ["b"]
+    rows = [line for line in write_page(design).splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in rows} == {5}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"properties": {"a": {"type": {"x": 1}}}}',
+        '{"properties": {"a": {"type": "object", "properties": [1]}}}',
+        '{"properties": {"a": {"enum": 5}}}',
+        '{"properties": {"a": {"anyOf": [{"$ref": "#/required/7"}]}}, "required": ["a"]}',
+        '{"properties": {"a": {"$ref": "#/title/x"}}, "title": "y"}',
+        '{"properties": ' + "[" * 100_000,
+        "\ufffe{",
+    ],
+)
+def test_a_file_that_is_no_schema_is_refused_in_one_sentence(tmp_path, monkeypatch, capsys, content):
+    """However it is wrong."""
+    path = tmp_path / "schema.json"
+    path.write_bytes(content.encode("utf-16-le" if "\ufffe" in content else "utf-8"))
+    monkeypatch.setattr(sys, "argv", ["cdc", "init", "--schema", str(path)])
+
+    assert __main__.main() == 1
+    assert capsys.readouterr().err.strip().endswith("is no JSON Schema.")
+
+
+def test_a_profile_in_another_encoding_is_refused_in_one_sentence(tmp_path, monkeypatch, capsys):
+    """As a shell may have written it."""
+    path = tmp_path / "orders.profile.json"
+    path.write_bytes('{"format": 1}'.encode("utf-16"))
+    monkeypatch.setattr(sys, "argv", ["cdc", "init", "--profile", str(path)])
+
+    assert __main__.main() == 1
+    assert "is no profile of this version" in capsys.readouterr().err
