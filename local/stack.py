@@ -39,6 +39,8 @@ class StackError(Exception):
 class Part:
     """A part of the stack in a process of its own, which ends with this one; `url` is where it listens."""
 
+    popen = subprocess.Popen  # tests have a cheaper one
+
     def __init__(
         self,
         command: Sequence[str],
@@ -56,7 +58,7 @@ class Part:
 
     def start(self) -> None:
         """Start it, again after it was stopped or killed, and wait until it listens."""
-        self._process = subprocess.Popen(
+        self._process = self.popen(
             self._command,
             cwd=self._folder,
             env=self._environment,
@@ -240,7 +242,7 @@ def make_settings(cosmos_connection: str, dsn: str, mode: str = LATEST_VERSION) 
         "LEASE_PREFIX": "local",
         "POSTGRES_CONNECTION": dsn,
         "CHANGE_FEED_START": "beginning",
-        "FEED_POLL_DELAY_MS": "200",
+        "FEED_POLL_DELAY_MS": "400",
         "LEASE_ACQUIRE_INTERVAL_MS": "500",
         "LEASE_RENEW_INTERVAL_MS": "1000",
         "LEASE_EXPIRATION_INTERVAL_MS": "4000",
@@ -281,9 +283,7 @@ def prepare(
 
 def _set_up(settings: Mapping[str, str], log: IO[bytes] | None, folder: Path) -> int:
     command = [sys.executable, "-m", "cdc", "setup"]
-    environment = {**os.environ, **settings}
-    done = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=log, check=False)
-    return done.returncode
+    return subprocess.call(command, cwd=folder, env=os.environ | settings, stdout=subprocess.DEVNULL, stderr=log)
 
 
 def _create_roles(administrator: str, folder: Path) -> roles.Logins:

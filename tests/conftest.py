@@ -13,13 +13,17 @@ from cdc.postgres.database import Database
 from cdc.postgres.gate import record_first
 from local import roles
 from local.postgres import Postgres
+from local.stack import Part
 from mappers import APPLICATION_SQL
+from tests import forks
 
 # An example may take long, and be slow to find: the machine may be busy.
 settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # For hours nobody waits for: python -m pytest --hypothesis-profile thorough tests/integration/test_convergence.py
 settings.register_profile("thorough", settings.get_profile("patient"), max_examples=2_000)
 settings.load_profile("patient")
+
+Part.popen = staticmethod(forks.popen)
 
 
 @pytest.fixture(scope="session")

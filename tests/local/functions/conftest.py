@@ -19,6 +19,7 @@ from azure.cosmos import CosmosClient, PartitionKey
 from local.cosmos import CosmosServer
 from local.functions import host
 from local.patience import PATIENCE_SECONDS
+from tests import forks
 
 REPOSITORY = Path(__file__).parents[3]
 KEY = "the-key"
@@ -105,7 +106,7 @@ class HostProcess:
         if "--port" not in options:
             command += ["--port", "0"]
         with self.errors_file.open("w") as errors:
-            self.process = subprocess.Popen(
+            self.process = forks.popen(
                 command,
                 cwd=REPOSITORY,
                 env={**os.environ, "NOTES": str(app.notes_file), **environment},
