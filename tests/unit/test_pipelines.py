@@ -22,7 +22,7 @@ STEPS = [
     "infra/deploy.sh publish",
     "infra/deploy.sh verify",
 ]
-TOOLS = {"pip", "npm"}
+TOOLS = {"pip", "npm", "set"}
 SCRIPT = (ROOT / "infra" / "deploy.sh").read_text(encoding="utf-8")
 PARAMETERS = (ROOT / "infra" / "main.parameters.json").read_text(encoding="utf-8")
 REQUIRED = dict.fromkeys(re.findall(r"\$\{(\w+)\}", PARAMETERS), "x")
@@ -37,23 +37,30 @@ echo "$(basename "$0")" "$@" >> {log}
 """
 
 
-def list_commands(part):
-    """Return every command line of a pipeline, in order."""
+def list_scripts(part):
+    """Return every script of a pipeline as its lines, in order."""
     if isinstance(part, dict):
         for name, value in part.items():
             if name in ("run", "script", "inlineScript"):
-                yield from value.strip().splitlines()
+                yield value.strip().splitlines()
             else:
-                yield from list_commands(value)
+                yield from list_scripts(value)
     elif isinstance(part, list):
         for each in part:
-            yield from list_commands(each)
+            yield from list_scripts(each)
+
+
+def list_commands(path):
+    """Return every command line of a pipeline, in order."""
+    return [
+        line for script in list_scripts(yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))) for line in script
+    ]
 
 
 @pytest.mark.parametrize("path", PIPELINES)
 def test_a_pipeline_checks_packages_asks_deploys_and_verifies(path):
     """In this order, with targets, scripts and actions that exist."""
-    commands = list(list_commands(yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))))
+    commands = list_commands(path)
     assert [command for command in commands if command.split()[0] not in TOOLS] == STEPS
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for command in commands:
@@ -66,6 +73,14 @@ def test_a_pipeline_checks_packages_asks_deploys_and_verifies(path):
         for word in words:
             if word.endswith(".txt"):
                 assert (ROOT / word).is_file()
+
+
+def test_azure_devops_ends_at_the_first_failure():
+    """It runs bash without -e: a template that was refused would be published all the same. GitHub's bash has -e."""
+    pipeline = yaml.safe_load((ROOT / PIPELINES[1]).read_text(encoding="utf-8"))
+    long = [script for script in list_scripts(pipeline) if len(script) > 1]
+    assert len(long) > 1
+    assert [script for script in long if script[0] != "set -e"] == []
 
 
 @pytest.mark.parametrize("path", PIPELINES)
