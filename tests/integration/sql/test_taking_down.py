@@ -67,8 +67,12 @@ def test_the_mapped_tables_and_their_rows_stay(made):
     with psycopg.connect(made.as_("admin"), autocommit=True) as admin:
         tables = [table for _, table in admin.execute(MAPPED)]
 
-        for statement in list_statements(made):
+        *statements, drop_login = list_statements(made)
+        for statement in statements:
             admin.execute(statement.encode())
+        reads = "select has_table_privilege(%s, 'accounts', 'select')"
+        assert admin.execute(reads, [made.names["writer"]]).fetchone() == (False,)  # who may not drop it leaves it
+        admin.execute(drop_login.encode())
 
         assert admin.execute(MAPPED).fetchall() == [(f"{made.name}_application", table) for table in tables]
         admin.execute(SQL("set role {application}").format(**list_names(made)))
