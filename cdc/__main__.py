@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_containers(commands)
     _add_phases(commands)
     modelling_command.add(commands, _environment, lambda names: by_container(choose_mappers(names)), EXTRA_CONTAINERS)
-    init_command.add(commands, choose_mappers, EXTRA_CONTAINERS)
+    init_command.add(commands, _environment, choose_mappers, EXTRA_CONTAINERS)
     help_ = "say what is wrong now and what to do, and show the numbers of each container; exit code 1 if not healthy"
     command = commands.add_parser("status", help=help_, description=help_)
     command.add_argument("--watch", action="store_true", help="look again every few seconds, until Ctrl-C")

@@ -7,16 +7,16 @@ from typing import Annotated, Literal
 from pydantic import (
     AfterValidator,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationInfo,
     field_validator,
 )
 
-from cdc.config import postgres_url
 from cdc.config.cache_settings import CacheSettings
-from cdc.config.source_settings import GUID, Name, SourceSettings, matching
+from cdc.config.environment_settings import matching
+from cdc.config.postgres_settings import PostgresSettings
+from cdc.config.source_settings import Name, SourceSettings
 from cdc.config.telemetry_settings import TelemetrySettings
 from cdc.core.feed_items import FeedMode
 
@@ -37,10 +37,6 @@ def read_phase(value: object) -> Phase:
     if phase is None:
         raise ValueError("must be a number from 0 to 3, or one of " + ", ".join(phase.name.lower() for phase in Phase))
     return phase
-
-
-def _read_postgres_connection(secret: SecretStr) -> SecretStr:
-    return SecretStr(postgres_url.read(secret.get_secret_value()))
 
 
 def _check_identity_key(secret: SecretStr) -> SecretStr:
@@ -67,9 +63,6 @@ def _before(start: datetime) -> datetime:
 
 
 _LEAST_KEY = 16
-_PostgresIdentity = Annotated[
-    str, matching(f"default|{GUID}", "must be `default` or the client id of a user-assigned identity")
-]
 _Phase = Annotated[Phase, BeforeValidator(read_phase)]
 _Milliseconds = Annotated[int, Field(ge=1)]
 _Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
@@ -88,19 +81,14 @@ _REMOVED = {
 }
 
 
-class Settings(SourceSettings, CacheSettings, TelemetrySettings):
+class Settings(SourceSettings, PostgresSettings, CacheSettings, TelemetrySettings):
     """Every setting of the app, by its environment name in lower case."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=str.upper, validate_default=True)
     removed = _REMOVED
 
     lease_database: Name
     lease_container: Name
     lease_prefix: Annotated[str, matching(r"[A-Za-z0-9_-]{1,100}", "must be 1 to 100 letters, digits, - and _")]
-    postgres_connection: Annotated[SecretStr, AfterValidator(_read_postgres_connection)]
-    postgres_identity: _PostgresIdentity | None = None
-    postgres_pool_size: Annotated[int, Field(ge=1, le=100)] = 8
-    postgres_pooler: Literal["transaction"] | None = None
     answer_seconds: Annotated[float, Field(ge=0.5, le=230)] = 5  # Azure's load balancer waits at most 230 seconds
     durable_hub: Annotated[
         str, matching(r"[A-Za-z][A-Za-z0-9]{2,44}", "must be 3 to 45 letters and digits, a letter first")
@@ -139,14 +127,6 @@ class Settings(SourceSettings, CacheSettings, TelemetrySettings):
     readiness_measure_seconds: _Seconds = 3_600
     readiness_max_age_seconds: _Seconds = 14_400
     cutover_proof_seconds: Annotated[float, Field(gt=0, le=604_800, allow_inf_nan=False)] = 86_400
-
-    @field_validator("postgres_identity")
-    @classmethod
-    def _check_password(cls, identity: str | None, others: ValidationInfo) -> str | None:
-        connection = others.data.get("postgres_connection")
-        if identity is not None and connection is not None:
-            postgres_url.check_for_token(connection.get_secret_value())
-        return identity
 
     @field_validator("application_phase")
     @classmethod

@@ -108,6 +108,20 @@ class Written:
         return _describe(self.form)
 
 
+@dataclass(frozen=True, slots=True)
+class Fraction:
+    """Cuts the digits of a second that a column does not have: `Annotated[Instant, Fraction(3)]`."""
+
+    digits: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.cut, handler(source))
+
+    def cut(self, time: datetime | None) -> datetime | None:
+        """Return the time without the further digits."""
+        return time and time.replace(microsecond=time.microsecond - time.microsecond % 10 ** (6 - self.digits))
+
+
 def _check(text: str) -> str:
     _read_dotnet(text)
     return text

@@ -52,7 +52,8 @@ class Part:
 class TableDesign:
     """A table: of a type's documents, or of the items of an array.
 
-    `inherited` are the columns of the key that come from above, `path` the property that holds the items.
+    `inherited` are the columns of the key that come from above, `path` the property that holds the items. A table that
+    is `there` already has its own name in SQL, and `left` columns that nobody writes.
     """
 
     name: str
@@ -64,11 +65,18 @@ class TableDesign:
     inherited: tuple[Column, ...] = ()
     field: str = ""
     spellings: tuple[str, ...] = ()
+    there: tuple[str, str] | None = None
+    left: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:
         """Return the name of the property with the items."""
         return self.spellings[0]
+
+    @property
+    def sql_name(self) -> str:
+        """Return the table's name in PostgreSQL, without its schema."""
+        return self.name if self.there is None else self.there[1]
 
     @property
     def all_columns(self) -> tuple[Column, ...]:
@@ -112,7 +120,10 @@ class TypeDesign:
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """A container: its types, and the conventions of its documents; `home` is the module that has these."""
+    """A container: its types, and the conventions of its documents; `home` is the module that has these.
+
+    `needs` say what tables that exist demand of the documents, and what must be mended in them.
+    """
 
     container: str
     types: tuple[TypeDesign, ...]
@@ -120,3 +131,4 @@ class Design:
     home: str
     has_own_conventions: bool
     notes: Sequence[str] = field(default_factory=tuple)
+    needs: Sequence[str] = field(default_factory=tuple)

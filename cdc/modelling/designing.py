@@ -65,18 +65,26 @@ def make_design(
 ) -> Design:
     """Return the design; `theirs` are conventions that are there already, and are taken if they fit."""
     taken = taken or Taken({*RESERVED}, {*RESERVED})
-    named, notes = _choose_types(profile)
-    named = _order([each.model_copy(update={"root": set_aside(each.root)}) for each in named])
-    found = find_conventions(profile, named)
-    own = theirs is None or not fits(found, theirs, named)
-    conventions = found if own or theirs is None else theirs
-    home = distinguish(f"{write_snake(container)}_conventions", taken.modules) if own else "conventions"
+    named, notes = choose_types(profile)
+    conventions, home = choose_conventions(profile, named, container, theirs, taken)
     paths = partition_key or profile.source.partition_key
     types = tuple(_Designer(conventions, paths, taken).design(each, container, len(named)) for each in named)
-    return Design(container, types, conventions, home, own, [*notes, *_list_shared_ids(named, types)])
+    notes += _list_shared_ids(named, types)
+    return Design(container, types, conventions, home, conventions is not theirs, notes)
 
 
-def _choose_types(profile: Profile) -> tuple[list[TypeProfile], list[str]]:
+def choose_conventions(
+    profile: Profile, types: Sequence[TypeProfile], container: str, theirs: Conventions | None, taken: Taken
+) -> tuple[Conventions, str]:
+    """Return the conventions of a container's documents and their module: those that are there already, if they fit."""
+    found = find_conventions(profile, types)
+    if theirs is not None and fits(found, theirs, types):
+        return theirs, "conventions"
+    return found, distinguish(f"{write_snake(container)}_conventions", taken.modules)
+
+
+def choose_types(profile: Profile) -> tuple[list[TypeProfile], list[str]]:
+    """Return the types that can be mapped, without odd values, and notes about the other documents."""
     named = [each for each in profile.types if each.name is not None and each.name != "other"]
     if not named:
         named = [each for each in profile.types if each.name is None]
@@ -90,7 +98,7 @@ def _choose_types(profile: Profile) -> tuple[list[TypeProfile], list[str]]:
         notes.append(
             f"{each.documents} documents {what}: they are {'mapped like the others' if mapped else 'unmapped'}."
         )
-    return named, notes
+    return _order([each.model_copy(update={"root": set_aside(each.root)}) for each in named]), notes
 
 
 def _list_shared_ids(profiles: Sequence[TypeProfile], types: Sequence[TypeDesign]) -> Iterator[str]:
@@ -167,7 +175,7 @@ class _Designer:
         """Design an object's properties; `columns` are the names of columns that the table has already."""
         found = _Found()
         names = {"id"} if depth == 0 else set()
-        for spellings, facts in _merge_spellings(fields):
+        for spellings, facts in merge_spellings(fields):
             name = spellings[0]
             if self._is_secret(name, facts):
                 found.unmapped.append(name)
@@ -208,7 +216,7 @@ class _Designer:
         part = Part(field, spellings, self._name_class(class_name), nullable=not _is_required(facts))
         found, unmapped = [], []
         names: set[str] = set()
-        for inner, inner_facts in _merge_spellings(facts.fields):
+        for inner, inner_facts in merge_spellings(facts.fields):
             if self._is_secret(inner[0], inner_facts):
                 unmapped.append(inner[0])
                 continue
@@ -290,7 +298,7 @@ def _is_required(facts: Facts) -> bool:
     return facts.always and facts.parents >= ENOUGH
 
 
-def _merge_spellings(fields: Mapping[str, Facts]) -> Iterator[tuple[tuple[str, ...], Facts]]:
+def merge_spellings(fields: Mapping[str, Facts]) -> Iterator[tuple[tuple[str, ...], Facts]]:
     """Return each property with all its spellings, the commonest first, and the facts of that one."""
     for names in group_spellings(fields):
         names.sort(key=lambda name: -fields[name].present)

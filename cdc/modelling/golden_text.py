@@ -21,7 +21,7 @@ def write_golden(design: Design, type_: TypeDesign) -> str:
         document = {"id": document.pop("id"), name or design.conventions.type_properties[0]: type_.type_name} | document
     expect = {"root": _store(type_.root, [type_.root]), "children": {}}
     for table in list(type_.root.walk())[1:]:
-        expect["children"][table.name] = [_store(table, _chain(type_.root, table))]
+        expect["children"][table.sql_name] = [_store(table, _chain(type_.root, table))]
     cases = dict(sorted(_write_cases(design, type_, document)))
     sample = {"document": document, "expect": expect}
     return json.dumps({"bases": {"sample": sample}, "cases": cases}, indent=1, ensure_ascii=False) + "\n"
@@ -32,7 +32,7 @@ def _invent(table: TableDesign, conventions: Conventions) -> JsonObject:
     for column in table.columns:
         if column.part is None and column.spellings:
             document[_spell(column, conventions)] = column.type.given
-            if column.name == "id" and conventions.key != "id" and not table.inherited:
+            if column.field == "id" and conventions.key != "id" and not table.inherited:
                 document = {"id": column.type.given} | document
     for part in table.parts:
         given = {column.source: column.type.given for column in part.columns}
@@ -78,7 +78,7 @@ def _write_cases(design: Design, type_: TypeDesign, document: JsonObject) -> Ite
         yield "deleted", {"set": {mark.property: value}, "expect": gone}
     yield "unknown_property", {"set": {"neverSeenYet": 1}, "expect": {"observations": ["unknown $.neverSeenYet"]}}
     for child in root.children:
-        nothing: JsonObject = {f"children.{table.name}": [] for table in child.walk()}
+        nothing: JsonObject = {f"children.{table.sql_name}": [] for table in child.walk()}
         yield f"{child.field}_null", {"set": {child.source: None}, "expect": nothing}
     for column in root.columns:
         if column.part is None and column.spellings != ("id",):

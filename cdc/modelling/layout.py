@@ -25,6 +25,13 @@ def write_call(before: str, items: Sequence[str], after: str, indent: int = 0) -
     return "\n".join([f"{space}{before}", *(f"{space}    {item}," for item in items), f"{space}{after}"])
 
 
+def wrap_call(text: str, indent: int, after: str = "") -> str:
+    """Return a call whose arguments are texts and names, in one line if it fits."""
+    before, _, arguments = text.partition("(")
+    items = re.findall(r'(?:\w+=)?(?:"(?:[^"\\]|\\.)*"|\w+)', arguments)
+    return write_call(f"{before}(", items, f"){after}", indent)
+
+
 def write_docstring(text: str, indent: int = 0) -> str:
     """Return a docstring; a long one goes on after an empty line, sentence by sentence."""
     space = " " * indent

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 
 from cdc.core.conventions import ANYTHING, Conventions
 from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign
-from cdc.modelling.layout import WIDTH, write_call, write_docstring, write_imports, write_text
+from cdc.modelling.layout import WIDTH, wrap_call, write_call, write_docstring, write_imports, write_text
 from cdc.modelling.naming import singular
 
-_FIELDS = "CommaList EmptyAsNone LongNumber NoneAsEmpty Numeric Text Uuid WholeNumber"
+_FIELDS = "Choice CommaList EmptyAsNone LongNumber NoneAsEmpty Numeric Text Uuid WholeNumber"
 _MODULES = {
     **dict.fromkeys(_FIELDS.split(), "cdc.core.fields"),
-    **dict.fromkeys(("Day", "Duration", "Instant", "Written"), "cdc.core.instants"),
+    **dict.fromkeys(("Day", "Duration", "Fraction", "Instant", "Written"), "cdc.core.instants"),
     **dict.fromkeys(("EmbeddedObject", "JsonValue"), "cdc.core.json_columns"),
     **dict.fromkeys(("Mapper", "Row", "Rows"), "cdc.core.mapping"),
     "DocumentReader": "cdc.core.document_reader",
@@ -54,9 +54,7 @@ def _write_models(table: TableDesign, conventions: Conventions, type_: TypeDesig
     fields = [
         _write_field(column, conventions)
         for column in table.columns
-        if column.part is None
-        and column.spellings
-        and not (type_ and column.name == "id" and column.type.sql == "text")
+        if column.part is None and column.spellings and not (type_ and _is_id(column) and column.type.field == "Text")
     ]
     fields += [_write_part(part, conventions) for part in table.parts]
     fields += [_write_list(child, conventions) for child in table.children]
@@ -81,11 +79,15 @@ def _write_model(name: str, base: str, what: str, unmapped: Sequence[str], field
 
 
 def _write_field(column: Column, conventions: Conventions) -> str:
-    if column.name == "id" and column.source == "id":
+    if _is_id(column):
         return f"id: {column.type.annotate(nullable=False)}"
     annotation = column.type.annotate(nullable=column.nullable)
     default = _write_default(column.field, column.spellings, conventions, "None" if column.nullable else "")
     return _write_assignment(f"{column.field}: {annotation}{default}")
+
+
+def _is_id(column: Column) -> bool:
+    return column.field == column.source == "id"
 
 
 def _write_default(field: str, spellings: Sequence[str], conventions: Conventions, default: str) -> str:
@@ -98,7 +100,12 @@ def _write_default(field: str, spellings: Sequence[str], conventions: Convention
 
 def _write_assignment(line: str) -> str:
     before, renamed, names = line.partition(" = renamed(")
-    if len(line) + 4 <= WIDTH or not renamed:
+    if len(line) + 4 <= WIDTH:
+        return line
+    choice = re.fullmatch(r"(.*?: Annotated\[)str, (Choice\(.*?\))\]((?: \| None)?(?: = .*)?)", line)
+    if choice is not None:
+        return f"{choice[1]}\n        str,\n{wrap_call(choice[2], 8, ',')}\n    ]{choice[3]}"
+    if not renamed:
         return line
     return write_call(f"{before}{renamed}", names.removesuffix(")").split(", "), ")").replace("\n", "\n    ")
 
@@ -138,12 +145,13 @@ def _write_children(table: TableDesign, above: Sequence[TableDesign]) -> Iterato
     loops = [f"for {_LOOPS[place + 1]} in {_LOOPS[place]}.{each.field}" for place, each in enumerate(chain)]
     if table.has_position:
         loops[-1] = f"for position, {_LOOPS[depth]} in enumerate({_LOOPS[depth - 1]}.{table.field})"
-    line = f"            {write_text(table.name)}: [{call} {' '.join(loops)}],"
+    name = write_text(table.sql_name)
+    line = f"            {name}: [{call} {' '.join(loops)}],"
     if len(line) <= WIDTH:
         yield line
     else:
         inner = f"{call} {' '.join(loops)}"
-        yield f"            {write_text(table.name)}: ["
+        yield f"            {name}: ["
         yield from (f"                {part}" for part in ([inner] if len(inner) <= WIDTH - 16 else (call, *loops)))
         yield "            ],"
     for child in table.children:

@@ -21,6 +21,7 @@ _FIELDS_TAKEN = {*keyword.kwlist, *dir(RootDocument), "bool", "datetime", "float
 _CLASSES_TAKEN = {
     *(*RESERVED, "I", "O"),
     *("Annotated", "Any", "Choice", "CommaList", "Conventions", "Day", "Decimal", "DeleteMark", "Document", "Duration"),
+    *("EmptyAsNone", "Fraction", "NoneAsEmpty"),
     *("DocumentReader", "EmbeddedObject", "Instant", "Instants", "JsonObject", "JsonValue", "LongNumber", "Mapper"),
     *("Naming", "Numeric", "Part", "Row", "Rows", "Secrets", "Text", "Uuid", "WholeNumber", "Written"),
 }

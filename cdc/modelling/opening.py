@@ -1,14 +1,17 @@
-"""Open the source that the settings name, and nothing else."""
+"""Open the source or the tables that the settings name, and nothing else."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
+from cdc.config.postgres_settings import PostgresSettings
 from cdc.config.source_settings import SourceSettings
 from cdc.core.source_container import SourceContainer
 from cdc.cosmos.feeds import CosmosFeeds
 from cdc.cosmos.opening import open_account
 from cdc.modelling.sampling import SampledFeed
+from cdc.modelling.table_catalogue import ExistingTable, read_table
+from cdc.postgres.opening import open_database
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +32,13 @@ def open_source(environment: Mapping[str, str], extra_containers: Collection[str
     finally:
         feeds.close()
         account.close()
+
+
+def read_tables(environment: Mapping[str, str], names: Sequence[str]) -> list[ExistingTable]:
+    """Return tables that exist, by their names; it only reads."""
+    database = open_database(PostgresSettings.read(environment))
+    try:
+        with database.connection() as connection:
+            return [read_table(connection, name) for name in names]
+    finally:
+        database.close()

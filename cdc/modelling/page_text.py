@@ -17,6 +17,8 @@ def write_page(design: Design) -> str:
     lines = [f"# {design.container}", "", "`python -m cdc init` wrote this page. It is yours: edit it.", ""]
     lines += list(_describe_conventions(design))
     lines += [f"- {note}" for note in design.notes]
+    if design.needs:
+        lines += ["", "The tables exist. Look at these:", "", *(f"- {need}" for need in design.needs)]
     for type_ in design.types:
         lines += ["", *_describe_type(type_)]
     return re.sub("\n{3,}", "\n\n", "\n".join(lines)).rstrip("\n") + "\n"
@@ -60,13 +62,20 @@ def _describe_type(type_: TypeDesign) -> Iterator[str]:
 def _describe_table(table: TableDesign) -> Iterator[str]:
     keys = ", ".join(f"`{column.name}`" for column in table.key)
     what = f", one row for each item of {_code(table.source)}" if table.spellings else ""
-    yield f"Table `{table.name}`, key {keys}{what}."
+    there = "" if table.there is None else " It exists: no migration makes it."
+    name = table.sql_name if table.there is None else ".".join(table.there)
+    yield f"Table `{name}`, key {keys}{what}.{there}"
     yield ""
     yield "| column | type | property | null |"
     yield "| --- | --- | --- | --- |"
     parts = {part.field: part.source for part in table.parts}
     for column in table.all_columns:
         yield f"| `{column.name}` | {column.type.sql} | {_name_source(column, parts, table)} | {_tell_null(column)} |"
+    if table.left:
+        yield ""
+        yield "Nothing writes these columns:"
+        yield ""
+        yield from (f"- {each}" for each in table.left)
     if table.unmapped:
         yield ""
         yield f"No column for: {', '.join(map(_code, table.unmapped))}."

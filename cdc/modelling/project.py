@@ -15,8 +15,12 @@ from cdc.modelling.page_text import write_page
 from cdc.modelling.tables_text import write_migration, write_table
 
 _SQLALCHEMY = frozenset(
-    ("ARRAY", "BigInteger", "Boolean", "Date", "DateTime", "Double", "Integer", "Interval", "Numeric", "Text", "Uuid")
+    (
+        *("ARRAY", "BigInteger", "Boolean", "CHAR", "Date", "DateTime", "Double", "Integer", "Interval", "Numeric"),
+        *("REAL", "SmallInteger", "String", "Text", "Uuid"),
+    )
 )
+_POSTGRESQL = frozenset(("ENUM", "JSONB", "TIMESTAMP"))
 _IMPORT = r"^from {} import (?:\((?P<lines>[^)]*)\)|(?P<line>[^\n(]*))$"
 # The list of mappers, if nothing but names stands in it.
 _EXTRA = re.compile(r"^(EXTRA_MAPPERS\b[^=\n]*= )\(([\w\s,]*)\)$", re.MULTILINE)
@@ -55,7 +59,11 @@ def write_project(design: Design, folder: Path) -> Iterator[str]:
             yield _write(folder, f"tests/golden/{name}.json", write_golden(design, type_))
     yield from _add_tables(design, mappers / "tables.py")
     yield from _register(design, mappers / "__init__.py")
-    yield _write_migration(folder, design)
+    there = [table for type_ in design.types for table in type_.root.walk() if table.there is not None]
+    if there:
+        yield f"none     no migration: {', '.join(table.sql_name for table in there)} exist already"
+    else:
+        yield _write_migration(folder, design)
     yield _write(folder, f"docs/containers/{design.container}.md", write_page(design))
 
 
@@ -94,11 +102,12 @@ def _add_tables(design: Design, path: Path) -> Iterator[str]:
         yield "same     mappers/tables.py"
         return
     new = "\n".join(write_table(table) for table in added)
-    used = set(re.findall(r"\w+", " ".join(column.type.declared for table in added for column in table.all_columns)))
+    declared = " ".join(column.type.declared for table in added for column in table.all_columns)
+    used = set(re.findall(r"\w+", re.sub(r'"(?:[^"\\]|\\.)*"', "", declared)))
     used |= {"DateTime"} if "_INSTANT" in used else set()
     text = _import(text, "sqlalchemy", {"Column", "Table", *(_SQLALCHEMY & used)})
-    if "JSONB" in used:
-        text = _import(text, "sqlalchemy.dialects.postgresql", {"JSONB"})
+    if _POSTGRESQL & used:
+        text = _import(text, "sqlalchemy.dialects.postgresql", set(_POSTGRESQL & used))
     if "_INSTANT" in used and not re.search(r"^_INSTANT = ", text, re.MULTILINE):
         found = re.search(r"^_METADATA = .*\n", text, re.MULTILINE)
         place = found.end() if found else len(text)

@@ -55,11 +55,14 @@ _TIME_SPAN = r"^-?(\d+\.)?\d{2}:\d{2}:\d{2}"
 _Schema = Mapping[str, Any]
 
 
-def read_schema(schema: Any, name: str) -> Profile:
-    """Return the profile of one type that a schema describes; `name` is the container's."""
+def read_schema(schema: Any, name: str, digits: int = 7) -> Profile:
+    """Return the profile of one type that a schema describes; `name` is the container's.
+
+    Instants have so many `digits` of a second: .NET writes seven.
+    """
     if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
         raise RequestError("The schema must describe an object: it needs `properties`.")
-    reader = _Reader(schema)
+    reader = _Reader(schema, digits)
     root = reader.read(schema, required=True)
     type_property, type_name = _find_type(schema)
     type_ = TypeProfile(
@@ -86,8 +89,9 @@ def _find_type(schema: _Schema) -> tuple[tuple[str, ...], str | None]:
 class _Reader:
     """Follows references inside one schema; a type that contains itself ends as any value."""
 
-    def __init__(self, whole: _Schema) -> None:
+    def __init__(self, whole: _Schema, digits: int) -> None:
         self._whole = whole
+        self._digits = digits
         # The references that are being followed; the whole schema is one of them.
         self._open = ["#"]
 
@@ -109,7 +113,7 @@ class _Reader:
         if not kinds.keys() - {"null"}:  # any value
             kinds |= {"object": 1, "string": 1}
         present = _DOCUMENTS if required else _DOCUMENTS - 1
-        texts = _describe_text(schema) if "string" in kinds else None
+        texts = _describe_text(schema, self._digits) if "string" in kinds else None
         found = Facts(
             parents=_DOCUMENTS,
             present=present,
@@ -174,12 +178,12 @@ def _list_types(schema: _Schema) -> list[str]:
     return list(dict.fromkeys(_TYPES[type(value)] for value in values))
 
 
-def _describe_text(schema: _Schema) -> TextFacts:
+def _describe_text(schema: _Schema, digits: int) -> TextFacts:
     form = _FORMS.get(str(schema.get("format")), Form.TEXT)
     if str(schema.get("pattern", "")).startswith(_TIME_SPAN):
         form = Form.DURATION
     return TextFacts(
-        forms={form: _DOCUMENTS}, shortest=1, longest=100, fractions={7: 1} if form is Form.INSTANT_UTC else {}
+        forms={form: _DOCUMENTS}, shortest=1, longest=100, fractions={digits: 1} if form is Form.INSTANT_UTC else {}
     )
 
 

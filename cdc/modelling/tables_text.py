@@ -3,23 +3,39 @@
 from collections.abc import Iterator
 
 from cdc.modelling.design import Column, Design, TableDesign
-from cdc.modelling.layout import write_text
+from cdc.modelling.layout import WIDTH, wrap_call, write_call, write_text
 from cdc.modelling.naming import quote
+
+_SCHEMA = "public"
 
 
 def write_table(table: TableDesign) -> str:
     """Return the declaration of a table."""
-    lines = [f"{table.name} = Table(", f"    {write_text(table.name)},", "    _METADATA,"]
+    lines = [f"{table.name} = Table(", f"    {write_text(table.sql_name)},", "    _METADATA,"]
     keys = {column.name for column in table.key}
     for column in table.all_columns:
-        rest = ", primary_key=True" if column.name in keys else "" if column.nullable else ", nullable=False"
-        lines.append(f"    Column({write_text(column.name)}, {column.type.declared}{rest}),")
+        rest = ["primary_key=True"] if column.name in keys else [] if column.nullable else ["nullable=False"]
+        lines.append(write_call("Column(", [write_text(column.name), _wrap(column.type.declared), *rest], "),", 4))
+    if table.there is not None:
+        if table.there[0] != _SCHEMA:
+            lines.append(f"    schema={write_text(table.there[0])},")
+        # Its migrations are the application's own.
+        lines.append('    info={"adopted": True},')
     return "\n".join([*lines, ")", ""])
+
+
+def _wrap(declared: str) -> str:
+    """Return a type as it stands in a column, an enum with many labels in several lines."""
+    if declared.startswith("ENUM("):
+        return wrap_call(declared, 8, ",")[8:-1]
+    if declared.startswith("ARRAY(ENUM(") and len(declared) > WIDTH - 9:
+        return f"ARRAY(\n{wrap_call(declared[len('ARRAY(') : -1], 12, ',')}\n        )"
+    return declared
 
 
 def write_migration(design: Design) -> str:
     """Return the migration of a container; it keeps a table that is there already."""
-    tables = [table for type_ in design.types for table in type_.root.walk()]
+    tables = [table for type_ in design.types for table in type_.root.walk() if table.there is None]
     lines = [line for table in tables for line in _write_create(table)]
     return "\n".join(["do $$", "begin", *lines, "end", "$$;", ""])
 

@@ -94,7 +94,8 @@ def _check_table(connection: Connection, table: Table) -> Iterator[str]:
         for name, *type_, required, has_default in connection.execute(statement("read_columns"), parameters)
     }
     if not columns:
-        yield f"table {table} is missing: run python -m cdc migrate"
+        own = "the application's own migrations make it"
+        yield f"table {table} is missing: {own if table.info.get('adopted') else 'run python -m cdc migrate'}"
         return
     types = {name: _Type(*type_) for name, type_ in read_types(connection, table).items()}
     yield from _check_columns(table, columns, types)

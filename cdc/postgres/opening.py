@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from cdc.config import entra
-from cdc.config.settings import Settings
+from cdc.config.postgres_settings import PostgresSettings
 from cdc.postgres.database import Database
 
 
-def open_database(settings: Settings) -> Database:
+def open_database(settings: PostgresSettings) -> Database:
     """Return the database; it connects on first use."""
     return Database(
         settings.postgres_connection.get_secret_value(),

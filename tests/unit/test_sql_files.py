@@ -61,10 +61,10 @@ def test_a_step_is_what_its_kind_demands(migration):
 
 @pytest.mark.parametrize("mapper", ALL_MAPPERS, ids=lambda mapper: mapper.container)
 def test_tables_are_created_by_a_migration(mapper):
-    """Every mapped table stands in a migration, which adopts what is there already."""
+    """Every mapped table stands in a migration, which adopts what is there already, or in one of the application's."""
     text = "".join(migration.statements for migration in MIGRATIONS)
 
-    for table in mapper.tables:
+    for table in (table for table in mapper.tables if not table.info.get("adopted")):
         assert f"if to_regclass('{table}') is null then" in text
         assert f"create table {table} (" in text
 

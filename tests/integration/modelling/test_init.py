@@ -3,10 +3,12 @@
 import json
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from tests.commands import run_command
 from tests.conftest import create_database
+from tests.integration.modelling import adopted
 from tests.integration.project import Project
 
 # Migrates, lets PostgreSQL take every document of each container's file, and prints the rows of all new tables.
@@ -18,6 +20,7 @@ from cdc.operations.migrations import migrate, read_migrations
 from cdc.operations.table_check import check_tables
 from cdc.postgres.database import Database
 from cdc.postgres.gate import record_first
+from cdc.postgres.rows import quoted
 from cdc.replication.batch import replicate
 from cdc.replication.sink import PostgresSink
 from mappers import APPLICATION_SQL, choose_mappers
@@ -37,7 +40,7 @@ for container in containers:
     rows = {}
     with database.connection() as connection:
         for table in mapper.tables:
-            found = connection.execute(f"select to_jsonb(t) from {table} t order by t::text")
+            found = connection.execute(f"select to_jsonb(t) from {quoted(table)} t order by t::text")
             rows[table.name] = [row[0] for row in found]
     applied[container] = [outcome.parked, rows]
 database.close()
@@ -83,9 +86,10 @@ TENANTS = [{"id": f"v{number // 2}", "tenantId": f"t{number % 2}", "seconds": nu
 
 
 CONTAINERS = {
-    "Orders": (NODE, "--partition-key", "/customerId"),
-    "Shop": (DOTNET,),
-    "visits": (TENANTS, "--partition-key", "/tenantId"),
+    "Orders": (NODE, "--profile", "Orders.profile.json", "--partition-key", "/customerId"),
+    "Shop": (DOTNET, "--profile", "Shop.profile.json"),
+    "visits": (TENANTS, "--profile", "visits.profile.json", "--partition-key", "/tenantId"),
+    **adopted.CONTAINERS,
 }
 
 
@@ -99,16 +103,28 @@ def project(tmp_path_factory):
     return project
 
 
-def init(project, container):
+@pytest.fixture(scope="module")
+def with_tables(postgres_server):
+    """The address of a database that has tables which other tools made."""
+    for dsn in create_database(postgres_server, "template1"):
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(adopted.TABLES)
+        yield dsn
+
+
+def init(project, container, dsn):
     """Write the mapper of a container; return what init said."""
     _, *arguments = CONTAINERS[container]
-    return project.run("-m", "cdc", "init", "--profile", f"{container}.profile.json", *arguments)
+    settings = {"POSTGRES_CONNECTION": dsn}
+    done = run_command("init", container, *arguments, folder=project.folder, settings=settings)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
-def said(project):
+def said(project, with_tables):
     """What init said of each container; the project's checks hold for all that it wrote."""
-    said = {container: init(project, container) for container in CONTAINERS}
+    said = {container: init(project, container, with_tables) for container in CONTAINERS}
     project.check(" or ".join(CONTAINERS))
     project.check_types()
     for container in CONTAINERS:
@@ -117,10 +133,11 @@ def said(project):
 
 
 @pytest.fixture(scope="module")
-def applied(project, said, postgres_server):
+def applied(project, said, with_tables):
     """The number of parked documents, and the rows that PostgreSQL holds, of each container."""
-    for dsn in create_database(postgres_server, "template1"):
-        (line,) = project.run("-c", APPLY, dsn, *CONTAINERS).strip().splitlines()
+    with psycopg.connect(with_tables, autocommit=True) as connection:
+        connection.execute("alter table deliveries alter search drop not null; insert into customers values ('c1')")
+    (line,) = project.run("-c", APPLY, with_tables, *CONTAINERS).strip().splitlines()
     return json.loads(line)
 
 
@@ -179,19 +196,78 @@ def test_ids_that_are_unique_within_a_partition_only(applied):
     assert rows["visits"][0] == {"tenant_id": "t0", "id": "v0", "seconds": 0}
 
 
+def test_a_table_of_entity_framework(project, said, applied):
+    """Its names are the properties'; a key that nobody fills is the item's place; what PostgreSQL computes is left."""
+    told, (parked, rows) = said["Invoices"], applied["Invoices"]
+
+    assert "no migration" in told
+    assert "Invoices: nothing writes TotalWithTax: PostgreSQL computes it" in told
+    assert "Invoices: nothing writes Number: " in told
+    assert 'sales."Invoices": IX_Invoices_CustomerName is a unique rule' in told
+    assert 'sales."InvoiceLines": no property fills Id, so it has the item\'s place' in told
+    assert not list((project.folder / "sql/application").glob("*_invoices.sql"))
+    assert parked == 0
+    assert {name: len(found) for name, found in rows.items()} == {"Invoices": 12, "InvoiceLines": 24}
+    assert rows["Invoices"][1] == {
+        "Id": str(UUID(int=1)),
+        "CustomerName": "somebody 1",
+        "Total": 12.5,
+        "PlacedAt": "2026-01-09T15:20:31.812345+00:00",
+        "Note": None,
+        "Code": None,
+        "Labels": ["a", "b"],
+        "ShippingAddress_Street": "Long Street 1",
+        "ShippingAddress_City": None,
+        "TotalWithTax": 15.0,
+        "Number": rows["Invoices"][1]["Number"],
+    }
+    assert rows["InvoiceLines"][1] == {"InvoiceId": str(UUID(int=0)), "Id": 1, "Sku": "jam", "Price": 2.25}
+
+
+def test_a_table_of_prisma(project, said, applied):
+    """The profile says which property fills a column, whatever its spelling; a secret fills none."""
+    told, (parked, rows) = said["Deliveries"], applied["Deliveries"]
+
+    assert "public.deliveries: search must not be null, and nothing fills it (no property is called so)" in told
+    assert "deliveries: nothing writes created_by: no property is called so; its default fills it" in told
+    assert "deliveries: nothing writes password_hash: it looks like a secret" in told
+    assert "public.deliveries: customer_id refers to public.customers." in told
+    assert "drop constraint deliveries_customer_id_fkey" in told
+    assert parked == 0
+    assert {name: len(found) for name, found in rows.items()} == {"deliveries": 12, "delivery_items": 24}
+    assert rows["deliveries"][0] == {
+        "id": "o0",
+        "customer_id": "c1",
+        "status": "sent back",
+        "tags": ["a"],
+        "total": 12.25,
+        "placed_at": "2026-01-09T15:20:31.812",
+        "meta": {"a": 1},
+        "is_gift": True,
+        "password_hash": None,
+        "search": None,
+        "created_by": "postgres",
+    }
+    assert rows["delivery_items"][0] == {"delivery_id": "o0", "line_no": 1, "sku": "tea", "states": None}
+    page = (project.folder / "docs/containers/Deliveries.md").read_text(encoding="utf-8")
+    assert "Table `public.deliveries`, key `id`. It exists: no migration makes it." in page
+    assert "- `created_by`: no property is called so; its default fills it" in page
+    assert "No column for: `passwordHash`, `extra`." in page
+
+
 @pytest.mark.usefixtures("applied")  # the edit comes after
-def test_what_was_edited_is_left(project):
+def test_what_was_edited_is_left(project, with_tables):
     """Run again, nothing changes; an edited file stays, and the new text stands beside it."""
     files = {path: path.read_bytes() for path in project.folder.rglob("*") if path.suffix in (".py", ".sql", ".md")}
 
-    again = init(project, "visits")
+    again = init(project, "visits", with_tables)
 
     assert {path: path.read_bytes() for path in files} == files
     assert {line.split()[0] for line in again.split("\n\n")[0].splitlines()} == {"same"}
 
     module = project.folder / "mappers/visits.py"
     module.write_text(module.read_text(encoding="utf-8") + "# edited\n", encoding="utf-8")
-    again = init(project, "visits")
+    again = init(project, "visits", with_tables)
 
     assert "left     mappers/visits.py" in again
     assert module.read_text(encoding="utf-8").endswith("# edited\n")

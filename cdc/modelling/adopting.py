@@ -1,0 +1,261 @@
+"""Design the mapper of a table that exists: the table says which columns there are, the documents what fills them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from cdc.core.conventions import Conventions, fold
+from cdc.core.errors import RequestError
+from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign
+from cdc.modelling.designing import Taken, choose_conventions, choose_types, merge_spellings
+from cdc.modelling.naming import RESERVED, distinguish, name_class, name_field, singular, write_snake
+from cdc.modelling.profile import Facts, Profile, TypeProfile
+from cdc.modelling.table_catalogue import ExistingTable, TableColumn
+from cdc.modelling.table_demands import list_demands
+from cdc.modelling.table_keys import make_id, make_key, make_position
+from cdc.modelling.table_names import Property, fold_name, list_names, list_properties, pair_types, stem
+from cdc.modelling.table_types import choose_key_type, choose_type, why_not
+
+
+@dataclass(slots=True)
+class _Found:
+    """What becomes of a table's columns: those that are written, those that are left, and what must be mended."""
+
+    columns: list[Column] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    parts: dict[tuple[str, ...], list[Column]] = field(default_factory=dict)
+
+
+def adopt(
+    profile: Profile,
+    container: str,
+    tables: Sequence[ExistingTable],
+    theirs: Conventions | None = None,
+    taken: Taken | None = None,
+) -> Design:
+    """Return the design of mappers that write these tables, one for each type."""
+    taken = taken or Taken({*RESERVED}, {*RESERVED})
+    named, notes = choose_types(profile)
+    pairs = list(pair_types(named, tables))
+    conventions, home = choose_conventions(profile, [type_ for type_, _ in pairs], container, theirs, taken)
+    adopters = [_Adopter(conventions, taken) for _ in pairs]
+    types = tuple(
+        adopter.adopt(type_, table, container, len(pairs))
+        for adopter, (type_, table) in zip(adopters, pairs, strict=True)
+    )
+    without = [each.name for each in named if each not in [type_ for type_, _ in pairs]]
+    notes += [f"Documents of the type {name} are unmapped: no `--table` is for them." for name in without]
+    needs = [need for adopter in adopters for need in adopter.needs]
+    needs += [need for table in tables for each in table.walk() for need in list_demands(each)]
+    return Design(container, types, conventions, home, conventions is not theirs, notes, needs)
+
+
+class _Adopter:
+    """Adopts the tables of one type; `needs` are sentences about what must be mended in them."""
+
+    def __init__(self, conventions: Conventions, taken: Taken) -> None:
+        self._conventions = conventions
+        self._instants = conventions.instants
+        self._taken = taken
+        self._classes: set[str] = set()
+        self.needs: list[str] = []
+
+    def adopt(self, profile: TypeProfile, table: ExistingTable, container: str, types: int) -> TypeDesign:
+        """Return the design of a type whose documents become rows of this table."""
+        class_name = self._name_class(profile.name or singular(write_snake(container)))
+        root = self._adopt_root(profile, table, class_name)
+        own = write_snake(container)
+        module = own if types == 1 else root.name
+        module = distinguish(module if module not in self._taken.modules else f"{own}_{module}", self._taken.modules)
+        self._taken.modules.add(module)
+        named = profile.root.walk_named()
+        secrets = tuple(path for path, name, facts in named if name and self._is_secret(name, facts))
+        return TypeDesign(module, profile.name or class_name, profile.documents, root, secrets, profile.root)
+
+    def _is_secret(self, name: str, facts: Facts) -> bool:
+        return facts.is_secret or self._conventions.secrets.has(name)
+
+    def _adopt_root(self, profile: TypeProfile, table: ExistingTable, class_name: str) -> TableDesign:
+        if not table.key:
+            raise RequestError(f"{table.quoted} has no primary key, by which rows are found again: give it one.")
+        fields = dict(profile.root.fields)
+        id_ = fields.pop(self._conventions.key, None) or fields.get("id")
+        fields.pop("id", None)
+        properties = list_properties(fields)
+        keys: list[Column | None] = []
+        for column in map(table.column, table.key):
+            found = None if fold(column.name) == "id" else properties.get(fold_name(column.name))
+            own = make_id(table, column, id_, self.needs) if found is None else make_key(column, found, self._instants)
+            keys.append(own)
+        if None in keys or [key.field for key in keys if key].count("id") > 1:
+            names = ", ".join(table.key)
+            raise RequestError(
+                f"The documents do not have the primary key of {table.quoted} ({names}): each of its columns must be "
+                "called like a property, and one may be the id. It must be a text, a whole number or a uuid."
+            )
+        design = TableDesign(self._name_table(table.name), class_name, (), there=(table.schema, table.name))
+        return self._fill(design, table, [key for key in keys if key], properties, fields, "$")
+
+    def _fill(
+        self,
+        design: TableDesign,
+        table: ExistingTable,
+        keys: Sequence[Column],
+        properties: Mapping[str, Property],
+        fields: Mapping[str, Facts],
+        path: str,
+    ) -> TableDesign:
+        """Return a table with its columns, its objects and the tables below it; `keys` are the columns of its key."""
+        found = _Found(columns=list(keys))
+        names = {column.field for column in keys} | ({"id"} if path == "$" else set())
+        for column in table.columns:
+            if column.name not in table.key:
+                self._adopt_column(table, column, properties.get(fold_name(column.name)), found, names, path)
+        parts, flat = self._make_parts(found, fields, design.class_name, names)
+        design = replace(design, columns=(*found.columns, *flat), parts=parts, left=tuple(found.left))
+        children = tuple(self._adopt_children(design, table, fields, names, path))
+        used = {name for column in design.columns if not column.part for name in column.spellings}
+        used |= {name for part in parts for name in part.spellings}
+        used |= {name for child in children for name in child.spellings}
+        unmapped = tuple(name for name in fields if name not in used and not self._is_ours(name, path))
+        return replace(design, children=children, unmapped=unmapped)
+
+    def _adopt_column(
+        self,
+        table: ExistingTable,
+        column: TableColumn,
+        found: Property | None,
+        into: _Found,
+        names: set[str],
+        path: str,
+    ) -> None:
+        reason = self._find_reason(column, found, path)
+        if reason is not None:
+            into.left.append(f"`{column.name}`: {reason}")
+            if not column.may_be_left:
+                self.needs.append(
+                    f"{table.quoted}: {column.name} must not be null, and nothing fills it ({reason}): give it a "
+                    "default, or let it be null."
+                )
+            return
+        assert found is not None  # noqa: S101 - without a property there is a reason
+        name = found.spellings[0]
+        type_ = choose_type(column, name, found.facts, self._instants)
+        assert type_ is not None  # noqa: S101 - without a type there is a reason
+        field_ = name_field(name, set() if found.part else names)
+        made = Column(column.name, field_, found.spellings, type_, not column.required, found.facts)
+        if found.part:
+            into.parts.setdefault(found.part, []).append(made)
+        else:
+            names.add(field_)
+            into.columns.append(made)
+
+    def _find_reason(self, column: TableColumn, found: Property | None, path: str) -> str | None:
+        """Return why a column is left out, or None if a property fills it."""
+        if column.generated:
+            return "PostgreSQL computes it"
+        if found is None:
+            has = "no property is called so"
+            return f"{has}; its default fills it" if column.default or column.identity else has
+        name = found.spellings[0]
+        if self._is_secret(name, found.facts):
+            return "it looks like a secret"
+        if column.identity == "a":
+            return "it is generated always as identity, so that no value can be written"
+        if path == "$" and self._is_ours(name, path) and column.may_be_left:
+            return "it says whether the document is deleted, and rows of such documents are deleted"
+        if choose_type(column, name, found.facts, self._instants) is None:
+            return why_not(column)
+        return None
+
+    def _is_ours(self, name: str, path: str) -> bool:
+        """Return whether a property of the document is read without a column."""
+        mark = self._conventions.delete_mark
+        types = self._conventions.type_properties
+        return path == "$" and (name in types or (mark is not None and name == mark.property))
+
+    def _make_parts(
+        self, found: _Found, fields: Mapping[str, Facts], outer: str, names: set[str]
+    ) -> tuple[tuple[Part, ...], list[Column]]:
+        parts: list[Part] = []
+        flat: list[Column] = []
+        for spellings, columns in found.parts.items():
+            class_name = self._name_class(f"{outer}_{spellings[0]}")
+            field_ = name_field(spellings[0], names)
+            names.add(field_)
+            nullable = all(column.nullable for column in columns)
+            own = tuple(replace(column, part=field_) for column in columns)
+            read = {name for column in own for name in column.spellings}
+            unmapped = tuple(name for name in fields[spellings[0]].fields if name not in read)
+            parts.append(Part(field_, spellings, class_name, nullable, own, unmapped))
+            flat += own
+        return tuple(parts), flat
+
+    def _adopt_children(
+        self, parent: TableDesign, table: ExistingTable, fields: Mapping[str, Facts], names: set[str], path: str
+    ) -> Iterator[TableDesign]:
+        arrays = {
+            stem(spellings[0]): (spellings, facts)
+            for spellings, facts in merge_spellings(fields)
+            if facts.kind == "array" and facts.items is not None and facts.items.kind == "object"
+        }
+        for child in table.children:
+            found = [arrays[each] for name in list_names(child.name, table.name) if (each := stem(name)) in arrays]
+            if not found:
+                self.needs.append(
+                    f"{child.quoted} refers to {table.quoted}, but no array of objects is called so: it is not mapped."
+                )
+                continue
+            spellings = tuple(name for each, _ in found for name in each)
+            design = self._adopt_child(parent, child, spellings, found[0][1], names, path)
+            if design is not None:
+                yield design
+
+    def _adopt_child(
+        self,
+        parent: TableDesign,
+        child: ExistingTable,
+        spellings: tuple[str, ...],
+        facts: Facts,
+        names: set[str],
+        path: str,
+    ) -> TableDesign | None:
+        items = facts.items
+        assert items is not None  # noqa: S101 - an array of objects
+        properties = list_properties(items.fields)
+        keys: list[Column] = []
+        for column in map(child.column, child.key[len(child.inherited) :]):
+            found = properties.get(fold_name(column.name))
+            own = make_position(child, column, self.needs) if found is None else make_key(column, found, self._instants)
+            if own is None or (found is None and any(not key.spellings for key in keys)):
+                self.needs.append(
+                    f"{child.quoted} is not mapped: no property of an item fills {column.name} of its primary key."
+                )
+                return None
+            keys.append(own)
+        inherited = [
+            replace(above, name=name, type=choose_key_type(child.column(name)) or above.type)
+            for above, name in zip(parent.key, child.inherited, strict=True)
+        ]
+        field_ = name_field(spellings[0], names)
+        names.add(field_)
+        design = TableDesign(
+            name=self._name_table(child.name),
+            class_name=self._name_class(singular(write_snake(child.name))),
+            columns=(),
+            inherited=tuple(inherited),
+            field=field_,
+            spellings=spellings,
+            there=(child.schema, child.name),
+        )
+        return self._fill(design, child, keys, properties, items.fields, f"{path}.{spellings[0]}[]")
+
+    def _name_table(self, name: str) -> str:
+        """Return the table's name in Python."""
+        found = distinguish(write_snake(name), self._taken.tables)
+        self._taken.tables.add(found)
+        return found
+
+    def _name_class(self, name: str) -> str:
+        found = name_class(name, self._classes)
+        self._classes.add(found)
+        return found

@@ -1,0 +1,169 @@
+"""Read a table that exists: its columns, its key, its rules, and the tables below it."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cdc.core.errors import RequestError
+from cdc.modelling.naming import quote
+from cdc.postgres.database import Connection
+from cdc.postgres.statements import statement
+
+# Tables below tables below tables become no tables of a document.
+_DEEPEST = 3
+_KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """A column; `base` and `type` are its type without and with the modifier, `kind` is PostgreSQL's of the type."""
+
+    name: str
+    base: str
+    type: str
+    modifier: int
+    kind: str
+    type_name: str
+    type_schema: str
+    required: bool
+    identity: str
+    generated: bool
+    default: str | None
+    labels: Sequence[str]
+
+    @property
+    def counts(self) -> bool:
+        """Return whether PostgreSQL numbers the rows in it."""
+        return bool(self.identity) or (self.default or "").startswith("nextval(")
+
+    @property
+    def may_be_left(self) -> bool:
+        """Return whether a row may leave it out."""
+        return not self.required or self.default is not None or bool(self.identity) or self.generated
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A foreign key: the columns of a table, and those of the table that they refer to."""
+
+    name: str
+    table: str
+    columns: tuple[str, ...]
+    other: str
+    other_columns: tuple[str, ...]
+    deferrable: bool
+    on_delete: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableRule:
+    """A unique rule, a check, an exclusion, a trigger or a rewrite rule."""
+
+    kind: str
+    name: str
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExistingTable:
+    """A table, and the `children` whose key begins with its own; `others` refer to it in another way."""
+
+    schema: str
+    name: str
+    columns: tuple[TableColumn, ...]
+    key: tuple[str, ...]
+    references: tuple[Reference, ...]
+    others: tuple[Reference, ...]
+    rules: tuple[TableRule, ...]
+    children: tuple["ExistingTable", ...] = ()
+    # Of a child: the columns of its key that come from above.
+    inherited: tuple[str, ...] = ()
+    # What the role that reads it may not do with it.
+    role: str = ""
+    missing_rights: tuple[str, ...] = ()
+    is_hidden: bool = False
+
+    @property
+    def quoted(self) -> str:
+        """Return its name with its schema, as SQL takes it."""
+        return f"{quote(self.schema)}.{quote(self.name)}"
+
+    def column(self, name: str) -> TableColumn:
+        """Return the column of this name."""
+        return next(column for column in self.columns if column.name == name)
+
+    def walk(self) -> Iterator["ExistingTable"]:
+        """Return this table and all below it."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+
+def read_table(connection: Connection, name: str) -> ExistingTable:
+    """Return the table `schema.table`, or of the schema public; raise RequestError if there is none."""
+    schema, _, table = name.replace('"', "").rpartition(".")
+    parameters = {"schema": schema or "public", "name": table}
+    found = connection.execute(statement("find_tables"), parameters).fetchall()
+    named = [each for each in found if tuple(each[1:3]) == (parameters["schema"], table)] or found
+    if not named:
+        raise RequestError(f"There is no table {parameters['schema']}.{table} in the database of POSTGRES_CONNECTION.")
+    if len(named) > 1:
+        raise RequestError(f"Several tables are called {name}: write the name with its capitals.")
+    ((oid, schema, table, kind),) = named
+    if kind in _KINDS:
+        raise RequestError(f"{schema}.{table} is {_KINDS[kind]}: name the table behind it.")
+    return _read(connection, oid, schema, table)
+
+
+def _read(
+    connection: Connection, oid: int, schema: str, name: str, inherited: Sequence[str] = (), depth: int = 0
+) -> ExistingTable:
+    parameters = {"table": oid}
+    columns = connection.execute(statement("read_table_columns"), parameters).fetchall()
+    key = _read_key(connection, oid)
+    ours, others, children = [], [], []
+    for from_, schema_, table_, name_, table, other, own, theirs, deferrable, on_delete in connection.execute(
+        statement("read_table_references"), parameters
+    ).fetchall():
+        reference = Reference(name_, table, tuple(own), other, tuple(theirs), deferrable, on_delete)
+        begin = _find_begin(reference, key, _read_key(connection, from_))
+        if from_ == oid:
+            ours.append(reference)
+        elif begin and depth < _DEEPEST:
+            children.append(_read(connection, from_, schema_, table_, begin, depth + 1))
+        else:
+            others.append(reference)
+    return ExistingTable(
+        schema=schema,
+        name=name,
+        columns=tuple(TableColumn(*values) for values in columns),
+        key=tuple(key),
+        references=tuple(each for each in ours if each.columns != tuple(inherited)),
+        others=tuple(others),
+        rules=tuple(TableRule(*each) for each in connection.execute(statement("read_table_rules"), parameters)),
+        children=tuple(children),
+        inherited=tuple(inherited),
+        **_read_rights(connection, schema, name),
+    )
+
+
+def _read_rights(connection: Connection, schema: str, name: str) -> dict[str, Any]:
+    parameters = {"schemas": [schema], "tables": [name], "read_only": []}
+    missing = [right for (right,) in connection.execute(statement("read_missing_rights"), parameters)]
+    # Those on schema cdc are no matter of this table.
+    ours = tuple(right for right in missing if not re.search(r" (?:schema cdc$|cdc\.|function cdc\.)", right))
+    ((role,),) = connection.execute("select current_user")
+    hidden = connection.execute(statement("read_hidden_tables"), parameters).fetchone() is not None
+    return {"role": role, "missing_rights": ours, "is_hidden": hidden}
+
+
+def _read_key(connection: Connection, oid: int) -> list[str]:
+    return [column for (column,) in connection.execute(statement("read_table_key"), {"table": oid})]
+
+
+def _find_begin(reference: Reference, key: Sequence[str], child_key: Sequence[str]) -> list[str]:
+    """Return the columns of a child's key that refer to its parent's key, or [] if it does not begin with them."""
+    pairs = dict(zip(reference.other_columns, reference.columns, strict=True))
+    begin = [pairs[name] for name in key] if pairs.keys() == {*key} else []
+    return begin if len(child_key) > len(begin) and begin == list(child_key[: len(begin)]) else []

@@ -1,0 +1,68 @@
+"""Say what a table that exists demands of the rows that are written: in sentences, each with what to do."""
+
+from collections.abc import Iterator
+
+from cdc.modelling.naming import quote
+from cdc.modelling.table_catalogue import ExistingTable, Reference, TableRule
+
+_ON_DELETE = {
+    "c": "a document that is deleted takes these rows with it",
+    "n": "a document that is deleted sets these rows to null",
+    "d": "a document that is deleted sets these rows to their default",
+}
+_REFUSED = "a document whose row they refer to cannot be deleted, and is parked"
+_RULES = {
+    "unique": "is a unique rule that Cosmos DB does not enforce: of two documents that break it, the second is parked",
+    "exclusion": "is a rule that Cosmos DB does not enforce: of two documents that break it, the second is parked",
+    "check": "is a check: a document whose row breaks it is parked",
+    "trigger": "is a trigger: it runs at each row that is written. It may change other values; a document whose row it "
+    "drops, or whose key it changes, is parked",
+    "rule": "is a rewrite rule: a document whose row it keeps from being written or deleted is parked",
+}
+
+
+def list_demands(table: ExistingTable) -> Iterator[str]:
+    """Return what a table demands beside the types of its columns, and what its role may not do."""
+    for reference in table.references:
+        yield f"{table.quoted}: {_describe_reference(table, reference)}"
+    for reference in table.others:
+        yield f"{reference.table} refers to {table.quoted}, and is not written with it: {_describe_other(reference)}"
+    for rule in table.rules:
+        yield f"{table.quoted}: {rule.name} {_RULES[rule.kind]}. {_tell_cutover(rule)}".rstrip()
+    if table.missing_rights:
+        yield _describe_rights(table)
+    if table.is_hidden:
+        yield (
+            f"{table.quoted} has row security, which applies to {table.role}: disable it there, or give BYPASSRLS to "
+            "that login."
+        )
+
+
+def _describe_reference(table: ExistingTable, reference: Reference) -> str:
+    columns = ", ".join(reference.columns)
+    late = " That it is deferrable does not help: each container is written by itself." if reference.deferrable else ""
+    return (
+        f"{columns} refers to {reference.other}. A document that arrives before the one that it refers to is parked, "
+        f"and written when that one is there.{late} Until the cut-over it is quicker without: alter table "
+        f"{table.quoted} drop constraint {quote(reference.name)}; and sql/cutover/rules.sql adds it again."
+    )
+
+
+def _describe_other(reference: Reference) -> str:
+    columns = ", ".join(reference.columns)
+    return (
+        f"{_ON_DELETE.get(reference.on_delete, _REFUSED)}. If its rows are the items of an array, its primary key must "
+        f"begin with ({columns}) and go on with what tells the items apart."
+    )
+
+
+def _tell_cutover(rule: TableRule) -> str:
+    return "Such rules belong in sql/cutover/rules.sql." if rule.kind in ("unique", "exclusion") else ""
+
+
+def _describe_rights(table: ExistingTable) -> str:
+    grants = " ".join(f"grant {right} to {quote(table.role)};" for right in table.missing_rights)
+    return (
+        f"{table.quoted}: the role {table.role} of POSTGRES_CONNECTION may not write it. Run what "
+        f"`python -m cdc roles` prints, or: {grants}"
+    )

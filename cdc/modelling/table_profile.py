@@ -1,0 +1,104 @@
+"""Read tables that exist as if the documents had been profiled whose rows they hold: names are taken by convention."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cdc.core.conventions import Conventions, Naming
+from cdc.modelling.naming import name_class, singular, write_snake
+from cdc.modelling.profile import Profile
+from cdc.modelling.schema_profile import read_schema
+from cdc.modelling.table_catalogue import ExistingTable, TableColumn
+from cdc.modelling.table_names import list_names
+
+_Schema = dict[str, Any]
+_WHOLE: _Schema = {"type": "integer"}
+_LONG: _Schema = {"type": "integer", "format": "int64"}
+_NUMBER: _Schema = {"type": "number"}
+_TEXT: _Schema = {"type": "string"}
+_SCHEMAS: Mapping[str, _Schema] = {
+    "uuid": {"type": "string", "format": "uuid"},
+    "boolean": {"type": "boolean"},
+    "smallint": _WHOLE,
+    "integer": _WHOLE,
+    "bigint": _LONG,
+    "numeric": _NUMBER,
+    "real": _NUMBER,
+    "double precision": _NUMBER,
+    "date": {"type": "string", "format": "date"},
+    "timestamp with time zone": {"type": "string", "format": "date-time"},
+    "timestamp without time zone": {"type": "string", "format": "date-time"},
+    "interval": {"type": "string", "pattern": r"^-?(\d+\.)?\d{2}:\d{2}:\d{2}"},
+    "json": {},
+    "jsonb": {},
+}
+
+
+def profile_tables(tables: Sequence[ExistingTable], container: str, theirs: Conventions | None) -> Profile:
+    """Return the profile of documents whose properties are called as the columns are.
+
+    Entity Framework calls both alike, and so does Prisma; where the columns are in snake case, the properties are as
+    those of the other mappers, or else in camel case.
+    """
+    naming = _find_naming(tables, theirs)
+    profiles = [read_schema(_describe(table, naming, is_root=True), container, digits=3) for table in tables]
+    types = tuple(type_ for profile in profiles for type_ in profile.types)
+    # Several types are told apart, by what tells them apart elsewhere.
+    known = theirs.type_properties if theirs is not None else ()
+    usual = ("$type", "Discriminator") if naming is Naming.PASCAL else ("type",)
+    told = (known or usual) if len(types) > 1 else ()
+    return profiles[0].model_copy(update={"types": types, "type_properties": told})
+
+
+def _find_naming(tables: Sequence[ExistingTable], theirs: Conventions | None) -> Naming:
+    names = [column.name for table in tables for each in table.walk() for column in each.columns]
+    if any(name[0].isupper() for name in names):
+        return Naming.PASCAL
+    known = theirs is not None and theirs.naming is not Naming.EXACT
+    return theirs.naming if known and theirs and not any(re.search("[A-Z]", name) for name in names) else Naming.CAMEL
+
+
+def _describe(table: ExistingTable, naming: Naming, *, is_root: bool = False) -> _Schema:
+    """Return the JSON Schema of a table's documents, or of the items of an array."""
+    properties: _Schema = {}
+    required = set()
+    for column in table.columns:
+        name, _, inner = _name_property(column.name, naming).partition("_" if naming is Naming.PASCAL else "\0")
+        is_id = is_root and ([column.name] == list(table.key) or name.lower() == "id")
+        if column.generated or (column.counts and not is_id) or column.name in table.inherited:
+            continue
+        schema, needed = _describe_column(column), column.required and not column.default
+        if is_id:  # a text, whatever it looks like
+            name, inner, schema = naming.write("id"), "", _SCHEMAS["uuid"] if column.base == "uuid" else _TEXT
+        if needed:
+            required.add(name)
+        if not inner:
+            properties[name] = schema
+            continue
+        holder = properties.setdefault(name, {"type": ["object", "null"], "properties": {}, "required": []})
+        holder["properties"][inner] = schema
+        if needed:
+            holder["required"].append(inner)
+            holder["type"] = "object"
+    for child in table.children:
+        items = _describe(child, naming)
+        for name in list_names(child.name, table.name):
+            properties[naming.write(name)] = {"type": ["array", "null"], "items": items}
+    title = name_class(singular(write_snake(table.name)))
+    return {"title": title, "type": "object", "properties": properties, "required": sorted(required)}
+
+
+def _name_property(column: str, naming: Naming) -> str:
+    return column if re.search("[A-Z]", column) else naming.write(write_snake(column))
+
+
+def _describe_column(column: TableColumn) -> _Schema:
+    if column.base.endswith("[]"):
+        schema: _Schema = {"type": "array", "items": _SCHEMAS.get(column.base[:-2], _TEXT)}
+    elif column.labels:
+        schema = {"type": "string"}
+    else:
+        schema = dict(_SCHEMAS.get(column.base, _TEXT))
+    if not column.required and "type" in schema:
+        schema["type"] = [schema["type"], "null"]
+    return schema

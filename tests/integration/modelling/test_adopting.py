@@ -1,0 +1,349 @@
+"""Tables of every kind that exist, and what becomes of their columns, keys and rules."""
+
+import subprocess
+import sys
+
+import psycopg
+import pytest
+import sqlalchemy
+from pydantic import BaseModel
+from sqlalchemy.dialects import postgresql
+
+from cdc.core.conventions import Conventions, DeleteMark, Instants, Naming
+from cdc.core.errors import RequestError
+from cdc.core.mapping import Mapper, Read, Rows
+from cdc.modelling.adopting import adopt
+from cdc.modelling.module_text import write_module
+from cdc.modelling.profile import Source
+from cdc.modelling.profiler import profile_documents
+from cdc.modelling.table_catalogue import read_table
+from cdc.modelling.table_misfits import list_misfits
+from cdc.modelling.table_profile import profile_tables
+from cdc.modelling.tables_text import write_table
+from cdc.operations.table_check import check_tables
+from cdc.postgres.database import Database
+
+SOURCE = Source(name="Things", kind="file", read=0, complete=True)
+TYPES = """
+create type state as enum ('open', 'paid, in part', 'it''s "late"');
+create domain mark as text;
+create table things (
+    id character varying(36) primary key, small smallint, whole integer not null, long bigint, part real, ratio float8,
+    money numeric(12, 2), thousands numeric(6, -3), tiny numeric(2, 4), any_number numeric, flag boolean,
+    name varchar(5), code char(3), note text, one_of state not null, stages state[], labels text[], tags varchar(9)[],
+    marks uuid[],
+    numbers integer[], ratios double precision[], at timestamptz, at_three timestamptz(3), at_second timestamp(0),
+    at_plain timestamp, day date, span interval, anything jsonb not null, plain json, bytes bytea, a_mark mark,
+    clock time, times timestamptz[], search tsvector generated always as (to_tsvector('simple', 'a')) stored
+);
+"""
+
+
+class _AnyReader:
+    """Reads nothing: only the tables of the mapper are looked at."""
+
+    types = ()
+
+    def read(self, _):
+        return Read(BaseModel())
+
+
+@pytest.fixture
+def database(empty_dsn):
+    """A pool on an empty database."""
+    database = Database(empty_dsn)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def design(database, empty_dsn):
+    """Return a function that makes tables, and designs a mapper for those that are named."""
+
+    def make(statements, *names, documents=None, theirs=None):
+        with psycopg.connect(empty_dsn, autocommit=True) as connection:
+            connection.execute(statements)
+        with database.connection() as connection:
+            tables = [read_table(connection, name) for name in names]
+        profile = profile_documents(documents, SOURCE) if documents else profile_tables(tables, "Things", theirs)
+        return adopt(profile, "Things", tables, theirs)
+
+    return make
+
+
+def documents(count=12, **properties):
+    """Return documents that have these properties."""
+    return [{"id": f"d{number}", **properties} for number in range(count)]
+
+
+def describe(table):
+    """Return the columns' types and fields by name."""
+    return {
+        column.name: (column.type.declared, column.type.annotate(nullable=column.nullable))
+        for column in table.all_columns
+    }
+
+
+def test_every_type_has_its_field_or_a_reason(database, design):
+    """What is declared fits the table; what no field reads is left out, and said."""
+    (type_,) = design(TYPES, "things").types
+
+    columns = describe(type_.root)
+    choice = r"""Annotated[str, Choice("open", "paid, in part", "it's \"late\"")]"""
+    enum = r"""ENUM("open", "paid, in part", "it's \"late\"", name="state", schema="public")"""
+    assert columns == {
+        "id": ("String(36)", "Text"),
+        "small": ("SmallInteger", "WholeNumber | None"),
+        "whole": ("Integer", "WholeNumber"),
+        "long": ("BigInteger", "LongNumber | None"),
+        "part": ("REAL", "float | None"),
+        "ratio": ("Double", "float | None"),
+        "money": ("Numeric(12, 2)", "Annotated[Decimal, Numeric(12, 2)] | None"),
+        "thousands": ("Numeric(6, -3)", "Annotated[Decimal, Numeric(6, -3)] | None"),
+        "tiny": ("Numeric(2, 4)", "Annotated[Decimal, Numeric(2, 4)] | None"),
+        "any_number": ("Numeric", "Annotated[Decimal, Numeric(147455, 16383)] | None"),
+        "flag": ("Boolean", "bool | None"),
+        "name": ("String(5)", "Text | None"),
+        "code": ("CHAR(3)", "Text | None"),
+        "note": ("Text", "Text | None"),
+        "one_of": (enum, choice),
+        "stages": (f"ARRAY({enum})", f"list[{choice}] | None"),
+        "labels": ("ARRAY(Text)", "list[Text] | None"),
+        "tags": ("ARRAY(Text)", "list[Text] | None"),
+        "marks": ("ARRAY(Uuid)", "list[Uuid] | None"),
+        "numbers": ("ARRAY(Integer)", "list[WholeNumber] | None"),
+        "ratios": ("ARRAY(Double)", "list[float] | None"),
+        "at": ("_INSTANT", "Instant"),
+        "at_three": ("TIMESTAMP(timezone=True, precision=3)", "Annotated[Instant, Fraction(3)]"),
+        "at_second": ("TIMESTAMP(precision=0)", "Annotated[Instant, Fraction(0)]"),
+        "at_plain": ("DateTime", "Instant"),
+        "day": ("Date", "Day"),
+        "span": ("Interval", "Duration | None"),
+        "anything": ("JSONB", "JsonValue"),
+    }
+    left = {each.split("`")[1]: each for each in type_.root.left}
+    assert left.keys() == {"plain", "bytes", "a_mark", "clock", "times", "search"}
+    assert left["plain"].endswith("json cannot be compared; change it to jsonb")
+    assert left["search"].endswith("PostgreSQL computes it")
+    names = vars(sqlalchemy) | vars(postgresql) | {"_INSTANT": sqlalchemy.DateTime(timezone=True)}
+    names |= {"Table": sqlalchemy.Table, "_METADATA": sqlalchemy.MetaData(schema="public")}
+    exec(write_table(type_.root), names)
+    reader = _AnyReader()
+    mapper = Mapper(container="Things", reader=reader, tables=(names["things"],), rows=lambda _: Rows())
+    assert check_tables(database, mapper) == []
+
+
+def test_many_labels_are_written_as_ruff_writes_them(design, tmp_path):
+    """An enum, and an array of it, in the table and in the model."""
+    labels = ", ".join(f"'a label that is long, {number}'" for number in range(9))
+    kinds = f"create type kind as enum ({labels}); "
+    found = design(f"{kinds} create table things (id text primary key, one kind not null, many kind[])", "things")
+
+    (type_,) = found.types
+    module, tables = tmp_path / "module.py", tmp_path / "tables.py"
+    module.write_text(write_module(found, type_), encoding="utf-8")
+    tables.write_text(write_table(type_.root), encoding="utf-8")
+    command = [sys.executable, "-m", "ruff", "format", "--no-cache", "--check", "--line-length", "120", module, tables]
+    assert subprocess.run(command, check=False).returncode == 0
+    assert "Choice(" in module.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("statements", "name", "words"),
+    [
+        ("create table things (id text)", "things", "public.things has no primary key"),
+        ("create view things as select 1 as id", "things", "public.things is a view"),
+        ("create schema shop", "shop.things", "There is no table shop.things"),
+        ('create table "Things" (id text primary key); create table "thinGs" ()', "things", "write the name with its"),
+        ("create table things (code bytea primary key)", "things", "documents do not have the primary key"),
+        ("create table things (a text, b text, primary key (a, b))", "things", "documents do not have the primary key"),
+        ("create table things (id int generated always as identity primary key)", "things", "do not have the primary"),
+    ],
+)
+def test_a_table_that_no_document_can_fill_is_refused(design, statements, name, words):
+    """One sentence says why."""
+    with pytest.raises(RequestError, match=words.replace("(", r"\(")):
+        design(statements, name, documents=documents(size=1))
+
+
+def test_capitals_need_no_quotes(design):
+    """A name is found in any spelling; the one that is spelled so is taken first."""
+    two = 'create schema "Shop"; create table "Shop"."Things" ("Id" text primary key); create table things (id text)'
+
+    assert design(two, 'shop."things"').types[0].root.there == ("Shop", "Things")
+
+
+def test_keys_of_a_whole_number_and_of_several_columns(design):
+    """The id of a document is a text; the others of the key are properties, in the key's own order."""
+    numbers = "create table things (id bigint generated by default as identity primary key, size int)"
+    found = design(numbers, "things", documents=documents(size=1))
+    assert describe(found.types[0].root) == {
+        "id": ("BigInteger", "LongNumber"),
+        "size": ("Integer", "WholeNumber | None"),
+    }
+    assert "PostgreSQL counts id, which the documents' id fills now" in found.needs[0]
+
+    several = "create table visits (size int, id uuid, tenant_id text, primary key (tenant_id, id))"
+    root = design(several, "visits", documents=documents(tenantId="t", size=1)).types[0].root
+    assert [(column.name, column.field) for column in root.key] == [("tenant_id", "tenant_id"), ("id", "id")]
+    assert [column.name for column in root.all_columns] == ["tenant_id", "id", "size"]
+
+
+LINES = """
+create table things (id text primary key);
+create table lines (thing_id text references things, line_id text, primary key (thing_id, line_id));
+create table line_parts (
+    thing_id text, line_id text, part int, size int,
+    primary key (thing_id, line_id, part), foreign key (thing_id, line_id) references lines
+);
+create table notes (id text primary key, thing_id text references things on delete cascade);
+create table marks (
+    thing_id text references things, number int generated always as identity, primary key (thing_id, number)
+);
+create table thing_kinds (thing_id text references things, kind text, primary key (thing_id, kind));
+"""
+
+
+def test_tables_below_are_those_whose_key_begins_with_the_tables_own(design):
+    """A table inside another one; the others are named, with what to do."""
+    part = {"part": 1, "size": 2}
+    line = {"lineId": "one", "parts": [part, {**part, "part": 2}]}
+    body = {"lines": [line, {**line, "lineId": "two"}], "notes": [{"id": "n"}], "marks": [{"text": "m"}]}
+    found = design(LINES, "things", documents=documents(**body))
+
+    (type_,) = found.types
+    assert [(table.sql_name, [column.name for column in table.key]) for table in type_.root.walk()] == [
+        ("things", ["id"]),
+        ("lines", ["thing_id", "line_id"]),
+        ("line_parts", ["thing_id", "line_id", "part"]),
+    ]
+    needs = "\n".join(found.needs)
+    assert 'alter table public.marks alter "number" set generated by default;' in needs
+    assert "public.marks is not mapped: no property of an item fills number of its primary key." in needs
+    assert "public.thing_kinds refers to public.things, but no array of objects is called so" in needs
+    assert "public.notes refers to public.things, and is not written with it: a document that is deleted takes" in needs
+    assert "its primary key must begin with (thing_id)" in needs
+
+
+RULED = """
+create table owners (id text primary key);
+create table things (
+    id text primary key, owner_id text, size int check (size > 0), name text,
+    constraint of_owner foreign key (owner_id) references owners deferrable
+);
+create unique index "IX_name" on things (lower(name));
+create function noted() returns trigger language plpgsql as 'begin return new; end';
+create trigger noted before insert on things for each row execute function noted();
+create trigger off before insert on things for each row execute function noted();
+alter table things disable trigger off;
+create rule kept as on delete to things do instead nothing;
+"""
+
+
+def test_what_a_table_demands_is_told(design):
+    """References, unique rules, checks, triggers and rules, each with what happens."""
+    needs = design(RULED, "things", documents=documents(ownerId="o", size=1, name="n")).needs
+
+    assert [need.partition(": ")[2].partition(" is ")[0].partition(".")[0] for need in needs] == [
+        "owner_id refers to public",
+        "things_size_check",
+        "kept",
+        "noted",
+        "IX_name",
+    ]
+    assert "That it is deferrable does not help" in needs[0]
+    assert "alter table public.things drop constraint of_owner;" in needs[0]
+
+
+def test_missing_rights_come_with_the_statements_that_grant_them(database, design, empty_dsn):
+    """They are those of the role that the app has."""
+    design('create schema shop; create table shop."Things" ("Id" bigserial primary key, "Size" int)', "shop.things")
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        connection.execute('create role "an app" login; grant usage on schema shop to "an app"')
+        connection.execute('alter table shop."Things" enable row level security')
+    app = Database(empty_dsn.replace("postgres@", "an%20app@", 1))
+    try:
+        with app.connection() as connection:
+            table = read_table(connection, "shop.things")
+        (_, rights, hidden) = adopt(profile_tables([table], "Things", None), "Things", [table]).needs
+        grants = rights.partition("prints, or: ")[2]
+        expected = [f'grant {each} on table shop."Things"' for each in ("delete", "insert", "select", "update")]
+        expected.append('grant usage on sequence shop."Things_Id_seq"')
+        assert grants == " ".join(f'{each} to "an app";' for each in expected)
+        assert "row security" in hidden
+        with psycopg.connect(empty_dsn, autocommit=True) as connection:
+            connection.execute(grants)
+        with app.connection() as connection:
+            assert read_table(connection, "shop.things").missing_rights == ()
+    finally:
+        app.close()
+        with psycopg.connect(empty_dsn, autocommit=True) as connection:
+            connection.execute('drop owned by "an app"; drop role "an app"')
+
+
+def test_columns_without_a_profile_name_the_properties(design):
+    """Entity Framework's names are the properties'; so are Prisma's; snake case is written as other mappers have it."""
+    table = "create table {} ({} text primary key, {} timestamptz, {} int)"
+    ef = design(table.format('"Orders"', '"OrderId"', '"PlacedAt"', '"Address_Number"'), "orders")
+    prisma = design(table.format('"Invoice"', "id", '"placedAt"', "size"), "invoice")
+    snake = design(table.format("refunds", "id", "placed_at", "size"), "refunds")
+    theirs = Conventions(naming=Naming.PASCAL, instants=Instants.DOTNET, key="Id", delete_mark=DeleteMark("IsDeleted"))
+    pascal = design(table.format("returns", "id", "placed_at", "size"), "returns", theirs=theirs)
+
+    found = [
+        (each.types[0].type_name, each.conventions.naming, each.conventions.instants)
+        for each in (ef, prisma, snake, pascal)
+    ]
+    assert found == [
+        ("Order", Naming.PASCAL, Instants.DOTNET),
+        ("Invoice", Naming.CAMEL, Instants.ISO),
+        ("Refund", Naming.CAMEL, Instants.ISO),
+        ("Return", Naming.PASCAL, Instants.DOTNET),
+    ]
+    assert pascal.conventions is theirs
+    (part,) = ef.types[0].root.parts
+    assert (part.source, [column.source for column in part.columns]) == ("Address", ["Number"])
+    assert [column.source for column in snake.types[0].root.columns] == ["id", "placedAt", "size"]
+
+
+def test_several_types_have_a_table_each(design):
+    """They are told apart by names; a table that no type is called like is refused."""
+    tables = (
+        "create table orders (id text primary key, total numeric(9, 2)); create table refunds (id text primary key)"
+    )
+    typed = [{"id": f"{type_}{n}", "$type": type_, "total": 1.5} for n in range(12) for type_ in ("Order", "Refund")]
+
+    found = design(tables, "refunds", "orders", documents=typed)
+    pairs = [(each.type_name, each.root.sql_name) for each in found.types]
+    assert pairs == [("Order", "orders"), ("Refund", "refunds")]
+
+    one = design("", "orders", documents=typed)
+    assert one.notes == ["Documents of the type Refund are unmapped: no `--table` is for them."]
+    with pytest.raises(RequestError, match=r"No type of the documents is called like the table public\.visits"):
+        design("create table visits (id text primary key)", "visits", documents=typed)
+
+
+def test_a_delete_mark_has_no_column_that_is_written(design):
+    """Rows of deleted documents are deleted; a column that must be filled is filled."""
+    body = {"isDeleted": False, "size": 1}
+    table = "create table {} (id text primary key, size int, is_deleted boolean not null {})"
+    (left,) = design(table.format("things", "default false"), "things", documents=documents(**body)).types
+    (kept,) = design(table.format("others", ""), "others", documents=documents(**body)).types
+
+    assert [column.name for column in left.root.columns] == ["id", "size"]
+    assert "it says whether the document is deleted" in left.root.left[0]
+    assert [column.name for column in kept.root.columns] == ["id", "size", "is_deleted"]
+
+
+def test_documents_that_do_not_fit_are_told(design):
+    """Values that are missing, of another kind, and too long."""
+    table = "create table things (id text primary key, total int not null, code varchar(3), flag text not null)"
+    first, *others = documents(code="long", flag=True)
+    bodies = [first, *({**each, "total": 1} for each in others)]
+    found = design(table, "things", documents=bodies)
+
+    assert list(list_misfits(found)) == [
+        "public.things: total must not be null, but 1 of 12 have no total: these are parked unless it may be null.",
+        "public.things: code takes 3 characters, but code has up to 4: documents with a longer text are parked.",
+        "public.things: flag is text, but flag has values of the kind boolean.",
+    ]
