@@ -175,7 +175,7 @@ class _Designer:
         """Design an object's properties; `columns` are the names of columns that the table has already."""
         found = _Found()
         names = {"id"} if depth == 0 else set()
-        for spellings, facts in merge_spellings(fields):
+        for spellings, facts in merge_spellings(fields, keys):
             name = spellings[0]
             if self._is_secret(name, facts):
                 found.unmapped.append(name)
@@ -298,8 +298,8 @@ def _is_required(facts: Facts) -> bool:
     return facts.always and facts.parents >= ENOUGH
 
 
-def merge_spellings(fields: Mapping[str, Facts]) -> Iterator[tuple[tuple[str, ...], Facts]]:
-    """Return each property with all its spellings, the commonest first, and the facts of that one."""
+def merge_spellings(fields: Mapping[str, Facts], keys: Sequence[str] = ()) -> Iterator[tuple[tuple[str, ...], Facts]]:
+    """Return each property with all its spellings, a key or else the commonest first, and the facts of that one."""
     for names in group_spellings(fields):
-        names.sort(key=lambda name: -fields[name].present)
+        names.sort(key=lambda name: (name not in keys, -fields[name].present))
         yield tuple(names), fields[names[0]]

@@ -23,6 +23,8 @@ _UNSURE = ("type", "Type", "kind", "Kind", "entity", "Entity", "schema")
 _TYPES_AT_MOST = 50
 _GROUPS_AT_MOST = 200
 _LITTLE_SPACE = 2_000
+# A file may have any number where Cosmos writes a document's time.
+_TIMES = range(2**40)
 _MOST = 0.9
 _ALIKE = 0.7
 _OFTEN = 0.1
@@ -71,7 +73,7 @@ class Profiler:
         if group is None:
             group = self._groups[values] = _Group()
         ts = document.get("_ts")
-        self._space.ts = ts if isinstance(ts, int) else None
+        self._space.ts = ts if isinstance(ts, int) and ts in _TIMES else None
         properties = {name: value for name, value in document.items() if name not in _SYSTEM}
         group.root.see(properties, self._space)
         self._see_identity(group, document)

@@ -1,6 +1,5 @@
 """Tell which objects become columns, and which arrays become tables."""
 
-from collections import Counter
 from collections.abc import Iterator
 
 from cdc.core.conventions import Instants, fold
@@ -48,7 +47,9 @@ def has_key(facts: Facts) -> bool:
     if arrays is None or items is None or arrays.item_key is None:
         return False
     key = items.fields.get(arrays.item_key)
-    return key is not None and key.always and len(Counter(key.kinds)) == 1 and _is_key_type(arrays.item_key, key)
+    if key is None or key.is_secret or key.kind is None or not key.always:
+        return False
+    return _is_key_type(arrays.item_key, key)
 
 
 def _is_key_type(name: str, facts: Facts) -> bool:

@@ -216,3 +216,47 @@ def test_a_list_of_mappers_with_more_than_names_is_left(folder):
 
     assert any(line.startswith("left     mappers/__init__.py") for line in said)
     assert path.read_text(encoding="utf-8").endswith("    ONE,  # note\n    TWO,\n)\n")
+
+
+@pytest.mark.parametrize("key", ["apiKey", "secretId"])
+def test_a_secret_is_no_key_of_items(monkeypatch, key):
+    """They have their place as key, or are JSON if they have items of their own."""
+    lines = [{key: f"secret{number}", "a": 2} for number in range(3)]
+    deep = [{**line, "parts": [{"id": 1, "a": 2}]} for line in lines]
+    documents = many({"lines": lines, "deep": deep})
+    designed = make_design(profile(documents), "Things")
+
+    keys = {table.name: [column.name for column in table.key] for table in designed.types[0].root.walk()}
+    assert keys == {"things": ["id"], "thing_lines": ["thing_id", "position"]}
+    mappers = load(monkeypatch, designed)
+    assert check_golden(designed, mappers)
+    assert plan(mappers, documents) == []
+    assert "secret" not in repr(mappers["Thing"].map(documents[0]))
+
+
+def test_items_whose_key_has_a_commoner_spelling_are_told_apart_by_the_key(monkeypatch):
+    """The other spelling may be anything."""
+    lines = [{"lineId": f"l{number}", "LineId": None, "parts": [{"id": 1}]} for number in range(3)]
+    documents = many({"lines": lines})
+    designed = make_design(profile(documents), "Things")
+
+    keys = {table.name: [column.name for column in table.key] for table in designed.types[0].root.walk()}
+    assert keys["thing_line_parts"] == ["thing_id", "line_id", "id"]
+    assert check_golden(designed, load(monkeypatch, designed))
+
+
+def test_an_array_whose_name_has_a_point_has_no_golden_case_of_its_own(monkeypatch):
+    """The paths of golden files cannot name it."""
+    documents = many({"a.b": [{"id": 1}], "c": [{"id": 1}]})
+    designed = make_design(profile(documents), "Things")
+
+    cases = check_golden(designed, load(monkeypatch, designed))
+
+    assert ("Thing", "c_null") in cases
+    assert ("Thing", "a_b_null") not in cases
+
+
+@pytest.mark.parametrize("ts", [10**400, -1, True, "now", 1.5])
+def test_a_time_that_cosmos_never_writes_is_none(ts):
+    """A file may have anything."""
+    assert profile([{"id": "1", "_ts": ts}]).source.oldest_days in (None, 20_484.0)
