@@ -55,6 +55,13 @@ def _read_whole_number(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _write_whole_number(value: object) -> object:
+    if isinstance(value, float) and abs(value) > _LARGEST_EXACT:
+        raise ValueError("must be a text, or a whole number with all its digits")
+    number = _read_whole_number(value)
+    return str(number) if isinstance(number, int) and not isinstance(number, bool) else value
+
+
 def _read_long_number(value: object) -> object:
     if isinstance(value, str) and _WHOLE.fullmatch(value):
         return int(value)
@@ -130,6 +137,8 @@ class Choice:
 
 
 Text = Annotated[str, AfterValidator(_check_text)]
+# A text, or a whole number in some documents, which becomes its digits.
+TextOrNumber = Annotated[Text, BeforeValidator(_write_whole_number)]
 # Marks a list that may be null in old documents; null means empty.
 NoneAsEmpty = BeforeValidator(_none_as_empty)
 # Marks a value that may be an empty text in some documents; "" means null.

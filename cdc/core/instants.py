@@ -100,12 +100,23 @@ def _describe(form: Instants) -> CoreSchema:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Marks an instant whose form is not that of the model's conventions: `Annotated[datetime, Written(...)]`."""
+    """Marks an instant whose form is not that of the model's conventions: `Annotated[datetime, Written(...)]`.
+
+    Where some are numbers and some are texts, `texts` is the form of these.
+    """
 
     form: Instants
+    texts: Instants | None = None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
-        return _describe(self.form)
+        return _describe(self.form) if self.texts is None else _describe_both(_epoch_reader(self.form), self.texts)
+
+
+def _describe_both(read_number: Callable[[object], datetime], texts: Instants) -> CoreSchema:
+    def read(value: object, read_text: Callable[[object], object]) -> object:
+        return read_text(value) if isinstance(value, str) else read_number(value)
+
+    return core_schema.no_info_wrap_validator_function(read, _describe(texts))
 
 
 @dataclass(frozen=True, slots=True)

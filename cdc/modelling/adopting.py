@@ -186,7 +186,7 @@ class _Adopter:
             own = tuple(replace(column, part=field_) for column in columns)
             read = {name for column in own for name in column.spellings}
             unmapped = tuple(name for name in fields[spellings[0]].fields if name not in read)
-            parts.append(Part(field_, spellings, class_name, nullable, own, unmapped))
+            parts.append(Part(field_, spellings, class_name, nullable, own, unmapped=unmapped))
             flat += own
         return tuple(parts), flat
 

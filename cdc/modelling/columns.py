@@ -7,6 +7,7 @@ from typing import Any
 from cdc.core.conventions import Instants
 from cdc.modelling.forms import INSTANTS, Form
 from cdc.modelling.naming import write_snake
+from cdc.modelling.nodes import Kind
 from cdc.modelling.personal import Suspicion
 from cdc.modelling.profile import Facts, Hazard
 
@@ -27,6 +28,10 @@ _NO_MONEY_WORDS = (
     "rate ratio cents minor pence weight distance size bytes length views likes players steps"
 )
 _NO_MONEY = frozenset(_NO_MONEY_WORDS.split())
+# Numbers that .NET reads as decimals: their digits count.
+_EXACT = frozenset(("rate", "percent", "percentage", "pct", "quantity", "qty"))
+# Whole amounts of a currency's smallest unit, whose largest is seldom seen in a sample.
+_MINOR = frozenset(("cents", "minor", "pence"))
 _TIMES_WORDS = (
     "at on date time timestamp ts until since from to when expires expiry expiration created updated modified "
     "deleted seen login logout start end started ended due birth dob utc ms epoch millis occurred received sent"
@@ -54,6 +59,11 @@ class ColumnType:
         """Return whether the field's type has None already."""
         return self.field in ("Instant", "Day")
 
+    @property
+    def has_never(self) -> bool:
+        """Return whether .NET's smallest and greatest time become null."""
+        return bool(self.given == _WRITTEN[Instants.DOTNET][0])
+
     def annotate(self, *, nullable: bool) -> str:
         """Return the field's annotation."""
         inner = f"{self.field} | None" if nullable and not self.allows_none else self.field
@@ -62,6 +72,7 @@ class ColumnType:
 
 _UUID = "0b5c3bd4-8a0e-4b8c-9d0a-3f1e5a6b7c8d"
 TEXT = ColumnType("text", "Text", "Text", "one", "one")
+TEXT_OR_NUMBER = ColumnType("text", "Text", "TextOrNumber", 7, "7")
 UUID = ColumnType("uuid", "Uuid", "Uuid", _UUID, _UUID)
 BOOLEAN = ColumnType("boolean", "Boolean", "bool", True, True)
 INTEGER = ColumnType("integer", "Integer", "WholeNumber", 7, 7)
@@ -97,7 +108,7 @@ def instant(form: Instants, conventions: Instants) -> ColumnType:
 
 
 def find_instants(name: str, facts: Facts) -> Instants | None:
-    """Return the form of a path's instants; None if there are none. .NET's form is told by its digits and its never."""
+    """Return the form of a path's instants; None if there are none. .NET's form is told by its seven digits."""
     if facts.kind == "number":
         return _find_epochs(name, facts)
     if facts.kind != "string" or facts.texts is None:
@@ -105,8 +116,7 @@ def find_instants(name: str, facts: Facts) -> Instants | None:
     seen = {form for form in facts.texts.forms if form is not Form.EMPTY}
     if not seen & {*INSTANTS} or not seen <= {*INSTANTS, Form.DATE}:
         return None
-    is_dotnet = facts.texts.never or max(facts.texts.fractions, default=0) == 7
-    return Instants.DOTNET if is_dotnet else Instants.ISO
+    return Instants.DOTNET if max(facts.texts.fractions, default=0) == 7 else Instants.ISO
 
 
 def _find_epochs(name: str, facts: Facts) -> Instants | None:
@@ -132,16 +142,34 @@ def choose(name: str, facts: Facts, conventions: Instants) -> ColumnType:
     if facts.kind == "boolean":
         return BOOLEAN
     if facts.kind == "number":
-        return _choose_number(name, facts)
+        return _choose_number(name, facts, conventions)
     if facts.kind == "string":
         return _mark(_choose_text(name, facts), facts)
     if facts.kind == "array" and facts.items is not None and facts.items.kinds.keys() == {"string"}:
         return TEXTS
     if facts.kind == "array" and facts.items is not None and facts.items.kinds.keys() == {"number"}:
         return _choose_numbers(facts.items)
-    if facts.kinds.keys() - {"null"} == {"number", "string"} and _is_numeric_text(facts):
-        return _choose_for_both(name, facts)
+    if facts.kinds.keys() - {"null"} == {"number", "string"}:
+        return _choose_for_both(name, facts, conventions)
     return JSON
+
+
+def _choose_for_both(name: str, facts: Facts, conventions: Instants) -> ColumnType:
+    """Choose for a property that is a number in some documents, and a text in others."""
+    numbers, texts = (_keep_kind(facts, kind) for kind in ("number", "string"))
+    epoch, written = find_instants(name, numbers), find_instants(name, texts)
+    if epoch is not None and written is not None:
+        field = f"Annotated[datetime, Written(Instants.{epoch.name}, Instants.{written.name})]"
+        return _mark(replace(instant(epoch, conventions), field=field), texts)
+    if _is_numeric_text(facts):
+        return _choose_for_numbers_as_texts(name, facts)
+    seen = facts.numbers
+    is_exact = seen is not None and not (seen.fractional or seen.not_finite or seen.sizes.get("larger"))
+    return TEXT_OR_NUMBER if is_exact else JSON
+
+
+def _keep_kind(facts: Facts, kind: Kind) -> Facts:
+    return facts.model_copy(update={"kinds": {kind: facts.kinds.get(kind, 0)}})
 
 
 def _reads(conventions: Instants, form: Instants) -> bool:
@@ -170,7 +198,7 @@ def _choose_numbers(items: Facts) -> ColumnType:
     return DOUBLES if numbers.fractional or numbers.pointed else BIGINTS
 
 
-def _choose_number(name: str, facts: Facts) -> ColumnType:
+def _choose_number(name: str, facts: Facts, conventions: Instants) -> ColumnType:
     numbers = facts.numbers
     assert numbers is not None  # noqa: S101 - of the kind number
     before, after = numbers.digits_before, numbers.digits_after
@@ -179,11 +207,12 @@ def _choose_number(name: str, facts: Facts) -> ColumnType:
     if is_money(name, facts) and before + max(2, after) <= 15 and before <= 14:
         return numeric(18, 2 if after <= 2 else 4)
     if numbers.fractional or numbers.pointed:
-        return DOUBLE
-    return INTEGER if not numbers.sizes.keys() - {"int32"} else BIGINT
+        is_decimal = conventions is Instants.DOTNET and _words(name) & _EXACT and after <= 4 and before <= 11
+        return numeric(18, 4) if is_decimal else DOUBLE
+    return BIGINT if numbers.sizes.keys() - {"int32"} or _words(name) & _MINOR else INTEGER
 
 
-def _choose_for_both(name: str, facts: Facts) -> ColumnType:
+def _choose_for_numbers_as_texts(name: str, facts: Facts) -> ColumnType:
     """Choose for numbers, some of them in texts: of the types that read both, or JSON."""
     texts, numbers = facts.texts, facts.numbers
     assert texts is not None  # noqa: S101 - of the kind string

@@ -8,7 +8,8 @@ from cdc.modelling.columns import find_instants
 from cdc.modelling.naming import find_naming
 from cdc.modelling.profile import Facts, Profile, TypeProfile
 
-_FLAGS = ("isdeleted", "deleted", "softdeleted", "isremoved", "removed", "tombstone", "tombstoned")
+_TOMBSTONES = ("tombstone", "tombstoned")
+_FLAGS = ("isdeleted", "deleted", "softdeleted", "isremoved", "removed", *_TOMBSTONES)
 _TIMES = ("deletedat", "deletedon", "deleteddate", "deletedutc", "deletedtime", "removedat")
 
 
@@ -61,12 +62,22 @@ def _find_instants(properties: Sequence[tuple[str, Facts]], naming: Naming) -> I
     return max(counts, key=lambda form: counts[form], default=Instants.ISO)
 
 
-def _find_mark(types: Sequence[TypeProfile]) -> DeleteMark | None:
-    fields = [each for type_ in types for each in type_.root.fields.items()]
-    for name, facts in fields:
+def suspect_marks(root: Facts) -> Iterator[DeleteMark]:
+    """Return what may mark a deleted document, the surest first."""
+    for name, facts in root.fields.items():
         if fold(name) in _FLAGS and facts.kinds.keys() <= {"boolean", "null"}:
-            return DeleteMark(name)
-    for name, facts in fields:
+            yield DeleteMark(name)
+    for name, facts in root.fields.items():
         if fold(name) in _TIMES and facts.kinds.keys() <= {"string", "number", "null"}:
-            return DeleteMark(name, ANYTHING)
+            yield DeleteMark(name, ANYTHING)
+
+
+def _find_mark(types: Sequence[TypeProfile]) -> DeleteMark | None:
+    """Return the mark of documents that Cosmos deletes later; the application may want others back."""
+    for type_ in types:
+        ttl = type_.root.fields.get("ttl")
+        expires = ttl is not None and ttl.present < type_.documents
+        for mark in suspect_marks(type_.root):
+            if expires or fold(mark.property) in _TOMBSTONES:
+                return mark
     return None

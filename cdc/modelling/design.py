@@ -13,7 +13,7 @@ class Column:
     """A column, the field that it is read from, and the property behind it.
 
     `spellings` are the property's names, the commonest first; an item's place in its array has none. A column of an
-    object's property has that object's `part`.
+    object's property has that object's `part`: its field, and those of the objects around it, such as `address.geo`.
     """
 
     name: str
@@ -33,14 +33,20 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """An object with columns of its own in the table around it."""
+    """An object with columns of its own in the table around it; `columns` has those of `parts` inside it, too."""
 
     field: str
     spellings: tuple[str, ...]
     class_name: str
     nullable: bool
     columns: tuple[Column, ...] = ()
+    parts: tuple["Part", ...] = ()
     unmapped: tuple[str, ...] = ()
+
+    @property
+    def own_columns(self) -> tuple[Column, ...]:
+        """Return the columns of its own properties."""
+        return tuple(column for column in self.columns if column.part == self.field)
 
     @property
     def source(self) -> str:

@@ -20,6 +20,7 @@ from cdc.modelling.naming import (
     write_snake,
 )
 from cdc.modelling.odd_values import set_aside
+from cdc.modelling.ordering import order_types
 from cdc.modelling.profile import Facts, Hazard, Profile, TypeProfile
 from cdc.modelling.shapes import has_key, is_child, is_part
 
@@ -98,7 +99,7 @@ def choose_types(profile: Profile) -> tuple[list[TypeProfile], list[str]]:
         notes.append(
             f"{each.documents} documents {what}: they are {'mapped like the others' if mapped else 'unmapped'}."
         )
-    return _order([each.model_copy(update={"root": set_aside(each.root)}) for each in named]), notes
+    return order_types([each.model_copy(update={"root": set_aside(each.root)}) for each in named]), notes
 
 
 def _list_shared_ids(profiles: Sequence[TypeProfile], types: Sequence[TypeDesign]) -> Iterator[str]:
@@ -108,22 +109,6 @@ def _list_shared_ids(profiles: Sequence[TypeProfile], types: Sequence[TypeDesign
                 f"{profile.key.repeated} ids of {type_.type_name} occur in several documents, and no property of the "
                 "partition key is in the table's key: name its paths with `--partition-key`, or add them."
             )
-
-
-def _order(types: Sequence[TypeProfile]) -> list[TypeProfile]:
-    """Return the types in an order in which those come first that others refer to, by a property such as `OrderId`."""
-    classes = {each.name: fold(name_class(each.name or "")) for each in types}
-    left, ordered = {each.name: each for each in types}, []
-    while left:
-        there = {classes[name] for name in left}
-        free = [name for name, each in left.items() if not (_find_references(each) & there) - {classes[name]}]
-        # Types that refer to each other come as they are.
-        ordered += [left.pop(name) for name in free or [next(iter(left))]]
-    return ordered
-
-
-def _find_references(type_: TypeProfile) -> set[str]:
-    return {fold(name)[: -len("id")] for name in type_.root.fields if fold(name).endswith("id")}
 
 
 class _Designer:
@@ -185,7 +170,7 @@ class _Designer:
             if is_child(facts) and depth < _DEEPEST:
                 found.arrays.append(_Array(field, spellings, facts, depth + 1))
             elif is_part(facts):
-                part = self._design_part(field, spellings, facts, f"{class_name}_{name}", columns)
+                part = self._design_part(field, spellings, facts, f"{class_name}_{name}", columns, write_snake(name))
                 found.parts.append(part)
                 found.part_columns += part.columns
             else:
@@ -202,7 +187,8 @@ class _Designer:
     ) -> Column:
         type_ = self._choose(spellings[0], facts)
         required = _is_required(facts) and len(spellings) == 1
-        nullable = not required or Hazard.NEVER in facts.hazards or bool(type_.marks)
+        becomes_null = type_.has_never and Hazard.NEVER in facts.hazards
+        nullable = not required or becomes_null or bool(type_.marks)
         name = distinguish(shorten(name), columns)
         columns.add(name)
         return Column(name, field, spellings, type_, nullable, facts)
@@ -211,10 +197,12 @@ class _Designer:
         return choose(name, facts, self._conventions.instants)
 
     def _design_part(
-        self, field: str, spellings: tuple[str, ...], facts: Facts, class_name: str, columns: set[str]
+        self, field: str, spellings: tuple[str, ...], facts: Facts, class_name: str, columns: set[str], prefix: str
     ) -> Part:
+        """Design an object; `prefix` begins the names of its columns."""
         part = Part(field, spellings, self._name_class(class_name), nullable=not _is_required(facts))
-        found, unmapped = [], []
+        found: list[Column] = []
+        parts, unmapped = [], []
         names: set[str] = set()
         for inner, inner_facts in merge_spellings(facts.fields):
             if self._is_secret(inner[0], inner_facts):
@@ -222,10 +210,14 @@ class _Designer:
                 continue
             own = name_field(inner[0], names)
             names.add(own)
-            name = f"{write_snake(spellings[0])}_{write_snake(inner[0])}"
-            column = self._design_column(name, own, inner, inner_facts, columns)
-            found.append(replace(column, nullable=part.nullable or column.nullable, part=field))
-        return replace(part, columns=tuple(found), unmapped=tuple(unmapped))
+            name = f"{prefix}_{write_snake(inner[0])}"
+            if is_part(inner_facts):
+                parts.append(self._design_part(own, inner, inner_facts, f"{part.class_name}_{inner[0]}", columns, name))
+                around = [replace(column, part=f"{field}.{column.part}") for column in parts[-1].columns]
+            else:
+                around = [replace(self._design_column(name, own, inner, inner_facts, columns), part=field)]
+            found += [replace(column, nullable=part.nullable or column.nullable) for column in around]
+        return replace(part, columns=tuple(found), parts=tuple(parts), unmapped=tuple(unmapped))
 
     def _design_child(self, array: _Array, parent: TableDesign) -> TableDesign:
         items, arrays = array.facts.items, array.facts.arrays
@@ -278,9 +270,10 @@ def _inherit(parent: TableDesign) -> tuple[Column, ...]:
     """Return the key's columns of a child table that come from its parent."""
     own = [column for column in parent.columns if column.is_key]
     prefix = singular(parent.name)
-    last = own[-1]
+    last, above = own[-1], (*parent.inherited, *own[:-1])
     name = f"{prefix}_id" if last.name == "id" else last.name
-    return (*parent.inherited, *own[:-1], replace(last, name=name))
+    # The partition key of orders may be `orderId`, beside their `id`.
+    return (*above, replace(last, name=distinguish(name, {column.name for column in above})))
 
 
 def _make_position(taken: Collection[str]) -> Column:
@@ -290,8 +283,8 @@ def _make_position(taken: Collection[str]) -> Column:
 
 
 def _is_left(name: str, *, has_mark: bool) -> bool:
-    """Return whether a property of a document gets no column: the time to live, and times of deletion beside a mark."""
-    return name == "ttl" or (has_mark and fold(name) in ("deletedat", "deletedby", "deletedon", "deleteddate"))
+    """Return whether a property of a document gets no column, as times of deletion beside a mark."""
+    return has_mark and fold(name) in ("deletedat", "deletedby", "deletedon", "deleteddate")
 
 
 def _is_required(facts: Facts) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from cdc.core.conventions import ANYTHING, Conventions
 from cdc.core.documents import JsonObject
 from cdc.modelling.columns import JSON, TEXT, ColumnType
-from cdc.modelling.design import Column, Design, TableDesign, TypeDesign
+from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign
 from cdc.modelling.profile import Hazard
 
 _INSTANT = "2026-01-09T15:20:31.8123456Z"
@@ -35,8 +35,7 @@ def _invent(table: TableDesign, conventions: Conventions) -> JsonObject:
             if column.field == "id" and conventions.key != "id" and not table.inherited:
                 document = {"id": column.type.given} | document
     for part in table.parts:
-        given = {column.source: column.type.given for column in part.columns}
-        document[part.source] = given | _invent_secrets(part.unmapped, conventions)
+        document[part.source] = _invent_part(part, conventions)
     for child in table.children:
         document[child.source] = [_invent(child, conventions)]
     return document | _invent_secrets(table.unmapped, conventions)
@@ -44,6 +43,12 @@ def _invent(table: TableDesign, conventions: Conventions) -> JsonObject:
 
 def _invent_secrets(names: Iterable[str], conventions: Conventions) -> JsonObject:
     return {name: "secret" for name in names if conventions.secrets.has(name)}
+
+
+def _invent_part(part: Part, conventions: Conventions) -> JsonObject:
+    own = {column.source: column.type.given for column in part.own_columns}
+    inner = {each.source: _invent_part(each, conventions) for each in part.parts}
+    return own | inner | _invent_secrets(part.unmapped, conventions)
 
 
 def _spell(column: Column, conventions: Conventions) -> str:
@@ -120,7 +125,7 @@ def _list_hazards(type_: ColumnType) -> Iterator[tuple[Hazard, Any, Any]]:
     elif type_.sql == "timestamptz" and isinstance(type_.given, str):
         yield Hazard.NO_ZONE, "2026-01-09T17:20:31", "2026-01-09T17:20:31+00:00"
         yield Hazard.SEVEN_DIGITS, "2026-01-09T15:20:31.7654321Z", "2026-01-09T15:20:31.765432+00:00"
-        if type_.given == _INSTANT:
+        if type_.has_never:
             yield Hazard.NEVER, "0001-01-01T00:00:00", None
     elif type_ == JSON:
         yield Hazard.MIXED_KINDS, "a text", "a text"

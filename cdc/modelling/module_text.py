@@ -8,7 +8,7 @@ from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign
 from cdc.modelling.layout import WIDTH, wrap_call, write_call, write_docstring, write_imports, write_text
 from cdc.modelling.naming import singular
 
-_FIELDS = "Choice CommaList EmptyAsNone LongNumber NoneAsEmpty Numeric Text Uuid WholeNumber"
+_FIELDS = "Choice CommaList EmptyAsNone LongNumber NoneAsEmpty Numeric Text TextOrNumber Uuid WholeNumber"
 _MODULES = {
     **dict.fromkeys(_FIELDS.split(), "cdc.core.fields"),
     **dict.fromkeys(("Day", "Duration", "Fraction", "Instant", "Written"), "cdc.core.instants"),
@@ -47,9 +47,7 @@ def _bottom_up(table: TableDesign) -> Iterator[TableDesign]:
 
 
 def _write_models(table: TableDesign, conventions: Conventions, type_: TypeDesign | None) -> str:
-    parts = [_write_model(part.class_name, "Part", f"The object `{part.source}`.", part.unmapped,
-                          [_write_field(column, conventions) for column in part.columns])
-             for part in table.parts]  # fmt: skip
+    parts = [text for part in table.parts for text in _write_part_models(part, conventions)]
     what = f"A document of the type {type_.type_name}." if type_ else f"An item of `{table.source}`."
     fields = [
         _write_field(column, conventions)
@@ -63,6 +61,15 @@ def _write_models(table: TableDesign, conventions: Conventions, type_: TypeDesig
         fields = [f"type_name = {write_text(type_.type_name)}", *fields]
     unmapped = table.unmapped
     return "\n\n\n".join([*parts, _write_model(table.class_name, base, what, unmapped, fields)])
+
+
+def _write_part_models(part: Part, conventions: Conventions) -> Iterator[str]:
+    """Return the model of an object, after those of the objects inside it."""
+    for inner in part.parts:
+        yield from _write_part_models(inner, conventions)
+    fields = [_write_field(column, conventions) for column in part.own_columns]
+    fields += [_write_part(inner, conventions) for inner in part.parts]
+    yield _write_model(part.class_name, "Part", f"The object `{part.source}`.", part.unmapped, fields)
 
 
 def _write_model(name: str, base: str, what: str, unmapped: Sequence[str], fields: Sequence[str]) -> str:
@@ -201,8 +208,10 @@ def _read(column: Column, owner: str) -> str:
         return "position"
     if column.part is None:
         return f"{owner}.{column.field}"
-    part = f"{owner}.{column.part}"
-    return f"{part}.{column.field} if {part} else None" if column.nullable else f"{part}.{column.field}"
+    value = f"{owner}.{column.part}.{column.field}"
+    around = column.part.split(".")
+    there = " and ".join(f"{owner}.{'.'.join(around[:end])}" for end in range(1, len(around) + 1))
+    return f"{value} if {there} else None" if column.nullable else value
 
 
 def _write_mapper(design: Design, type_: TypeDesign) -> str:

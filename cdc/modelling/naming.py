@@ -23,13 +23,15 @@ _CLASSES_TAKEN = {
     *("Annotated", "Any", "Choice", "CommaList", "Conventions", "Day", "Decimal", "DeleteMark", "Document", "Duration"),
     *("EmptyAsNone", "Fraction", "NoneAsEmpty"),
     *("DocumentReader", "EmbeddedObject", "Instant", "Instants", "JsonObject", "JsonValue", "LongNumber", "Mapper"),
-    *("Naming", "Numeric", "Part", "Row", "Rows", "Secrets", "Text", "Uuid", "WholeNumber", "Written"),
+    *("Naming", "Numeric", "Part", "Row", "Rows", "Secrets", "Text", "TextOrNumber", "Uuid", "WholeNumber", "Written"),
 }
 
 
 def write_snake(name: str) -> str:
     """Return a name in snake case that Python and PostgreSQL take."""
-    words = to_snake(re.sub(r"\W+", "_", name, flags=re.ASCII)).strip("_")[:_LONGEST].strip("_") or "value"
+    words = re.sub(r"\W+", "_", name, flags=re.ASCII)
+    # A digit belongs to the letters before it: `line2`.
+    words = "".join(map(to_snake, re.split(r"(?<=[a-z])(?=[0-9])", words))).strip("_")[:_LONGEST].strip("_") or "value"
     return f"n{words}" if words[0].isdigit() else words
 
 

@@ -1,15 +1,18 @@
 """Write the page about a container: its columns, what is left out, and what a person has to decide."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from cdc.core.conventions import ANYTHING
-from cdc.modelling.design import Column, Design, TableDesign, TypeDesign
+from cdc.modelling.conventions_found import suspect_marks
+from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign
 from cdc.modelling.personal import Suspicion
 from cdc.modelling.shapes import find_renamed
 
 _ROUNDED = {"numeric(18, 2)": 2, "numeric(18, 4)": 4}
 _NO_HAZARD = ("null_and_absent",)
+# So few documents without a property are perhaps mistakes.
+_FEW = 0.01
 
 
 def write_page(design: Design) -> str:
@@ -30,9 +33,18 @@ def _describe_conventions(design: Design) -> Iterator[str]:
     types = " or ".join(f"`{name}`" for name in found.type_properties)
     yield f"- The type is in {types}." if types else "- Documents name no type."
     if mark is None:
-        yield "- Nothing marks a deleted document. If something does, set `delete_mark`."
+        yield from _ask_for_mark(design)
     else:
         yield f"- A document is deleted if `{mark.property}` is {'set' if mark.value is ANYTHING else 'true'}."
+
+
+def _ask_for_mark(design: Design) -> Iterator[str]:
+    names = dict.fromkeys(mark.property for type_ in design.types for mark in suspect_marks(type_.facts))
+    if names:
+        yield f"- Documents with {' or '.join(f'`{name}`' for name in names)} keep their rows, as Cosmos keeps them."
+        yield "  If their rows shall go, set `delete_mark`."
+    else:
+        yield "- Nothing marks a deleted document. If something does, set `delete_mark`."
 
 
 def _describe_type(type_: TypeDesign) -> Iterator[str]:
@@ -44,6 +56,7 @@ def _describe_type(type_: TypeDesign) -> Iterator[str]:
         yield from _describe_table(table)
     yield ""
     yield from _list_odd(type_)
+    yield from _list_nearly_required(type_)
     for new, old in find_renamed(type_.facts):
         yield f"`{old}` was perhaps renamed to `{new}`: only newer documents have the second. If so, keep one field,"
         yield f'`renamed("{new}", "{old}")`, which need not be null if every document has one of them.'
@@ -68,7 +81,7 @@ def _describe_table(table: TableDesign) -> Iterator[str]:
     yield ""
     yield "| column | type | property | null |"
     yield "| --- | --- | --- | --- |"
-    parts = {part.field: part.source for part in table.parts}
+    parts = dict(_name_parts(table.parts))
     for column in table.all_columns:
         yield f"| `{column.name}` | {column.type.sql} | {_name_source(column, parts, table)} | {_tell_null(column)} |"
     if table.left:
@@ -85,6 +98,13 @@ def _code(name: str) -> str:
     """Return a property's name as code that ends neither the code nor a table's cell."""
     escaped = " ".join(name.split()).replace("`", "'").replace("|", r"\|")
     return f"`{escaped}`"
+
+
+def _name_parts(parts: Iterable[Part], field: str = "", source: str = "") -> Iterator[tuple[str, str]]:
+    """Return for each object, and those inside it, the path of its fields and of its properties."""
+    for part in parts:
+        yield f"{field}{part.field}", f"{source}{part.source}"
+        yield from _name_parts(part.parts, f"{field}{part.field}.", f"{source}{part.source}.")
 
 
 def _name_source(column: Column, parts: dict[str, str], table: TableDesign) -> str:
@@ -116,6 +136,16 @@ def _list_odd(type_: TypeDesign) -> Iterator[str]:
     for sql in sorted(scales):
         yield f"`{sql}` never rounds: a number with more than {_ROUNDED[sql]} digits after its point is parked."
         yield ""
+
+
+def _list_nearly_required(type_: TypeDesign) -> Iterator[str]:
+    """Name what very few documents lack: perhaps it is required, and those are wrong."""
+    for path, facts in type_.facts.walk():
+        lacking = facts.parents - facts.present + facts.kinds.get("null", 0)
+        if 0 < lacking <= _FEW * facts.parents:
+            yield f"- `{path}` is missing or null in {lacking} of {facts.parents}: is it required? Then make its column"
+            yield "  `not null`, and documents without it are parked."
+            yield ""
 
 
 def _list_names(title: str, paths: tuple[str, ...]) -> Iterator[str]:

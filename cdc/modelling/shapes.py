@@ -6,8 +6,11 @@ from cdc.core.conventions import Instants, fold
 from cdc.modelling.columns import ENOUGH, JSON, choose
 from cdc.modelling.profile import Facts
 
-# Objects with more properties, or with objects inside, become JSON.
+# Objects with more properties become JSON.
 _PROPERTIES_AT_MOST = 8
+_COLUMNS_AT_MOST = 16
+# Of an object with more than simple values, so many properties are nearly always there, or it becomes JSON.
+_MOST = 0.5
 # Items of an array have the same properties if so many of them have each.
 _REGULAR = 0.95
 # A property is new if the first share of the time has none.
@@ -16,13 +19,30 @@ _KEY_TYPES = ("text", "uuid", "integer", "bigint")
 
 
 def is_part(facts: Facts) -> bool:
-    """Return whether an object's properties become columns: a few, all of them simple."""
-    simple = [
-        each.kinds.keys() - {"null"} <= {"string", "number", "boolean"} and len(each.kinds.keys() - {"null"}) <= 1
-        for each in facts.fields.values()
-    ]
-    few = 0 < len(facts.fields) <= _PROPERTIES_AT_MOST
-    return facts.kind == "object" and not facts.is_dictionary and not facts.unnamed and few and all(simple)
+    """Return whether an object's properties become columns: a few, simple ones, or such objects and plain arrays."""
+    fields = facts.fields.values()
+    few = 0 < len(fields) <= _PROPERTIES_AT_MOST
+    if facts.kind != "object" or facts.is_dictionary or facts.unnamed or not few:
+        return False
+    if all(map(_is_simple, fields)):
+        return True
+    held = sum(each.present >= _REGULAR * each.parents for each in fields)
+    known = all(_is_simple(each) or _is_plain(each) or is_part(each) for each in fields)
+    return known and held >= _MOST * len(fields) and _count_columns(facts) <= _COLUMNS_AT_MOST
+
+
+def _count_columns(facts: Facts) -> int:
+    return sum(_count_columns(each) if each.fields else 1 for each in facts.fields.values())
+
+
+def _is_simple(facts: Facts) -> bool:
+    kinds = facts.kinds.keys() - {"null"}
+    return kinds <= {"string", "number", "boolean"} and len(kinds) <= 1
+
+
+def _is_plain(facts: Facts) -> bool:
+    """Return whether an array's items are all texts, or all numbers."""
+    return facts.kind == "array" and facts.items is not None and facts.items.kinds.keys() in ({"string"}, {"number"})
 
 
 def is_child(facts: Facts) -> bool:

@@ -60,7 +60,7 @@ NODE = [
         "wild": {"a": 1} if number % 2 else [1],
         "from": "web",
         "accessToken": "secret",
-        **({"deletedAt": 1_768_000_000} if number == 3 else {}),
+        **({"deletedAt": 1_768_000_000, "ttl": 3600} if number == 3 else {}),
     }
     for number in range(12)
 ] + [
@@ -164,6 +164,7 @@ def test_two_types_with_tables_inside_each_other(project, said, applied):
         "shipping_address_zip": "00123",
         "wild": [1],
         "from": "web",
+        "ttl": None,
     }
     option = {"order_id": str(UUID(int=0)), "line_id": "l0", "id": 0, "name": "x"}
     assert rows["order_line_options"][0] == option
@@ -176,7 +177,7 @@ def test_a_type_whose_names_another_container_has(applied):
     """The module and the table get the container's name in front; conventions that hide a property are not taken."""
     _, rows = applied["Shop"]
 
-    assert len(rows["shop_accounts"]) == 11
+    assert len(rows["shop_accounts"]) == 12
     assert rows["shop_accounts"][0] == {
         "id": "0",
         "code": "c0",
@@ -185,6 +186,7 @@ def test_a_type_whose_names_another_container_has(applied):
         "roles": ["one", "two"],
         "settings": {"a": 1},
         "elapsed": "01:02:03",
+        "is_deleted": False,
     }
 
 

@@ -1,16 +1,17 @@
 """One model reads what applications of other habits write, because their conventions are values."""
 
 from datetime import UTC, datetime
+from typing import Annotated
 
 import pytest
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from cdc.core.conventions import ANYTHING, Conventions, DeleteMark, Instants, Naming, Secrets
 from cdc.core.document_models import DocumentModel, RootDocument, renamed
 from cdc.core.document_reader import DocumentReader
 from cdc.core.errors import DocumentError
 from cdc.core.fields import Text
-from cdc.core.instants import Instant
+from cdc.core.instants import Instant, Written
 from cdc.core.json_columns import JsonValue
 
 NOON = datetime(2026, 1, 9, 12, tzinfo=UTC)
@@ -86,6 +87,17 @@ def test_properties_are_named_by_convention(naming, names):
 def test_instants_are_written_by_convention(form, value, read):
     """Every form is read exactly, to the microsecond that PostgreSQL has."""
     assert a_reader(instants=form).read({"id": "a", "placed_at": value}).document.placed_at == read
+
+
+def test_an_instant_of_two_forms_is_read_by_its_kind():
+    """Numbers in older documents, texts in newer ones; each is read as exactly as alone."""
+    instants = TypeAdapter(Annotated[datetime, Written(Instants.EPOCH_MILLISECONDS, Instants.ISO)])
+
+    assert instants.validate_python(1_767_960_000_001) == NOON.replace(microsecond=1_000)
+    assert instants.validate_python("2026-01-09T13:00:00.000001+01:00") == NOON.replace(microsecond=1)
+    for value in (True, None, [], "1767960000001", 10**18):
+        with pytest.raises(ValueError, match="must be a"):
+            instants.validate_python(value)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from cdc.core.fields import Choice, LongNumber, Numeric, Text, Uuid
+from cdc.core.fields import Choice, LongNumber, Numeric, Text, TextOrNumber, Uuid
 
 MONEY = TypeAdapter(Annotated[Decimal, Numeric(12, 2)])
 
@@ -53,6 +53,16 @@ def test_money_keeps_its_digits(value, read):
 def test_money_that_does_not_fit_is_refused(value, words):
     """Nothing is rounded, and what is no number is no nought."""
     assert refuse(MONEY, value).startswith(words)
+
+
+def test_a_number_that_became_a_text_keeps_its_digits():
+    label = TypeAdapter(TextOrNumber)
+
+    read = [label.validate_python(value, strict=True) for value in ("007", 7, 7.0, 2**53 + 1, -1)]
+
+    assert read == ["007", "7", "7", "9007199254740993", "-1"]
+    for value in (7.5, 1e300, True, None, "a\0", [7]):
+        refuse(label, value)
 
 
 @given(st.decimals(min_value=-(10**10), max_value=10**10, places=2).filter(lambda it: abs(it) < 10**10))

@@ -1,11 +1,13 @@
 """What `init` decides about columns, keys and tables, and that its code passes the project's checks."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from cdc.core.conventions import Instants
 from cdc.modelling.designing import make_design
 from cdc.modelling.golden_text import write_golden
 from cdc.modelling.module_text import write_conventions, write_module
@@ -73,8 +75,100 @@ def test_one_odd_value_in_hundreds_does_not_decide_a_column(name, usual, odd, sq
 def test_a_value_that_is_not_rare_or_among_few_still_decides(count):
     designed = design(with_odd("phone", lambda n: f"a{n}", *([5] * (1 if count == 30 else 4)), count=count))
 
-    assert types(designed)["phone"] == "jsonb"
+    assert types(designed)["phone"] == "text"
+    assert "phone: TextOrNumber" in write_module(designed, designed.types[0])
     assert "will be parked" not in write_page(designed)
+
+
+def test_times_that_are_numbers_and_texts_are_one_column():
+    """A team wrote milliseconds before, and writes ISO texts now."""
+    times = (EPOCH, "2026-01-09T15:20:31.812Z")
+
+    designed = design([{"id": str(n), "savedAt": times[n % 2]} for n in range(20)])
+
+    assert types(designed)["saved_at"] == "timestamptz"
+    field = "saved_at: Annotated[datetime, Written(Instants.EPOCH_MILLISECONDS, Instants.ISO)]"
+    assert field in write_module(designed, designed.types[0])
+
+
+@pytest.mark.parametrize(
+    ("values", "sql"), [((5, "a5"), "text"), ((5.5, "a5"), "jsonb"), ((2**70, "a5"), "jsonb"), ((5, "5"), "bigint")]
+)
+def test_numbers_and_texts_are_one_column_if_it_keeps_their_digits(values, sql):
+    assert types(design([{"id": str(n), "label": values[n % 2]} for n in range(20)]))["label"] == sql
+
+
+def test_decimals_of_dotnet_keep_their_digits():
+    """.NET has decimals; a number of another language was perhaps never exact."""
+    documents = [{"id": str(n), "VatRate": 0.125, "Quantity": n + 0.5, "Height": 1.5} for n in range(20)]
+
+    for time, sql in (("2026-01-09T15:20:31.8123456Z", "numeric(18, 4)"), ("2026-01-09T15:20:31Z", "double precision")):
+        found = types(design([{**{name[0].lower() + name[1:]: value for name, value in each.items()}, "madeAt": time}
+                              for each in documents]))  # fmt: skip
+        assert found["vat_rate"] == found["quantity"] == sql
+        assert found["height"] == "double precision"
+
+
+@pytest.mark.parametrize(("missing", "asks"), [(0, False), (1, True), (3, False)])
+def test_the_page_asks_whether_a_property_that_few_documents_lack_is_required(missing, asks):
+    """Its column may be null, because it was."""
+    documents = [{"id": str(n), **({} if n < missing else {"title": "x"})} for n in range(200)]
+
+    designed = design(documents)
+
+    assert {column.name: column for column in table(designed, "things").columns}["title"].nullable is bool(missing)
+    assert (f"`$.title` is missing or null in {missing} of 200" in write_page(designed)) is asks
+
+
+@pytest.mark.parametrize(
+    ("deleted", "mark"),
+    [
+        ({"isDeleted": True, "deletedAt": "2026-01-09T15:20:31Z"}, None),
+        ({"isDeleted": True, "ttl": 3600}, "isDeleted"),
+        ({"isDeleted": False, "deletedAt": EPOCH, "ttl": 3600}, "isDeleted"),
+        ({"isDeleted": False, "deletedAt": EPOCH, "tombstone": True}, "tombstone"),
+    ],
+)
+def test_a_mark_takes_rows_away_only_if_cosmos_takes_the_document_away(deleted, mark):
+    """The application may show marked documents, or bring them back: their rows stay, and so do the columns."""
+    documents = [{"id": str(n), "isDeleted": False, **(deleted if n in (3, 4) else {})} for n in range(20)]
+
+    designed = design(documents)
+
+    found = designed.conventions.delete_mark
+    assert (found and found.property) == mark
+    assert ("is_deleted" in types(designed)) is (mark != "isDeleted")
+    assert ("deleted_at" in types(designed)) is (mark is None)
+    assert ("keep their rows" in write_page(designed)) is (mark is None)
+
+
+def test_cents_have_room():
+    assert types(design([{"id": str(n), "feeCents": n} for n in range(20)]))["fee_cents"] == "bigint"
+
+
+def test_the_time_to_live_is_kept():
+    """PostgreSQL removes nothing by itself: whoever does must know it."""
+    assert types(design([{"id": str(n), "ttl": 3600} for n in range(20)]))["ttl"] == "integer"
+
+
+def test_a_first_day_does_not_make_a_day_null():
+    documents = [{"id": str(n), "OpenedOn": "0001-01-01" if n == 3 else "2026-01-09"} for n in range(20)]
+
+    assert not {column.name: column for column in table(design(documents), "things").columns}["opened_on"].nullable
+
+
+def test_the_last_day_alone_does_not_mean_dotnet():
+    """Other languages have a greatest time, too; it is kept, and may not be missing."""
+    documents = [{"id": str(n), "endsAt": "9999-12-31T23:59:59.999Z"} for n in range(20)]
+
+    designed = design(documents)
+
+    assert designed.conventions.instants is Instants.ISO
+    assert not {column.name: column for column in table(designed, "things").columns}["ends_at"].nullable
+
+
+def test_a_digit_belongs_to_the_letters_before_it():
+    assert "address_line2" in types(design([{"id": str(n), "addressLine2": "x"} for n in range(20)]))
 
 
 def test_a_property_that_contradicts_the_type_is_a_column():
@@ -112,6 +206,16 @@ def test_regular_objects_without_an_id_become_rows_by_their_position():
     assert "primary key (thing_id, thing_room_id, position)" in write_migration(designed)
 
 
+def test_a_key_that_has_the_name_of_a_partition_key_is_inherited_beside_it():
+    """Cars are in the partitions of `carId`, and their `id` is another property."""
+    documents = [{"id": f"{n % 5}", "carId": f"c{n % 4}", "wheels": [{"id": "w", "worn": 1}]} for n in range(20)]
+    built = profile(documents, partition_key=["/carId"])
+
+    wheels = table(make_design(built, "Cars", ["/carId"]), "car_wheels")
+
+    assert [column.name for column in wheels.key] == ["car_id", "car_id_2", "id"]
+
+
 def test_objects_of_many_shapes_without_an_id_stay_json():
     items = [{"a": 1}, {"b": "x"}]
 
@@ -131,6 +235,39 @@ def test_numbers_have_room_and_rates_are_no_money():
     assert found["cost"] == "numeric(18, 4)"
     assert found["discount"] == found["tax"] == "double precision"
     assert "a number with more than 2 digits after its point is parked" in write_page(designed)
+
+
+def test_an_object_inside_an_object_becomes_columns():
+    """Most of its properties are always there; one is an object that may be missing, another a plain array."""
+    place = {"street": "x", "marks": ["a"], "point": {"north": 1.5}, "zip": "1"}
+    documents = [{"id": str(n), "place": {**place, **({"point": None} if n % 2 else {})}} for n in range(20)]
+
+    designed = design(documents)
+
+    assert types(designed) == {
+        "id": "text",
+        "place_street": "text",
+        "place_zip": "text",
+        "place_marks": "text[]",
+        "place_point_north": "double precision",
+    }
+    inner = "document.place.point.north if document.place and document.place.point else None"
+    assert inner in write_module(designed, designed.types[0])
+    assert "| `place_point_north` | double precision | `place.point.north` | yes |" in write_page(designed)
+    sample = json.loads(write_golden(designed, designed.types[0]))["bases"]["sample"]
+    assert sample["document"]["place"] == {
+        "street": "one",
+        "marks": ["one", "two"],
+        "point": {"north": 2.5},
+        "zip": "one",
+    }
+    assert sample["expect"]["root"]["place_point_north"] == 2.5
+
+
+def test_an_object_with_a_form_of_its_own_in_every_document_stays_json():
+    forms = [{"colour": "x"}, {"limits": {"low": 1}}, {"days": [1, 2]}]
+
+    assert types(design([{"id": str(n), "settings": forms[n % 3]} for n in range(21)]))["settings"] == "jsonb"
 
 
 def test_arrays_of_numbers_are_arrays():
