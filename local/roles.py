@@ -16,7 +16,7 @@ _KINDS = ("owner", "writer", "reader")
 # The comparison asks which version of each document in Cosmos the ledger has. Readers must not see identities, so its
 # login has these rights, and not the role.
 _OF_THE_COMPARISON = (
-    "grant select (key, partition_key, id, etag, row_key) on cdc.document to {}",
+    "grant select (key, partition_key, id, etag, row_table, row_key) on cdc.document to {}",
     "grant select (key) on cdc.dead_letter to {}",
 )
 _POWERFUL = """

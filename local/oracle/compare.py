@@ -3,29 +3,27 @@
 It shares no code with the product, so that a mistake there cannot hide here.
 """
 
-import argparse
 import json
-import os
-import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from azure.core.exceptions import AzureError
 from azure.cosmos import ContainerProxy, CosmosClient
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 from psycopg.types.json import set_json_loads
 
-from local.console import quiet_localhost
-from local.oracle.expected import CONTAINERS, Child, Container
+from local.oracle import example
+from local.oracle import expected as mystira
 from local.oracle.fields import Expected, Json
 from local.oracle.json_columns import is_equal, read_json
+from local.oracle.types import Child, Key, Type, find_type
 
-_SETTINGS = ("COSMOS_CONNECTION", "COSMOS_DATABASE", "POSTGRES_CONNECTION")
+# The lists, by the application whose mappers the app has.
+EXPECTED: Mapping[str, Sequence[Type]] = {"mystira": mystira.TYPES, "example": example.TYPES}
+SETTINGS = ("COSMOS_CONNECTION", "COSMOS_DATABASE", "POSTGRES_CONNECTION")
 _PAGE = 1_000
-_MOST_MESSAGES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +62,29 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the ledger says of a document; `row` is the key of the row that it wrote last."""
+    """What the ledger says of a document; `row` is the table and the key of the row that it wrote last."""
 
     etag: str
     parked: bool
     unmapped: bool
     waits: bool
-    row: str | None
+    row: tuple[str, Key] | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """The rows of a container by id, its child rows by table, parent and key, and its ledger by identity."""
+    """The root rows of a container by table and key, its child rows by table, parent and key, its ledger by identity.
 
-    rows: Mapping[str, Json]
-    children: Mapping[str, Mapping[str, Mapping[str, Json]]]
+    Keys of parents are with their root table: two types may have equal ones.
+    """
+
+    rows: Mapping[str, Mapping[Key, Json]]
+    children: Mapping[str, Mapping[tuple[str, Key], Mapping[str, Json]]]
     known: Mapping[str, _Known]
 
 
 _LEDGER = """
-select d.partition_key, d.id, d.etag, d.state, d.row_key, l.key is not null as waits
+select d.partition_key, d.id, d.etag, d.state, d.row_table, d.row_key, l.key is not null as waits
 from cdc.document d left join cdc.dead_letter l using (key) where d.container = %s
 """
 _UNLISTED = "select container from cdc.container where container <> all(%s) order by container"
@@ -91,9 +92,16 @@ _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
 
 
 def compare(
-    cosmos_connection: str, cosmos_database: str, postgres_connection: str, extra: Collection[str] = ()
+    cosmos_connection: str,
+    cosmos_database: str,
+    postgres_connection: str,
+    extra: Collection[str] = (),
+    types: Sequence[Type] = mystira.TYPES,
 ) -> Comparison:
     """Read both sides whole and compare them; `extra` names containers to compare even where they have no rows."""
+    by_container: dict[str, list[Type]] = {}
+    for each in types:
+        by_container.setdefault(each.container, []).append(each)
     client = CosmosClient.from_connection_string(cosmos_connection)
     try:
         with psycopg.connect(postgres_connection, options="-c TimeZone=UTC", row_factory=dict_row) as connection:
@@ -101,14 +109,14 @@ def compare(
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             database = client.get_database_client(cosmos_database)
             parts = []
-            for container in CONTAINERS:
-                if not _has_table(connection, container.table):  # of another application
+            for name, group in by_container.items():
+                if not all(_has_table(connection, each.table) for each in group):  # of another application
                     continue
-                target = _read_target(connection, container)
-                if target.rows or not container.extra or container.name in extra:
-                    source = database.get_container_client(container.name)
-                    parts.append(_compare_container(container, _read_source(source), target))
-            unlisted = connection.execute(_UNLISTED, [[container.name for container in CONTAINERS]]).fetchall()
+                target = _read_target(connection, group)
+                if any(target.rows.values()) or not group[0].extra or name in extra:
+                    documents = _read_source(database.get_container_client(name))
+                    parts.append(_compare_container(group, documents, target))
+            unlisted = connection.execute(_UNLISTED, [list(by_container)]).fetchall()
     finally:
         client.close()
     return Comparison(
@@ -146,17 +154,21 @@ def _identity(partition_key: object, id_: str) -> str:
     return json.dumps([partition_key, id_])
 
 
-def _read_target(connection: psycopg.Connection[Json], container: Container) -> _Target:
-    rows = {row["id"]: row for row in _select(connection, container.table)}
-    children: dict[str, dict[str, dict[str, Json]]] = {}
-    for child in container.children:
-        by_parent = children.setdefault(child.table, {})
-        for row in _select(connection, child.table):
-            by_parent.setdefault(row[child.parent], {})[row[child.key]] = row
+def _read_target(connection: psycopg.Connection[Json], types: Sequence[Type]) -> _Target:
+    rows: dict[str, dict[Key, Json]] = {}
+    children: dict[str, dict[tuple[str, Key], dict[str, Json]]] = {}
+    for each in types:
+        found = _select(connection, each.table)
+        rows[each.table] = {tuple(str(row[column]) for column in each.key): row for row in found}
+        for child in each.children:
+            by_parent = children.setdefault(child.table, {})
+            for row in _select(connection, child.table):
+                by_parent.setdefault((each.table, (row[child.parent],)), {})[str(row[child.key])] = row
     known = {}
-    for entry in connection.execute(_LEDGER, [container.name]):
+    for entry in connection.execute(_LEDGER, [types[0].container]):
         identity = _identity(json.loads(entry["partition_key"]), json.loads(entry["id"]))
-        row_key = entry["row_key"] and json.loads(entry["row_key"])[0]
+        table = (entry["row_table"] or types[0].table).removeprefix("public.")
+        row_key = entry["row_key"] and (table, tuple(map(str, json.loads(entry["row_key"]))))
         parked, unmapped = (entry["state"] == state for state in ("parked", "unmapped"))
         known[identity] = _Known(entry["etag"], parked, unmapped, entry["waits"], row_key)
     return _Target(rows, children, known)
@@ -166,57 +178,60 @@ def _select(connection: psycopg.Connection[Json], table: str) -> psycopg.Cursor[
     return connection.execute(SQL("select * from {}").format(Identifier("public", table)))
 
 
-def _compare_container(container: Container, documents: Mapping[str, Json], target: _Target) -> Comparison:
-    differences: list[Difference] = []
-    claimed = set()
+def _compare_container(types: Sequence[Type], documents: Mapping[str, Json], target: _Target) -> Comparison:
+    name, differences = types[0].container, list[Difference]()
+    claimed: set[tuple[str, Key] | None] = set()
     for identity, document in documents.items():
         known = target.known.get(identity)
         if known and known.parked:
             claimed.add(known.row)
         else:
-            claimed.update(_keys(container, document))
-            differences += _compare_document(container, document, target, known)
-    tables = {container.table: target.rows, **target.children}
+            type_ = find_type(types, document)
+            key = None if type_ is None else type_.find_key(document)
+            if type_ is not None and key is not None:
+                claimed.add((type_.table, key))
+            found = _compare_document(type_, key, document, target, known)
+            differences += [Difference(kind, name, document["id"], where) for kind, where in found]
+    claims = {table: {(table, key) for key in rows} for table, rows in target.rows.items()}
+    claims |= {table: set(parents) for table, parents in target.children.items()}
     differences += [
-        Difference("extra", container.name, id_, f"a row in {table} that no document maps to")
-        for table, ids in tables.items()
-        for id_ in sorted(ids.keys() - claimed)
+        Difference("extra", name, ", ".join(key), f"a row in {table} that no document maps to")
+        for table, held in claims.items()
+        for _, key in sorted(held - claimed)
     ]
     return Comparison(
         documents=len(documents),
         containers=1,
-        rows=len(target.rows) + sum(len(rows) for parents in target.children.values() for rows in parents.values()),
+        rows=sum(len(rows) for rows in target.rows.values())
+        + sum(len(rows) for parents in target.children.values() for rows in parents.values()),
         parked=sum(entry.waits for entry in target.known.values()),
         differences=differences,
     )
 
 
-def _keys(container: Container, document: Json) -> list[str]:
-    return [container.fields["id"](document)] if container.has_rows(document) else []
-
-
 def _compare_document(
-    container: Container, document: Json, target: _Target, known: _Known | None
-) -> Iterator[Difference]:
+    type_: Type | None, key: Key | None, document: Json, target: _Target, known: _Known | None
+) -> Iterator[tuple[str, str]]:
+    """Say what is not equal, each with its kind."""
     row = None
-    for key in _keys(container, document):
-        row = target.rows.get(key)
+    if type_ is not None and key is not None:
+        row = target.rows[type_.table].get(key)
         if row is None:
-            yield Difference("missing", container.name, document["id"], f"no row in {container.table}")
+            yield "missing", f"no row in {type_.table}"
             return
     if known is None or known.etag != document["_etag"]:
-        yield Difference("stale", container.name, document["id"], "the ledger holds another version, or none")
+        yield "stale", "the ledger holds another version, or none"
         return
-    if known.unmapped is container.is_mapped(document):
-        yield Difference("type", container.name, document["id"], "the ledger has another opinion whether it is mapped")
-    if row is None:
+    if known.unmapped is (type_ is not None):
+        yield "type", "the ledger has another opinion whether it is mapped"
+    if type_ is None or key is None or row is None:
         return
-    for column in _unequal(container.fields, document, row):
-        yield Difference("edited", container.name, document["id"], f"{container.table}.{column}")
-    for child in container.children:
-        rows = target.children[child.table].get(row["id"], {})
+    for column in _unequal(type_.fields, document, row):
+        yield "edited", f"{type_.table}.{column}"
+    for child in type_.children:
+        rows = target.children[child.table].get((type_.table, key), {})
         for where in _compare_children(child, document, rows):
-            yield Difference("child", container.name, document["id"], where)
+            yield "child", where
 
 
 def _compare_children(child: Child, document: Json, rows: Mapping[str, Json]) -> Iterator[str]:
@@ -242,36 +257,9 @@ def _unequal(fields: Mapping[str, Expected], document: Json, row: Json) -> Itera
             yield column
 
 
-def compare_settings(settings: Mapping[str, str]) -> Comparison:
+def compare_settings(settings: Mapping[str, str], application: str = "mystira") -> Comparison:
     """Compare what the app's settings name, as the login of COMPARE_CONNECTION where that is set."""
-    cosmos, database, postgres = (settings[name] for name in _SETTINGS)
+    cosmos, database, postgres = (settings[name] for name in SETTINGS)
     postgres = settings.get("COMPARE_CONNECTION") or postgres
-    return compare(cosmos, database, postgres, settings.get("EXTRA_CONTAINERS", "").replace(" ", "").split(","))
-
-
-def main() -> int:
-    """Compare what COSMOS_CONNECTION, COSMOS_DATABASE and POSTGRES_CONNECTION name; exit 1 on any difference,
-    and 2 if nothing was compared.
-
-    PendingSignups is compared where its table has rows, or EXTRA_CONTAINERS names it.
-    """
-    argparse.ArgumentParser(prog="python -m local.compare", description=main.__doc__).parse_args()
-    quiet_localhost()
-    if missing := [name for name in _SETTINGS if not os.environ.get(name)]:
-        print(f"{', '.join(missing)} must be set: they say where to compare.", file=sys.stderr)
-        return 2
-    try:
-        comparison = compare_settings(os.environ)
-    except (AzureError, psycopg.Error, ValueError) as error:
-        print(f"The two sides cannot be read: {type(error).__name__}.", file=sys.stderr)
-        return 2
-    for difference in comparison.differences[:_MOST_MESSAGES]:
-        print(difference)
-    if hidden := comparison.differences[_MOST_MESSAGES:]:
-        print(f"and {len(hidden)} more")
-    print(f"compare: {comparison}")
-    for container in comparison.unlisted:
-        print(f"compare: {container} was not compared: local/oracle/expected.py has no fields of it")
-    if not comparison.containers:
-        return 2
-    return 1 if comparison.differences else 0
+    extra = settings.get("EXTRA_CONTAINERS", "").replace(" ", "").split(",")
+    return compare(cosmos, database, postgres, extra, EXPECTED[application])

@@ -1,10 +1,6 @@
 """What each column must hold, by a list of fields of the comparison's own."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
 from local.oracle.fields import (
-    Expected,
     Json,
     age_group,
     day,
@@ -20,45 +16,9 @@ from local.oracle.fields import (
     status,
     subscription,
     time_span,
-    type_of,
 )
 from local.oracle.json_columns import items, packed
-
-
-@dataclass(frozen=True, slots=True)
-class Child:
-    """A child table: its rows by key, and where a document holds them."""
-
-    table: str
-    parent: str
-    key: str
-    items: Callable[[Json], list[Json]]
-    fields: Mapping[str, Expected]
-
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """A container, the type of its documents, its root table, and what each column must hold.
-
-    An `extra` one is compared only where it is asked for, or where its table has rows.
-    """
-
-    name: str
-    type: str
-    table: str
-    fields: Mapping[str, Expected]
-    children: tuple[Child, ...] = ()
-    extra: bool = False
-
-    def is_mapped(self, document: Json) -> bool:
-        """Tell whether a document is of the container's type, which it need not name."""
-        named = type_of(document) or self.type
-        # What is no text is no other type: such a document is parked, or has no rows.
-        return named == self.type or not isinstance(named, str)
-
-    def has_rows(self, document: Json) -> bool:
-        """Tell whether a document has rows at all: it is of the container's type and not deleted softly."""
-        return self.is_mapped(document) and document.get("IsDeleted") is not True
+from local.oracle.types import Child, Type
 
 
 def _completed(document: Json) -> list[Json]:
@@ -89,8 +49,8 @@ _USER_BADGES = Child(
     },
 )
 
-CONTAINERS = (
-    Container(
+TYPES = (
+    Type(
         "Accounts",
         "Account",
         "accounts",
@@ -109,7 +69,7 @@ CONTAINERS = (
         },
         (_COMPLETED_SCENARIOS,),
     ),
-    Container(
+    Type(
         "UserProfiles",
         "UserProfile",
         "user_profiles",
@@ -132,7 +92,7 @@ CONTAINERS = (
         },
         (_USER_BADGES,),
     ),
-    Container(
+    Type(
         "GameSessions",
         "GameSession",
         "game_sessions",
@@ -160,7 +120,7 @@ CONTAINERS = (
             "selected_character_id": same("SelectedCharacterId"),
         },
     ),
-    Container(
+    Type(
         "PlayerScenarioScores",
         "PlayerScenarioScore",
         "player_scenario_scores",
@@ -173,7 +133,7 @@ CONTAINERS = (
             "created_at": instant("CreatedAt"),
         },
     ),
-    Container(
+    Type(
         "PendingSignups",
         "PendingSignup",
         "pending_signups",

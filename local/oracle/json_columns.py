@@ -20,7 +20,12 @@ def read_json(text: str | bytes) -> Any:
 
 def items(name: str) -> Expected:
     """Read an array as it is, without secrets."""
-    return lambda document: [] if document.get(name) is None else _public(document[name])
+    return lambda document: [] if document.get(name) is None else _public(document[name], _SECRET)
+
+
+def as_it_is(name: str, secret: re.Pattern[str]) -> Expected:
+    """Read any value as it is, without these secrets."""
+    return lambda document: _public(document.get(name), secret)
 
 
 def packed(name: str, default: object) -> Expected:
@@ -31,31 +36,31 @@ def packed(name: str, default: object) -> Expected:
         for _ in range(2):
             if isinstance(value, str) and value:
                 value = read_json(value)
-        return default if value is None or value == "" else _public(value)
+        return default if value is None or value == "" else _public(value, _SECRET)
 
     return read
 
 
-def _public(value: Any) -> Any:
+def _public(value: Any, secret: re.Pattern[str]) -> Any:
     if isinstance(value, dict):
-        return {name: _public(inner) for name, inner in value.items() if not _is_secret(name)}
+        return {name: _public(inner, secret) for name, inner in value.items() if not _is_secret(name, secret)}
     if isinstance(value, list):
-        return [_public(item) for item in value]
-    return _public_text(value) if isinstance(value, str) else value
+        return [_public(item, secret) for item in value]
+    return _public_text(value, secret) if isinstance(value, str) else value
 
 
-def _public_text(text: str) -> str:
+def _public_text(text: str, secret: re.Pattern[str]) -> str:
     """Take secrets out of a text that is itself JSON; any other text stays as it is."""
     try:
         inner = json.loads(text)
     except ValueError:
         return text
-    public = _public(inner)
+    public = _public(inner, secret)
     return text if public == inner else json.dumps(public, ensure_ascii=False, separators=(",", ":"))
 
 
-def _is_secret(name: str) -> bool:
-    return _SECRET.fullmatch(name.lower().replace("_", "")) is not None
+def _is_secret(name: str, secret: re.Pattern[str]) -> bool:
+    return secret.fullmatch(name.lower().replace("_", "")) is not None
 
 
 def is_equal(expected: Any, found: Any) -> bool:

@@ -10,8 +10,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from local.compare import main
 from local.cosmos import CosmosServer
-from local.oracle.compare import Comparison, compare_settings, main
+from local.oracle.compare import Comparison, compare_settings
 from local.postgres import Postgres
 from local.roles import name_of
 from local.sample import CONTAINERS, Sample, Source

@@ -5,10 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from local.oracle.expected import CONTAINERS
+from local.oracle.expected import TYPES
+from local.oracle.types import find_type
 
 GUID = "5f0c1f2a-110d-4c9a-823b-584c1c9a1a0c"
-EXPECTED = {container.name: container for container in CONTAINERS}
+EXPECTED = {each.container: each for each in TYPES}
 
 
 def read(container, **document):
@@ -215,7 +216,9 @@ def test_signups_of_both_classes():
 )
 def test_which_documents_have_rows(document, has_rows):
     """Neither those of another type nor those deleted softly."""
-    assert EXPECTED["Accounts"].has_rows({"id": "x", **document}) is has_rows
+    found = find_type((EXPECTED["Accounts"],), {"id": "x", **document})
+
+    assert (found is not None and found.find_key({"id": "x", **document}) is not None) is has_rows
 
 
 def test_the_children_of_accounts_and_profiles():
