@@ -1,5 +1,6 @@
 """Change 20,000 documents while hosts are killed, stores go away, writers collide and requests fail; then compare."""
 
+import json
 import random
 import shutil
 import tempfile
@@ -11,15 +12,15 @@ from dataclasses import dataclass, field
 import psycopg
 
 from campaigns import leaks, pauses
+from campaigns.application import Application
 from campaigns.faults import EXPIRATION_SECONDS, Faults, Scale
-from campaigns.planted import RULES, Case, Identity, Planter, identify, mix
+from campaigns.mystira import MYSTIRA
+from campaigns.planted import Case, Identity, Planter, mix
 from campaigns.stage import Stage, StuckError, running, wait_until
 from campaigns.writer import Ledger, Writer
-from local.oracle.compare import compare_settings
 from local.roles import find_powerful_sessions
 
 _SETTINGS = {
-    "EXTRA_CONTAINERS": "PendingSignups",
     "FEED_POLL_DELAY_MS": "200",
     "LEASE_ACQUIRE_INTERVAL_MS": "400",
     "LEASE_RENEW_INTERVAL_MS": "500",
@@ -77,7 +78,7 @@ class Result:
 Say = Callable[[str], None]
 
 
-def run(seed: int, changes: int) -> int:
+def run(seed: int, changes: int, application: Application) -> int:
     """Print what happens and the sum, and return 1 when anything was wrong."""
     begun = time.monotonic()
 
@@ -97,22 +98,22 @@ def run(seed: int, changes: int) -> int:
         stills=3,
         pace=400,
     )
-    result = play(seed, scale, say)
+    result = play(seed, scale, say, application)
     print(*result.differences[:100], sep="\n")
     print(f"apply: {result}")
     return 1 if result.differences else 0
 
 
-def play(seed: int, scale: Scale, say: Say) -> Result:
+def play(seed: int, scale: Scale, say: Say, application: Application = MYSTIRA) -> Result:
     """Play one campaign; what is wrong at its end is in the result."""
     dice = random.Random(seed)
     marker = f"planted{dice.randrange(10**9):09}"
-    planter = Planter(seed, marker)
-    hot = [planter.account("C") for _ in range(_HOT)]
-    cases = [*planter.cases(scale.changes), *(Case((), first=(("Accounts", account),)) for account in hot)]
-    ledger, result = Ledger(), Result()
-    with running(**_SETTINGS) as stage:
-        _prepare_tables(stage)
+    planter = application.make_planter(seed, marker)
+    hot = [planter.make_hot() for _ in range(_HOT)]
+    cases = [*planter.cases(scale.changes), *(Case((), first=(write,)) for write in hot)]
+    ledger, result = Ledger(application), Result()
+    with running(application, EXTRA_CONTAINERS=",".join(application.extra), **_SETTINGS) as stage:
+        _prepare_tables(stage, planter)
         stage.add_host()
         asker = leaks.Asker(stage)
         asker.start()
@@ -120,8 +121,13 @@ def play(seed: int, scale: Scale, say: Say) -> Result:
         for write in [write for case in cases for write in case.first]:
             ledger.write(stage.source, *write)
         wait_until(lambda: _is_applied(stage, ledger), "what is written first is applied")
-        writer = Writer(stage.source, ledger, seed, marker, mix(cases, scale.changes, dice), pace=scale.pace)
-        faults = Faults(stage, ledger, scale, dice, hot)
+        samples = [
+            application.make_sample(seed, (*application.containers, *application.extra)),
+            application.make_sample(~seed, application.containers),
+        ]
+        planted, pauses_between = mix(cases, scale.changes, dice), random.Random(seed)
+        writer = Writer(stage.source, ledger, samples, planter, planted, pauses_between, pace=scale.pace)
+        faults = Faults(stage, ledger, scale, dice, [document for _, document in hot])
         _break(scale, writer, faults, dice, say)
         result.faults = scale.faults
         result.changes = ledger.writes
@@ -139,10 +145,10 @@ def play(seed: int, scale: Scale, say: Say) -> Result:
     return result
 
 
-def _prepare_tables(stage: Stage) -> None:
+def _prepare_tables(stage: Stage, planter: Planter) -> None:
     """Give the tables the rules of the cut-over, and triggers that dawdle and take note."""
     with psycopg.connect(stage.dsn) as connection:
-        connection.execute(RULES.encode())
+        connection.execute(planter.rules.encode())
         connection.execute(_TRIGGERS.encode())
 
 
@@ -187,8 +193,8 @@ def _lag(stage: Stage, ledger: Ledger) -> set[str]:
 
 
 def _judge(stage: Stage, cases: list[Case]) -> Iterator[str]:
-    yield from map(str, compare_settings(stage.settings).differences)
-    planted = {identify(*case.parked) for case in cases if case.parked}
+    yield from map(str, stage.compare().differences)
+    planted = {stage.application.identify(*case.parked) for case in cases if case.parked}
     yield from find_wrongly_parked(planted, _read(stage, _LETTERS), "a dead letter")
     yield from find_wrongly_parked(planted, _read(stage, _PARKED), "the state parked")
     with psycopg.connect(stage.dsn) as connection:
@@ -209,8 +215,10 @@ def find_wrongly_parked(planted: set[Identity], parked: set[Identity], what: str
 
 def _read(stage: Stage, query: str) -> set[Identity]:
     with psycopg.connect(stage.dsn) as connection:
-        # Both texts are canonical JSON; the campaign writes its own with spaces.
-        return {(container, f"[{key}, {id_}]") for container, key, id_ in connection.execute(query.encode())}
+        return {
+            (container, json.dumps([json.loads(key), json.loads(id_)]))
+            for container, key, id_ in connection.execute(query.encode())
+        }
 
 
 def _find_leaks(stage: Stage, asker: leaks.Asker, marks: tuple[str, ...]) -> Iterator[str]:

@@ -15,13 +15,14 @@ import psycopg
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
 from campaigns import pauses
+from campaigns.application import Application, Sample
+from campaigns.mystira import MYSTIRA
 from campaigns.stage import KEY, Stage, StuckError, running, wait_until
 from local.freezing import frozen, frozen_postgres
 from local.operator import Operator
-from local.oracle.compare import compare_settings
 from local.patience import PATIENCE_SECONDS
 from local.roles import find_powerful_sessions
-from local.sample import CONTAINERS, DATABASE, PARTITION_KEYS, Sample, Source
+from local.sample import DATABASE, Source
 from local.sample.values import Document
 
 PAGE_SIZE = 100
@@ -135,19 +136,19 @@ def _insist(do: Callable[..., object], *arguments: object) -> None:
             return
 
 
-def run(seed: int) -> int:
+def run(seed: int, application: Application) -> int:
     """Print one line and return 1 when anything was wrong."""
-    result = play(str(seed), Plan())
+    result = play(str(seed), Plan(), application)
     if result.refused * 3 < result.requests:
         result.differences.append("less than a third of all requests were refused")
     print(*result.differences[:20], f"backfill {seed}: {result}", sep="\n", flush=True)
     return 1 if result.differences else 0
 
 
-def play(seed: str, plan: Plan) -> Result:
+def play(seed: str, plan: Plan, application: Application = MYSTIRA) -> Result:
     """Copy once, while everything goes wrong at moments that the seed chooses, and compare."""
-    result, sample = Result(), Sample(seed=int(seed))
-    with running() as stage:
+    result, sample = Result(), application.make_sample(int(seed), application.containers)
+    with running(application) as stage:
         _begin(stage, sample, plan)
         with Writer(stage.source, sample, seed) as writer:
             _copy(stage, seed, plan, writer, result)
@@ -176,9 +177,9 @@ def _copy(stage: Stage, seed: str, plan: Plan, writer: Writer, result: Result) -
     _count_requests(stage, result)
     stage.controls.ask("POST", "clear")
     with suppress(StuckError):
-        wait_until(lambda: not compare_settings(stage.settings).differences, "both sides are equal", PATIENCE_SECONDS)
+        wait_until(lambda: not stage.compare().differences, "both sides are equal", PATIENCE_SECONDS)
     _count(stage, backfill, writer, result)
-    result.differences += [str(each) for each in compare_settings(stage.settings).differences]
+    result.differences += [str(each) for each in stage.compare().differences]
     result.differences += [*pauses.find_skipped(stage.dsn), *_check_counters(plan, result)]
     result.differences += find_powerful_sessions(stage.dsn)
 
@@ -224,7 +225,7 @@ def _outage(stage: Stage, plan: Plan, result: Result) -> None:
 
 
 def _split(stage: Stage, dice: random.Random, result: Result) -> None:
-    for container in PARTITION_KEYS:
+    for container in stage.application.partition_keys:
         place = {"database": DATABASE, "container": container}
         ids = stage.controls.ask("POST", "ranges", **place)["ranges"]
         stage.controls.ask("POST", "split", **place, range_id=dice.choice(ids))
@@ -233,7 +234,7 @@ def _split(stage: Stage, dice: random.Random, result: Result) -> None:
 
 def _merge(stage: Stage, result: Result) -> None:
     """Merge the last two partitions of each container, whether it has split before or splits afterwards."""
-    for container in PARTITION_KEYS:
+    for container in stage.application.partition_keys:
         place = {"database": DATABASE, "container": container}
         ids = stage.controls.ask("POST", "ranges", **place)["ranges"]
         stage.controls.ask("POST", "merge", **place, range_id=ids[-2])
@@ -243,9 +244,10 @@ def _merge(stage: Stage, result: Result) -> None:
 def _pause(stage: Stage, plan: Plan, dice: random.Random, result: Result) -> None:
     """Let a container rest; the backfill goes on with the others."""
     (host,) = stage.hosts
-    container = dice.choice(CONTAINERS)
+    container = dice.choice(stage.application.containers)
+    tables = stage.application.tables[container]
     operator, seconds = Operator(host.url, KEY), plan.pause_seconds
-    result.differences += pauses.rest(lambda: operator, stage.dsn, container, lambda: time.sleep(seconds))
+    result.differences += pauses.rest(lambda: operator, stage.dsn, container, tables, lambda: time.sleep(seconds))
     result.pauses += 1
 
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 import psycopg
 from azure.core.exceptions import AzureError
 
-from campaigns.planted import Identity, Planter, identify
+from campaigns.mystira import MYSTIRA
+from campaigns.planted import Identity
 from campaigns.stage import KEY, Stage, running, wait_until
 from local.operator import Operator
-from local.oracle.compare import compare_settings
 from local.patience import PATIENCE_SECONDS
-from local.sample import DATABASE, PARTITION_KEYS
+from local.sample import DATABASE
 from local.sample.values import Document
 from local.stack import ROOT
 
@@ -79,7 +79,7 @@ def run(seed: int, faults: int, accounts: int) -> int:
 
 def play(seed: int, faults: int, accounts: int, say: Say) -> Result:
     """Play one campaign; what is wrong at its end is in the result."""
-    with running(**_SETTINGS) as stage:
+    with running(MYSTIRA, **_SETTINGS) as stage:
         campaign = Campaign(stage, seed, accounts, say)
         campaign.prepare()
         campaign.cut_over(faults)
@@ -94,8 +94,8 @@ class Campaign:
         self.result = Result()
         self._stage, self._say = stage, say
         self._dice = random.Random(seed)
-        planter = Planter(seed, f"cutover{seed}")
-        self._accounts = [planter.account("C") for _ in range(accounts)]
+        planter = MYSTIRA.make_planter(seed, f"cutover{seed}")
+        self._accounts = [planter.make_hot()[1] for _ in range(accounts)]
         self._environment = {**os.environ, **stage.settings, "POSTGRES_CONNECTION": stage.dsn}
 
     def prepare(self) -> None:
@@ -245,7 +245,7 @@ class Campaign:
             self.result.differences.append(f"refused without a true reason: {told[-300:]}")
 
     def _is_equal(self) -> bool:
-        return not compare_settings(self._stage.settings).differences
+        return not self._stage.compare().differences
 
     def go_on(self) -> None:
         """Write both sides after the switch: the application PostgreSQL, and strays Cosmos; then compare everything."""
@@ -277,7 +277,7 @@ class Campaign:
     def _judge_equal(self) -> Iterator[str]:
         """Compare both sides at the switch; what came after the places of the watch is an alarm instead."""
         forgotten = {key for _, key in self._find_forgotten()}
-        for each in compare_settings(self._stage.settings).differences:
+        for each in self._stage.compare().differences:
             if not any(f'"{each.id}"' in key for key in forgotten):
                 yield f"after the switch: {each}"
         if self._find_forgotten() != self._find_unknown():
@@ -288,8 +288,8 @@ class Campaign:
         with psycopg.connect(self._stage.dsn) as connection:
             held = {etag for (etag,) in connection.execute("select etag from cdc.document")}
         return {
-            identify(container, document)
-            for container in PARTITION_KEYS
+            MYSTIRA.identify(container, document)
+            for container in MYSTIRA.partition_keys
             for document in self._stage.source.containers[container].read_all_items()
             if document["_etag"] not in held
         }

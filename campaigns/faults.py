@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import psycopg
 from azure.core.exceptions import AzureError
+from psycopg.sql import SQL, Identifier
 
 from campaigns import pauses
 from campaigns.stage import KEY, Stage, wait_until
 from campaigns.writer import Ledger
 from local.freezing import frozen, frozen_postgres
 from local.operator import Operator
-from local.sample import CONTAINERS
 from local.sample.values import Document
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ _LEASE, _NO_LEASE = "/colls/leases/", "^(?!.*/colls/leases/)"
 # Its feeds wait for each other between their look at the ledger and their write.
 _STARVED = {"POSTGRES_POOL_SIZE": "1"}
 _BLOCKED = "select coalesce(min(pid), 0) from pg_stat_activity where %s = any(pg_blocking_pids(pid))"
+_HELD = SQL("select from {} where id = %s")
+_LOCK = SQL("select from {} where id = %s for update")
 _ALIVE = "select count(*) from pg_stat_activity where pid = %s"
-_HELD = "select count(*) from accounts where id = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ class Faults:
         self._scale = scale
         self._dice = dice
         self._hot = hot
+        self._application = stage.application
         self._deadlocks = 0
         self._repartitioned: set[str] = set()
         self.lost_deadlocks = 0
@@ -149,7 +151,7 @@ class Faults:
 
     def _deadlock(self) -> str:
         """Lock a row, then its document in the ledger, while the app does it the other way round."""
-        document = self._hot[self._deadlocks % len(self._hot)]
+        document, contested = self._hot[self._deadlocks % len(self._hot)], self._application.contested
         wait_until(lambda: self._is_held(document), "the row to lock is there")
         rival_loses = self._deadlocks % 2 == 0
         self._deadlocks += 1
@@ -158,17 +160,17 @@ class Faults:
             psycopg.connect(self._stage.dsn, autocommit=True) as observer,
         ):
             rival.execute("select set_config('deadlock_timeout', %s, false)", ["10ms" if rival_loses else "60s"])
-            rival.execute("select from accounts where id = %s for update", [document["id"]])
-            document["Role"] = f"Guest {self._deadlocks}"
-            self._ledger.write(self._stage.source, "Accounts", document)
+            rival.execute(_LOCK.format(Identifier(contested.table)), [document["id"]])
+            contested.change(document, self._deadlocks)
+            self._ledger.write(self._stage.source, contested.container, document)
             wait_until(lambda: _ask(observer, _BLOCKED, rival.info.backend_pid) > 0, "the app waits for the row")
             waiting = _ask(observer, _BLOCKED, rival.info.backend_pid)
             if rival_loses:  # else the app would look for the cycle, once, before there is one
                 time.sleep(self._scale.stall_seconds)
             try:
                 rival.execute(
-                    "select from cdc.document where container = 'Accounts' and id = to_json(%s::text)::text for update",
-                    [document["id"]],
+                    "select from cdc.document where container = %s and id = to_json(%s::text)::text for update",
+                    [contested.container, document["id"]],
                 )
             except psycopg.errors.DeadlockDetected:
                 return "deadlock, which the rival lost"
@@ -180,10 +182,14 @@ class Faults:
 
     def _is_held(self, document: Document) -> bool:
         with psycopg.connect(self._stage.dsn) as connection:
-            return _ask(connection, _HELD, document["id"]) > 0
+            table = Identifier(self._application.contested.table)
+            found = connection.execute(_HELD.format(table), [document["id"]]).fetchone()
+        return found is not None
 
     def _split(self) -> str:
-        container = self._dice.choice([name for name in CONTAINERS if name not in self._repartitioned])
+        container = self._dice.choice(
+            [name for name in self._application.containers if name not in self._repartitioned]
+        )
         self._repartitioned.add(container)
         database = self._stage.settings["COSMOS_DATABASE"]
         asked = self._stage.controls.ask("POST", "split", database=database, container=container)
@@ -191,7 +197,9 @@ class Faults:
 
     def _merge(self) -> str:
         """Merge the two partitions of a container that has not split: a split takes the first one's id away."""
-        container = self._dice.choice([name for name in CONTAINERS if name not in self._repartitioned])
+        container = self._dice.choice(
+            [name for name in self._application.containers if name not in self._repartitioned]
+        )
         database = self._stage.settings["COSMOS_DATABASE"]
         asked = self._stage.controls.ask("POST", "merge", database=database, container=container)
         self._repartitioned.add(container)
@@ -199,12 +207,13 @@ class Faults:
 
     def _pause(self) -> str:
         """Let a container rest, some time or through the death of a host."""
-        container, stage = self._dice.choice(CONTAINERS), self._stage
+        container, stage = self._dice.choice(self._application.containers), self._stage
         kills = self._dice.random() < 0.5
         self.written += pauses.rest(
             lambda: Operator(stage.hosts[0].url, KEY),
             stage.dsn,
             container,
+            self._application.tables[container],
             self._kill if kills else lambda: time.sleep(self._scale.stall_seconds),
         )
         return f"{container} was paused{' while a host was killed' if kills else ''}, and resumed"

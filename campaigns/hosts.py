@@ -16,8 +16,11 @@ from typing import Any
 
 from azure.cosmos import CosmosClient, PartitionKey
 
+from campaigns.application import Application, Steady
+from campaigns.mystira import MYSTIRA
 from campaigns.stage import StuckError, explaining, wait_until
 from local.cosmos import CosmosServer
+from local.sample.source import make_partition_key
 from local.stack import Part
 
 PARTITIONS = 4
@@ -91,10 +94,10 @@ class Delivery:
 class Cosmos:
     """Hold the server, its container and its leases, and write to it steadily."""
 
-    def __init__(self, server: CosmosServer, client: CosmosClient) -> None:
-        self.server = server
+    def __init__(self, server: CosmosServer, client: CosmosClient, steady: Steady) -> None:
+        self.server, self._make = server, steady.make
         database = client.create_database("db")
-        self.container = database.create_container("things", PartitionKey("/id"))
+        self.container = database.create_container("things", make_partition_key(steady.partition_key))
         self._leases = database.create_container("leases", PartitionKey("/id"), default_ttl=-1)
         self.written: dict[str, int] = {}
         self.changes = 0
@@ -105,7 +108,7 @@ class Cosmos:
         while time.monotonic() < until:
             document = f"thing-{dice.randrange(DOCUMENTS)}" if dice.random() < 0.7 else f"new-{self.changes}"
             number = self.written.get(document, 0) + 1
-            self.container.upsert_item({"id": document, "number": number})
+            self.container.upsert_item(self._make(document) | {"number": number})
             self.written[document] = number
             self.changes += 1
             time.sleep(dice.uniform(0, 2 * PAUSE_SECONDS))
@@ -159,13 +162,13 @@ class Pair:
         return [Delivery(host, what == "ended", *version) for host, what, versions in noted for version in versions]
 
 
-def run(seed: int, rounds: int) -> int:
+def run(seed: int, rounds: int, application: Application) -> int:
     """Print one line a round and the sum, and return 1 when anything was wrong."""
     result = Result()
     for number in range(rounds):
         before = len(result.differences)
         try:
-            play(f"{seed}/{number}", result, stops=number % 2 == 1)
+            play(f"{seed}/{number}", result, stops=number % 2 == 1, application=application)
         except StuckError as error:
             result.differences.append(str(error))
         print(f"hosts {seed}/{number}: {result}", *result.differences[before:], sep="\n  ", flush=True)
@@ -173,13 +176,13 @@ def run(seed: int, rounds: int) -> int:
     return 1 if result.differences else 0
 
 
-def play(seed: str, result: Result, *, stops: bool) -> None:
+def play(seed: str, result: Result, *, stops: bool, application: Application = MYSTIRA) -> None:
     """Play one round: share the leases, write, kill one host at a random moment, maybe in a pause, wait, compare.
 
     One that is stopped instead goes on when the other one has its leases.
     """
     dice = random.Random(seed)
-    with _running() as pair:
+    with _running(application) as pair:
         cosmos = pair.cosmos
         writer = threading.Thread(target=cosmos.write, args=(random.Random(seed), WRITE_SECONDS))
         writer.start()
@@ -268,7 +271,7 @@ def _check_takeover(seconds: float) -> list[str]:
 
 
 @contextmanager
-def _running() -> Iterator[Pair]:
+def _running(application: Application) -> Iterator[Pair]:
     with (
         tempfile.TemporaryDirectory() as folder,
         CosmosServer(physical_partitions=PARTITIONS) as server,
@@ -279,7 +282,7 @@ def _running() -> Iterator[Pair]:
         root.joinpath("function_app.py").write_text(APP)
         root.joinpath("gate").touch()
         root.joinpath("host.json").write_text(json.dumps(HOST_JSON))
-        cosmos, hosts = Cosmos(server, client), {}
+        cosmos, hosts = Cosmos(server, client, application.steady), {}
         owners: dict[str, str] = {}
         log = ends.enter_context(root.joinpath("log.txt").open("a+b"))
         ends.enter_context(explaining(log))
@@ -294,5 +297,4 @@ def _running() -> Iterator[Pair]:
 
 
 def _is_shared(cosmos: Cosmos, hosts: int) -> bool:
-    counts = Counter(cosmos.owners())
-    return sorted(counts.values()) == [PARTITIONS // hosts] * hosts
+    return sorted(Counter(cosmos.owners()).values()) == [PARTITIONS // hosts] * hosts

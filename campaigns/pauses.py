@@ -1,6 +1,6 @@
 """Pause a container for a while, see that nothing of it is written meanwhile, and resume it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
 
 import psycopg
@@ -8,9 +8,7 @@ from psycopg.sql import SQL, Identifier, Literal
 
 from campaigns.stage import StuckError, wait_until
 from local.operator import Operator
-from mappers import EXTRA_MAPPERS, MAPPERS
 
-_TABLES = {mapper.container: [*mapper.tables] for mapper in (*MAPPERS, *EXTRA_MAPPERS)}
 _SKIPPED = "select container from cdc.container where skipped_at is not null"
 
 Find = Callable[[], Operator]
@@ -18,22 +16,21 @@ Find = Callable[[], Operator]
 Rows = set[tuple[str, str]]
 
 
-def rest(find: Find, dsn: str, container: str, meanwhile: Callable[[], object]) -> list[str]:
+def rest(find: Find, dsn: str, container: str, tables: Sequence[str], meanwhile: Callable[[], object]) -> list[str]:
     """Do something while a container is paused; return what was written of it meanwhile."""
     _insist(find, f"containers/{container}/pause", {"reason": "a campaign"})
-    before = read_rows(dsn, container)
+    before = read_rows(dsn, container, tables)
     meanwhile()
-    written = list(compare(container, before, read_rows(dsn, container)))
+    written = list(compare(container, before, read_rows(dsn, container, tables)))
     _insist(find, f"containers/{container}/resume", {})
     return written
 
 
-def read_rows(dsn: str, container: str) -> dict[str, Rows]:
+def read_rows(dsn: str, container: str, tables: Sequence[str]) -> dict[str, Rows]:
     """Read where the rows of a container stand, in the ledger and in its tables."""
     ledger = SQL("select ctid::text, xmin::text from cdc.document where container = {}").format(Literal(container))
     queries = {"cdc.document": ledger} | {
-        table.name: SQL("select ctid::text, xmin::text from {}").format(Identifier(table.name))
-        for table in _TABLES[container]
+        table: SQL("select ctid::text, xmin::text from {}").format(Identifier(table)) for table in tables
     }
     with psycopg.connect(dsn) as connection:
         return {name: set(connection.execute(query).fetchall()) for name, query in queries.items()}

@@ -1,29 +1,17 @@
-"""Documents that the campaign plants: poison, and what breaks a rule of the tables for a while or for good."""
+"""Documents that a campaign plants: poison, and what breaks a rule of the tables for a while or for good."""
 
 import json
 import random
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar, Protocol
 
-from local.sample import PARTITION_KEYS
-from local.sample.accounts import make_account
-from local.sample.playing import make_assignments
-from local.sample.profiles import make_profile
-from local.sample.scores import make_score
-from local.sample.sessions import make_session
-from local.sample.values import GENERATIONS, Document, Generation, Values, key_of
+from local.sample.values import Document, Values
 
 Write = tuple[str, Document]
 Identity = tuple[str, str]
 
-# What the cut-over brings, without its cascades: they would delete rows that the ledger goes on to hold.
-RULES = """
-create unique index ix_accounts_email on accounts (email);
-create unique index uix_player_scenario_scores_profile_scenario on player_scenario_scores (profile_id, scenario_id);
-alter table game_sessions
-    add constraint fk_game_sessions_accounts foreign key (account_id) references accounts (id);
-"""
 _OWN_STREAM = 0x706C616E74
 _SHARE_OF_POISON = 0.01
 _SHARE_OF_BREACHES = 0.004
@@ -41,14 +29,22 @@ class Case:
     parked: Write | None = None
 
 
-def identify(container: str, document: Document) -> Identity:
-    """Return what tells a document from all others."""
-    partition_key = document.get(PARTITION_KEYS[container].removeprefix("/"), {})
-    return container, json.dumps([partition_key, document["id"]])
+class Breach(Protocol):
+    """Makes a case that breaks a rule of the tables, for good or for a while."""
+
+    def __call__(self, *, lasting: bool) -> Case: ...
 
 
-class Planter:
+# A document that is good, and what must be there before it; what in it makes it poison.
+Good = Callable[[], tuple[Write, tuple[Write, ...]]]
+Spoil = Callable[[Document], Document]
+
+
+class Planter(ABC):
     """Make the cases of a campaign; whatever is personal in them carries the marker."""
+
+    # The rules of the campaign's tables, which the breaches break.
+    rules: ClassVar[str]
 
     def __init__(self, seed: int, marker: str) -> None:
         # Not the seed of the sample: two streams that begin alike may make one id for two documents.
@@ -57,56 +53,47 @@ class Planter:
         self._marker = marker
         self._count = 0
 
+    @property
+    @abstractmethod
+    def poisons(self) -> Sequence[tuple[Good, Spoil]]:
+        """Return every kind of poison."""
+
+    @property
+    @abstractmethod
+    def breaches(self) -> Sequence[Breach]:
+        """Return every kind of breach."""
+
+    @abstractmethod
+    def make_hot(self) -> Write:
+        """Return a document that nobody else refers to, for two writers to fight for."""
+
+    @abstractmethod
+    def adapt(self, container: str, document: Document) -> Write:
+        """Let a new document of the sample carry the marker, and keep the rules of the campaign's tables."""
+
+    @abstractmethod
+    def restore(self, documents: Iterable[Write]) -> Iterator[Write]:
+        """Correct those documents of the sample of which it would be chance whether others wait for them."""
+
     def cases(self, changes: int) -> list[Case]:
         """Return one poison document in a hundred changes, and breaches of every rule."""
-        poisons = [
-            _POISON[number % len(_POISON)] for number in range(max(len(_POISON), int(changes * _SHARE_OF_POISON)))
-        ]
-        breaches = (self._break_email, self._break_parent, self._break_score, self._break_row_key, self._change_type)
+        poisons, breaches = self.poisons, self.breaches
+        count = max(len(poisons), int(changes * _SHARE_OF_POISON))
         times = max(2, int(changes * _SHARE_OF_BREACHES / len(breaches)))
-        cases = [self._poison(*poison) for poison in poisons]
-        return cases + [
-            case for breach in breaches for number in range(times) for case in breach(lasting=number % 3 == 0)
-        ]
-
-    def account(self, generation: Generation | None = None) -> Document:
-        """Return an account that nobody else refers to."""
-        account = make_account(self._values, generation or self._generation())
-        return account | {"Email": f"{self._mark()}@example.com", "DisplayName": self._mark()}
+        cases = [self._poison(*poisons[number % len(poisons)]) for number in range(count)]
+        return cases + [breach(lasting=number % 3 == 0) for breach in breaches for number in range(times)]
 
     def _mark(self) -> str:
         self._count += 1
         return f"{self._marker}-{self._count}"
 
-    def _generation(self) -> Generation:
-        return self._dice.choice(GENERATIONS)
+    def _long_text(self) -> str:
+        """Return a text that no index can hold, also when it is compressed."""
+        return "".join(self._dice.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=20_000))
 
-    def _profile(self) -> Document:
-        profile = make_profile(self._values, self._generation(), self._values.guid())
-        return profile | {name: self._mark() for name in ("Name", "DisplayName", "Bio") if name in profile}
-
-    def _session(self, account: Document) -> Document:
-        generation, profile = self._generation(), self._values.guid()
-        session = make_session(self._values, generation, key_of(account), profile)
-        players = [self._mark()]
-        assignments = make_assignments(self._values, profile, players, new=generation == "D")
-        return session | {"PlayerNames": ",".join(players), "CharacterAssignments": assignments}
-
-    def _score(self, profile: str) -> Document:
-        # Both names of the profile, so that every generation stands under its partition key.
-        session = {"id": self._values.guid(), "ScenarioId": self._values.guid()}
-        return make_score(self._values, self._generation(), profile, session) | {"ProfileId": profile}
-
-    def _poison(self, container: str, spoil: Callable[["Planter", Document], Document]) -> Case:
-        account = self.account()
-        makers: dict[str, Callable[[], Document]] = {
-            "Accounts": lambda: account,
-            "UserProfiles": self._profile,
-            "GameSessions": lambda: self._session(account),
-        }
-        good = makers[container]()
-        first = (("Accounts", account),) if container == "GameSessions" else ()
-        bad = container, good | spoil(self, good)
+    def _poison(self, make: Good, spoil: Spoil) -> Case:
+        (container, good), first = make()
+        bad = container, good | spoil(good)
         match self._dice.randrange(4):
             case 0:
                 return Case(((container, good), bad), first, parked=bad)
@@ -115,71 +102,11 @@ class Planter:
             case _:
                 return Case((bad,), first, parked=bad)
 
-    def _break_email(self, *, lasting: bool) -> Iterator[Case]:
-        holder, claimant = self.account(), self.account()
-        second = "Accounts", claimant | {"Email": holder["Email"]}
-        if lasting:
-            yield Case((second,), first=(("Accounts", holder),), parked=second)
-        elif self._dice.random() < 0.5:
-            yield Case((("Accounts", holder), second, ("Accounts", claimant)))
-        else:
-            yield Case((("Accounts", holder), second, ("Accounts", holder | {"Email": f"{self._mark()}@example.com"})))
 
-    def _break_parent(self, *, lasting: bool) -> Iterator[Case]:
-        account = self.account()
-        child = "GameSessions", self._session(account)
-        yield Case((child,), parked=child) if lasting else Case((child, ("Accounts", account)))
-
-    def _break_score(self, *, lasting: bool) -> Iterator[Case]:
-        profile = self._values.guid()
-        one, other = self._score(profile), self._score(profile)
-        second = "PlayerScenarioScores", other | {"ScenarioId": one["ScenarioId"]}
-        if lasting:
-            yield Case((second,), first=(("PlayerScenarioScores", one),), parked=second)
-        else:
-            yield Case((("PlayerScenarioScores", one), second, ("PlayerScenarioScores", other)))
-
-    def _break_row_key(self, *, lasting: bool) -> Iterator[Case]:
-        """Write one id under two partition keys; later one of the two becomes a document without rows."""
-        one, other = self.account("C"), self.account("C")
-        holder = self._session(one)
-        holder = {name: value for name, value in holder.items() if name != "AccountId"} | {"accountId": one["id"]}
-        second = "GameSessions", holder | {"accountId": other["id"], "PlayerNames": self._mark()}
-        accounts = (("Accounts", one), ("Accounts", other))
-        if lasting:
-            yield Case((second,), first=(*accounts, ("GameSessions", holder)), parked=second)
-        else:
-            gone = "GameSessions", holder | {"$type": "SomethingElse", "Discriminator": "SomethingElse"}
-            yield Case((("GameSessions", holder), second, gone), first=accounts)
-
-    def _change_type(self, *, lasting: bool) -> Iterator[Case]:
-        """Let a profile with badges become a document that nobody maps; where it does not last, it comes back."""
-        profile = self._profile()
-        other = f"Other{self._dice.randrange(30)}" if self._dice.random() < 0.5 else self._mark()
-        versions = (profile, profile | {"$type": other}, profile)
-        yield Case(tuple(("UserProfiles", each) for each in versions[: 2 if lasting else 3]))
-
-
-def _long_text(planter: Planter, _: Document) -> Document:
-    return {"ScenarioId": "".join(planter._dice.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=20_000))}  # noqa: SLF001
-
-
-def _twice(badges: list[Any]) -> list[Any]:
-    return [*badges, badges[0]] if badges else [{"Id": "twice"}, {"Id": "twice"}]
-
-
-_POISON: tuple[tuple[str, Callable[[Planter, Document], Document]], ...] = (
-    ("Accounts", lambda _, __: {"CreatedAt": "the day before yesterday"}),
-    ("Accounts", lambda _, account: {"DisplayName": f"{account['DisplayName']}\0"}),
-    ("Accounts", lambda _, __: {"Email": None}),
-    ("UserProfiles", lambda _, profile: {"Bio": f"{profile['Bio']}\0"}),
-    ("UserProfiles", lambda _, profile: {"EarnedBadges": _twice(profile["EarnedBadges"])}),
-    ("UserProfiles", lambda _, __: {"DateOfBirth": "2015-02-30"}),
-    ("GameSessions", lambda _, __: {"SceneCount": 2**40}),
-    ("GameSessions", lambda _, session: {"EchoHistory": [{"Text": f"{session['PlayerNames']}\0"}]}),
-    ("GameSessions", lambda _, __: {"ElapsedTime": "a long while"}),
-    ("GameSessions", _long_text),  # too long for its index: only PostgreSQL knows
-)
+def identify(container: str, document: Document, partition_key: str) -> Identity:
+    """Return what tells a document from all others; a partition key of several paths is a list."""
+    values = [document.get(name, {}) for name in partition_key.removeprefix("/").split(",/")]
+    return container, json.dumps([values if len(values) > 1 else values[0], document["id"]])
 
 
 def mix(cases: list[Case], changes: int, dice: random.Random) -> dict[int, list[Write]]:

@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 
 from campaigns.backfill import Writer
+from campaigns.mystira import MYSTIRA
 from campaigns.stage import KEY, Stage, StuckError, running, wait_until
 from local import package
 from local.operator import Operator
@@ -97,7 +98,7 @@ def _check_out(commit: str, folder: Path) -> Path:
 def play(seed: int, restarts: int, releases: list[Path]) -> Result:
     """Let the new release prepare the database and the old one begin; then change releases while everything moves."""
     result, sample, dice = Result(), Sample(seed=seed), random.Random(seed)
-    with running() as stage:
+    with running(MYSTIRA) as stage:
         for document in sample.create(DOCUMENTS):
             stage.source.write(*document)
         releases_in_turn = _Releases(stage, releases)

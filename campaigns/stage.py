@@ -12,11 +12,13 @@ from typing import IO, TypeVar
 import psycopg
 from azure.cosmos import CosmosClient
 
+from campaigns.application import Application
 from local.cosmos.auth import EMULATOR_KEY
 from local.cosmos.remote import RemoteControls
+from local.oracle.compare import Comparison, compare_settings
 from local.patience import PATIENCE_SECONDS
 from local.postgres import Postgres
-from local.sample import PARTITION_KEYS, Source
+from local.sample import Source
 from local.stack import Part, StackError, make_settings, prepare
 
 _Started = TypeVar("_Started")
@@ -31,8 +33,13 @@ class StuckError(Exception):
 
 @dataclass(slots=True)
 class Stage:
-    """Hold the parts; `hosts` are those that run now, `dsn` is PostgreSQL's address for its administrator."""
+    """Hold the parts; `hosts` are those that run now, `dsn` is PostgreSQL's address for its administrator.
 
+    `app` is the folder of the app, `folder` one for what is temporary.
+    """
+
+    application: Application
+    app: Path
     settings: Mapping[str, str]
     dsn: str
     cosmos: Part
@@ -42,6 +49,10 @@ class Stage:
     folder: Path
     log: IO[bytes]
     hosts: list[Part] = field(default_factory=list)
+
+    def compare(self) -> Comparison:
+        """Compare both sides."""
+        return compare_settings(self.settings, self.application.name)
 
     def count(self, query: str) -> int:
         """Read one number; raises psycopg.Error while PostgreSQL is away."""
@@ -64,7 +75,7 @@ class Stage:
         # The lock of a timer is a file in the folder for temporary files: other stacks of this folder have theirs.
         environment = {**self.settings, "TMPDIR": str(self.folder), **settings}
         command = ["local.functions", f"--key={KEY}", "--verbose", "--state", str(self.folder / "durable")]
-        self.hosts.append(_try(lambda: Part(command, environment, self.log)))
+        self.hosts.append(_try(lambda: Part(command, environment, self.log, folder=self.app)))
 
     def restart(self, host: Part) -> None:
         """Start a host again that was killed."""
@@ -117,7 +128,7 @@ def explaining(log: IO[bytes]) -> Iterator[None]:
 
 
 @contextmanager
-def running(**settings: str) -> Iterator[Stage]:
+def running(application: Application, **settings: str) -> Iterator[Stage]:
     """Run PostgreSQL and Cosmos with the tables and containers of the app until the block ends, and no host yet."""
     with ExitStack() as ends:
         folder = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="campaign-")))
@@ -126,17 +137,21 @@ def running(**settings: str) -> Iterator[Stage]:
         ends.callback(cosmos.stop)
         log = ends.enter_context((folder / "hosts.log").open("a+b"))
         address = f"AccountEndpoint={cosmos.url};AccountKey={EMULATOR_KEY};"
-        of_app = prepare(make_settings(address, postgres.dsn()) | settings, log)
-        source = _open_source(of_app)
+        (folder / "app").mkdir()
+        app = application.make_app(folder / "app")
+        containers = application.partition_keys
+        of_app = prepare(make_settings(address, postgres.dsn()) | settings, log, folder=app, containers=containers)
+        source = _open_source(of_app, containers)
         ends.callback(source.close)
-        stage = Stage(of_app, postgres.dsn(), cosmos, RemoteControls(cosmos.url), postgres, source, folder, log)
+        controls, dsn = RemoteControls(cosmos.url), postgres.dsn()
+        stage = Stage(application, app, of_app, dsn, cosmos, controls, postgres, source, folder, log)
         ends.callback(stage.close)
         with explaining(log):
             yield stage
 
 
-def _open_source(settings: Mapping[str, str]) -> Source:
+def _open_source(settings: Mapping[str, str], containers: Mapping[str, str]) -> Source:
     """Connect with a client that does not wait long before it writes again."""
     client = CosmosClient.from_connection_string(settings["COSMOS_CONNECTION"], retry_backoff_factor=0.01)
     database = client.get_database_client(settings["COSMOS_DATABASE"])
-    return Source(client, {name: database.get_container_client(name) for name in PARTITION_KEYS})
+    return Source(client, {name: database.get_container_client(name) for name in containers}, containers)

@@ -3,26 +3,27 @@
 import random
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
-from campaigns.planted import Identity, Write, identify
-from local.sample import CONTAINERS, Sample, Source
-from local.sample.values import Document, toggle_deleted
+from campaigns.application import Application, Sample
+from campaigns.planted import Identity, Planter, Write
+from local.sample import Source
+from local.sample.values import Document
 
 _SHARE_OF_CREATES = 0.4
 # These are changed again and again, as games that are being played.
 _BUSY = 12
 _SHARE_OF_BUSY = 0.7
-_PERSONAL = ("DisplayName", "Name", "FirstName", "PlayerNames")
 
 
 class Ledger:
     """Remember the newest version that Cosmos has of each document; any thread may write."""
 
-    def __init__(self) -> None:
+    def __init__(self, application: Application) -> None:
+        self._application = application
         self.newest: dict[Identity, str] = {}
         self.writes = 0
         self._lock = threading.Lock()
@@ -39,7 +40,7 @@ class Ledger:
                     raise
                 continue
             with self._lock:
-                self.newest[identify(container, document)] = etag
+                self.newest[self._application.identify(container, document)] = etag
                 self.writes += 1
             return
 
@@ -48,18 +49,24 @@ class Writer:
     """Write what the sample makes and what was planted; never runs ahead of what it is allowed."""
 
     def __init__(
-        self, source: Source, ledger: Ledger, seed: int, marker: str, planted: Mapping[int, list[Write]], *, pace: float
+        self,
+        source: Source,
+        ledger: Ledger,
+        samples: Sequence[Sample],
+        planter: Planter,
+        planted: Mapping[int, list[Write]],
+        dice: random.Random,
+        *,
+        pace: float,
     ) -> None:
         self.done = 0
         self.error: BaseException | None = None
         self._source, self._ledger = source, ledger
-        self._dice = random.Random(seed)
-        self._sample = Sample(seed, containers=(*CONTAINERS, "PendingSignups"))
-        self._busy = Sample(~seed, containers=CONTAINERS)
-        self._marker = marker
+        self._dice = dice
+        self._sample, self._busy = samples
+        self._planter = planter
         self._planted = planted
         self._pace = pace
-        self._scores: set[tuple[str, str]] = set()
         self._allowed = 0
         self._moved = threading.Condition()
 
@@ -89,7 +96,8 @@ class Writer:
                     self.done = number + 1
                     self._moved.notify_all()
                 time.sleep(self._dice.uniform(0, 2 / self._pace))
-            self._restore_accounts()
+            for write in self._planter.restore([*self._sample.documents, *self._busy.documents]):
+                self._ledger.write(self._source, *write)
         except BaseException as error:  # noqa: BLE001 - raised again where somebody waits
             with self._moved:
                 self.error = error
@@ -103,28 +111,8 @@ class Writer:
         created, busy = self._sample.create(changes), self._busy.create(_BUSY)
         for number in range(changes):
             if number < _BUSY:
-                yield self._adapt(*next(busy))
+                yield self._planter.adapt(*next(busy))
             elif number < changes / 10 or self._dice.random() < _SHARE_OF_CREATES:
-                yield self._adapt(*next(created))
+                yield self._planter.adapt(*next(created))
             else:
                 yield (self._busy if self._dice.random() < _SHARE_OF_BUSY else self._sample).change()
-
-    def _adapt(self, container: str, document: Document) -> Write:
-        """Let a new document carry the marker, and keep the rules that the campaign's tables have."""
-        for name in filter(document.get, _PERSONAL):
-            document[name] = f"{self._marker} {document[name]}"
-        for name in {"Email", "email"} & document.keys():
-            document[name] = document[name].replace("@", f".{self._marker}@")
-        if container == "PlayerScenarioScores":
-            profile = document.get("ProfileId") or document["UserId"]
-            while (profile, document["ScenarioId"]) in self._scores:
-                document["ScenarioId"] += "-again"
-            self._scores.add((profile, document["ScenarioId"]))
-        return container, document
-
-    def _restore_accounts(self) -> None:
-        """Take soft deletes of accounts back: whether these or their sessions wait would be chance."""
-        for container, document in [*self._sample.documents, *self._busy.documents]:
-            if container == "Accounts" and document.get("IsDeleted"):
-                toggle_deleted(document, document["LastLoginAt"] or document["CreatedAt"])
-                self._ledger.write(self._source, container, document)

@@ -168,25 +168,25 @@ def running(
     preload: Callable[[Source], None] | None = None,
     containers: Mapping[str, str] = PARTITION_KEYS,
     extra: Sequence[str] = (),
+    app: Path = ROOT,
 ) -> Iterator[Stack]:
     """Run everything until the block ends, in one of the change feed's modes.
 
-    `containers` are the source containers with their partition keys, `extra` those of EXTRA_CONTAINERS. What
-    `preload` writes is there before the app starts: the live feed begins after it. POSTGRES_CONNECTION, where set,
-    names the server to use, in a database of its own that is dropped afterwards; else a server is started and removed.
-    Must be entered from a thread that outlives the block, because the parts end with it.
+    `app` is the app's folder, `containers` the source containers with their partition keys, `extra` EXTRA_CONTAINERS.
+    What `preload` writes is there before the app starts: the live feed begins after it. POSTGRES_CONNECTION may name
+    the server, which gets a database for the time. Must be entered from a thread that outlives the block.
     """
     with ExitStack() as ends:
         dsn, psql = _start_postgres(ends)
         cosmos = Part(["local.cosmos", "--physical-partitions", str(physical_partitions)], {}, log)
         ends.callback(cosmos.stop)
         made = make_settings(f"AccountEndpoint={cosmos.url};AccountKey={EMULATOR_KEY};", dsn, mode)
-        settings = prepare(made | {"EXTRA_CONTAINERS": ",".join(extra)}, log, containers=containers)
+        settings = prepare(made | {"EXTRA_CONTAINERS": ",".join(extra)}, log, folder=app, containers=containers)
         if preload is not None:
             settings["CHANGE_FEED_START"] = _preload(settings, preload, containers)
         key = secrets.token_urlsafe(16)
         state = ends.enter_context(tempfile.TemporaryDirectory(prefix="durable-"))
-        functions = Part(["local.functions", f"--key={key}", "--state", state], settings, log)
+        functions = Part(["local.functions", f"--key={key}", "--state", state], settings, log, folder=app)
         ends.callback(functions.stop)
         yield Stack(settings, dsn, cosmos, functions, key, psql, containers)
 

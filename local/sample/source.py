@@ -53,7 +53,7 @@ class Source:
         return cls(
             client,
             {
-                name: proxy.create_container_if_not_exists(name, _partition_key(paths.split(",")), **options)
+                name: proxy.create_container_if_not_exists(name, make_partition_key(paths), **options)
                 for name, paths in containers.items()
             },
             containers,
@@ -83,7 +83,9 @@ class Source:
         self.client.close()
 
 
-def _partition_key(paths: list[str]) -> PartitionKey:
+def make_partition_key(text: str) -> PartitionKey:
+    """Return the partition key of a text such as /id, or /tenant,/id for a hierarchical one."""
+    paths = text.split(",")
     return PartitionKey(paths[0]) if len(paths) == 1 else PartitionKey(paths, kind="MultiHash")
 
 

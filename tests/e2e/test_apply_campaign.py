@@ -5,7 +5,8 @@ import random
 from campaigns import leaks, pauses
 from campaigns.apply import find_wrongly_parked, play
 from campaigns.faults import Scale
-from campaigns.planted import Planter, identify, mix
+from campaigns.mystira import MYSTIRA
+from campaigns.planted import mix
 
 SMALL = Scale(
     changes=300,
@@ -54,14 +55,14 @@ def test_what_is_written_of_a_paused_container_is_named(dsn, connection):
         " values (%s, %s, '1', '1', 1, 'e', 'applied')"
     )
     connection.execute(document, [b"a", "Accounts"])
-    before = pauses.read_rows(dsn, "Accounts")
+    before = pauses.read_rows(dsn, "Accounts", ["accounts"])
     connection.execute(document, [b"s", "GameSessions"])
-    assert list(pauses.compare("Accounts", before, pauses.read_rows(dsn, "Accounts"))) == []
+    assert list(pauses.compare("Accounts", before, pauses.read_rows(dsn, "Accounts", ["accounts"]))) == []
 
     connection.execute("update cdc.document set ts = ts where container = 'Accounts'")
     connection.execute("insert into accounts (id, email, created_at) values ('a', 'e', now())")
 
-    found = list(pauses.compare("Accounts", before, pauses.read_rows(dsn, "Accounts")))
+    found = list(pauses.compare("Accounts", before, pauses.read_rows(dsn, "Accounts", ["accounts"])))
     assert [words.split(" of ")[-1] for words in found] == ["cdc.document came or went", "accounts came or went"]
 
 
@@ -91,7 +92,7 @@ def test_what_is_personal_is_found_in_texts_and_not_quoted():
 
 def test_every_kind_of_case_is_planted_in_its_order():
     """Each case keeps the order of its documents wherever they are mixed in; each lasting one tells what it parks."""
-    cases = Planter(1, "marker").cases(2_000)
+    cases = MYSTIRA.make_planter(1, "marker").cases(2_000)
     places = mix(cases, 2_000, random.Random(1))
     written = [write for place in sorted(places) for write in places[place]]
 
@@ -100,5 +101,5 @@ def test_every_kind_of_case_is_planted_in_its_order():
         positions = [next(i for i, write in enumerate(written) if write is each) for each in case.writes]
         assert positions == sorted(positions)
         assert case.parked is None or case.parked == case.writes[-1]
-    containers = {identify(*write)[0] for case in cases for write in case.writes}
+    containers = {write[0] for case in cases for write in case.writes}
     assert containers == {"Accounts", "UserProfiles", "GameSessions", "PlayerScenarioScores"}
