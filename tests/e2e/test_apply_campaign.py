@@ -2,8 +2,11 @@
 
 import random
 
+import pytest
+
 from campaigns import leaks, pauses
 from campaigns.apply import find_wrongly_parked, play
+from campaigns.example import EXAMPLE
 from campaigns.faults import Scale
 from campaigns.mystira import MYSTIRA
 from campaigns.planted import mix
@@ -90,9 +93,17 @@ def test_what_is_personal_is_found_in_texts_and_not_quoted():
     assert list(leaks.find_in_texts("lines", texts[:1], ("planted7",))) == []
 
 
-def test_every_kind_of_case_is_planted_in_its_order():
+@pytest.mark.parametrize(
+    ("application", "containers"),
+    [
+        (MYSTIRA, {"Accounts", "UserProfiles", "GameSessions", "PlayerScenarioScores"}),
+        (EXAMPLE, {"orders", "visits"}),
+    ],
+    ids=["mystira", "example"],
+)
+def test_every_kind_of_case_is_planted_in_its_order(application, containers):
     """Each case keeps the order of its documents wherever they are mixed in; each lasting one tells what it parks."""
-    cases = MYSTIRA.make_planter(1, "marker").cases(2_000)
+    cases = application.make_planter(1, "marker").cases(2_000)
     places = mix(cases, 2_000, random.Random(1))
     written = [write for place in sorted(places) for write in places[place]]
 
@@ -101,5 +112,4 @@ def test_every_kind_of_case_is_planted_in_its_order():
         positions = [next(i for i, write in enumerate(written) if write is each) for each in case.writes]
         assert positions == sorted(positions)
         assert case.parked is None or case.parked == case.writes[-1]
-    containers = {write[0] for case in cases for write in case.writes}
-    assert containers == {"Accounts", "UserProfiles", "GameSessions", "PlayerScenarioScores"}
+    assert {write[0] for case in cases for write in case.writes} == containers
