@@ -121,12 +121,7 @@ def play(seed: int, scale: Scale, say: Say, application: Application = MYSTIRA) 
         for write in [write for case in cases for write in case.first]:
             ledger.write(stage.source, *write)
         wait_until(lambda: _is_applied(stage, ledger), "what is written first is applied")
-        samples = [
-            application.make_sample(seed, (*application.containers, *application.extra)),
-            application.make_sample(~seed, application.containers),
-        ]
-        planted, pauses_between = mix(cases, scale.changes, dice), random.Random(seed)
-        writer = Writer(stage.source, ledger, samples, planter, planted, pauses_between, pace=scale.pace)
+        writer = Writer(stage, ledger, seed, planter, mix(cases, scale.changes, dice), scale.pace)
         faults = Faults(stage, ledger, scale, dice, [document for _, document in hot])
         _break(scale, writer, faults, dice, say)
         result.faults = scale.faults
@@ -146,7 +141,7 @@ def play(seed: int, scale: Scale, say: Say, application: Application = MYSTIRA) 
 
 
 def _prepare_tables(stage: Stage, planter: Planter) -> None:
-    """Give the tables the rules of the cut-over, and triggers that dawdle and take note."""
+    """Give the tables the rules that the planted cases break, and triggers that dawdle and take note."""
     with psycopg.connect(stage.dsn) as connection:
         connection.execute(planter.rules.encode())
         connection.execute(_TRIGGERS.encode())

@@ -3,13 +3,14 @@
 import random
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
-from campaigns.application import Application, Sample
+from campaigns.application import Application
 from campaigns.planted import Identity, Planter, Write
+from campaigns.stage import Stage
 from local.sample import Source
 from local.sample.values import Document
 
@@ -49,21 +50,15 @@ class Writer:
     """Write what the sample makes and what was planted; never runs ahead of what it is allowed."""
 
     def __init__(
-        self,
-        source: Source,
-        ledger: Ledger,
-        samples: Sequence[Sample],
-        planter: Planter,
-        planted: Mapping[int, list[Write]],
-        dice: random.Random,
-        *,
-        pace: float,
+        self, stage: Stage, ledger: Ledger, seed: int, planter: Planter, planted: Mapping[int, list[Write]], pace: float
     ) -> None:
         self.done = 0
         self.error: BaseException | None = None
-        self._source, self._ledger = source, ledger
-        self._dice = dice
-        self._sample, self._busy = samples
+        self._source, self._ledger = stage.source, ledger
+        self._dice = random.Random(seed)
+        application = stage.application
+        self._sample = application.make_sample(seed, (*application.containers, *application.extra))
+        self._busy = application.make_sample(~seed, application.containers)
         self._planter = planter
         self._planted = planted
         self._pace = pace

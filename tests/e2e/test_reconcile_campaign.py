@@ -1,18 +1,24 @@
 """A small campaign: reconcile races changes, deletes, kills, pauses and damages, and harms nothing."""
 
+from pathlib import Path
+
 import pytest
 
 from campaigns import reconcile
+from campaigns.application import Application
+from campaigns.example import EXAMPLE
+from campaigns.mystira import MYSTIRA
 from local.stack import running
 
 
-def test_a_campaign_ends_equal(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("application", [MYSTIRA, EXAMPLE], ids=["mystira", "example"])
+def test_a_campaign_ends_equal(application: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both sides are equal at the end, and documents that nobody touched were never written again."""
     monkeypatch.setattr(reconcile, "DOCUMENTS", 80)
     monkeypatch.setattr(reconcile, "BYSTANDERS", 20)
     monkeypatch.setattr(reconcile, "STILL_SECONDS", 1)
-    with running() as stack:
-        result = reconcile.play(stack, "7", 12)
+    with running(app=application.make_app(tmp_path), containers=application.partition_keys) as stack:
+        result = reconcile.play(stack, "7", 12, application)
 
     assert result.differences == []
     assert result.writes > 0
