@@ -31,6 +31,7 @@ CHANGE_PAUSE_SECONDS = 0.02
 REFUSED_SHARE = 0.42
 # Everything that goes wrong does so between these parts of the copy.
 FIRST, LAST = 0.02, 0.9
+_OUTCOMES = ("applied", "stale", "undecided", "parked", "unmapped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +279,7 @@ def _count(stage: Stage, backfill: str, writer: Writer, result: Result) -> None:
     result.read = sum(each["read"] for each in found["ranges"])
     result.ranges = len(found["ranges"])
     result.parked = stage.count("select count(*) from cdc.dead_letter")
-    if found["totals"]["read"] != sum(found["totals"][name] for name in ("applied", "stale", "undecided", "parked")):
+    if found["totals"]["read"] != sum(found["totals"][name] for name in _OUTCOMES):
         result.differences.append("the totals do not add up to the documents that were read")
 
 
