@@ -121,7 +121,7 @@ def play(seed: int, scale: Scale, say: Say, application: Application = MYSTIRA) 
         for write in [write for case in cases for write in case.first]:
             ledger.write(stage.source, *write)
         # The ledger also has what waits for its parent; nothing may take its row meanwhile.
-        wait_until(lambda: _is_applied(stage, ledger) and not _read(stage, _LETTERS), "what is written first is applied")
+        wait_until(lambda: _is_applied(stage, ledger) and not _read(stage, _LETTERS), "what is first is applied")
         writer = Writer(stage, ledger, seed, planter, mix(cases, scale.changes, dice), scale.pace)
         faults = Faults(stage, ledger, scale, dice, [document for _, document in hot])
         _break(scale, writer, faults, dice, say)
