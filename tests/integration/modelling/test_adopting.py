@@ -324,11 +324,12 @@ def test_several_types_have_a_table_each(design):
 
 
 def test_a_delete_mark_has_no_column_that_is_written(design):
-    """Rows of deleted documents are deleted; a column that must be filled is filled."""
-    body = {"isDeleted": False, "size": 1}
+    """Rows of documents that Cosmos removes are deleted; a column that must be filled is filled."""
+    first, *others = documents(isDeleted=False, size=1)
+    bodies = [first | {"ttl": 3600}, *others]
     table = "create table {} (id text primary key, size int, is_deleted boolean not null {})"
-    (left,) = design(table.format("things", "default false"), "things", documents=documents(**body)).types
-    (kept,) = design(table.format("others", ""), "others", documents=documents(**body)).types
+    (left,) = design(table.format("things", "default false"), "things", documents=bodies).types
+    (kept,) = design(table.format("others", ""), "others", documents=bodies).types
 
     assert [column.name for column in left.root.columns] == ["id", "size"]
     assert "it says whether the document is deleted" in left.root.left[0]
