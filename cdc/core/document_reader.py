@@ -30,6 +30,7 @@ class DocumentReader(Generic[Root]):
     """
 
     def __init__(self, model: type[Root]) -> None:
+        self.model = model
         # The function behind model_validate, which takes a microsecond more.
         self._validate = TypeAdapter(model).validator.validate_python
         # Read once from the model, because that is slow for every document.

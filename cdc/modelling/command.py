@@ -106,7 +106,7 @@ def _profile(tools: _Tools, arguments: argparse.Namespace) -> int:
 def _profile_file(arguments: argparse.Namespace) -> Profile:
     profiler = Profiler(arguments.type_property)
     complete = False
-    with shown(arguments.json.name) as show, _interruptible():
+    with shown(arguments.json.name) as show, _interruptible("profile"):
         for number, document in enumerate(read_documents(arguments.json, exact=True), 1):
             profiler.see(document)
             show(f"{number} documents")
@@ -123,7 +123,7 @@ def _profile_container(tools: _Tools, arguments: argparse.Namespace) -> Profile:
         profiler = Profiler(arguments.type_property, paths)
         with source.open_feed(name) as feed, shown(name) as show:
             sample = Sample(feed, arguments.budget, lambda progress: show(_describe(progress, arguments.budget)))
-            with _interruptible():
+            with _interruptible("profile"):
                 for document in sample.read():
                     profiler.see(document)
     read = sample.progress
@@ -141,33 +141,42 @@ def _profile_container(tools: _Tools, arguments: argparse.Namespace) -> Profile:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
-    """End the reading at Ctrl-C: what was read is worth a profile."""
+def _interruptible(what: str) -> Iterator[None]:
+    """End the reading at Ctrl-C: what was read is worth a profile, or a plan."""
     try:
         yield
     except KeyboardInterrupt:
-        print("\nstopped: this is the profile of what was read until now", file=sys.stderr)
+        print(f"\nstopped: this is the {what} of what was read until now", file=sys.stderr)
 
 
 def _plan(tools: _Tools, arguments: argparse.Namespace) -> int:
     mappers = _choose(tools, arguments)
     check = RuleCheck(mappers)
     plans = [Plan(mapper, check) for mapper in mappers]
-    if arguments.json:
-        _plan_file(plans[0], arguments.json)
-    else:
-        with tools.open_source() as source:
-            for plan in plans:
-                _plan_container(source, plan, None if arguments.all else arguments.budget)
+    finished = False
+    with _interruptible("plan"):
+        _read_all(tools, plans, arguments)
+        finished = True
     complete = {table.name for plan in plans if plan.complete for table in plan.mapper.tables}
     accepted = tools.read_names("READINESS_ACCEPTED_TYPES")
-    lines = [line for plan in plans for line in plan_text.write(plan, accepted, arguments.units_per_second)]
+    reached = [plan for plan in plans if finished or plan.documents]
+    lines = [line for plan in reached for line in plan_text.write(plan, accepted, arguments.units_per_second)]
     lines += plan_text.write_rules(*check.find_breaches(complete))
     for _, text in lines:
         print(text)
-    green = all(fine for fine, _ in lines)
-    print("green: nothing would be parked or left out" if green else "not green: see the lines with FAIL")
+    green = finished and all(fine for fine, _ in lines)
+    not_green = "not green: see the lines with FAIL" if finished else "not green: not everything was read"
+    print("green: nothing would be parked or left out" if green else not_green)
     return int(not green)
+
+
+def _read_all(tools: _Tools, plans: Sequence[Plan], arguments: argparse.Namespace) -> None:
+    if arguments.json:
+        _plan_file(plans[0], arguments.json)
+        return
+    with tools.open_source() as source:
+        for plan in plans:
+            _plan_container(source, plan, None if arguments.all else arguments.budget)
 
 
 def _choose(tools: _Tools, arguments: argparse.Namespace) -> Sequence[Mapper[Any]]:

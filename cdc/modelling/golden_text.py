@@ -30,10 +30,9 @@ def write_golden(design: Design, type_: TypeDesign) -> str:
 def _invent(table: TableDesign, conventions: Conventions) -> JsonObject:
     document: JsonObject = {}
     for column in table.columns:
+        is_id = column.field == "id" and not table.inherited
         if column.part is None and column.spellings:
-            document[_spell(column, conventions)] = column.type.given
-            if column.field == "id" and conventions.key != "id" and not table.inherited:
-                document = {"id": column.type.given} | document
+            document |= dict.fromkeys(["id", conventions.key] if is_id else [column.source], column.type.given)
     for part in table.parts:
         document[part.source] = _invent_part(part, conventions)
     for child in table.children:
@@ -49,10 +48,6 @@ def _invent_part(part: Part, conventions: Conventions) -> JsonObject:
     own = {column.source: column.type.given for column in part.own_columns}
     inner = {each.source: _invent_part(each, conventions) for each in part.parts}
     return own | inner | _invent_secrets(part.unmapped, conventions)
-
-
-def _spell(column: Column, conventions: Conventions) -> str:
-    return conventions.key if column.is_key and column.spellings == ("id",) else column.source
 
 
 def _chain(root: TableDesign, table: TableDesign) -> list[TableDesign]:

@@ -57,7 +57,6 @@ def add(
     command.add_argument(
         "--partition-key", metavar="/A,/B", default="", help="the paths of its partition key, where a file was profiled"
     )
-    command.add_argument("--folder", type=Path, default=Path(), help="the folder of the project (default: this one)")
     command.set_defaults(
         run=partial(_init, _Tools(read_environment, choose_mappers, extra_containers)), stands_alone=True
     )
@@ -65,7 +64,7 @@ def add(
 
 def _init(tools: _Tools, arguments: argparse.Namespace) -> int:
     design = _make_design(tools, arguments)
-    for line in write_project(design, arguments.folder):
+    for line in write_project(design, Path()):
         print(line)
     for type_ in design.types:
         for path in type_.secrets:
@@ -85,8 +84,8 @@ def _make_design(tools: _Tools, arguments: argparse.Namespace) -> Design:
     container = arguments.name or arguments.container or (profile.source.name if profile else None)
     if container is None:
         raise RequestError("Name the container: python -m cdc init CONTAINER --table SCHEMA.TABLE")
-    theirs = _find_theirs(tools.choose_mappers(tools.extra_containers), arguments.folder)
-    taken = find_taken(arguments.folder, container)
+    theirs = _find_theirs(tools.choose_mappers(tools.extra_containers))
+    taken = find_taken(Path(), container)
     if arguments.table:
         tables = read_tables(tools.read_environment(), arguments.table)
         profile = profile or profile_tables(tables, container, theirs)
@@ -123,9 +122,11 @@ def _read_schema(path: Path) -> Profile:
         raise RequestError(f"{path} is no JSON Schema.") from None
 
 
-def _find_theirs(mappers: Sequence[Mapper[Any]], folder: Path) -> Conventions | None:
-    """Return the conventions of `mappers/conventions.py`: those that most mappers follow."""
-    if not (folder / "mappers" / "conventions.py").is_file():
-        return None
-    found = [mapper.reader.conventions for mapper in mappers if isinstance(mapper.reader, DocumentReader)]
-    return max(found, key=found.count, default=None)
+def _find_theirs(mappers: Sequence[Mapper[Any]]) -> Conventions | None:
+    """Return the conventions of the classes in `mappers/conventions.py`, if a mapper follows them."""
+    for mapper in mappers:
+        if isinstance(mapper.reader, DocumentReader):
+            base = next(each for each in mapper.reader.model.__mro__ if "conventions" in vars(each))
+            if base.__module__ == "mappers.conventions":
+                return mapper.reader.conventions
+    return None

@@ -30,8 +30,8 @@ _LOOPS = ("document", "item", "inner", "innermost")
 
 def write_module(design: Design, type_: TypeDesign) -> str:
     """Return the module of a type."""
-    naming = design.conventions
-    models = [_write_models(table, naming, type_ if table is type_.root else None) for table in _bottom_up(type_.root)]
+    rules = design.conventions
+    models = [_write_models(table, rules, type_ if table is type_.root else None) for table in _bottom_up(type_.root)]
     row_functions = [text for table in type_.root.children for text in _write_row_functions(table, (type_.root,))]
     body = "\n\n\n".join([*models, _write_map(type_), *row_functions, _write_mapper(design, type_)])
     homes = dict.fromkeys(("Document", "Part"), f"mappers.{design.home}")
@@ -47,85 +47,72 @@ def _bottom_up(table: TableDesign) -> Iterator[TableDesign]:
 
 
 def _write_models(table: TableDesign, conventions: Conventions, type_: TypeDesign | None) -> str:
+    """Return the models of a table's parts, and that of its documents or items."""
     parts = [text for part in table.parts for text in _write_part_models(part, conventions)]
     what = f"A document of the type {type_.type_name}." if type_ else f"An item of `{table.source}`."
-    fields = [
-        _write_field(column, conventions)
-        for column in table.columns
-        if column.part is None and column.spellings and not (type_ and _is_id(column) and column.type.field == "Text")
-    ]
-    fields += [_write_part(part, conventions) for part in table.parts]
-    fields += [_write_list(child, conventions) for child in table.children]
-    base = "Document" if type_ else "Part"
-    if type_ and type_.type_name != table.class_name:
-        fields = [f"type_name = {write_text(type_.type_name)}", *fields]
-    unmapped = table.unmapped
-    return "\n\n\n".join([*parts, _write_model(table.class_name, base, what, unmapped, fields)])
+    head = f"class {table.class_name}({'Document' if type_ else 'Part'}):"
+    name = type_.type_name if type_ and type_.type_name != table.class_name else ""
+    fields = list(_write_fields(table, conventions, is_document=type_ is not None))
+    return "\n\n\n".join([*parts, _write_model(head, what, table.unmapped, fields, name)])
 
 
 def _write_part_models(part: Part, conventions: Conventions) -> Iterator[str]:
     """Return the model of an object, after those of the objects inside it."""
     for inner in part.parts:
         yield from _write_part_models(inner, conventions)
-    fields = [_write_field(column, conventions) for column in part.own_columns]
+    fields = [_write_column(column, conventions) for column in part.own_columns]
     fields += [_write_part(inner, conventions) for inner in part.parts]
-    yield _write_model(part.class_name, "Part", f"The object `{part.source}`.", part.unmapped, fields)
+    yield _write_model(f"class {part.class_name}(Part):", f"The object `{part.source}`.", part.unmapped, fields)
 
 
-def _write_model(name: str, base: str, what: str, unmapped: Sequence[str], fields: Sequence[str]) -> str:
-    lines = [f"class {name}({base}):", write_docstring(what, 4)]
-    first = [field for field in fields if field.startswith("type_name")]
-    rest = [field for field in fields if not field.startswith("type_name")]
-    if first or unmapped:
-        lines += ["", *(f"    {line}" for line in first)]
+def _write_model(head: str, what: str, unmapped: Sequence[str], fields: Sequence[str], type_name: str = "") -> str:
+    variables = [f"    type_name = {write_text(type_name)}"] if type_name else []
     if unmapped:
-        lines.append(write_call("unmapped = (", [write_text(each) for each in sorted(unmapped)], ")", 4))
-    if rest:
-        lines += ["", *(f"    {line}" for line in rest)]
-    return "\n".join(lines)
+        variables.append(write_call("unmapped = (", [write_text(each) for each in sorted(unmapped)], ")", 4))
+    blocks = [[head, write_docstring(what, 4)], variables, fields]
+    return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
-def _write_field(column: Column, conventions: Conventions) -> str:
-    if _is_id(column):
-        return f"id: {column.type.annotate(nullable=False)}"
+def _write_fields(table: TableDesign, conventions: Conventions, *, is_document: bool) -> Iterator[str]:
+    for column in table.columns:
+        if column.part is not None or not column.spellings:
+            continue
+        if is_document and column.field == "id":  # every document has it, under all names of the key
+            yield from () if column.type.field == "Text" else [f"    id: {column.type.annotate(nullable=False)}"]
+        else:
+            yield _write_column(column, conventions)
+    for part in table.parts:
+        yield _write_part(part, conventions)
+    for child in table.children:
+        type_ = f"Annotated[list[{child.class_name}], NoneAsEmpty]"
+        yield _write_field(child.field, type_, child.spellings, conventions, "[]")
+
+
+def _write_column(column: Column, conventions: Conventions) -> str:
     annotation = column.type.annotate(nullable=column.nullable)
-    default = _write_default(column.field, column.spellings, conventions, "None" if column.nullable else "")
-    return _write_assignment(f"{column.field}: {annotation}{default}")
-
-
-def _is_id(column: Column) -> bool:
-    return column.field == column.source == "id"
-
-
-def _write_default(field: str, spellings: Sequence[str], conventions: Conventions, default: str) -> str:
-    """Return what stands behind a field's type: its default, and its names where the conventions make another."""
-    if list(spellings) == [conventions.naming.write(field)]:
-        return f" = {default}" if default else ""
-    names = ", ".join(map(write_text, spellings))
-    return f" = renamed({names}, default={default})" if default else f" = renamed({names})"
-
-
-def _write_assignment(line: str) -> str:
-    before, renamed, names = line.partition(" = renamed(")
-    if len(line) + 4 <= WIDTH:
-        return line
-    choice = re.fullmatch(r"(.*?: Annotated\[)str, (Choice\(.*?\))\]((?: \| None)?(?: = .*)?)", line)
-    if choice is not None:
-        return f"{choice[1]}\n        str,\n{wrap_call(choice[2], 8, ',')}\n    ]{choice[3]}"
-    if not renamed:
-        return line
-    return write_call(f"{before}{renamed}", names.removesuffix(")").split(", "), ")").replace("\n", "\n    ")
+    return _write_field(column.field, annotation, column.spellings, conventions, "None" if column.nullable else "")
 
 
 def _write_part(part: Part, conventions: Conventions) -> str:
-    annotation = f"{part.class_name} | None" if part.nullable else part.class_name
-    default = _write_default(part.field, part.spellings, conventions, "None" if part.nullable else "")
-    return _write_assignment(f"{part.field}: {annotation}{default}")
+    type_, default = (f"{part.class_name} | None", "None") if part.nullable else (part.class_name, "")
+    return _write_field(part.field, type_, part.spellings, conventions, default)
 
 
-def _write_list(table: TableDesign, conventions: Conventions) -> str:
-    default = _write_default(table.field, table.spellings, conventions, "[]")
-    return _write_assignment(f"{table.field}: Annotated[list[{table.class_name}], NoneAsEmpty]{default}")
+def _write_field(field: str, type_: str, spellings: Sequence[str], conventions: Conventions, default: str) -> str:
+    """Declare a field: its default, and its property's names where the conventions make another one."""
+    before, value = f"{field}: {type_}", default
+    names = [*map(write_text, spellings), *([f"default={default}"] if default else [])]
+    is_renamed = list(spellings) != [conventions.naming.write(field)]
+    if is_renamed:
+        value = f"renamed({', '.join(names)})"
+    line = f"    {before} = {value}" if value else f"    {before}"
+    choice = re.fullmatch(r"Annotated\[str, (Choice\(.*?\))\](.*)", type_)
+    if len(line) <= WIDTH:
+        return line
+    if choice is not None:
+        broken = f"    {field}: Annotated[\n        str,\n{wrap_call(choice[1], 8, ',')}\n    ]{choice[2]}"
+        return f"{broken} = {value}" if value else broken
+    return write_call(f"{before} = renamed(", names, ")", 4) if is_renamed else line
 
 
 def _write_map(type_: TypeDesign) -> str:

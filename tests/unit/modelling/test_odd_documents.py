@@ -1,7 +1,11 @@
 """Odd documents: what `init` writes for them runs, its golden cases hold, and every document is mapped."""
 
+import sys
+from dataclasses import replace
+
 import pytest
 
+from cdc import __main__
 from cdc.modelling.designing import make_design
 from cdc.modelling.page_text import write_page
 from cdc.modelling.project import find_taken, write_project
@@ -260,3 +264,35 @@ def test_an_array_whose_name_has_a_point_has_no_golden_case_of_its_own(monkeypat
 def test_a_time_that_cosmos_never_writes_is_none(ts):
     """A file may have anything."""
     assert profile([{"id": "1", "_ts": ts}]).source.oldest_days in (None, 20_484.0)
+
+
+@pytest.mark.parametrize("inner", [{"id": 1}, {"id": 1, "Id": None}, {"Id": 1}])
+def test_an_id_inside_a_document_has_its_own_name(monkeypatch, inner):
+    """Not that of the document's key, nor that of the other names."""
+    items = [{**inner, "id" if "id" in inner else "Id": f"i{number}", "Name": "x"} for number in range(3)]
+    documents = many({"Id": "x", "Lines": items, "Product": {**inner, "Name": "x"}, "SomeName": 1})
+    designed = make_design(profile(documents), "Things")
+    mappers = load(monkeypatch, designed)
+
+    assert designed.conventions.key == "Id"
+    assert check_golden(designed, mappers)
+    rows = mappers["Thing"].map(documents[0])
+    assert [row[1] for row in rows.children["thing_lines"]] == ["i0", "i1", "i2"]
+    assert 1 in rows.root
+
+
+def test_the_conventions_of_the_project_are_those_of_their_module(folder, monkeypatch):
+    """Also where more mappers follow those of a container."""
+    few = make_design(profile(many({"Total": 1, "$type": "Account"})), "Accounts")
+    shared = load(monkeypatch, replace(few, home="conventions"))
+    camel = many({"total": 1, "type": "a", "x": 1}) + many({"y": 2, "type": "b", "z": 3})
+    theirs = make_design(profile(camel), "Orders")
+    mappers = [*load(monkeypatch, theirs).values(), *shared.values()]
+    written = profile(many({"Total": 1, "$type": "Account"})).write()
+    (folder / "orders.profile.json").write_text(written, encoding="utf-8")
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(__main__, "choose_mappers", lambda _: mappers)
+    monkeypatch.setattr(sys, "argv", ["cdc", "init", "--profile", "orders.profile.json", "--container", "Shops"])
+
+    assert __main__.main() == 0
+    assert "Conventions: `mappers/conventions.py`" in (folder / "docs/containers/Shops.md").read_text(encoding="utf-8")

@@ -11,6 +11,7 @@ from cdc import __main__
 from cdc.modelling import command, profile_text
 from cdc.modelling.profile import Profile, Source
 from cdc.modelling.profiler import Profiler
+from tests.builders import an_account
 
 SENTINEL = "Thandiwe"
 NUMBER = 735_182
@@ -122,6 +123,23 @@ def test_ctrl_c_ends_the_reading_and_profiles_what_was_read(tmp_path, monkeypatc
     assert __main__.main() == 0
     assert "orders: 1 documents\n" in capsys.readouterr().out
     assert not Profile.model_validate_json(output.read_text()).source.complete
+
+
+def test_ctrl_c_ends_a_plan_that_is_then_not_green(tmp_path, monkeypatch, capsys):
+    """What was read is planned, without a traceback: CI must not take it for the whole."""
+
+    def read(path):
+        yield an_account("a", Email="a@example.com")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "read_documents", read)
+    monkeypatch.setattr(sys, "argv", ["cdc", "plan", "Accounts", "--json", "accounts.json"])
+
+    assert __main__.main() == 1
+    said = capsys.readouterr()
+    assert "Accounts: 1 documents; 1 rows of accounts" in said.out
+    assert said.out.endswith("not green: not everything was read\n")
+    assert "stopped: this is the plan of what was read until now" in said.err
 
 
 def test_the_profile_of_a_file_may_have_the_name_of_its_container(tmp_path, monkeypatch):
