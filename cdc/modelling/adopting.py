@@ -5,15 +5,17 @@ from dataclasses import dataclass, field, replace
 
 from cdc.core.conventions import Conventions, fold
 from cdc.core.errors import RequestError
+from cdc.modelling.conventions_found import choose_conventions
 from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign
-from cdc.modelling.designing import Taken, choose_conventions, choose_types, merge_spellings
-from cdc.modelling.naming import RESERVED, distinguish, name_class, name_field, singular, write_snake
+from cdc.modelling.designing import merge_spellings
+from cdc.modelling.naming import RESERVED, Taken, distinguish, name_class, name_field, singular, write_snake
 from cdc.modelling.profile import Facts, Profile, TypeProfile
 from cdc.modelling.table_catalogue import ExistingTable, TableColumn
 from cdc.modelling.table_demands import list_demands
 from cdc.modelling.table_keys import make_id, make_key, make_position
 from cdc.modelling.table_names import Property, fold_name, list_names, list_properties, pair_types, stem
 from cdc.modelling.table_types import choose_key_type, choose_type, why_not
+from cdc.modelling.types_found import choose_types
 
 
 @dataclass(slots=True)
@@ -21,7 +23,7 @@ class _Found:
     """What becomes of a table's columns: those that are written, those that are left, and what must be mended."""
 
     columns: list[Column] = field(default_factory=list)
-    left: list[str] = field(default_factory=list)
+    left: list[tuple[str, str]] = field(default_factory=list)
     parts: dict[tuple[str, ...], list[Column]] = field(default_factory=dict)
 
 
@@ -130,7 +132,7 @@ class _Adopter:
     ) -> None:
         reason = self._find_reason(column, found, path)
         if reason is not None:
-            into.left.append(f"`{column.name}`: {reason}")
+            into.left.append((column.name, reason))
             if not column.may_be_left:
                 self.needs.append(
                     f"{table.quoted}: {column.name} must not be null, and nothing fills it ({reason}): give it a "

@@ -5,12 +5,22 @@ from collections.abc import Iterator, Sequence
 
 from cdc.core.conventions import ANYTHING, Conventions, DeleteMark, Instants, Naming, Secrets, fold
 from cdc.modelling.columns import find_instants
-from cdc.modelling.naming import find_naming
+from cdc.modelling.naming import Taken, distinguish, find_naming, write_snake
 from cdc.modelling.profile import Facts, Profile, TypeProfile
 
 _TOMBSTONES = ("tombstone", "tombstoned")
 _FLAGS = ("isdeleted", "deleted", "softdeleted", "isremoved", "removed", *_TOMBSTONES)
 _TIMES = ("deletedat", "deletedon", "deleteddate", "deletedutc", "deletedtime", "removedat")
+
+
+def choose_conventions(
+    profile: Profile, types: Sequence[TypeProfile], container: str, theirs: Conventions | None, taken: Taken
+) -> tuple[Conventions, str]:
+    """Return the conventions of a container's documents and their module: those that are there already, if they fit."""
+    found = find_conventions(profile, types)
+    if theirs is not None and fits(found, theirs, types):
+        return theirs, "conventions"
+    return found, distinguish(f"{write_snake(container)}_conventions", taken.modules)
 
 
 def find_conventions(profile: Profile, types: Sequence[TypeProfile]) -> Conventions:

@@ -59,7 +59,7 @@ class TableDesign:
     """A table: of a type's documents, or of the items of an array.
 
     `inherited` are the columns of the key that come from above, `path` the property that holds the items. A table that
-    is `there` already has its own name in SQL, and `left` columns that nobody writes.
+    is `there` already has its own name in SQL, and `left` are columns that nobody writes, with the reason.
     """
 
     name: str
@@ -72,7 +72,7 @@ class TableDesign:
     field: str = ""
     spellings: tuple[str, ...] = ()
     there: tuple[str, str] | None = None
-    left: tuple[str, ...] = ()
+    left: tuple[tuple[str, str], ...] = ()
 
     @property
     def source(self) -> str:

@@ -4,12 +4,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cdc.core.conventions import Conventions, fold
-from cdc.core.errors import RequestError
 from cdc.modelling.columns import ENOUGH, INTEGER, TEXT, UUID, ColumnType, choose
-from cdc.modelling.conventions_found import find_conventions, fits
+from cdc.modelling.conventions_found import choose_conventions
 from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign
 from cdc.modelling.naming import (
     RESERVED,
+    Taken,
     distinguish,
     group_spellings,
     name_class,
@@ -19,21 +19,12 @@ from cdc.modelling.naming import (
     singular,
     write_snake,
 )
-from cdc.modelling.odd_values import set_aside
-from cdc.modelling.ordering import order_types
 from cdc.modelling.profile import Facts, Hazard, Profile, TypeProfile
 from cdc.modelling.shapes import has_key, is_child, is_part
+from cdc.modelling.types_found import choose_types
 
 # Arrays inside more arrays become JSON.
 _DEEPEST = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """Names of modules and tables that other containers, or the languages, have."""
-
-    modules: set[str]
-    tables: set[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,34 +63,6 @@ def make_design(
     types = tuple(_Designer(conventions, paths, taken).design(each, container, len(named)) for each in named)
     notes += _list_shared_ids(named, types)
     return Design(container, types, conventions, home, conventions is not theirs, notes)
-
-
-def choose_conventions(
-    profile: Profile, types: Sequence[TypeProfile], container: str, theirs: Conventions | None, taken: Taken
-) -> tuple[Conventions, str]:
-    """Return the conventions of a container's documents and their module: those that are there already, if they fit."""
-    found = find_conventions(profile, types)
-    if theirs is not None and fits(found, theirs, types):
-        return theirs, "conventions"
-    return found, distinguish(f"{write_snake(container)}_conventions", taken.modules)
-
-
-def choose_types(profile: Profile) -> tuple[list[TypeProfile], list[str]]:
-    """Return the types that can be mapped, without odd values, and notes about the other documents."""
-    named = [each for each in profile.types if each.name is not None and each.name != "other"]
-    if not named:
-        named = [each for each in profile.types if each.name is None]
-    left = [each for each in profile.types if each not in named]
-    if not named:
-        raise RequestError("The profile has no type that can be mapped.")
-    notes = []
-    for each in left:
-        what = "name no type" if each.name is None else "have a type whose name is not shown"
-        mapped = each.name is None and len(named) == 1
-        notes.append(
-            f"{each.documents} documents {what}: they are {'mapped like the others' if mapped else 'unmapped'}."
-        )
-    return order_types([each.model_copy(update={"root": set_aside(each.root)}) for each in named]), notes
 
 
 def _list_shared_ids(profiles: Sequence[TypeProfile], types: Sequence[TypeDesign]) -> Iterator[str]:

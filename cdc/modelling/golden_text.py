@@ -94,7 +94,7 @@ def _is_step(name: str) -> bool:
 
 def _write_column_cases(column: Column, type_: TypeDesign) -> Iterator[tuple[str, JsonObject]]:
     name, path = column.field, column.source
-    if not _is_step(path):
+    if not _is_step(path + column.name):
         return
     hazards = set(column.facts.hazards)
     if not column.nullable:

@@ -70,8 +70,8 @@ def _init(tools: _Tools, arguments: argparse.Namespace) -> int:
         for path in type_.secrets:
             print(f"look     {path} of {type_.type_name} looks like a secret: it is never copied")
         for table in type_.root.walk():
-            for each in table.left:
-                print(f"look     {table.sql_name}: nothing writes {each.replace('`', '')}")
+            for name, reason in table.left:
+                print(f"look     {table.sql_name}: nothing writes {name}: {reason}")
     for need in design.needs:
         print(f"look     {need}")
     page = f"docs/containers/{design.container}.md"

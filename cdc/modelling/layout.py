@@ -6,12 +6,17 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 WIDTH = 120
-_TEXT = re.compile(r'""".*?"""|"(?:[^"\\]|\\.)*"', re.DOTALL)
+TEXT = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'"""
+_TEXTS = re.compile(rf'""".*?"""|{TEXT}', re.DOTALL)
 
 
 def write_text(value: str) -> str:
-    """Return a text as Python writes it between double quotes."""
-    return json.dumps(value, ensure_ascii=False)
+    """Return a text as Python has it: between those quotes of which there are fewer inside."""
+    text = json.dumps(value, ensure_ascii=False)
+    if value.count('"') <= value.count("'"):
+        return text
+    single = text[1:-1].replace('\\"', '"').replace("'", "\\'")
+    return f"'{single}'"
 
 
 def write_call(before: str, items: Sequence[str], after: str, indent: int = 0) -> str:
@@ -28,14 +33,14 @@ def write_call(before: str, items: Sequence[str], after: str, indent: int = 0) -
 def wrap_call(text: str, indent: int, after: str = "") -> str:
     """Return a call whose arguments are texts and names, in one line if it fits."""
     before, _, arguments = text.partition("(")
-    items = re.findall(r'(?:\w+=)?(?:"(?:[^"\\]|\\.)*"|\w+)', arguments)
+    items = re.findall(rf"(?:\w+=)?(?:{TEXT}|\w+)", arguments)
     return write_call(f"{before}(", items, f"){after}", indent)
 
 
 def write_docstring(text: str, indent: int = 0) -> str:
     """Return a docstring; a long one goes on after an empty line, sentence by sentence."""
     space = " " * indent
-    text = write_text(text)[1:-1].replace('\\"', '"').replace('"""', '\\"\\"\\"')
+    text = json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"').replace('"""', '\\"\\"\\"')
     if len(text) + indent + 6 <= WIDTH:
         return f'{space}"""{text}"""'
     first, _, rest = text.partition(". ")
@@ -45,7 +50,7 @@ def write_docstring(text: str, indent: int = 0) -> str:
 
 def write_imports(text: str, modules: dict[str, str]) -> list[str]:
     """Return the imports of all names that a text uses; `modules` says where each is from."""
-    used = set(re.findall(r"[A-Za-z_]\w*", _TEXT.sub("", text)))
+    used = set(re.findall(r"[A-Za-z_]\w*", _TEXTS.sub("", text)))
     by_module: dict[str, list[str]] = {}
     for name in sorted(used & modules.keys()):
         by_module.setdefault(modules[name], []).append(name)

@@ -4,6 +4,7 @@ import builtins
 import keyword
 import re
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from itertools import count
 from zlib import crc32
 
@@ -25,6 +26,14 @@ _CLASSES_TAKEN = {
     *("DocumentReader", "EmbeddedObject", "Instant", "Instants", "JsonObject", "JsonValue", "LongNumber", "Mapper"),
     *("Naming", "Numeric", "Part", "Row", "Rows", "Secrets", "Text", "TextOrNumber", "Uuid", "WholeNumber", "Written"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Names of modules and tables that other containers, or the languages, have."""
+
+    modules: set[str]
+    tables: set[str]
 
 
 def write_snake(name: str) -> str:
@@ -109,4 +118,5 @@ _RESERVED = frozenset(_RESERVED_WORDS.split())
 
 def quote(name: str) -> str:
     """Return a name as SQL takes it."""
-    return f'"{name}"' if name in _RESERVED or not re.fullmatch("[a-z_][a-z0-9_]*", name) else name
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"' if name in _RESERVED or not re.fullmatch("[a-z_][a-z0-9_]*", name) else name

@@ -73,7 +73,7 @@ def _describe_type(type_: TypeDesign) -> Iterator[str]:
 
 
 def _describe_table(table: TableDesign) -> Iterator[str]:
-    keys = ", ".join(f"`{column.name}`" for column in table.key)
+    keys = ", ".join(_code(column.name) for column in table.key)
     what = f", one row for each item of {_code(table.source)}" if table.spellings else ""
     there = "" if table.there is None else " It exists: no migration makes it."
     name = table.sql_name if table.there is None else ".".join(table.there)
@@ -83,12 +83,13 @@ def _describe_table(table: TableDesign) -> Iterator[str]:
     yield "| --- | --- | --- | --- |"
     parts = dict(_name_parts(table.parts))
     for column in table.all_columns:
-        yield f"| `{column.name}` | {column.type.sql} | {_name_source(column, parts, table)} | {_tell_null(column)} |"
+        source = _name_source(column, parts, table)
+        yield f"| {_code(column.name)} | {column.type.sql} | {source} | {_tell_null(column)} |"
     if table.left:
         yield ""
         yield "Nothing writes these columns:"
         yield ""
-        yield from (f"- {each}" for each in table.left)
+        yield from (f"- {_code(name)}: {reason}" for name, reason in table.left)
     if table.unmapped:
         yield ""
         yield f"No column for: {', '.join(map(_code, table.unmapped))}."

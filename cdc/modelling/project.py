@@ -6,11 +6,10 @@ from pathlib import Path
 
 from cdc.core.errors import RequestError
 from cdc.modelling.design import Design, TableDesign
-from cdc.modelling.designing import Taken
 from cdc.modelling.golden_text import write_golden
-from cdc.modelling.layout import write_call, write_import, write_text
+from cdc.modelling.layout import TEXT, write_call, write_import, write_text
 from cdc.modelling.module_text import write_conventions, write_module
-from cdc.modelling.naming import RESERVED, write_snake
+from cdc.modelling.naming import RESERVED, Taken, write_snake
 from cdc.modelling.page_text import write_page
 from cdc.modelling.tables_text import write_migration, write_table
 
@@ -103,7 +102,7 @@ def _add_tables(design: Design, path: Path) -> Iterator[str]:
         return
     new = "\n".join(write_table(table) for table in added)
     declared = " ".join(column.type.declared for table in added for column in table.all_columns)
-    used = set(re.findall(r"\w+", re.sub(r'"(?:[^"\\]|\\.)*"', "", declared)))
+    used = set(re.findall(r"\w+", re.sub(TEXT, "", declared)))
     used |= {"DateTime"} if "_INSTANT" in used else set()
     text = _import(text, "sqlalchemy", {"Column", "Table", *(_SQLALCHEMY & used)})
     if _POSTGRESQL & used:

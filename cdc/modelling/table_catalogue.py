@@ -102,7 +102,8 @@ class ExistingTable:
 
 def read_table(connection: Connection, name: str) -> ExistingTable:
     """Return the table `schema.table`, or of the schema public; raise RequestError if there is none."""
-    schema, _, table = name.replace('"', "").rpartition(".")
+    schema, _, table = name.rpartition(".")
+    schema, table = _unquote(schema), _unquote(table)
     parameters = {"schema": schema or "public", "name": table}
     found = connection.execute(statement("find_tables"), parameters).fetchall()
     named = [each for each in found if tuple(each[1:3]) == (parameters["schema"], table)] or found
@@ -114,6 +115,10 @@ def read_table(connection: Connection, name: str) -> ExistingTable:
     if kind in _KINDS:
         raise RequestError(f"{schema}.{table} is {_KINDS[kind]}: name the table behind it.")
     return _read(connection, oid, schema, table)
+
+
+def _unquote(name: str) -> str:
+    return name[1:-1].replace('""', '"') if re.fullmatch('".+"', name) else name
 
 
 def _read(

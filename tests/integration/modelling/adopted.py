@@ -91,9 +91,22 @@ PRISMA_DOCUMENTS = [
     for number in range(12)
 ]
 
-TABLES = EF + PRISMA
+# Names that PostgreSQL takes, and that neither Python nor Markdown does.
+ODD = """
+create schema "a.b";
+create table "a.b"."The ""odd"" things" (
+    "id" text not null primary key, "class" text, "Über" text, "x.y" text not null, "a-b" text, "$ref" text,
+    "list" integer[], "a|b`c" text
+);
+"""
+ODD_DOCUMENTS = [
+    {"id": f"o{number}", "class": "c", "Über": "u", "x.y": "z", "a-b": "d", "$ref": "r", "list": [1, 2], "import": 1}
+    for number in range(12)
+]
+TABLES = EF + PRISMA + ODD
 # The containers, with their documents, and how `init` begins.
 CONTAINERS = {
     "Invoices": (EF_DOCUMENTS, "--table", "sales.invoices"),
+    "Odd": (ODD_DOCUMENTS, "--profile", "Odd.profile.json", "--table", 'a.b.The "odd" things'),
     "Deliveries": (PRISMA_DOCUMENTS, "--profile", "Deliveries.profile.json", "--table", "deliveries"),
 }

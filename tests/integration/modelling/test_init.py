@@ -257,6 +257,16 @@ def test_a_table_of_prisma(project, said, applied):
     assert "No column for: `passwordHash`, `extra`." in page
 
 
+def test_a_table_with_names_that_are_not_code(applied):
+    """They stay texts, in the code, in the golden cases and on the page."""
+    parked, rows = applied["Odd"]
+
+    assert parked == 0
+    (found,) = rows.values()
+    body = {name: value for name, value in adopted.ODD_DOCUMENTS[0].items() if name != "import"}
+    assert found[0] == {**body, "a|b`c": None}
+
+
 @pytest.mark.usefixtures("applied")  # the edit comes after
 def test_what_was_edited_is_left(project, with_tables):
     """Run again, nothing changes; an edited file stays, and the new text stands beside it."""

@@ -11,7 +11,7 @@ from cdc.core.document_models import DocumentModel, RootDocument, renamed
 from cdc.core.document_reader import DocumentReader
 from cdc.core.errors import DocumentError
 from cdc.core.fields import Text
-from cdc.core.instants import Instant, Written
+from cdc.core.instants import Fraction, Instant, Written
 from cdc.core.json_columns import JsonValue
 
 NOON = datetime(2026, 1, 9, 12, tzinfo=UTC)
@@ -98,6 +98,24 @@ def test_an_instant_of_two_forms_is_read_by_its_kind():
     for value in (True, None, [], "1767960000001", 10**18):
         with pytest.raises(ValueError, match="must be a"):
             instants.validate_python(value)
+
+
+@pytest.mark.parametrize(("digits", "microseconds"), [(0, 0), (1, 900_000), (3, 999_000), (6, 999_999)], ids=str)
+@pytest.mark.parametrize("form", [Instants.DOTNET, Instants.EPOCH_SECONDS])
+def test_digits_that_a_column_does_not_have_are_cut(digits, microseconds, form):
+    """PostgreSQL would round them into the next second; what is null stays null."""
+
+    class Order(RootDocument):
+        conventions = Conventions(naming=Naming.SNAKE)
+        at: Annotated[Annotated[datetime, Written(form)] | None, Fraction(digits)] = None
+
+    value = 1_767_960_000.999999 if form is Instants.EPOCH_SECONDS else "2026-01-09T12:00:00.9999999Z"
+    read = DocumentReader(Order).read
+
+    assert read({"id": "a", "at": value}).document.at == NOON.replace(microsecond=microseconds)
+    assert read({"id": "a", "at": None}).document.at is None
+    with pytest.raises(ValueError, match="must be a"):
+        read({"id": "a", "at": "no time"})
 
 
 @pytest.mark.parametrize(
