@@ -49,8 +49,10 @@ def test_nobody_is_told_to_run_what_deletes_the_account():
 def test_before_the_group_is_deleted_the_page_says_when_never():
     """In phase 3 its server has the only data."""
     before, after = PAGE.split("## Taking it all down", 1)[1].split("az group delete --name rg-prod", 1)
-    assert before.strip().startswith("> **In phase 3 never delete the group `rg-prod`.**")
-    assert after.strip().startswith("# never in phase 3")
+    assert before.strip().startswith(
+        "> **In phase 3 never delete the group `rg-prod` if the template made the PostgreSQL server.**"
+    )
+    assert after.strip().startswith("# never in phase 3 with its server")
 
 
 @pytest.mark.parametrize("page", ["deploying", "operations", "phase-2", "cut-over"])
