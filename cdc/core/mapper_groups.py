@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from cdc.core.conventions import Conventions
 from cdc.core.document_reader import DocumentReader, find_type
 from cdc.core.documents import JsonObject
 from cdc.core.errors import DocumentError, Problem, ProblemKind
@@ -68,7 +69,7 @@ def _group(mappers: Sequence[Mapper[Any]]) -> Mapper[Any]:
     return MapperGroup(mappers) if len(mappers) > 1 or parks else first
 
 
-def _find_conventions(container: str, mappers: Sequence[Mapper[Any]]) -> Any:
+def _find_conventions(container: str, mappers: Sequence[Mapper[Any]]) -> Conventions:
     readers = [mapper.reader for mapper in mappers]
     conventions = [reader.conventions for reader in readers if isinstance(reader, DocumentReader)]
     if len(conventions) < len(readers) or any(each != conventions[0] for each in conventions):

@@ -3,7 +3,10 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cdc.modelling.nodes import Node
 
 _PROPERTY = re.compile(r"[^\W\d][\w.:-]{0,63}|[$@][\w.:-]{1,63}|[A-Za-z][A-Za-z /()-]{1,40}")
 # Parts of an id, a date or a number.
@@ -17,7 +20,7 @@ _COMMON = 0.5
 _RARE = 0.2
 
 
-def choose_data_keys(node: Any, *, is_root: bool, overflows: bool) -> list[str]:
+def choose_data_keys(node: "Node", *, is_root: bool, overflows: bool) -> list[str]:
     """Return the names of an object's properties that are data."""
     objects = node.kinds["object"]
     counts = {name: child.present for name, child in node.fields.items()}
@@ -48,7 +51,7 @@ def _is_data(name: str, count: int, objects: int) -> bool:
     return objects < _ENOUGH or count < _COMMON * objects
 
 
-def _varies(counts: Mapping[str, int], objects: int, fields: Mapping[str, Any]) -> bool:
+def _varies(counts: Mapping[str, int], objects: int, fields: Mapping[str, "Node"]) -> bool:
     """Return whether names come and go as keys do, and properties do not."""
     names, found = len(counts), sum(counts.values())
     if objects < 2 or names < 5:
@@ -62,7 +65,7 @@ def _varies(counts: Mapping[str, int], objects: int, fields: Mapping[str, Any]) 
     return objects >= 5 and names >= 10 and share <= 0.3 and once >= 0.3
 
 
-def _find_kind(nodes: Iterable[Any]) -> str | None:
+def _find_kind(nodes: Iterable["Node"]) -> str | None:
     """Return the one kind of all values, or None."""
     kinds: Counter[str] = Counter()
     for node in nodes:

@@ -34,6 +34,8 @@ class Form(StrEnum):
 
 
 INSTANTS = (Form.INSTANT_UTC, Form.INSTANT_OFFSET, Form.INSTANT_LOCAL)
+# Forms that begin with a day.
+DAYS = (*INSTANTS, Form.DATE)
 # Everything but JSON, addresses and lists is shorter.
 _LONGEST = 320
 _LONGEST_JSON = 1_000_000

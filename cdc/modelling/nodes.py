@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from cdc.modelling import forms
 from cdc.modelling.dictionaries import choose_data_keys
-from cdc.modelling.forms import INSTANTS, Form
+from cdc.modelling.forms import DAYS, INSTANTS, Form
 from cdc.modelling.sketch import Sketch
 
 Kind = Literal["null", "boolean", "number", "string", "array", "object"]
@@ -34,107 +34,105 @@ class Space:
 
 
 class Texts:
-    """What the texts at one path look like."""
+    """What the texts at one path look like; `counts` are those of `TextFacts`."""
 
-    __slots__ = ("beyond_ascii", "fractions", "longest", "never", "nul", "of_form", "shortest", "surrogates")
+    __slots__ = ("counts", "forms", "fractions", "longest", "shortest")
 
     def __init__(self) -> None:
-        self.of_form: Counter[Form] = Counter()
+        self.forms: Counter[Form] = Counter()
         self.fractions: Counter[int] = Counter()
+        self.counts: Counter[str] = Counter()
         self.shortest: int | None = None
-        self.longest = self.nul = self.surrogates = self.never = self.beyond_ascii = 0
+        self.longest = 0
 
     def see(self, text: str) -> None:
         form, length = forms.read_form(text), len(text)
-        self.of_form[form] += 1
+        self.forms[form] += 1
         if form in INSTANTS:
             self.fractions[forms.count_fraction(text)] += 1
-        if form in INSTANTS or form is Form.DATE:
-            self.never += forms.means_never(text)
+        if form in DAYS and forms.means_never(text):
+            self.counts["never"] += 1
         self.shortest = length if self.shortest is None else min(self.shortest, length)
         self.longest = max(self.longest, length)
-        self.nul += "\0" in text
-        self.beyond_ascii += not text.isascii()
-        self.surrogates += forms.has_surrogates(text)
+        if "\0" in text:
+            self.counts["nul"] += 1
+        if forms.has_surrogates(text):
+            self.counts["surrogates"] += 1
 
     def merge(self, other: "Texts") -> None:
-        self.of_form += other.of_form
+        self.forms += other.forms
         self.fractions += other.fractions
+        self.counts += other.counts
         lengths = [length for length in (self.shortest, other.shortest) if length is not None]
-        self.shortest = min(lengths, default=None)
-        self.longest = max(self.longest, other.longest)
-        for name in ("nul", "surrogates", "never", "beyond_ascii"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.shortest, self.longest = min(lengths, default=None), max(self.longest, other.longest)
 
 
 class Numbers:
-    """What the numbers at one path look like."""
+    """What the numbers at one path look like; `counts` are those of `NumberFacts`."""
 
-    __slots__ = ("after", "before", "epochs", "fractional", "negative", "not_finite", "of_size", "pointed")
+    __slots__ = ("after", "before", "counts", "epochs", "sizes")
 
     def __init__(self) -> None:
-        self.of_size: Counter[str] = Counter()
+        self.sizes: Counter[str] = Counter()
         self.epochs: Counter[str] = Counter()
-        self.fractional = self.negative = self.not_finite = self.pointed = self.before = self.after = 0
+        self.counts: Counter[str] = Counter()
+        self.before = self.after = 0
 
     def see(self, number: float | Decimal) -> None:
         whole = forms.read_whole(number)
         if whole is None and not Decimal(number).is_finite():
-            self.not_finite += 1
+            self.counts["not_finite"] += 1
             return
-        self.negative += number < 0
-        self.pointed += not isinstance(number, int)
+        if not isinstance(number, int):
+            self.counts["pointed"] += 1
         before, after = forms.count_digits(number)
         self.before, self.after = max(self.before, before), max(self.after, after)
         if whole is None:
-            self.fractional += 1
+            self.counts["fractional"] += 1
             return
-        self.of_size[forms.read_size(whole)] += 1
+        self.sizes[forms.read_size(whole)] += 1
         epoch = forms.read_epoch(whole)
         if epoch is not None:
             self.epochs[epoch] += 1
 
     def merge(self, other: "Numbers") -> None:
-        self.of_size += other.of_size
+        self.sizes += other.sizes
         self.epochs += other.epochs
+        self.counts += other.counts
         self.before, self.after = max(self.before, other.before), max(self.after, other.after)
-        for name in ("fractional", "negative", "not_finite", "pointed"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 class Arrays:
     """The sizes of the arrays at one path, and which properties tell their objects apart."""
 
-    __slots__ = ("empty", "item_keys", "items", "largest", "of_objects", "repeating", "several")
+    __slots__ = ("counts", "item_keys", "largest")
 
     def __init__(self) -> None:
-        self.empty = self.largest = self.items = self.several = self.repeating = self.of_objects = 0
-        # Properties that were a key of the items in every array so far.
+        self.counts: Counter[Literal["empty", "items", "several", "of_objects"]] = Counter()
+        self.largest = 0
+        # Properties that were a key of the items in every array of objects so far.
         self.item_keys: set[str] = set()
 
     def see(self, array: list[Any]) -> None:
         size = len(array)
-        self.empty += not size
-        self.items += size
+        self.counts["items"] += size
+        self.counts["empty"] += not size
+        self.counts["several"] += size > 1
         self.largest = max(self.largest, size)
         objects = [item for item in array if isinstance(item, dict)]
-        if size > 1:
-            self.several += 1
-            scalars = [repr(item) for item in array if not isinstance(item, dict | list)]
-            self.repeating += len(set(scalars)) < len(scalars)
         if objects and len(objects) == size:
-            names = {name for name in objects[0] if _names_key(name)} if not self.of_objects else self.item_keys
-            self.of_objects += 1
+            is_first = not self.counts["of_objects"]
+            names = {name for name in objects[0] if _names_key(name)} if is_first else self.item_keys
+            self.counts["of_objects"] += 1
             self.item_keys = {name for name in names if _is_key(name, objects)}
 
     def merge(self, other: "Arrays") -> None:
-        if self.of_objects and other.of_objects:
+        if self.counts["of_objects"] and other.counts["of_objects"]:
             self.item_keys &= other.item_keys
-        elif other.of_objects:
+        elif other.counts["of_objects"]:
             self.item_keys = other.item_keys
         self.largest = max(self.largest, other.largest)
-        for name in ("empty", "items", "several", "repeating", "of_objects"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.counts += other.counts
 
 
 class Node:

@@ -1,10 +1,11 @@
 """Set odd values aside: one value in hundreds must not decide a column."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TypeVar
 
 from cdc.modelling.forms import INSTANTS, Form
-from cdc.modelling.profile import Facts, Hazard, NumberFacts, TextFacts
+from cdc.modelling.hazards import find_hazards
+from cdc.modelling.profile import Facts, NumberFacts, TextFacts
 
 # Of so many values, such a share decides.
 _ENOUGH = 50
@@ -12,11 +13,6 @@ _MOST = 0.98
 _OF_KIND = {"string": ("texts",), "number": ("numbers",), "array": ("arrays", "items"), "object": ()}
 # Columns of other forms are texts, which hold every form.
 _STRICT = frozenset((Form.UUID, Form.DATE, Form.DURATION, Form.JSON))
-_OF_TEXTS = frozenset((
-    *(Hazard.NUL, Hazard.LONE_SURROGATE, Hazard.EMPTY_TEXT, Hazard.MIXED_TIMES, Hazard.SEVEN_DIGITS),
-    *(Hazard.NO_ZONE, Hazard.NEVER, Hazard.NUMBERS_AND_TEXTS, Hazard.JSON_TEXT),
-))  # fmt: skip
-_OF_NUMBERS = frozenset((Hazard.BEYOND_2_53, Hazard.MANY_DIGITS, Hazard.NOT_FINITE))
 _Name = TypeVar("_Name", bound=str)
 
 
@@ -45,12 +41,9 @@ def _keep_kind(facts: Facts) -> Facts:
     gone = counts.keys() - {kept}
     update: dict[str, object] = {name: None for kind in gone for name in _OF_KIND.get(kind, ())}
     update |= {"fields": {}, "entries": None, "unnamed": 0} if "object" in gone else {}
-    hazards = {Hazard.MIXED_KINDS}
-    hazards |= _OF_TEXTS if "string" in gone else set()
-    hazards |= _OF_NUMBERS if "number" in gone else set()
     kinds = {kind: count for kind, count in facts.kinds.items() if kind in (kept, "null")}
     odd = sum(counts[kind] for kind in gone)
-    return _update(facts, hazards, odd, update | {"kinds": kinds})
+    return _update(facts, odd, update | {"kinds": kinds})
 
 
 def _keep_form(facts: Facts) -> Facts:
@@ -75,19 +68,10 @@ def _keep_form_of_texts(facts: Facts, texts: TextFacts) -> Facts:
     gone = counts.keys() - stay
     if not gone:
         return facts
-    hazards = {Hazard.NUMBERS_AND_TEXTS} | (_find_gone(counts.keys() & stay))
     forms = {form: count for form, count in texts.forms.items() if form not in gone}
     fractions = texts.fractions if kept is Form.INSTANT_UTC else {}
     update = {"texts": texts.model_copy(update={"forms": forms, "fractions": fractions})}
-    return _update(facts, hazards, sum(counts[form] for form in gone), update)
-
-
-def _find_gone(forms: Iterable[Form]) -> set[Hazard]:
-    forms = set(forms)
-    gone = set() if len(forms) > 1 else {Hazard.MIXED_TIMES}
-    gone |= set() if forms & {*INSTANTS} else {Hazard.SEVEN_DIGITS}
-    gone |= set() if Form.INSTANT_LOCAL in forms else {Hazard.NO_ZONE}
-    return gone | (set() if Form.JSON in forms else {Hazard.JSON_TEXT})
+    return _update(facts, sum(counts[form] for form in gone), update)
 
 
 def _keep_numbers(facts: Facts, numbers: NumberFacts) -> Facts:
@@ -104,9 +88,9 @@ def _keep_numbers(facts: Facts, numbers: NumberFacts) -> Facts:
         update["digits_before"] = min(19, numbers.digits_before)
     else:
         return facts
-    return _update(facts, set(), odd, {"numbers": numbers.model_copy(update=update)})
+    return _update(facts, odd, {"numbers": numbers.model_copy(update=update)})
 
 
-def _update(facts: Facts, hazards: set[Hazard], odd: int, update: Mapping[str, object]) -> Facts:
-    left = tuple(hazard for hazard in facts.hazards if hazard not in hazards)
-    return facts.model_copy(update={**update, "hazards": left, "odd": facts.odd + odd})
+def _update(facts: Facts, odd: int, update: Mapping[str, object]) -> Facts:
+    changed = facts.model_copy(update={**update, "odd": facts.odd + odd})
+    return changed.model_copy(update={"hazards": tuple(find_hazards(changed))})

@@ -55,7 +55,7 @@ class Distinct(_Part):
 class TextFacts(_Part):
     """Texts: how many of each form; digits after the point of an instant's seconds, with their counts.
 
-    `never` counts .NET's first and last day, `beyond_ascii` texts with other letters than English ones.
+    `never` counts .NET's first and last day.
     """
 
     forms: dict[Form, int]
@@ -65,7 +65,6 @@ class TextFacts(_Part):
     never: int = 0
     nul: int = 0
     surrogates: int = 0
-    beyond_ascii: int = 0
 
 
 class NumberFacts(_Part):
@@ -78,7 +77,6 @@ class NumberFacts(_Part):
     sizes: dict[Literal["int32", "int53", "int64", "larger"], int] = {}
     fractional: int = 0
     pointed: int = 0
-    negative: int = 0
     not_finite: int = 0
     digits_before: int = 0
     digits_after: int = 0
@@ -86,16 +84,11 @@ class NumberFacts(_Part):
 
 
 class ArrayFacts(_Part):
-    """Arrays: `several` have more than one item, `repeating` repeat a text or a number.
-
-    `item_key` is the property that every item has, and that differs within every array.
-    """
+    """Arrays: `item_key` is the property that every item has, and that differs within every array."""
 
     empty: int
     items: int
     largest: int
-    several: int
-    repeating: int
     item_key: str | None = None
 
 

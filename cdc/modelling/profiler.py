@@ -223,13 +223,3 @@ def _describe_type(name: str | None, group: _Group, now: int) -> TypeProfile:
         ),
         root=describe(group.root, now),
     )
-
-
-def profile_documents(
-    documents: Iterable[JsonObject], source: Source, type_property: str | None = None, partition_key: Sequence[str] = ()
-) -> Profile:
-    """Profile all these documents."""
-    profiler = Profiler(type_property, partition_key)
-    for document in documents:
-        profiler.see(document)
-    return profiler.build(source)

@@ -145,7 +145,7 @@ class _Reader:
         items = self.read(schema.get("items", {}), required=True, name=name, depth=depth + 1)
         keys = [each for each, facts in items.fields.items() if facts.always and facts.kind in ("string", "number")]
         key = choose_item_key([each for each in keys if each.lower().endswith(("id", "key"))], name)
-        arrays = ArrayFacts(empty=0, items=_DOCUMENTS, largest=2, several=2, repeating=0, item_key=key)
+        arrays = ArrayFacts(empty=0, items=_DOCUMENTS, largest=2, item_key=key)
         return {"items": items, "arrays": arrays}
 
     def _resolve(self, schema: Any, hops: int = 0) -> _Schema:

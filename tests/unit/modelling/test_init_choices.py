@@ -189,6 +189,13 @@ def test_a_second_property_that_agrees_still_names_the_type():
     assert design(documents).conventions.type_properties == ("$type", "Discriminator")
 
 
+def test_generations_tell_their_type_by_two_properties():
+    """Neither is in every document, so both are read."""
+    documents = [{"id": str(n), ("$type" if n % 2 else "Discriminator"): "Order", "Total": n} for n in range(12)]
+
+    assert design(documents).conventions.type_properties == ("$type", "Discriminator")
+
+
 def test_regular_objects_without_an_id_become_rows_by_their_position():
     nights = [{"date": f"2026-01-{day:02}", "price": 10.25} for day in (1, 2)]
     documents = [{"id": str(n), "rooms": [{"id": f"r{n}", "nights": nights}]} for n in range(20)]
@@ -326,6 +333,19 @@ def test_the_page_asks_whether_a_property_was_renamed():
     for document in documents:
         document["FullName"] = "x"
     assert "renamed" not in write_page(design(documents))
+
+
+def test_long_lines_are_written_as_ruff_writes_them():
+    """An object that may be missing, with long names."""
+    inner = {"PropertyWithALongName": "x", "AnotherLongName": "y"}
+    documents = [{"id": str(n), "$type": "Order", **({"TheInnerAddress": inner} if n % 2 else {})} for n in range(12)]
+    found = design(documents)
+
+    text = write_module(found, found.types[0])
+
+    assert max(map(len, text.splitlines())) <= 120
+    inner_address = "document.the_inner_address"
+    assert f": (\n                {inner_address}.property_with_a_long_name if {inner_address} else None\n" in text
 
 
 def test_the_name_of_a_column_is_no_longer_than_postgresql_takes():

@@ -103,13 +103,10 @@ def test_arrays_have_sizes_and_the_key_of_their_objects():
         "empty": 1,
         "items": 5,
         "largest": 2,
-        "several": 2,
-        "repeating": 0,
         "item_key": "lineId",
     }
     assert facts_at(built, "$.l").arrays.item_key is None
     assert facts_at(built, "$.l[].placeId").parents == 1
-    assert values(["a", "a"], ["b"]).arrays.repeating == 1
 
 
 @pytest.mark.parametrize(
