@@ -205,7 +205,7 @@ def check_roles(template: Template) -> Iterator[Finding]:
     """Find roles that are unknown or missing."""
     seen = set()
     for file in template.files.values():
-        for node in walk(file.root):
+        for node in file.nodes:
             value = (string_value(node) or "") if node.type == "string" else ""
             seen.add(value)
             if _GUID.fullmatch(value) and value not in ROLES:

@@ -80,7 +80,7 @@ def _check_service(template: Template, lines: list[str]) -> Iterator[Finding]:
     service = next((line.strip().rstrip(":") for line in lines[start:]), "")
     tags = [
         string_value(properties(node)["azd-service-name"])
-        for node in walk(template.main.root)
+        for node in template.main.nodes
         if node.type == "object" and "azd-service-name" in properties(node)
     ]
     if tags != [service]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
-from infra.check.syntax import BicepFile, Finding, arguments, children, properties, text, walk
+from infra.check.syntax import BicepFile, Finding, arguments, children, properties, text
 from infra.check.template import Scope, Shape, Template, suggest
 
 _RETURNED = {
@@ -20,7 +20,7 @@ _OF_MODULES = ("id", "name", "outputs")
 def check_members(template: Template) -> Iterator[Finding]:
     """Find what is read of a module, of a loop's or lambda's item, or of Bicep's functions, and is not there."""
     for file in template.files.values():
-        for node in walk(file.root):
+        for node in file.nodes:
             if node.type == "member_expression":
                 yield from _check_member(template, file, node)
 
@@ -93,7 +93,7 @@ def _list_columns(shapes: list[Shape]) -> set[str]:
 def check_loaded(template: Template) -> Iterator[Finding]:
     """Find files that the template loads and that are not there."""
     for file in template.files.values():
-        for node in walk(file.root):
+        for node in file.nodes:
             if node.type == "call_expression" and text(children(node)[0]) in ("loadJsonContent", "loadTextContent"):
                 name = text(arguments(node)[0]).strip("'")
                 if not (file.path.parent / name).is_file():

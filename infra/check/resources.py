@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tree_sitter import Node
 
 from infra.check.schema import Choice, Property, choose, list_properties, model
-from infra.check.syntax import BicepFile, Declaration, Finding, children, properties, text, walk
+from infra.check.syntax import BicepFile, Declaration, Finding, children, properties, text
 from infra.check.template import Scope, Shape, Template, suggest
 
 # Of each type: the version that Bicep knows, and the class that has what may be set.
@@ -98,7 +98,7 @@ def _check_name(file: BicepFile, each: Declaration) -> Iterator[Finding]:
 
 def _check_reads(file: BicepFile) -> Iterator[Finding]:
     """Find what is read of a resource and is not there, such as `account.properties.documentEndpont`."""
-    for node in walk(file.root):
+    for node in file.nodes:
         if node.type != "member_expression" or (node.parent is not None and node.parent.type == "member_expression"):
             continue
         owner, *names = _path(node)

@@ -68,7 +68,7 @@ def check_symbols(template: Template) -> Iterator[Finding]:
     """Find unknown and unused names, modules that do not exist, and their wrong parameters."""
     for file in template.files.values():
         used = set()
-        for node in walk(file.root):
+        for node in file.nodes:
             if node.type == "identifier" and _is_reference(node):
                 used.add(text(node))
                 yield from _check_reference(file, node)

@@ -74,6 +74,11 @@ class BicepFile:
         return _PARSER.parse(self.path.read_bytes()).root_node
 
     @cached_property
+    def nodes(self) -> list[Node]:
+        """Return everything in the tree, in the order of the text; most checks look at all of it."""
+        return list(walk(self.root))
+
+    @cached_property
     def declarations(self) -> dict[str, Declaration]:
         """Return what is declared, by name; outputs have names of their own."""
         return {each.name: each for each in self._declare() if each.kind != "output"}
@@ -93,7 +98,7 @@ class BicepFile:
 
     def check_syntax(self) -> Iterator[Finding]:
         """Find what is no Bicep, and names that are declared twice."""
-        for node in walk(self.root):
+        for node in self.nodes:
             if node.is_missing:
                 yield self.find(node, f"{node.type!r} is missing here.")
             elif node.is_error:
@@ -128,9 +133,11 @@ def text(node: Node) -> str:
 
 def walk(node: Node) -> Iterator[Node]:
     """Return a node and everything below it."""
-    yield node
-    for child in node.children:
-        yield from walk(child)
+    left = [node]
+    while left:
+        node = left.pop()
+        yield node
+        left += reversed(node.children)
 
 
 def string_value(node: Node) -> str | None:
