@@ -1,5 +1,6 @@
 """Real servers for the tests: PostgreSQL once a session, a database of its own for each test."""
 
+import os
 import uuid
 from collections.abc import Iterator
 
@@ -16,6 +17,9 @@ from local.postgres import Postgres
 from local.stack import Part
 from mappers import APPLICATION_SQL
 from tests import forks
+
+# All servers are on this machine. Without this, requests looks for a proxy in the whole environment at every request.
+os.environ["NO_PROXY"] = "127.0.0.1,localhost"
 
 # An example may take long, and be slow to find: the machine may be busy.
 settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -21,6 +21,7 @@ from local.sample import Source
 from mappers import MAPPERS
 from mappers.accounts import ACCOUNTS
 from tests.builders import an_account
+from tests.integration.leased import ALONE
 
 SETTINGS = {
     "COSMOS_DATABASE": "MystiraAppDb",
@@ -53,7 +54,7 @@ class World:
         self.clock = Clock()
         self.server = CosmosServer(port=0, physical_partitions=2, clock=self.clock)
         self.server.__enter__()
-        self.source = Source.open(self.server.connection_string, SETTINGS["COSMOS_DATABASE"])
+        self.source = Source.open(self.server.connection_string, SETTINGS["COSMOS_DATABASE"], ALONE)
         self.database = database
         self.observer = observer
         self.sink = PostgresSink(database)

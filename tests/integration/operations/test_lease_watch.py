@@ -13,6 +13,7 @@ from cdc.operations.lease_watch import LeaseWatch
 from cdc.postgres.containers import ConfirmedSource, PostgresFeedStates, confirm
 from cdc.runtime import Runtime
 from local.functions.successors import of_range
+from local.sample import PARTITION_KEYS
 from mappers import APPLICATION_SQL, MAPPERS
 from tests.builders import an_account
 from tests.integration.leased import LeasedAccounts
@@ -22,7 +23,7 @@ from tests.integration.worlds import SETTINGS
 @pytest.fixture
 def accounts(cosmos):
     """The accounts, whose account keeps all versions."""
-    accounts = LeasedAccounts(cosmos)
+    accounts = LeasedAccounts(cosmos, containers=PARTITION_KEYS)
     yield accounts
     accounts.close()
 
@@ -65,7 +66,7 @@ def test_a_held_lease_begins_and_stays_held(accounts, open_watch):
 
 def test_a_feed_of_latest_versions_is_left_alone(cosmos, database):
     """Without a position it goes on where the trigger starts: nothing is lost."""
-    accounts = LeasedAccounts(cosmos, FeedMode.LATEST_VERSION)
+    accounts = LeasedAccounts(cosmos, FeedMode.LATEST_VERSION, PARTITION_KEYS)
     accounts.initialize(accounts.partitions())
     source = ConfirmedSource(accounts.account, database)
 
@@ -241,7 +242,7 @@ def test_leases_of_another_place_leave_a_gap_too(accounts, open_watch, database)
 @pytest.mark.parametrize(("before", "after", "is_gap"), [(None, None, False), (None, 60, True), (60, 0, False)])
 def test_leases_that_begin_where_the_first_ones_did_leave_no_gap(cosmos, database, before, after, is_gap):
     """The feed of latest versions brings everything since its start again, unless somebody has moved the start."""
-    accounts = LeasedAccounts(cosmos, FeedMode.LATEST_VERSION)
+    accounts = LeasedAccounts(cosmos, FeedMode.LATEST_VERSION, PARTITION_KEYS)
 
     def look(start):
         begins = "beginning" if start is None else datetime.fromtimestamp(start, UTC)

@@ -17,6 +17,7 @@ from cdc.postgres.containers import ConfirmedSource
 from cdc.postgres.database import Database
 from cdc.replication.batch import replicate
 from cdc.replication.sink import PostgresSink
+from local.sample import PARTITION_KEYS
 from mappers.accounts import ACCOUNTS
 from tests.builders import a_change, a_version, an_account
 from tests.integration.leased import LeasedAccounts
@@ -27,7 +28,7 @@ BOTH = ["Accounts", "UserProfiles"]
 @pytest.fixture
 def accounts(cosmos):
     """The accounts and their leases, which have delivered nothing yet."""
-    accounts = LeasedAccounts(cosmos, FeedMode.LATEST_VERSION)
+    accounts = LeasedAccounts(cosmos, FeedMode.LATEST_VERSION, PARTITION_KEYS)
     accounts.initialize(accounts.partitions())
     yield accounts
     accounts.close()
