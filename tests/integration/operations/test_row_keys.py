@@ -72,6 +72,13 @@ def old_dsn(postgres_server, before):
 
 
 @pytest.fixture
+def admin(old_dsn):
+    """A plain connection of the administrator to it."""
+    with psycopg.connect(old_dsn, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
 def old_database(old_dsn):
     """A pool on it."""
     database = Database(old_dsn)
@@ -159,8 +166,9 @@ def test_a_large_ledger_is_rewritten_under_live_writes(old_dsn, old_database):
                 rounds.append((one, two))
 
     def write_after(stop):
-        while not (rounds and "rule" in finished(old_dsn)) and not stop.is_set():
-            time.sleep(0.01)
+        with psycopg.connect(old_dsn, autocommit=True) as admin:
+            while not (rounds and "rule" in finished(admin)) and not stop.is_set():
+                time.sleep(0.01)
         database = Database(old_dsn)
         sink = PostgresSink(database)
         while not stop.is_set():
@@ -180,22 +188,21 @@ def test_a_large_ledger_is_rewritten_under_live_writes(old_dsn, old_database):
     assert rule(old_dsn) == DONE
 
 
-def finished(dsn):
+def finished(connection):
     """Return the finished steps of the migration, and those that have begun, with a star."""
-    with psycopg.connect(dsn) as connection:
-        if connection.execute("select to_regclass('cdc.migration_step')").fetchone() == (None,):
-            return set()
-        found = connection.execute("select step, finished from cdc.migration_step").fetchall()
+    if connection.execute("select to_regclass('cdc.migration_step')").fetchone() == (None,):
+        return set()
+    found = connection.execute("select step, finished from cdc.migration_step").fetchall()
     return {step if done else f"{step}*" for step, done in found}
 
 
 @pytest.mark.parametrize("step", [*NAMES, "documents*"])
-def test_a_killed_migration_goes_on(old_dsn, old_database, step):
+def test_a_killed_migration_goes_on(old_dsn, old_database, admin, step):
     """Whenever it is killed, what the writers need is there, and another run ends it."""
     fill(old_dsn, 1_000)
     runs = subprocess.Popen([sys.executable, "-c", RUN, old_dsn])
-    while step not in finished(old_dsn) and runs.poll() is None:
-        pass
+    while step not in finished(admin) and runs.poll() is None:
+        time.sleep(0.001)
     runs.send_signal(signal.SIGKILL)
     runs.wait()
     with open_before(old_dsn) as connection:
@@ -207,14 +214,14 @@ def test_a_killed_migration_goes_on(old_dsn, old_database, step):
 
     assert find_wrong(old_dsn) == []
     assert rule(old_dsn) == DONE
-    assert {*NAMES} == finished(old_dsn)
+    assert {*NAMES} == finished(admin)
 
 
 @pytest.mark.parametrize("ends", ["killed", "goes on"])
-def test_an_interrupted_index_is_dropped_or_taken(old_dsn, old_database, ends):
+def test_an_interrupted_index_is_dropped_or_taken(old_dsn, old_database, admin, ends):
     """A killed run may leave an invalid index, or a server process that still builds it."""
     fill(old_dsn, 100)
-    with psycopg.connect(old_dsn) as writer, psycopg.connect(old_dsn, autocommit=True) as admin:
+    with psycopg.connect(old_dsn) as writer:
         apply_steps(old_database, NAMES.index("hash") + 1)
         writer.execute("update cdc.document set etag = 'f' where id = '\"1\"'")
         runs = subprocess.Popen([sys.executable, "-c", RUN, old_dsn])
@@ -227,7 +234,7 @@ def test_an_interrupted_index_is_dropped_or_taken(old_dsn, old_database, ends):
                 " and datname = current_database()"
             )
             while not rule(old_dsn)[1]:
-                pass
+                time.sleep(0.01)
         assert rule(old_dsn)[1] == [("cdc.document_row_hash",)]
         with ThreadPoolExecutor(1) as pool:
             again = pool.submit(migrate, old_database, MIGRATIONS, ROOTS)
