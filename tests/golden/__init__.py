@@ -24,6 +24,7 @@ import copy
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -109,6 +110,7 @@ def parse(text: str) -> tuple[dict[str, Case], dict[str, Case]]:
     return bases, {name: _expand(name, entry, bases) for name, entry in file.cases.items()}
 
 
+@cache
 def _read(container: str) -> tuple[dict[str, Case], dict[str, Case]]:
     path = GOLDEN / f"{container}.json"
     try:

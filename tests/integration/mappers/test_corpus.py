@@ -9,16 +9,22 @@ from tests.builders import a_change, by_column
 from tests.corpus import CONTAINERS, corpus
 
 
+@pytest.fixture(scope="module")
+def documents():
+    """Fifteen hundred documents with their containers."""
+    return list(corpus(seed=20260109, count=1_500))
+
+
 @pytest.mark.parametrize(
     "mapper",
     [each for each in (*MAPPERS, *EXTRA_MAPPERS) if each.container in CONTAINERS],
     ids=lambda mapper: mapper.container,
 )
-def test_the_corpus_arrives_value_by_value(sink, observer, mapper):
+def test_the_corpus_arrives_value_by_value(sink, observer, documents, mapper):
     """Nothing is parked, and the tables hold exactly the rows that the mapper returned."""
     changes = [
         a_change(body["id"], container=mapper.container, body=body)
-        for container, body in corpus(seed=20260109, count=1_500)
+        for container, body in documents
         if container == mapper.container
     ]
     mapped = [by_column(mapper, map_change(mapper, change).rows) for change in changes]
