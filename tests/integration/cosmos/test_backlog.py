@@ -9,7 +9,7 @@ from cdc.cosmos.feeds import CosmosFeeds
 from cdc.operations.lag import LagReader
 from cdc.postgres.containers import ConfirmedSource
 from local.functions.successors import of_range
-from local.sample import DATABASE
+from local.sample import DATABASE, Source
 from tests.builders import an_account
 from tests.integration.leased import LeasedAccounts
 
@@ -161,6 +161,7 @@ def test_leases_of_parts_of_a_partition_share_its_changes(cosmos):
 
 def test_a_source_that_stands_still_takes_no_longer_than_there_is_time(accounts, cosmos, database):
     """The container that hangs is not known; the other one, which has no leases, gets its turn and its reason."""
+    Source.open(cosmos.connection_string, DATABASE).close()  # makes the other one as well
     lag = LagReader(ConfirmedSource(accounts.account, database), accounts.leases)
     lag.read(["Accounts", "UserProfiles"], 600)
     accounts.write(1)
