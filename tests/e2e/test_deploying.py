@@ -1,9 +1,6 @@
 """What docs/deploying.md says of roles works, word for word, for everything that the app does."""
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -14,11 +11,11 @@ from psycopg.conninfo import make_conninfo
 
 from local.cosmos import CosmosServer
 from local.operator import Operator
-from local.patience import PATIENCE_SECONDS
 from local.postgres import Postgres
 from local.sample import CONTAINERS, PARTITION_KEYS, Source
 from local.stack import ROOT, make_settings
 from tests.builders import an_account
+from tests.commands import run_command
 from tests.e2e.conftest import running_host, wait_until
 from tests.e2e.test_reconcile import drift_of, run
 
@@ -46,11 +43,9 @@ class Site:
 
     def run_script(self) -> None:
         """Run what the command prints."""
-        script = subprocess.run(
-            [sys.executable, "-m", "cdc", "roles"], cwd=ROOT, capture_output=True, check=True
-        ).stdout
+        script = run_command("roles", settings={}).stdout
         with psycopg.connect(self.address_of("manager"), autocommit=True) as manager:
-            manager.execute(script)
+            manager.execute(script.encode())
 
     def create_logins(self) -> None:
         """Run the page's own statements."""
@@ -61,15 +56,7 @@ class Site:
 
     def command(self, *words: str, login: str = "cdc_app") -> list[str]:
         """Run a command of the app as a login; return its lines."""
-        done = subprocess.run(
-            [sys.executable, "-m", "cdc", *words],
-            cwd=ROOT,
-            env={**os.environ, **self.settings, "POSTGRES_CONNECTION": self.address_of(login)},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=PATIENCE_SECONDS,
-        )
+        done = run_command(*words, settings={**self.settings, "POSTGRES_CONNECTION": self.address_of(login)})
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.splitlines()
 
