@@ -20,7 +20,7 @@ from local.operator import Operator
 from local.patience import PATIENCE_SECONDS
 from local.sample import DATABASE
 from local.sample.values import Document
-from local.stack import ROOT
+from local.stack import ROOT, Part
 
 _SETTINGS = {
     "MIGRATION_PHASE": "2",
@@ -168,25 +168,25 @@ class Campaign:
         dies: bool = False,
     ) -> tuple[int, str]:
         """Run a command to its end; hold it up when it shows a step, and let something happen meanwhile."""
-        process = subprocess.Popen(
+        process = Part.popen(
             [sys.executable, "-m", "cdc", "cutover", name],
             cwd=ROOT, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         overdue = threading.Timer(PATIENCE_SECONDS, process.kill)
         overdue.start()
         told = ""
-        for line in process.stdout or ():
-            told += line
-            if happen is not None and f" s  {step}" in line:
-                process.send_signal(signal.SIGSTOP)
-                happen(process)
-                happen = None
-                process.send_signal(signal.SIGCONT)
-            elif happen is None and dies and "begins" in line:
-                process.kill()
+        with process:
+            for line in process.stdout or ():
+                told += line
+                if happen is not None and f" s  {step}" in line:
+                    process.send_signal(signal.SIGSTOP)
+                    happen(process)
+                    happen = None
+                    process.send_signal(signal.SIGCONT)
+                elif happen is None and dies and "begins" in line:
+                    process.kill()
         overdue.cancel()
-        process.communicate()
-        return process.returncode, told
+        return process.wait(), told
 
     def _kill_host(self) -> None:
         self._stage.hosts[0].kill()

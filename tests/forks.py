@@ -17,24 +17,33 @@ from typing import IO, Any
 from local.stack import ROOT
 
 # All of the app, and of its host, but nothing that has a state of its own as soon as it is imported.
-_IMPORTED = ("azure.durable_functions", "cdc.__main__", "mappers", "local.functions.host", "sqlite3", "tests.forks")
+_IMPORTED = ["azure.durable_functions", "cdc.runtime", "cdc.cutover.command", "cdc.modelling.init_command", "mappers"]
+_IMPORTED += ["local.functions.host", "sqlite3", "tests.forks"]
 _server = multiprocessing.get_context("forkserver")
-_server.set_forkserver_preload([*_IMPORTED])
+_server.set_forkserver_preload(_IMPORTED)
 
 
 class Fork:
     """A process that runs a module of this repository, with the part of subprocess.Popen that the tests use."""
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], error: IO[Any] | None, *, text: bool
+        self, command: Sequence[str], environment: Mapping[str, str], error: IO[Any] | int | None, *, text: bool
     ) -> None:
         self._command = command
         out, into = os.pipe()
         self.stdout: IO[Any] = os.fdopen(out, "r" if text else "rb")
-        with Connection(into) as output, Connection(os.dup(2 if error is None else error.fileno())) as errors:
+        given = {None: 2, subprocess.STDOUT: into}.get(error) or error.fileno()
+        with Connection(into) as output, Connection(os.dup(given)) as errors:
             self._process = _server.Process(target=_run, args=(command, dict(environment), output, errors), daemon=True)
             self._process.start()
         self.pid = self._process.pid
+
+    def __enter__(self) -> "Fork":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stdout.close()
+        self.wait()
 
     def poll(self) -> int | None:
         """Return the exit code; None while it runs."""

@@ -29,25 +29,13 @@ def begin(popen, code, error=None, *more):
     return popen(command, cwd=ROOT, env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}, **options)
 
 
-@pytest.fixture
-def fork():
-    """Start one, and end it."""
-    started = []
-    yield lambda *given: started.append(begin(forks.popen, *given)) or started[-1]
-    for each in started:
-        each.kill()
-        each.wait()
-        each.stdout.close()
-
-
-def test_it_has_what_a_process_of_its_own_has(fork, tmp_path):
+def test_it_has_what_a_process_of_its_own_has(tmp_path):
     """Its session, folder, environment, arguments, output and exit code are equal; its random numbers are its own."""
     told, own = [], set()
     for popen in (subprocess.Popen, forks.popen, forks.popen):
         with (tmp_path / "errors").open("w+") as errors:
-            begun = begin(popen, TELL, errors)
-            said, (pid, number) = (json.loads(line) for line in begun.stdout)
-            begun.stdout.close()
+            with begin(popen, TELL, errors) as begun:
+                said, (pid, number) = (json.loads(line) for line in begun.stdout)
             told.append((begun.wait(), begun.pid == pid, said, (tmp_path / "errors").read_text()))
             own |= {pid, number}
 
@@ -57,18 +45,24 @@ def test_it_has_what_a_process_of_its_own_has(fork, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_signal_ends_it(fork, number):
+def test_a_signal_ends_it(number):
     """It runs until then, and its exit code tells."""
-    begun = fork(WAIT)
-    assert begun.stdout.readline() == "begun\n"
-    with pytest.raises(subprocess.TimeoutExpired):
-        begun.wait(0.01)
-    assert begun.poll() is None
+    with begin(forks.popen, WAIT) as begun:
+        assert begun.stdout.readline() == "begun\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            begun.wait(0.01)
+        assert begun.poll() is None
 
-    begun.send_signal(number)
+        begun.send_signal(number)
 
-    assert begun.wait() == begun.poll() == -number
-    begun.send_signal(number)
+        assert begun.wait() == begun.poll() == -number
+        begun.send_signal(number)
+
+
+def test_errors_and_output_may_be_one():
+    """As of a command whose every word is read."""
+    with begin(forks.popen, TELL, subprocess.STDOUT) as begun:
+        assert begun.stdout.readlines()[-1] == "an error\n"
 
 
 def test_a_release_with_modules_of_its_own_is_not_forked(tmp_path):
