@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 import local.__main__
 from local.demo import smoke
+from local.operator import Operator
 from local.patience import PATIENCE_SECONDS
 from local.postgres import Postgres
 from local.sample import Source
@@ -36,39 +38,75 @@ def _is_gone(pid: int) -> bool:
     return False
 
 
-def test_up_prints_one_line_of_json_and_serves_until_sigterm() -> None:
-    """A document written to the printed Cosmos arrives in the printed PostgreSQL; nothing is left afterwards."""
-    command = [sys.executable, "-m", "local", "up", "--json"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as stack:
+@contextmanager
+def up(*arguments: str, **environment: str) -> Iterator[tuple[dict[str, Any], psycopg.Connection[Any]]]:
+    """Run `local up --json` until the block ends; give the one line that it prints, and a way to ask PostgreSQL."""
+    command = [sys.executable, "-m", "local", "up", "--json", *arguments]
+    settings = {**os.environ, **environment}
+    with subprocess.Popen(command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, text=True) as stack:
         assert stack.stdout is not None
         parts = json.loads(stack.stdout.readline())
-        connection = f"AccountEndpoint={parts['cosmos']['endpoint']};AccountKey={parts['cosmos']['key']};"
-        source = Source.open(connection, parts["cosmos"]["database"])
+        try:
+            with psycopg.connect(parts["postgres"]["dsn"], autocommit=True) as postgres:
+                yield parts, postgres
+        finally:
+            stack.send_signal(signal.SIGTERM)
+        assert stack.wait(PATIENCE_SECONDS) == 0
+
+
+def wait_for_signup(postgres: psycopg.Connection[Any]) -> None:
+    """Wait until the table of a container that is off by default has the row of its only document."""
+    query = "select id from pending_signups"
+    wait_until(lambda: postgres.execute(query).fetchall() == [("one",)], "the row is there")
+
+
+def test_up_uses_a_server_and_the_documents_of_a_file_and_keeps_them(postgres_server: Postgres, tmp_path: Path) -> None:
+    """The first run has a database of its own on a server that is there already, and leaves nothing on it.
+
+    The second one makes the tables anew from what was kept, on a server that ends with it. A document written to the
+    printed Cosmos arrives in the printed PostgreSQL.
+    """
+    file, kept = tmp_path / "signups.json", tmp_path / "kept"
+    file.write_text(json.dumps([{"id": "one", "email": "a@example.com", "_ts": 7}]), encoding="utf-8")
+    named = ["--container", "PendingSignups:/email", "--import", str(file)]
+    before = _list_names(postgres_server)
+    with up("--keep", str(kept), *named, POSTGRES_CONNECTION=postgres_server.dsn()) as (parts, postgres):
+        wait_for_signup(postgres)
+        (own,) = _list_names(postgres_server)["databases"] - before["databases"]
+        assert f"dbname={own}" in parts["postgres"]["dsn"]
+    assert _list_names(postgres_server) == before
+    with psycopg.connect(postgres_server.dsn()) as connection:
+        assert connection.execute("select to_regclass('cdc.document')").fetchone() == (None,)
+    assert json.loads((kept / "PendingSignups.json").read_text(encoding="utf-8")) == [
+        {"id": "one", "email": "a@example.com"}
+    ]
+
+    with up("--keep", str(kept)) as (parts, postgres):
+        wait_for_signup(postgres)
+        connection_string = f"AccountEndpoint={parts['cosmos']['endpoint']};AccountKey={parts['cosmos']['key']};"
+        source = Source.open(connection_string, parts["cosmos"]["database"])
         source.write("Accounts", {"id": "a", "$type": "Account", "Email": "a@example.com"})
         source.close()
-
-        with psycopg.connect(parts["postgres"]["dsn"], autocommit=True) as postgres:
-            wait_until(lambda: postgres.execute("select 1 from accounts").fetchone() is not None, "the row is there")
-            server = postgres.execute("select pg_backend_pid()").fetchone()
-            sessions = postgres.execute(SESSIONS).fetchall()
-        request = urllib.request.Request(
-            f"{parts['functions']['url']}api/status", headers={"x-functions-key": parts["functions"]["key"]}
-        )
-
-        def read_containers() -> list[dict[str, Any]]:
-            with urllib.request.urlopen(request) as response:
-                return list(json.load(response)["containers"])
-
+        wait_until(lambda: postgres.execute("select 1 from accounts").fetchone() is not None, "the row is there")
         # A first look that comes while everything starts may have no time left for numbers.
-        wait_until(lambda: read_containers() != [], "the status has numbers")
-        containers = read_containers()
-        stack.send_signal(signal.SIGTERM)
-        assert stack.wait(PATIENCE_SECONDS) == 0
-    assert containers[0]["documents"] == {"applied": 1, "parked": 0, "deleted": 0, "unmapped": 0}
-    # The app is in the writer's role: no superuser, and not the owner of anything.
-    assert sessions == [("postgres_writer", False, False)]
+        wait_until(lambda: _read_containers(parts) != [], "the status has numbers")
+        assert _read_containers(parts)[0]["documents"] == {"applied": 1, "parked": 0, "deleted": 0, "unmapped": 0}
+        # The app is in the writer's role: no superuser, and not the owner of anything.
+        assert postgres.execute(SESSIONS).fetchall() == [("postgres_writer", False, False)]
+        server = postgres.execute("select pg_backend_pid()").fetchone()
     assert server is not None
     assert _is_gone(server[0])
+
+
+def _list_names(server: Postgres) -> dict[str, set[str]]:
+    queries = {"databases": b"select datname from pg_database", "roles": b"select rolname from pg_roles"}
+    with psycopg.connect(server.dsn()) as connection:
+        return {of: {name for (name,) in connection.execute(query)} for of, query in queries.items()}
+
+
+def _read_containers(parts: dict[str, Any]) -> list[dict[str, Any]]:
+    functions = parts["functions"]
+    return list(Operator(functions["url"], functions["key"]).ask("GET", "status")[1]["containers"])
 
 
 def test_up_says_that_it_is_ready_what_to_try_and_how_it_ends() -> None:
@@ -122,52 +160,3 @@ def _check_smoke(done: "subprocess.CompletedProcess[str]") -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert last.startswith(f"smoke: {smoke.DOCUMENTS + smoke.POISON} documents in 4 containers, ")
     assert last.endswith(f" rows, {smoke.POISON} parked, 0 differences")
-
-
-def test_a_server_that_is_there_already_is_used_in_a_database_of_its_own(postgres_server: Postgres) -> None:
-    """POSTGRES_CONNECTION names a server: nothing is written to its database, and nothing is left on it."""
-
-    def names(of: str) -> set[str]:
-        query = {"databases": b"select datname from pg_database", "roles": b"select rolname from pg_roles"}[of]
-        with psycopg.connect(postgres_server.dsn()) as connection:
-            return {name for (name,) in connection.execute(query).fetchall()}
-
-    before, roles = names("databases"), names("roles")
-    command = [sys.executable, "-m", "local", "up", "--json"]
-    environment = {**os.environ, "POSTGRES_CONNECTION": postgres_server.dsn()}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as stack:
-        assert stack.stdout is not None
-        lines = iter(stack.stdout.readline, "")
-        parts = next(json.loads(line) for line in lines if line.startswith("{"))
-        during = names("databases")
-        stack.send_signal(signal.SIGTERM)
-        assert stack.wait(PATIENCE_SECONDS) == 0
-
-    (own,) = during - before
-    assert f"dbname={own}" in parts["postgres"]["dsn"]
-    assert (names("databases"), names("roles")) == (before, roles)
-    with psycopg.connect(postgres_server.dsn()) as connection:
-        assert connection.execute("select to_regclass('cdc.document')").fetchone() == (None,)
-
-
-def test_documents_of_a_file_are_imported_and_kept(tmp_path: Path) -> None:
-    """A container that is off by default is turned on; the next run makes its tables anew from what was kept."""
-    file, kept = tmp_path / "signups.json", tmp_path / "kept"
-    file.write_text(json.dumps([{"id": "one", "email": "a@example.com", "_ts": 7}]), encoding="utf-8")
-    first = ["--container", "PendingSignups:/email", "--import", str(file)]
-
-    for arguments in (first, []):
-        command = [sys.executable, "-m", "local", "up", "--json", "--keep", str(kept), *arguments]
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as stack:
-            assert stack.stdout is not None
-            parts = json.loads(stack.stdout.readline())
-            with psycopg.connect(parts["postgres"]["dsn"], autocommit=True) as postgres:
-                found = "select id from pending_signups"
-                wait_until(lambda: postgres.execute(found).fetchone() is not None, "the row is there")  # noqa: B023
-                assert postgres.execute(found).fetchall() == [("one",)]
-            stack.send_signal(signal.SIGTERM)
-            assert stack.wait(PATIENCE_SECONDS) == 0
-
-    assert json.loads((kept / "PendingSignups.json").read_text(encoding="utf-8")) == [
-        {"id": "one", "email": "a@example.com"}
-    ]
