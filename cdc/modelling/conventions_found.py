@@ -27,7 +27,9 @@ def find_conventions(profile: Profile, types: Sequence[TypeProfile]) -> Conventi
     """Return the conventions that most of the documents follow."""
     properties = [each for type_ in types for each in _list_properties(type_.root)]
     naming = find_naming(name for name, _ in properties if not name.startswith(("$", "_")) and name != "id")
-    has_id = all((own := type_.root.fields.get("Id")) and own.kind == "string" for type_ in types)
+    # Where some ids begin with the type, these documents have the key itself beside it.
+    keyed = [type_ for type_ in types if type_.key.prefixed] or types
+    has_id = all((own := type_.root.fields.get("Id")) and own.kind == "string" for type_ in keyed)
     return Conventions(
         naming=naming,
         instants=_find_instants(properties, naming),

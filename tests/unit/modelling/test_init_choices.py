@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -14,6 +15,7 @@ from cdc.modelling.module_text import write_conventions, write_module
 from cdc.modelling.page_text import write_page
 from cdc.modelling.project import write_project
 from cdc.modelling.tables_text import write_migration
+from tests.unit.modelling.generated import check_golden, load
 from tests.unit.modelling.test_profiler import profile
 
 ROOT = Path(__file__).parents[3]
@@ -140,6 +142,19 @@ def test_a_mark_takes_rows_away_only_if_cosmos_takes_the_document_away(deleted, 
     assert ("is_deleted" in types(designed)) is (mark != "isDeleted")
     assert ("deleted_at" in types(designed)) is (mark is None)
     assert ("keep their rows" in write_page(designed)) is (mark is None)
+
+
+def test_the_key_of_a_type_whose_ids_are_prefixed_is_beside_them(monkeypatch):
+    """Entity Framework writes it so for one type, and other types have the key in their id."""
+    uuids = [str(UUID(int=n)) for n in range(12)]
+    documents = [{"id": f"Order|{each}", "Id": each, "$type": "Order", "Size": 1} for each in uuids]
+    documents += [{"id": each, "$type": "Visit", "Size": 1} for each in uuids]
+
+    designed = design(documents)
+
+    assert (designed.conventions.key, designed.conventions.prefixed_ids) == ("Id", True)
+    assert types(designed, "orders") == types(designed, "visits") == {"id": "uuid", "size": "integer"}
+    check_golden(designed, load(monkeypatch, designed))
 
 
 def test_cents_have_room():
