@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from cdc.core.conventions import Conventions, fold
 from cdc.core.errors import RequestError
 from cdc.modelling.conventions_found import choose_conventions
-from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign
+from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign, put_inside
 from cdc.modelling.designing import merge_spellings
 from cdc.modelling.naming import RESERVED, Taken, distinguish, name_class, name_field, singular, write_snake
 from cdc.modelling.profile import Facts, Profile, TypeProfile
@@ -185,7 +185,7 @@ class _Adopter:
             field_ = name_field(spellings[0], names)
             names.add(field_)
             nullable = all(column.nullable for column in columns)
-            own = tuple(replace(column, part=field_) for column in columns)
+            own = tuple(put_inside(column, field_, nullable=nullable) for column in columns)
             read = {name for column in own for name in column.spellings}
             unmapped = tuple(name for name in fields[spellings[0]].fields if name not in read)
             parts.append(Part(field_, spellings, class_name, nullable, own, unmapped=unmapped))

@@ -1,7 +1,7 @@
 """The design of a container's tables and models: what `init` writes down, and the team then edits."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cdc.core.conventions import Conventions
 from cdc.modelling.columns import ColumnType
@@ -14,6 +14,7 @@ class Column:
 
     `spellings` are the property's names, the commonest first; an item's place in its array has none. A column of an
     object's property has that object's `part`: its field, and those of the objects around it, such as `address.geo`.
+    `optional` are those of them that may be missing.
     """
 
     name: str
@@ -24,11 +25,23 @@ class Column:
     facts: Facts
     is_key: bool = False
     part: str | None = None
+    optional: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:
         """Return the property's name."""
         return self.spellings[0]
+
+
+def put_inside(column: Column, field: str, *, nullable: bool) -> Column:
+    """Return the column of a property of an object, which is read from a field and may be missing."""
+    inner = (f"{field}.{path}" for path in column.optional)
+    return replace(
+        column,
+        nullable=nullable or column.nullable,
+        part=field if column.part is None else f"{field}.{column.part}",
+        optional=(field, *inner) if nullable else (*inner,),
+    )
 
 
 @dataclass(frozen=True, slots=True)

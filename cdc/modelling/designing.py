@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from cdc.core.conventions import Conventions, fold
 from cdc.modelling.columns import ENOUGH, INTEGER, TEXT, UUID, ColumnType, choose
 from cdc.modelling.conventions_found import choose_conventions
-from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign
+from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign, put_inside
 from cdc.modelling.naming import (
     RESERVED,
     Taken,
@@ -176,11 +176,11 @@ class _Designer:
             name = f"{prefix}_{write_snake(inner[0])}"
             if is_part(inner_facts):
                 parts.append(self._design_part(own, inner, inner_facts, f"{part.class_name}_{inner[0]}", columns, name))
-                around = [replace(column, part=f"{field}.{column.part}") for column in parts[-1].columns]
+                found += parts[-1].columns
             else:
-                around = [replace(self._design_column(name, own, inner, inner_facts, columns), part=field)]
-            found += [replace(column, nullable=part.nullable or column.nullable) for column in around]
-        return replace(part, columns=tuple(found), parts=tuple(parts), unmapped=tuple(unmapped))
+                found.append(self._design_column(name, own, inner, inner_facts, columns))
+        around = tuple(put_inside(column, field, nullable=part.nullable) for column in found)
+        return replace(part, columns=around, parts=tuple(parts), unmapped=tuple(unmapped))
 
     def _design_child(self, array: _Array, parent: TableDesign) -> TableDesign:
         items, arrays = array.facts.items, array.facts.arrays

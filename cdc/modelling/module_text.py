@@ -196,9 +196,8 @@ def _read(column: Column, owner: str) -> str:
     if column.part is None:
         return f"{owner}.{column.field}"
     value = f"{owner}.{column.part}.{column.field}"
-    around = column.part.split(".")
-    there = " and ".join(f"{owner}.{'.'.join(around[:end])}" for end in range(1, len(around) + 1))
-    return f"{value} if {there} else None" if column.nullable else value
+    there = " and ".join(f"{owner}.{path}" for path in column.optional)
+    return f"{value} if {there} else None" if there else value
 
 
 def _write_mapper(design: Design, type_: TypeDesign) -> str:
