@@ -14,16 +14,14 @@ from cdc.core.errors import RequestError
 from cdc.core.mapping import Mapper, Read, Rows
 from cdc.modelling.adopting import adopt
 from cdc.modelling.module_text import write_module
-from cdc.modelling.profile import Source
-from cdc.modelling.profiler import profile_documents
 from cdc.modelling.table_catalogue import read_table
 from cdc.modelling.table_misfits import list_misfits
 from cdc.modelling.table_profile import profile_tables
 from cdc.modelling.tables_text import write_table
 from cdc.operations.table_check import check_tables
 from cdc.postgres.database import Database
+from tests.unit.modelling.test_profiler import profile
 
-SOURCE = Source(name="Things", kind="file", read=0, complete=True)
 TYPES = """
 create type state as enum ('open', 'paid, in part', 'it''s "late"');
 create domain mark as text;
@@ -65,8 +63,8 @@ def design(database, empty_dsn):
             connection.execute(statements)
         with database.connection() as connection:
             tables = [read_table(connection, name) for name in names]
-        profile = profile_documents(documents, SOURCE) if documents else profile_tables(tables, "Things", theirs)
-        return adopt(profile, "Things", tables, theirs)
+        found = profile(documents) if documents else profile_tables(tables, "Things", theirs)
+        return adopt(found, "Things", tables, theirs)
 
     return make
 
