@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -75,7 +76,7 @@ def _init(tools: _Tools, arguments: argparse.Namespace) -> int:
     for need in design.needs:
         print(f"look     {need}")
     page = f"docs/containers/{design.container}.md"
-    print(f"\nread {page}, edit what is wrong, then: python -m cdc plan {design.container}")
+    print(f"\nread {page}, edit what is wrong, then: python -m cdc plan {shlex.quote(design.container)}")
     return 0
 
 
@@ -84,6 +85,8 @@ def _make_design(tools: _Tools, arguments: argparse.Namespace) -> Design:
     container = arguments.name or arguments.container or (profile.source.name if profile else None)
     if container is None:
         raise RequestError("Name the container: python -m cdc init CONTAINER --table SCHEMA.TABLE")
+    if set(container) & {*"/\\?#"}:
+        raise RequestError(f"{container} is no name of a container: Cosmos DB allows none of / \\ ? # in it.")
     theirs = _find_theirs(tools.choose_mappers(tools.extra_containers))
     taken = find_taken(Path(), container)
     if arguments.table:

@@ -5,25 +5,10 @@ from collections.abc import Iterator, Sequence
 
 from cdc.core.conventions import ANYTHING, Conventions
 from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign
+from cdc.modelling.imports import OURS, STANDARD
 from cdc.modelling.layout import WIDTH, wrap_call, write_call, write_docstring, write_imports, write_text
 from cdc.modelling.naming import singular
 
-_FIELDS = "Choice CommaList EmptyAsNone LongNumber NoneAsEmpty Numeric Text TextOrNumber Uuid WholeNumber"
-_MODULES = {
-    **dict.fromkeys(_FIELDS.split(), "cdc.core.fields"),
-    **dict.fromkeys(("Day", "Duration", "Fraction", "Instant", "Written"), "cdc.core.instants"),
-    **dict.fromkeys(("EmbeddedObject", "JsonValue"), "cdc.core.json_columns"),
-    **dict.fromkeys(("Mapper", "Row", "Rows"), "cdc.core.mapping"),
-    "DocumentReader": "cdc.core.document_reader",
-    "Instants": "cdc.core.conventions",
-    "renamed": "cdc.core.document_models",
-    "tables": "mappers",
-}
-_STANDARD = {"Annotated": "typing", "Decimal": "decimal", "datetime": "datetime"}
-_CONVENTIONS = {
-    **dict.fromkeys(("ANYTHING", "Conventions", "DeleteMark", "Instants", "Naming", "Secrets"), "cdc.core.conventions"),
-    **dict.fromkeys(("DocumentModel", "RootDocument"), "cdc.core.document_models"),
-}
 # Names of the loops over arrays inside each other.
 _LOOPS = ("document", "item", "inner", "innermost")
 
@@ -36,7 +21,7 @@ def write_module(design: Design, type_: TypeDesign) -> str:
     body = "\n\n\n".join([*models, _write_map(type_), *row_functions, _write_mapper(design, type_)])
     homes = dict.fromkeys(("Document", "Part"), f"mappers.{design.home}")
     head = write_docstring(f"{type_.root.class_name}: documents of the container {design.container}, as rows.")
-    imports = [*write_imports(body, _STANDARD), "", *write_imports(body, _MODULES | homes)]
+    imports = [*write_imports(body, STANDARD), "", *write_imports(body, OURS | homes)]
     return "\n".join([head, "", *(imports if imports[0] else imports[1:]), "", "", body, ""])
 
 
@@ -241,7 +226,7 @@ def write_conventions(design: Design) -> str:
         ]
     )
     head = write_docstring(f"How the documents of the container {design.container} are written.")
-    return "\n".join([head, "", *write_imports(body, _CONVENTIONS), "", body, ""])
+    return "\n".join([head, "", *write_imports(body, OURS), "", body, ""])
 
 
 def _write_base(name: str, base: str, what: str, conventions: str) -> list[str]:

@@ -12,20 +12,15 @@ from pydantic.alias_generators import to_pascal, to_snake
 
 from cdc.core.conventions import Naming, fold
 from cdc.core.document_models import RootDocument
+from cdc.modelling.imports import OURS, STANDARD
 
 _LONGEST = 55
 # Names that no module and no table may have.
 RESERVED = frozenset((*keyword.kwlist, *dir(builtins)))
-# The last ones are words of the classes that have the fields, or look like a number.
-_FIELDS_TAKEN = {*keyword.kwlist, *dir(RootDocument), "bool", "datetime", "float", "list", "renamed", "l"} - {"id"}
-# What generated modules import.
-_CLASSES_TAKEN = {
-    *(*RESERVED, "I", "O"),
-    *("Annotated", "Any", "Choice", "CommaList", "Conventions", "Day", "Decimal", "DeleteMark", "Document", "Duration"),
-    *("EmptyAsNone", "Fraction", "NoneAsEmpty"),
-    *("DocumentReader", "EmbeddedObject", "Instant", "Instants", "JsonObject", "JsonValue", "LongNumber", "Mapper"),
-    *("Naming", "Numeric", "Part", "Row", "Rows", "Secrets", "Text", "TextOrNumber", "Uuid", "WholeNumber", "Written"),
-}
+_IMPORTED = frozenset((*OURS, *STANDARD))
+# The last ones are words in the classes that have the fields, or look like a number.
+_FIELDS_TAKEN = {*keyword.kwlist, *dir(RootDocument), *_IMPORTED, "bool", "float", "list", "l"} - {"id"}
+_CLASSES_TAKEN = {*RESERVED, *_IMPORTED, "Document", "Part", "I", "O"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ from cdc.modelling.profile import (
 # As many documents as make a property required that none lacks.
 _DOCUMENTS = 100
 _DEEPEST = 12
+# Types that refer to each other have more paths than anybody can follow; no column is so deep inside.
+_REFERENCES_DEEPEST = 4
 _KINDS: dict[str, Kind] = {
     "string": "string",
     "boolean": "boolean",
@@ -94,18 +96,24 @@ class _Reader:
         self._digits = digits
         # The references that are being followed; the whole schema is one of them.
         self._open = ["#"]
+        self._seen: set[str] = set()
 
     def read(self, schema: Any, *, required: bool, name: str = "", depth: int = 0) -> Facts:
         """Return the facts of the values that a schema allows."""
         reference = schema.get("$ref") if isinstance(schema, dict) else None
-        if reference in self._open or depth > _DEEPEST:
+        if reference in self._open or depth > _DEEPEST or self._is_known(reference):
             schema = {}  # the type contains itself
         elif isinstance(reference, str):
             self._open.append(reference)
+            self._seen.add(reference)
             found = self._read(self._resolve(schema), required=required, name=name, depth=depth)
             self._open.pop()
             return found
         return self._read(self._resolve(schema), required=required, name=name, depth=depth)
+
+    def _is_known(self, reference: object) -> bool:
+        """Return whether a type need not be followed here, because it was seen before and this is deep inside."""
+        return reference in self._seen and len(self._open) > _REFERENCES_DEEPEST
 
     def _read(self, schema: _Schema, *, required: bool, name: str, depth: int) -> Facts:
         allowed = _list_types(schema)

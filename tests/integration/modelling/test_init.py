@@ -82,7 +82,9 @@ DOTNET = [
     }
     for number in range(12)
 ]
-TENANTS = [{"id": f"v{number // 2}", "tenantId": f"t{number % 2}", "seconds": number} for number in range(30)]
+# Two names that make one column, a word of SQL, other letters, and names that begin like pydantic's.
+ODD = {"a b": 1, "a.b": 2, "order": 3, "größe": 4, "grüße": 5, "modelName": 6, "list": [{"id": 1}], "@note": "x"}
+TENANTS = [{"id": f"v{number // 2}", "tenantId": f"t{number % 2}", "seconds": number, **ODD} for number in range(30)]
 
 
 CONTAINERS = {
@@ -192,11 +194,13 @@ def test_a_type_whose_names_another_container_has(applied):
 
 
 def test_ids_that_are_unique_within_a_partition_only(applied):
-    """The key of the table is then the partition key and the id."""
+    """The key of the table is then the partition key and the id; each property has a column, whatever its name."""
     _, rows = applied["visits"]
 
-    assert len(rows["visits"]) == 30
-    assert rows["visits"][0] == {"tenant_id": "t0", "id": "v0", "seconds": 0}
+    assert len(rows["visits"]) == len(rows["visit_lists"]) == 30
+    odd = {"a_b": 1, "a_b_2": 2, "order": 3, "gr_e": 4, "gr_e_2": 5, "model_name": 6, "note": "x"}
+    assert rows["visits"][0] == {"tenant_id": "t0", "id": "v0", "seconds": 0, **odd}
+    assert rows["visit_lists"][0] == {"tenant_id": "t0", "visit_id": "v0", "id": 1}
 
 
 def test_a_table_of_entity_framework(project, said, applied):

@@ -162,6 +162,33 @@ def test_no_name_in_a_schema_becomes_code(monkeypatch, sign):
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in rows} == {5}
 
 
+def test_types_that_all_refer_to_each_other_end(monkeypatch):
+    """In a second or two; a secret is found however deep it is."""
+    types = {f"T{each}" for each in range(10)}
+    definitions = {
+        each: {"properties": {name: {"$ref": f"#/$defs/{name}"} for name in sorted(types)}} for each in types
+    }
+    for number in range(9):
+        definitions[f"T{number}"]["properties"] |= {f"x{number}": {"$ref": f"#/$defs/Y{number}"}}
+    chain = {f"Y{n}": {"properties": {"next": {"$ref": f"#/$defs/Y{n + 1}"}}} for n in range(8)}
+    chain["Y8"] = {"properties": {"password": {"type": "string"}}}
+    whole = {"properties": {"T0": {"$ref": "#/$defs/T0"}}, "$defs": definitions | chain}
+
+    (type_,) = make_design(read_schema(whole, "Things"), "Things").types
+
+    assert any(path.endswith(".next.password") for path in type_.secrets)
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "a?b", "a#b", "a\\b"])
+def test_a_container_whose_name_cosmos_does_not_allow_is_refused(tmp_path, monkeypatch, capsys, name):
+    """Such a name would lead out of the project's folder."""
+    (tmp_path / "schema.json").write_text('{"properties": {"id": {"type": "string"}}}', encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["cdc", "init", "--schema", str(tmp_path / "schema.json"), "--container", name])
+
+    assert __main__.main() == 1
+    assert "is no name of a container" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "content",
     [
