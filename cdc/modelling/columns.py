@@ -136,7 +136,9 @@ def choose(name: str, facts: Facts, conventions: Instants) -> ColumnType:
     if form is not None and Suspicion.BIRTH in facts.suspicions and facts.kind == "string":
         return _mark(DAY, facts)
     if form is not None:
-        return _mark(instant(conventions if _reads(conventions, form) else form, conventions), facts)
+        is_kept = facts.texts is not None and facts.texts.last  # .NET's reader would make it null
+        read = Instants.ISO if is_kept else conventions if _reads(conventions, form) else form
+        return _mark(instant(read, conventions), facts)
     if not facts.kinds.keys() - {"null"}:
         return _guess(name, conventions)
     if facts.kind == "boolean":

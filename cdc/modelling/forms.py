@@ -67,7 +67,8 @@ _FORMS = (
 _FORM = re.compile("|".join(f"(?P<{form}>{pattern})" for form, pattern in _FORMS), re.ASCII)
 _FRACTION = re.compile(r"[.,]([0-9]{1,9})")
 # .NET's minimum and maximum times mean "never set".
-_NEVER = ("0001-01-01", "9999-12-31")
+_LAST = "9999-12-31"
+_NEVER = ("0001-01-01", _LAST)
 _CLOCK_BEGINS = 16
 
 _INT32, _INT64 = 2**31, 2**63
@@ -96,6 +97,11 @@ def count_fraction(instant: str) -> int:
 def means_never(time: str) -> bool:
     """Return whether a date or an instant is one that .NET writes for "never set"."""
     return time.startswith(_NEVER)
+
+
+def is_last(time: str) -> bool:
+    """Return whether a date or an instant is on the last day, which may also mean "for ever"."""
+    return time.startswith(_LAST)
 
 
 def has_surrogates(text: str) -> bool:

@@ -52,6 +52,7 @@ class Texts:
             self.fractions[forms.count_fraction(text)] += 1
         if form in DAYS and forms.means_never(text):
             self.counts["never"] += 1
+            self.counts["last"] += forms.is_last(text)
         self.shortest = length if self.shortest is None else min(self.shortest, length)
         self.longest = max(self.longest, length)
         if "\0" in text:

@@ -55,7 +55,7 @@ class Distinct(_Part):
 class TextFacts(_Part):
     """Texts: how many of each form; digits after the point of an instant's seconds, with their counts.
 
-    `never` counts .NET's first and last day.
+    `never` counts .NET's first and last day, `last` the last one alone.
     """
 
     forms: dict[Form, int]
@@ -63,6 +63,7 @@ class TextFacts(_Part):
     longest: int
     fractions: dict[int, int] = {}
     never: int = 0
+    last: int = 0
     nul: int = 0
     surrogates: int = 0
 

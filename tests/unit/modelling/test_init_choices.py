@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from cdc.modelling.module_text import write_conventions, write_module
 from cdc.modelling.page_text import write_page
 from cdc.modelling.project import write_project
 from cdc.modelling.tables_text import write_migration
+from tests.builders import by_column
 from tests.unit.modelling.generated import check_golden, load
 from tests.unit.modelling.test_profiler import profile
 
@@ -180,6 +182,25 @@ def test_the_last_day_alone_does_not_mean_dotnet():
 
     assert designed.conventions.instants is Instants.ISO
     assert not {column.name: column for column in table(designed, "things").columns}["ends_at"].nullable
+
+
+def test_the_last_day_is_kept_where_dotnet_writes_it(monkeypatch):
+    """It may mean "for ever"; the first day alone is what .NET writes for a time that was never set."""
+    last, first = "9999-12-31T23:59:59.9999999", "0001-01-01T00:00:00"
+    usual = "2026-01-09T15:20:31.8123456Z"
+    documents = [
+        {"id": str(n), "Ends": last if n in (3, 4) else usual, "Seen": first if n in (3, 4) else usual}
+        for n in range(20)
+    ]
+
+    designed = design(documents)
+
+    columns = {column.name: column for column in table(designed, "things").columns}
+    assert (columns["ends"].nullable, columns["seen"].nullable) == (False, True)
+    (mapper,) = load(monkeypatch, designed).values()
+    row = by_column(mapper, mapper.map(documents[3])).root
+    assert row["ends"] == datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC)
+    assert row["seen"] is None
 
 
 def test_a_digit_belongs_to_the_letters_before_it():
