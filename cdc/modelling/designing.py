@@ -20,6 +20,7 @@ from cdc.modelling.naming import (
     write_snake,
 )
 from cdc.modelling.profile import Facts, Hazard, Profile, TypeProfile
+from cdc.modelling.renames import find_renames, join
 from cdc.modelling.shapes import has_key, is_child, is_part
 from cdc.modelling.types_found import choose_types
 
@@ -106,7 +107,12 @@ class _Designer:
         left = [name for name in every if name not in apart and _is_left(name, has_mark=has_mark)]
         fields = {name: facts for name, facts in every.items() if name not in apart and name not in left}
         keys = [name for name in self._paths if profile.key.repeated and name in fields]
+        renamed = {each.new: each.old for each in find_renames(profile.root) if each.is_sure}
+        renamed = {new: old for new, old in renamed.items() if {new, old} <= fields.keys() - {*keys}}
+        for new, old in renamed.items():
+            fields[new] = join(fields[new], fields.pop(old), profile.root.present)
         found = self._design_fields(fields, class_name, {"id"}, keys)
+        found.columns = [_add_older(column, renamed) for column in found.columns]
         found.unmapped += left
         id_ = self._design_id(every.get(rules.key) or every.get("id") or profile.root)
         named = sorted((each for each in found.columns if each.is_key), key=lambda each: keys.index(each.source))
@@ -243,6 +249,11 @@ def _make_position(taken: Collection[str]) -> Column:
     facts = Facts(parents=0, present=0, kinds={})
     type_ = replace(INTEGER, stored=0)
     return Column(distinguish("position", taken), "", (), type_, nullable=False, facts=facts, is_key=True)
+
+
+def _add_older(column: Column, renamed: Mapping[str, str]) -> Column:
+    old = renamed.get(column.source)
+    return column if old is None else replace(column, spellings=(*column.spellings, old))
 
 
 def _is_left(name: str, *, has_mark: bool) -> bool:

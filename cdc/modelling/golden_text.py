@@ -8,6 +8,7 @@ from cdc.core.conventions import ANYTHING, Conventions
 from cdc.core.documents import JsonObject
 from cdc.modelling.columns import JSON, TEXT, ColumnType
 from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign
+from cdc.modelling.naming import write_snake
 from cdc.modelling.profile import Hazard
 
 _INSTANT = "2026-01-09T15:20:31.8123456Z"
@@ -103,6 +104,16 @@ def _write_column_cases(column: Column, type_: TypeDesign) -> Iterator[tuple[str
         yield f"{name}_missing", {"remove": [path], "expect": {f"root.{column.name}": None}}
     if column.nullable and "null" in column.facts.kinds:
         yield f"{name}_null", {"set": {path: None}, "expect": {f"root.{column.name}": None}}
+    for older in column.spellings[1:]:
+        if _is_step(older):
+            yield (
+                f"{name}_was_{write_snake(older)}",
+                {
+                    "remove": [path],
+                    "set": {older: column.type.given},
+                    "expect": "same",
+                },
+            )
     in_key = column.is_key and type_.root.children
     for hazard, given, stored in _list_hazards(column.type):
         if hazard in hazards and not in_key:

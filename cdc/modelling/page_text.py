@@ -7,7 +7,7 @@ from cdc.core.conventions import ANYTHING
 from cdc.modelling.conventions_found import suspect_marks
 from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign
 from cdc.modelling.personal import Suspicion
-from cdc.modelling.shapes import find_renamed
+from cdc.modelling.renames import Rename, find_renames
 
 _ROUNDED = {"numeric(18, 2)": 2, "numeric(18, 4)": 4}
 _NO_HAZARD = ("null_and_absent",)
@@ -57,9 +57,8 @@ def _describe_type(type_: TypeDesign) -> Iterator[str]:
     yield ""
     yield from _list_odd(type_)
     yield from _list_nearly_required(type_)
-    for new, old in find_renamed(type_.facts):
-        yield f"`{old}` was perhaps renamed to `{new}`: only newer documents have the second. If so, keep one field,"
-        yield f'`renamed("{new}", "{old}")`, which need not be null if every document has one of them.'
+    for rename in find_renames(type_.facts):
+        yield from _describe_rename(type_, rename)
         yield ""
     yield from _list_names("Secrets, never copied", type_.secrets)
     yield from _list_names("Personal data is suspected in", _find_personal(type_))
@@ -70,6 +69,18 @@ def _describe_type(type_: TypeDesign) -> Iterator[str]:
         for path, facts in hazards:
             yield f"- {_code(path)}: {', '.join(hazard for hazard in facts.hazards if hazard not in _NO_HAZARD)}"
         yield ""
+
+
+def _describe_rename(type_: TypeDesign, rename: Rename) -> Iterator[str]:
+    new, old = _code(rename.new), _code(rename.old)
+    if any({rename.new, rename.old} <= {*column.spellings} for column in type_.root.columns):
+        yield f"{old} was renamed to {new}: only newer documents have the second, each has one of them, and the"
+        yield f"{rename.both} documents with both say the same. They are one column; the newer name wins."
+        return
+    yield f"{old} was perhaps renamed to {new}: only newer documents have the second. If so, keep one field,"
+    yield f'`renamed("{rename.new}", "{rename.old}")`, which need not be null if every document has one of them.'
+    if rename.both:
+        yield f"{rename.both} documents have both, with different values in {rename.different} of them."
 
 
 def _describe_table(table: TableDesign) -> Iterator[str]:

@@ -93,6 +93,14 @@ class ArrayFacts(_Part):
     item_key: str | None = None
 
 
+class Alike(_Part):
+    """Two properties of a document whose names are alike: so many have both, with different values in some of them."""
+
+    names: tuple[str, str]
+    both: int
+    different: int
+
+
 class Facts(_Part):
     """What was seen at one path, and below it.
 
@@ -117,6 +125,8 @@ class Facts(_Part):
     unnamed: int = 0
     items: "Facts | None" = None
     entries: "Facts | None" = None
+    # Of whole documents.
+    alike: tuple[Alike, ...] = ()
     # Values that `init` sets aside; a profile has none.
     odd: int = 0
 

@@ -11,6 +11,7 @@ from cdc.core.mapping import OTHER_TYPE
 from cdc.modelling.facts import describe
 from cdc.modelling.nodes import Node, Space
 from cdc.modelling.profile import TYPE_NAME, KeyFacts, Profile, Source, TypeProfile
+from cdc.modelling.renames import Alikes
 from cdc.modelling.sketch import Owners
 
 # Properties that tell types apart, the surest first; those of the second line only if the types differ in shape.
@@ -40,6 +41,7 @@ class _Group:
     """Documents that have the same values in all properties that may tell their type."""
 
     root: Node = field(default_factory=Node)
+    alikes: Alikes = field(default_factory=Alikes)
     ids: Owners = field(default_factory=lambda: Owners(_IDS_AT_MOST))
     # By the part of the id before its first bar.
     prefixes: Counter[str] = field(default_factory=Counter)
@@ -47,6 +49,7 @@ class _Group:
 
     def merge(self, other: "_Group") -> None:
         self.root.merge(other.root)
+        self.alikes.merge(other.alikes)
         self.ids.merge(other.ids)
         self.prefixes += other.prefixes
         self.without_partition_key += other.without_partition_key
@@ -76,6 +79,7 @@ class Profiler:
         self._space.ts = ts if isinstance(ts, int) and ts in _TIMES else None
         properties = {name: value for name, value in document.items() if name not in _SYSTEM}
         group.root.see(properties, self._space)
+        group.alikes.see(properties)
         self._see_identity(group, document)
         if len(self._groups) > (_GROUPS_AT_MOST if self._space.nodes > _LITTLE_SPACE else _TYPES_AT_MOST):
             self._merge_groups()
@@ -211,6 +215,7 @@ def _differ(shapes: Sequence[set[str]]) -> bool:
 def _describe_type(name: str | None, group: _Group, now: int) -> TypeProfile:
     documents = group.root.present
     ids = group.ids
+    root = describe(group.root, now)
     return TypeProfile(
         name=name,
         documents=documents,
@@ -221,5 +226,5 @@ def _describe_type(name: str | None, group: _Group, now: int) -> TypeProfile:
             prefixed=group.prefixes[name or ""],
             without_partition_key=group.without_partition_key,
         ),
-        root=describe(group.root, now),
+        root=root.model_copy(update={"alike": group.alikes.describe(root.fields)}),
     )

@@ -1,8 +1,6 @@
 """Tell which objects become columns, and which arrays become tables."""
 
-from collections.abc import Iterator
-
-from cdc.core.conventions import Instants, fold
+from cdc.core.conventions import Instants
 from cdc.modelling.columns import ENOUGH, JSON, choose
 from cdc.modelling.profile import Facts
 
@@ -13,8 +11,6 @@ _COLUMNS_AT_MOST = 16
 _MOST = 0.5
 # Items of an array have the same properties if so many of them have each.
 _REGULAR = 0.95
-# A property is new if the first share of the time has none.
-_LATE = 0.2
 _KEY_TYPES = ("text", "uuid", "integer", "bigint")
 
 
@@ -75,22 +71,3 @@ def has_key(facts: Facts) -> bool:
 def _is_key_type(name: str, facts: Facts) -> bool:
     type_ = choose(name, facts, Instants.ISO)
     return type_ is not JSON and type_.sql in _KEY_TYPES and not type_.marks
-
-
-def find_renamed(root: Facts) -> Iterator[tuple[str, str]]:
-    """Return the new and the old name of properties that were perhaps renamed: alike, one only in new documents.
-
-    Counts show that every document may have one of them, and not that it has.
-    """
-    late = [(name, facts) for name, facts in root.fields.items() if _begins_late(facts, root)]
-    for name, facts in late:
-        for old, older in root.fields.items():
-            alike = old != name and (fold(old) in fold(name) or fold(name) in fold(old))
-            enough = not older.always and facts.present + older.present >= root.present
-            if alike and enough and facts.kind == older.kind is not None and not _begins_late(older, root):
-                yield name, old
-
-
-def _begins_late(facts: Facts, root: Facts) -> bool:
-    begin, end, own = root.oldest_days, root.youngest_days, facts.oldest_days
-    return None not in (begin, end, own) and (begin or 0) - (own or 0) > _LATE * ((begin or 0) - (end or 0))

@@ -18,6 +18,7 @@ _READS: dict[str, frozenset[Kind]] = {
     "Day": _TEXT,
     "Duration": _TEXT,
     "LongNumber": _BOTH,
+    "TextOrNumber": _BOTH,
     "Text": _TEXT,
     "Uuid": _TEXT,
     "WholeNumber": _NUMBER,

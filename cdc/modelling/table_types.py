@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from cdc.core.conventions import Instants
 from cdc.modelling import columns
-from cdc.modelling.columns import ColumnType, find_instants, instant
+from cdc.modelling.columns import ColumnType, instant
 from cdc.modelling.forms import Form
 from cdc.modelling.layout import write_text
 from cdc.modelling.profile import Facts
@@ -33,7 +33,10 @@ _SIMPLE = {
     "interval": columns.DURATION,
     "jsonb": columns.JSON,
 }
+# What takes an empty text as it is.
+_TAKE_EMPTY = ("Text", "TextOrNumber", "CommaList", "EmbeddedObject", "JsonValue")
 _WHY_NOT = {
+    "interval": "no field's type reads a duration of ISO 8601; write one, and add the column",
     "json": "json cannot be compared; change it to jsonb",
     "citext": "citext takes two texts for one that differ in capitals alone, so that a change of these would be lost; "
     "change it to text, with an index on lower(...)",
@@ -42,6 +45,14 @@ _WHY_NOT = {
 
 def choose_type(column: TableColumn, name: str, facts: Facts, conventions: Instants) -> ColumnType | None:
     """Return the type, or None if no field reads one: `why_not` then says what to do."""
+    type_ = _choose(column, name, facts, conventions)
+    has_empty = facts.texts is not None and Form.EMPTY in facts.texts.forms
+    if type_ is None or not has_empty or type_.field in _TAKE_EMPTY or "EmptyAsNone" in type_.marks:
+        return type_
+    return replace(type_, marks=("EmptyAsNone", *type_.marks))
+
+
+def _choose(column: TableColumn, name: str, facts: Facts, conventions: Instants) -> ColumnType | None:
     if column.base in ("timestamp with time zone", "timestamp without time zone"):
         return _choose_instant(column, name, facts, conventions)
     if column.base.endswith("[]"):
@@ -52,7 +63,12 @@ def choose_type(column: TableColumn, name: str, facts: Facts, conventions: Insta
         return columns.EMBEDDED
     if column.base == "interval" and facts.form is Form.DURATION_ISO:
         return None
-    return _choose_plain(column)
+    type_ = _choose_plain(column)
+    if type_ is None:
+        return None
+    if type_.field == "Text" and "number" in facts.kinds:
+        return replace(type_, field="TextOrNumber")
+    return replace(type_, field="LongNumber") if type_.field == "WholeNumber" and "string" in facts.kinds else type_
 
 
 def why_not(column: TableColumn) -> str:
@@ -97,15 +113,16 @@ def _choose_text(column: TableColumn) -> ColumnType:
 
 
 def _choose_instant(column: TableColumn, name: str, facts: Facts, conventions: Instants) -> ColumnType:
-    found = find_instants(name, facts)
-    form = conventions if found is None or (conventions is Instants.DOTNET and found is Instants.ISO) else found
-    type_ = instant(form, conventions)
+    chosen = columns.choose(name, facts, conventions)
+    type_ = chosen if chosen.sql == "timestamptz" else instant(conventions, conventions)
     zone, digits = column.base.endswith("with time zone"), column.modifier
     if digits in (_NO_MODIFIER, _MICROSECONDS):
         return type_ if zone else replace(type_, sql=column.type, declared="DateTime")
     declared = f"TIMESTAMP({'timezone=True, ' if zone else ''}precision={digits})"
     stored = _cut(datetime.fromisoformat(type_.stored), digits).isoformat()
-    return replace(type_, sql=column.type, declared=declared, stored=stored, marks=(f"Fraction({digits})",))
+    return replace(
+        type_, sql=column.type, declared=declared, stored=stored, marks=(*type_.marks, f"Fraction({digits})")
+    )
 
 
 def _cut(time: datetime, digits: int) -> datetime:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -332,6 +333,50 @@ def test_a_delete_mark_has_no_column_that_is_written(design):
     assert [column.name for column in left.root.columns] == ["id", "size"]
     assert "it says whether the document is deleted" in dict(left.root.left)["is_deleted"]
     assert [column.name for column in kept.root.columns] == ["id", "size", "is_deleted"]
+
+
+def test_the_documents_choose_between_fields_of_a_column(design):
+    """Times as numbers and as texts, numbers as texts, JSON in a text, a comma list, and empty texts."""
+    table = """
+    create type state as enum ('open', 'paid');
+    create table things (
+        id text primary key, seen_at timestamp(3), mixed_at timestamptz, due uuid, size int, total numeric,
+        code varchar(9), settings jsonb, labels text[], span interval, state state, waits interval
+    )
+    """
+    bodies = [
+        {
+            "id": f"d{number}",
+            "seenAt": 1_767_972_031_812 + number if number else "",
+            "mixedAt": 1_767_972_031_812 + number if number % 2 else "2026-01-09T15:20:31Z",
+            "due": str(UUID(int=number)) if number else "",
+            "size": str(number) if number % 2 else number,
+            "total": "1.5" if number % 2 else 2.25,
+            "code": number if number % 2 else "x",
+            "settings": '{"a": 1}',
+            "labels": "a,b",
+            "span": "01:02:03",
+            "state": number % 2,
+            "waits": "PT1H",
+        }
+        for number in range(12)
+    ]
+    root = design(table, "things", documents=bodies).types[0].root
+
+    assert {name: field for name, (_, field) in describe(root).items()} == {
+        "id": "Text",
+        "seen_at": "Annotated[Instant, EmptyAsNone, Fraction(3)]",
+        "mixed_at": "Annotated[datetime, Written(Instants.EPOCH_MILLISECONDS, Instants.ISO)] | None",
+        "due": "Annotated[Uuid | None, EmptyAsNone]",
+        "size": "LongNumber | None",
+        "total": "Annotated[Decimal, Numeric(147455, 16383)] | None",
+        "code": "TextOrNumber | None",
+        "settings": "EmbeddedObject | None",
+        "labels": "CommaList | None",
+        "span": "Duration | None",
+        "state": 'Annotated[str, Choice("open", "paid", numbered=True)] | None',
+    }
+    assert dict(root.left)["waits"].startswith("no field's type reads a duration of ISO 8601")
 
 
 def test_documents_that_do_not_fit_are_told(design):

@@ -358,18 +358,54 @@ def test_a_migration_is_named_after_its_container(tmp_path):
         assert [path.name for path in (tmp_path / "sql" / "application").iterdir()] == ["0001_things.sql"]
 
 
-def test_the_page_asks_whether_a_property_was_renamed():
-    """Old documents have Name, new ones FullName, and some both."""
-    begin = 1_700_000_000
-    documents = [{"id": str(n), "_ts": begin + 86_400 * n, "Nick": "x"} for n in range(40)]
+def people(old=(0, 25), new=(20, 40), value="x"):
+    """Return documents of which the older have Name, the newer FullName, and some both."""
+    documents = [{"id": str(n), "_ts": 1_700_000_000 + 86_400 * n, "Nick": "x"} for n in range(40)]
     for number, document in enumerate(documents):
-        document.update({"Name": "x"} if number < 25 else {})
-        document.update({"FullName": "x"} if number >= 20 else {})
+        document.update({"Name": value} if number in range(*old) else {})
+        document.update({"FullName": "x"} if number in range(*new) else {})
+    return documents
 
-    assert '`renamed("FullName", "Name")`' in write_page(design(documents))
-    for document in documents:
-        document["FullName"] = "x"
-    assert "renamed" not in write_page(design(documents))
+
+@pytest.mark.parametrize("old", [(0, 25), (0, 20)])
+def test_a_property_that_was_renamed_is_one_column(old):
+    """Every document has one of the names, and those with both say the same: the newer wins, and one is required."""
+    found = design(people(old))
+
+    (column,) = [each for each in table(found, "things").columns if "Name" in each.spellings]
+    assert (column.name, column.spellings, column.nullable) == ("full_name", ("FullName", "Name"), False)
+    assert 'full_name: Text = renamed("FullName", "Name")' in write_module(found, found.types[0])
+    assert f"the\n{old[1] - 20} documents with both say the same" in write_page(found)
+    cases = json.loads(write_golden(found, found.types[0]))["cases"]
+    assert cases["full_name_was_name"] == {"remove": ["FullName"], "set": {"Name": "one"}, "expect": "same"}
+
+
+@pytest.mark.parametrize(
+    ("documents", "asks"),
+    [
+        (people(value="y"), "5 documents have both, with different values in 5 of them."),
+        (people(value="2026-01-09"), 'keep one field,\n`renamed("FullName", "Name")`'),
+        (people(old=(0, 25), new=(0, 40)), None),
+        (people(old=(0, 19)), None),
+        (people()[:20] + [{**each, "FirstName": "x"} for each in people()[20:]], '`renamed("FirstName", "Name")`'),
+    ],
+    ids=["differ", "another type", "not new", "some have none", "two new names"],
+)
+def test_the_page_asks_whether_a_property_was_renamed(documents, asks):
+    """A person decides where values differ, or types; both columns stay until then."""
+    found = design(documents)
+
+    assert {"full_name", "name"} <= {each.name for each in table(found, "things").columns}
+    page = write_page(found)
+    assert asks in page if asks else "renamed" not in page
+
+
+def test_groups_of_documents_are_counted_together():
+    """The type of a document is told at the end; what was counted before is not lost."""
+    documents = [{**each, "kind": f"k{number % 3}"} for number, each in enumerate(people())]
+    (both,) = profile(documents).types[0].root.alike
+
+    assert (both.names, both.both, both.different) == (("FullName", "Name"), 5, 0)
 
 
 def test_long_lines_are_written_as_ruff_writes_them():
