@@ -9,6 +9,7 @@ import pytest
 from tests.commands import run_command
 from tests.conftest import create_database
 from tests.integration.modelling import adopted
+from tests.integration.modelling.documents import DOTNET, NODE, TENANTS
 from tests.integration.project import Project
 
 # Migrates, lets PostgreSQL take every document of each container's file, and prints the rows of all new tables.
@@ -46,46 +47,6 @@ for container in containers:
 database.close()
 print(json.dumps(applied))
 """
-NODE = [
-    {
-        "id": str(UUID(int=number)),
-        "type": "order",
-        "customerId": str(UUID(int=99)),
-        "total": 12.25 + number,
-        "placedAt": 1_767_972_031 + number,
-        "tags": ["a", "b"],
-        "note": None if number % 2 else "",
-        "shippingAddress": {"street": "Long Street 1", "zip": "00123", "floor": None if number % 2 else 3},
-        "lines": [{"lineId": f"l{each}", "price": 1.5, "options": [{"id": each, "name": "x"}]} for each in range(2)],
-        "wild": {"a": 1} if number % 2 else [1],
-        "from": "web",
-        "accessToken": "secret",
-        **({"deletedAt": 1_768_000_000, "ttl": 3600} if number == 3 else {}),
-    }
-    for number in range(12)
-] + [
-    {"id": str(UUID(int=100 + number)), "type": "refund", "orderId": str(UUID(int=number)), "amount": 5.5}
-    for number in range(10)
-]
-DOTNET = [
-    {
-        "id": f"Account|{number}",
-        "Id": str(number),
-        "$type": "Account",
-        "Code": f"c{number}",
-        "BornAt": "2026-01-09T15:20:31.8123456Z",
-        "Never": "0001-01-01T00:00:00",
-        "Roles": "one,two",
-        "Settings": '{"a":1}',
-        "Elapsed": "01:02:03",
-        "IsDeleted": number == 1,
-    }
-    for number in range(12)
-]
-# Two names that make one column, a word of SQL, other letters, and names that begin like pydantic's.
-ODD = {"a b": 1, "a.b": 2, "order": 3, "größe": 4, "grüße": 5, "modelName": 6, "list": [{"id": 1}], "@note": "x"}
-TENANTS = [{"id": f"v{number // 2}", "tenantId": f"t{number % 2}", "seconds": number, **ODD} for number in range(30)]
-
 
 CONTAINERS = {
     "Orders": (NODE, "--profile", "Orders.profile.json", "--partition-key", "/customerId"),
@@ -198,8 +159,9 @@ def test_ids_that_are_unique_within_a_partition_only(applied):
     _, rows = applied["visits"]
 
     assert len(rows["visits"]) == len(rows["visit_lists"]) == 30
+    assert {row["place_name"] for row in rows["visits"]} == {"here"}
     odd = {"a_b": 1, "a_b_2": 2, "order": 3, "gr_e": 4, "gr_e_2": 5, "model_name": 6, "note": "x"}
-    assert rows["visits"][0] == {"tenant_id": "t0", "id": "v0", "seconds": 0, **odd}
+    assert rows["visits"][0] == {"tenant_id": "t0", "id": "v0", "seconds": 0, "place_name": "here", **odd}
     assert rows["visit_lists"][0] == {"tenant_id": "t0", "visit_id": "v0", "id": 1}
 
 
