@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from cdc.core.conventions import Instants, fold
 from cdc.modelling.columns import ENOUGH, choose
+from cdc.modelling.naming import write_snake
 from cdc.modelling.profile import Alike, Facts
 
 # A property is new if the first share of the time has none.
@@ -68,6 +69,11 @@ def _pair(name: str, other: str) -> tuple[str, str]:
 
 
 def _are_alike(name: str, other: str) -> bool:
+    last = write_snake(name).rpartition("_")[2]
+    return _is_in_another(name, other) or (len(last) >= _SHORTEST and last == write_snake(other).rpartition("_")[2])
+
+
+def _is_in_another(name: str, other: str) -> bool:
     short, long = sorted((fold(name), fold(other)), key=len)
     return len(short) >= _SHORTEST and short != long and short in long
 
@@ -98,11 +104,19 @@ def _find(root: Facts) -> Iterator[Rename]:
     for alike in root.alike:
         for new, old in (alike.names, alike.names[::-1]):
             newer, older = fields[new], fields[old]
-            covered = newer.present + older.present - alike.both
             late = _begins_late(newer, root) and not _begins_late(older, root)
-            if late and not older.always and newer.kind == older.kind is not None and covered >= root.present:
-                is_sure = not alike.different and _have_one_type(new, newer, old, older)
+            if not late or older.always or newer.kind != older.kind or newer.kind is None:
+                continue
+            covered = newer.present + older.present - alike.both >= root.present and _is_in_another(new, old)
+            if covered or _avoid_each_other(newer, older, alike, root):
+                is_sure = covered and not alike.different and _have_one_type(new, newer, old, older)
                 yield Rename(new, old, alike.both, alike.different, is_sure)
+
+
+def _avoid_each_other(newer: Facts, older: Facts, alike: Alike, root: Facts) -> bool:
+    """Return whether no document has both, although many would by chance; some need not have any."""
+    by_chance = newer.present * older.present / root.present
+    return not alike.both and by_chance >= ENOUGH and newer.form == older.form
 
 
 def join(newer: Facts, older: Facts, parents: int) -> Facts:

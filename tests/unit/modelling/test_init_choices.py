@@ -400,6 +400,23 @@ def test_the_page_asks_whether_a_property_was_renamed(documents, asks):
     assert asks in page if asks else "renamed" not in page
 
 
+@pytest.mark.parametrize(("last", "asks"), [("Mail", True), ("Post", False)])
+@pytest.mark.parametrize("both", [0, 1])
+def test_the_page_asks_of_names_that_end_alike_if_no_document_has_both(last, asks, both):
+    """Not every document needs to have one of them; both columns stay."""
+    documents = [{"id": str(n), "_ts": 1_700_000_000 + n * 86_400} for n in range(60)]
+    for each in documents[: 25 + both]:
+        each["senderMail"] = "a@b.example"
+    for each in documents[25:50]:
+        each[f"author{last}"] = "a@b.example"
+    found = design(documents)
+
+    asked = f'`renamed("author{last}", "senderMail")`' in write_page(found)
+
+    assert asked is (asks and not both)
+    assert "sender_mail" in types(found)
+
+
 def test_groups_of_documents_are_counted_together():
     """The type of a document is told at the end; what was counted before is not lost."""
     documents = [{**each, "kind": f"k{number % 3}"} for number, each in enumerate(people())]
