@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from cdc.modelling.profile import Distinct, Facts, Hazard, Profile, Source, TypeProfile
+from cdc.modelling.profile import Facts, Hazard, NumberFacts, Profile, Source, TextFacts, TypeProfile
 
 _HEAD = ("path", "there", "types", "what", "look out")
 _WIDEST = (60, 6, 24, 56)
@@ -61,12 +61,8 @@ def _write_path(path: str, facts: Facts, root: Facts) -> Sequence[str]:
     kinds = ", ".join(_write_counts({str(kind): count for kind, count in facts.kinds.items()}))
     spelled = [f"spelled {' and '.join(names)}" for names in facts.spellings]
     hazards = [hazard for hazard in facts.hazards if hazard is not Hazard.SPELLINGS]
-    look_out = [
-        *hazards,
-        *spelled,
-        *_compare_ages(facts, root),
-        *(f"personal? {suspicion}" for suspicion in facts.suspicions),
-    ]
+    suspicions = [f"personal? {suspicion}" for suspicion in facts.suspicions]
+    look_out = [*hazards, *spelled, *_compare_ages(facts, root), *suspicions]
     return path, there, kinds, "; ".join(_describe(facts)), ", ".join(look_out)
 
 
@@ -93,35 +89,36 @@ def _write_counts(counts: Mapping[str, int]) -> list[str]:
 
 def _describe(facts: Facts) -> Iterator[str]:
     if facts.is_dictionary:
-        yield "dictionary" if not facts.fields else "partly a dictionary"
+        yield "partly a dictionary" if facts.fields else "dictionary"
     if facts.unnamed:
         yield f"{facts.unnamed} names that one document has"
     if facts.arrays is not None:
         key = "" if facts.arrays.item_key is None else f", key {facts.arrays.item_key}"
-        yield (
-            f"0 to {facts.arrays.largest} items{key}" if facts.arrays.empty else f"to {facts.arrays.largest} items{key}"
-        )
+        yield f"{'0 ' if facts.arrays.empty else ''}to {facts.arrays.largest} items{key}"
     if facts.texts is not None:
-        texts = facts.texts
-        yield ", ".join(_write_counts({str(form): count for form, count in texts.forms.items()}))
-        yield (
-            f"{texts.shortest} to {texts.longest} characters"
-            if texts.shortest < texts.longest
-            else f"{texts.longest} characters"
-        )
-        if texts.fractions and set(texts.fractions) != {0}:
-            yield f"fractions of {'/'.join(map(str, texts.fractions))} digits"
+        yield from _describe_texts(facts.texts)
     if facts.numbers is not None:
-        numbers = facts.numbers
-        decimals = f" and {numbers.digits_after} decimals" if numbers.fractional else ", whole"
-        yield f"to {max(1, numbers.digits_before)} digits{decimals}"
-        if numbers.epochs and sum(numbers.epochs.values()) == facts.kinds.get("number"):
-            yield f"may be epoch {'/'.join(numbers.epochs)}"
+        yield from _describe_numbers(facts.numbers, facts.kinds.get("number"))
     yield from _describe_distinct(facts)
 
 
+def _describe_texts(texts: TextFacts) -> Iterator[str]:
+    yield ", ".join(_write_counts({str(form): count for form, count in texts.forms.items()}))
+    shortest = f"{texts.shortest} to " if texts.shortest < texts.longest else ""
+    yield f"{shortest}{texts.longest} characters"
+    if texts.fractions.keys() - {0}:
+        yield f"fractions of {'/'.join(map(str, texts.fractions))} digits"
+
+
+def _describe_numbers(numbers: NumberFacts, count: int | None) -> Iterator[str]:
+    decimals = f" and {numbers.digits_after} decimals" if numbers.fractional else ", whole"
+    yield f"to {max(1, numbers.digits_before)} digits{decimals}"
+    if numbers.epochs and sum(numbers.epochs.values()) == count:
+        yield f"may be epoch {'/'.join(numbers.epochs)}"
+
+
 def _describe_distinct(facts: Facts) -> Iterator[str]:
-    distinct: Distinct | None = facts.distinct
+    distinct = facts.distinct
     if distinct is None or facts.present < _MANY:
         return
     if distinct.exact and distinct.values <= _FEW:
