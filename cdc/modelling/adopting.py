@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 
 from cdc.core.conventions import Conventions, fold
 from cdc.core.errors import RequestError
-from cdc.modelling.conventions_found import choose_conventions
+from cdc.modelling.conventions_found import choose_conventions, is_secret, list_secrets
 from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign, put_inside
 from cdc.modelling.designing import merge_spellings
-from cdc.modelling.naming import RESERVED, Taken, distinguish, name_class, name_field, singular, write_snake
+from cdc.modelling.naming import RESERVED, Taken, name_class, name_field, singular, take, write_snake
 from cdc.modelling.profile import Facts, Profile, TypeProfile
 from cdc.modelling.table_catalogue import ExistingTable, TableColumn
 from cdc.modelling.table_demands import list_demands
@@ -65,16 +65,9 @@ class _Adopter:
         """Return the design of a type whose documents become rows of this table."""
         class_name = self._name_class(profile.name or singular(write_snake(container)))
         root = self._adopt_root(profile, table, class_name)
-        own = write_snake(container)
-        module = own if types == 1 else root.name
-        module = distinguish(module if module not in self._taken.modules else f"{own}_{module}", self._taken.modules)
-        self._taken.modules.add(module)
-        named = profile.root.walk_named()
-        secrets = tuple(path for path, name, facts in named if name and self._is_secret(name, facts))
+        module = self._taken.take_module(write_snake(container) if types == 1 else root.name, container)
+        secrets = list_secrets(self._conventions, profile.root)
         return TypeDesign(module, profile.name or class_name, profile.documents, root, secrets, profile.root)
-
-    def _is_secret(self, name: str, facts: Facts) -> bool:
-        return facts.is_secret or self._conventions.secrets.has(name)
 
     def _adopt_root(self, profile: TypeProfile, table: ExistingTable, class_name: str) -> TableDesign:
         if not table.key:
@@ -143,12 +136,11 @@ class _Adopter:
         name = found.spellings[0]
         type_ = choose_type(column, name, found.facts, self._instants)
         assert type_ is not None  # noqa: S101 - without a type there is a reason
-        field_ = name_field(name, set() if found.part else names)
+        field_ = name_field(name) if found.part else take(name_field(name), names)
         made = Column(column.name, field_, found.spellings, type_, not column.required, found.facts)
         if found.part:
             into.parts.setdefault(found.part, []).append(made)
         else:
-            names.add(field_)
             into.columns.append(made)
 
     def _find_reason(self, column: TableColumn, found: Property | None, path: str) -> str | None:
@@ -159,7 +151,7 @@ class _Adopter:
             has = "no property is called so"
             return f"{has}; its default fills it" if column.default or column.identity else has
         name = found.spellings[0]
-        if self._is_secret(name, found.facts):
+        if is_secret(self._conventions, name, found.facts):
             return "it looks like a secret"
         if column.identity == "a":
             return "it is generated always as identity, so that no value can be written"
@@ -182,8 +174,7 @@ class _Adopter:
         flat: list[Column] = []
         for spellings, columns in found.parts.items():
             class_name = self._name_class(f"{outer}_{spellings[0]}")
-            field_ = name_field(spellings[0], names)
-            names.add(field_)
+            field_ = take(name_field(spellings[0]), names)
             nullable = all(column.nullable for column in columns)
             own = tuple(put_inside(column, field_, nullable=nullable) for column in columns)
             read = {name for column in own for name in column.spellings}
@@ -238,8 +229,7 @@ class _Adopter:
             replace(above, name=name, type=choose_key_type(child.column(name)) or above.type)
             for above, name in zip(parent.key, child.inherited, strict=True)
         ]
-        field_ = name_field(spellings[0], names)
-        names.add(field_)
+        field_ = take(name_field(spellings[0]), names)
         design = TableDesign(
             name=self._name_table(child.name),
             class_name=self._name_class(singular(write_snake(child.name))),
@@ -253,11 +243,7 @@ class _Adopter:
 
     def _name_table(self, name: str) -> str:
         """Return the table's name in Python."""
-        found = distinguish(write_snake(name), self._taken.tables)
-        self._taken.tables.add(found)
-        return found
+        return take(write_snake(name), self._taken.tables)
 
     def _name_class(self, name: str) -> str:
-        found = name_class(name, self._classes)
-        self._classes.add(found)
-        return found
+        return take(name_class(name), self._classes, before="")

@@ -23,6 +23,16 @@ def choose_conventions(
     return found, distinguish(f"{write_snake(container)}_conventions", taken.modules)
 
 
+def is_secret(conventions: Conventions, name: str, facts: Facts) -> bool:
+    """Return whether a property is never copied."""
+    return facts.is_secret or conventions.secrets.has(name)
+
+
+def list_secrets(conventions: Conventions, root: Facts) -> tuple[str, ...]:
+    """Return the paths of all properties that are never copied."""
+    return tuple(path for path, name, facts in root.walk_named() if name and is_secret(conventions, name, facts))
+
+
 def find_conventions(profile: Profile, types: Sequence[TypeProfile]) -> Conventions:
     """Return the conventions that most of the documents follow."""
     properties = [each for type_ in types for each in _list_properties(type_.root)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from cdc.core.conventions import Conventions, fold
 from cdc.modelling.columns import ENOUGH, INTEGER, TEXT, UUID, ColumnType, choose
-from cdc.modelling.conventions_found import choose_conventions
+from cdc.modelling.conventions_found import choose_conventions, is_secret, list_secrets
 from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign, put_inside
 from cdc.modelling.naming import (
     RESERVED,
@@ -17,6 +17,7 @@ from cdc.modelling.naming import (
     plural,
     shorten,
     singular,
+    take,
     write_snake,
 )
 from cdc.modelling.profile import Facts, Hazard, Profile, TypeProfile
@@ -89,14 +90,11 @@ class _Designer:
         own = write_snake(container)
         class_name = self._name_class(profile.name or singular(own))
         table = plural(write_snake(class_name))
-        table = self._name_table(table if table not in self._taken.tables else f"{own}_{table}")
+        table = take(table if table not in self._taken.tables else f"{own}_{table}", self._taken.tables)
         root = self._design_root(profile, table, class_name)
-        module = own if types == 1 else table
-        module = distinguish(module if module not in self._taken.modules else f"{own}_{module}", self._taken.modules)
-        self._taken.modules.add(module)
-        found = profile.root.walk_named()
-        secrets = [path for path, name, facts in found if name and self._is_secret(name, facts)]
-        return TypeDesign(module, profile.name or class_name, profile.documents, root, tuple(secrets), profile.root)
+        module = self._taken.take_module(own if types == 1 else table, container)
+        secrets = list_secrets(self._conventions, profile.root)
+        return TypeDesign(module, profile.name or class_name, profile.documents, root, secrets, profile.root)
 
     def _design_root(self, profile: TypeProfile, table: str, class_name: str) -> TableDesign:
         every, rules = profile.root.fields, self._conventions
@@ -131,11 +129,10 @@ class _Designer:
         names = {"id"} if depth == 0 else set()
         for spellings, facts in merge_spellings(fields, keys):
             name = spellings[0]
-            if self._is_secret(name, facts):
+            if is_secret(self._conventions, name, facts):
                 found.unmapped.append(name)
                 continue
-            field = name_field(name, names)
-            names.add(field)
+            field = take(name_field(name), names)
             if is_child(facts) and depth < _DEEPEST:
                 found.arrays.append(_Array(field, spellings, facts, depth + 1))
             elif is_part(facts):
@@ -148,9 +145,6 @@ class _Designer:
                 found.columns.append(replace(column, is_key=is_key, nullable=column.nullable and not is_key))
         return found
 
-    def _is_secret(self, name: str, facts: Facts) -> bool:
-        return facts.is_secret or self._conventions.secrets.has(name)
-
     def _design_column(
         self, name: str, field: str, spellings: tuple[str, ...], facts: Facts, columns: set[str]
     ) -> Column:
@@ -158,9 +152,7 @@ class _Designer:
         required = _is_required(facts) and len(spellings) == 1
         becomes_null = type_.has_never and Hazard.NEVER in facts.hazards
         nullable = not required or becomes_null or bool(type_.marks)
-        name = distinguish(shorten(name), columns)
-        columns.add(name)
-        return Column(name, field, spellings, type_, nullable, facts)
+        return Column(take(shorten(name), columns), field, spellings, type_, nullable, facts)
 
     def _choose(self, name: str, facts: Facts) -> ColumnType:
         return choose(name, facts, self._conventions.instants)
@@ -174,11 +166,10 @@ class _Designer:
         parts, unmapped = [], []
         names: set[str] = set()
         for inner, inner_facts in merge_spellings(facts.fields):
-            if self._is_secret(inner[0], inner_facts):
+            if is_secret(self._conventions, inner[0], inner_facts):
                 unmapped.append(inner[0])
                 continue
-            own = name_field(inner[0], names)
-            names.add(own)
+            own = take(name_field(inner[0]), names)
             name = f"{prefix}_{write_snake(inner[0])}"
             if is_part(inner_facts):
                 parts.append(self._design_part(own, inner, inner_facts, f"{part.class_name}_{inner[0]}", columns, name))
@@ -195,7 +186,7 @@ class _Designer:
         key = str(arrays.item_key) if has_key(array.facts) else None
         inherited = _inherit(parent)
         above = {column.name for column in inherited}
-        table = self._name_table(shorten(_name_child(parent.name, array.spellings[0])))
+        table = take(shorten(_name_child(parent.name, array.spellings[0])), self._taken.tables)
         class_name = self._name_class(singular(table))
         # What an item repeats of its parent's key needs no column.
         fields = {name: each for name, each in items.fields.items() if write_snake(name) not in above or name == key}
@@ -218,15 +209,8 @@ class _Designer:
         )
         return replace(design, children=tuple(self._design_child(array, design) for array in found.arrays))
 
-    def _name_table(self, name: str) -> str:
-        found = distinguish(name, self._taken.tables)
-        self._taken.tables.add(found)
-        return found
-
     def _name_class(self, name: str) -> str:
-        found = name_class(name, self._classes)
-        self._classes.add(found)
-        return found
+        return take(name_class(name), self._classes, before="")
 
 
 def _name_child(parent: str, array: str) -> str:

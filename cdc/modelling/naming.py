@@ -30,6 +30,10 @@ class Taken:
     modules: set[str]
     tables: set[str]
 
+    def take_module(self, name: str, container: str) -> str:
+        """Take a name of a module; the container's name goes in front where another module has it."""
+        return take(name if name not in self.modules else f"{write_snake(container)}_{name}", self.modules)
+
 
 def write_snake(name: str) -> str:
     """Return a name in snake case that Python and PostgreSQL take."""
@@ -50,18 +54,25 @@ def distinguish(name: str, taken: Collection[str], before: str = "_") -> str:
     return name if name not in taken else next(each for each in numbered if each not in taken)
 
 
-def name_field(name: str, taken: Collection[str] = ()) -> str:
+def take(name: str, taken: set[str], before: str = "_") -> str:
+    """Return a name that was not taken, and take it."""
+    found = distinguish(name, taken, before)
+    taken.add(found)
+    return found
+
+
+def name_field(name: str) -> str:
     """Return the name of a property's field."""
     field = write_snake(name)
-    return distinguish(f"{field}_" if field in _FIELDS_TAKEN else field, taken)
+    return f"{field}_" if field in _FIELDS_TAKEN else field
 
 
-def name_class(type_: str, taken: Collection[str] = ()) -> str:
+def name_class(type_: str) -> str:
     """Return the name of a type's class: of .NET's full name the last part."""
     last = re.split(r"[.+:/]", type_.partition(",")[0].strip())[-1] or type_
     name = last if re.fullmatch(r"[A-Z][A-Za-z0-9]*", last) else to_pascal(write_snake(last))
     name = name.replace("_", "")
-    return distinguish(f"{name}Document" if name in _CLASSES_TAKEN else name, taken, before="")
+    return f"{name}Document" if name in _CLASSES_TAKEN else name
 
 
 def group_spellings(names: Iterable[str]) -> list[list[str]]:

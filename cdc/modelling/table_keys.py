@@ -5,7 +5,7 @@ from dataclasses import replace
 from cdc.core.conventions import Instants
 from cdc.modelling.columns import INTEGER
 from cdc.modelling.design import Column
-from cdc.modelling.naming import name_field, quote
+from cdc.modelling.naming import distinguish, name_field, quote
 from cdc.modelling.profile import Facts
 from cdc.modelling.table_catalogue import ExistingTable, TableColumn
 from cdc.modelling.table_names import Property
@@ -32,7 +32,7 @@ def make_key(column: TableColumn, found: Property, instants: Instants) -> Column
     type_ = choose_type(column, name, found.facts, instants)
     if type_ is None or found.part or not _can_be_written(column):
         return None
-    field = name_field(name, {"id"} if name.lower() != "id" else ())
+    field = distinguish(name_field(name), {"id"} if name.lower() != "id" else ())
     return Column(column.name, field, found.spellings, type_, nullable=False, facts=found.facts, is_key=True)
 
 
