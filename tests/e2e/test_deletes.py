@@ -20,7 +20,7 @@ from tests.e2e.conftest import Query, is_equal, wait_until
 
 KEY = "key"
 DAY = 86_400
-ACCOUNTS, VERSIONS = 20, 160
+ACCOUNTS, VERSIONS = 12, 84
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_deletes_and_expiries_reach_postgres_from_the_feed_of_all_versions(
 def test_a_page_of_many_versions_ends_as_if_each_had_come_alone(
     settings: Mapping[str, str], empty_dsn: str, source: Source, query: Query
 ) -> None:
-    """160 versions of 20 accounts: a lease's in one page, and one by one in another app with a database of its own."""
+    """84 versions of 12 accounts: a lease's in one page, and one by one in another app with a database of its own."""
     together = {**settings, "MAX_ITEMS_PER_INVOCATION": "1000"}
     alone = {**settings, "MAX_ITEMS_PER_INVOCATION": "1", "LEASE_PREFIX": "alone", "POSTGRES_CONNECTION": empty_dsn}
     alone = prepare(alone)
