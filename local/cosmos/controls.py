@@ -5,7 +5,7 @@ import json
 import threading
 from typing import Any
 
-from local.cosmos import spoiling
+from local.cosmos import spoiling, values
 from local.cosmos.access import Access
 from local.cosmos.budget import TOO_MANY_REQUESTS
 from local.cosmos.clock import SettableClock
@@ -14,6 +14,8 @@ from local.cosmos.faults import RETRY_AFTER_MS, Fault, Rate
 from local.cosmos.hold import Hold
 from local.cosmos.matching import Match, Request
 from local.cosmos.store import Account
+from local.cosmos.transaction import Transaction
+from local.cosmos.values import JsonObject
 
 
 class Controls:
@@ -49,6 +51,16 @@ class Controls:
         """Merge a physical partition with the next one and name the one that takes their place."""
         with self._lock:
             return self._account.container(database, container).merge(range_id).id
+
+    def write(self, database: str, container: str, document: JsonObject) -> JsonObject:
+        """Upsert a document without a request, which costs a client far more than it costs the server; return it."""
+        with self._lock:
+            found = self._account.container(database, container)
+            value = values.parse(json.dumps(document).encode())
+            transaction = Transaction(found, found.definition.from_document(value))
+            written, _ = transaction.upsert(value)
+            transaction.commit()
+            return dict(json.loads(written.text()))
 
     def spoil(self, database: str, container: str, document_id: str, partition_key: list[Any], name: str) -> None:
         """Send one text of a document as bytes that are no UTF-8, until the document is written again."""

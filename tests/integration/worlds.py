@@ -97,7 +97,8 @@ class World:
     def write(self, *ids, **overrides):
         """Write accounts to Cosmos, all at one time."""
         for id_ in ids:
-            self.documents[id_] = self.source.write("Accounts", an_account(id_, **overrides))
+            body = an_account(id_, **overrides)
+            self.documents[id_] = self.server.controls.write(SETTINGS["COSMOS_DATABASE"], "Accounts", body)
 
     def write_apart(self, count, first=0, seconds=10, **properties):
         """Write accounts with some seconds between each two, and deliver them."""

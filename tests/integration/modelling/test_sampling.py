@@ -27,12 +27,13 @@ def cosmos():
     with CosmosServer(port=0, physical_partitions=4) as server:
         client = CosmosClient.from_connection_string(server.connection_string)
         database = client.create_database_if_not_exists("Shop")
-        container = database.create_container_if_not_exists("Orders", PartitionKey("/customer"))
+        database.create_container_if_not_exists("Orders", PartitionKey("/customer"))
         server.controls.clock.advance(-DAYS * 86_400)
         for day in range(DAYS):
             for number in range(EACH_DAY):
                 document = {"id": f"{day}-{number}", "docType": "Order", "customer": f"c{number}", "day": day}
-                container.upsert_item(document | ({"old": 1} if day < 20 else {}) | ({"new": 1} if day >= 95 else {}))
+                ages = ({"old": 1} if day < 20 else {}) | ({"new": 1} if day >= 95 else {})
+                server.controls.write("Shop", "Orders", document | ages)
             server.controls.clock.advance(86_400)
         client.close()
         yield server

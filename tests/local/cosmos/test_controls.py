@@ -285,3 +285,20 @@ def test_refused_writes_are_those_of_one_database(
     other.upsert_item({"id": "lease"})
     admin(server, "POST", "allow-writes", database=database.id)
     container.upsert_item({"id": "b", "pk": "x"})
+
+
+def test_a_document_is_written_without_a_request(
+    server: CosmosServer, database: DatabaseProxy, container: ContainerProxy
+) -> None:
+    """It is what the SDK's own upsert would have made: new, and again in place of what was there."""
+    written = server.controls.write(database.id, "things", {"id": "a", "pk": "x", "half": 0.5})
+    assert container.read_item("a", "x") == written
+
+    upserted = container.upsert_item({"id": "a", "pk": "x"})
+    again = server.controls.write(database.id, "things", {"id": "a", "pk": "x"})
+
+    assert upserted.keys() == again.keys()
+    assert container.read_item("a", "x") == again
+    assert {written["_etag"], upserted["_etag"]}.isdisjoint({again["_etag"]})
+    assert [each["_etag"] for each in container.query_items_change_feed(start_time="Beginning")] == [again["_etag"]]
+    assert server.controls.counters["upsert_document"].requests == 1
