@@ -91,16 +91,25 @@ PRISMA_DOCUMENTS = [
     for number in range(12)
 ]
 
-# Names that PostgreSQL takes, and that neither Python nor Markdown does.
+# Names that PostgreSQL takes, and that neither Python nor Markdown does; the key is not the id.
 ODD = """
 create schema "a.b";
 create table "a.b"."The ""odd"" things" (
-    "id" text not null primary key, "class" text, "Über" text, "x.y" text not null, "a-b" text, "$ref" text,
+    "class" text, "Über" text, "x.y" text not null, "a-b" text, "$ref" text primary key,
     "list" integer[], "a|b`c" text
 );
 """
 ODD_DOCUMENTS = [
-    {"id": f"o{number}", "class": "c", "Über": "u", "x.y": "z", "a-b": "d", "$ref": "r", "list": [1, 2], "import": 1}
+    {
+        "id": f"o{number}",
+        "class": "c",
+        "Über": "u",
+        "x.y": "z",
+        "a-b": "d",
+        "$ref": f"r{number}",
+        "list": [1, 2],
+        "import": 1,
+    }
     for number in range(12)
 ]
 TABLES = EF + PRISMA + ODD
