@@ -8,7 +8,7 @@ from local.sample.values import Document, Values
 
 _TENANTS = ("north", "south", "west")
 _STATUS = ("open", "paid", None)
-# How a type, a time of deletion and nothing else may be taken back.
+# Values of deletedAt that mark nothing as deleted.
 _UNDELETED = (None, "", False)
 _EPOCH = 1_766_000_000
 
