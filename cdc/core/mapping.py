@@ -8,8 +8,9 @@ from operator import itemgetter
 from typing import Any, Generic, LiteralString, Protocol, TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy import Table
+from sqlalchemy import String, Table
 
+from cdc.core import row_keys
 from cdc.core.application import Lookup, Rule
 from cdc.core.documents import JsonObject
 from cdc.core.errors import DocumentError, Problem, ProblemKind
@@ -129,6 +130,8 @@ class Mapper(Generic[Document]):
     # By table name: a function that takes a row's values, and their number; and the join keys of child and root.
     _columns: Mapping[str, tuple[_Take, int]] = field(init=False, repr=False)
     _joins: Mapping[str, tuple[_Take, _Take]] = field(init=False, repr=False)
+    # By child table, except tables whose rows are only their keys: rows of one key are equal there.
+    _keys: Mapping[str, Callable[[Values], object]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         root, *children = self.tables
@@ -136,6 +139,7 @@ class Mapper(Generic[Document]):
         self.root_name = str(root)
         self._columns = {table.name: (take(table.columns.keys()), len(table.columns)) for table in self.tables}
         self._joins = {child.name: (itemgetter(*_key(child)[: len(key)]), itemgetter(*key)) for child in children}
+        self._keys = {child.name: _key_reader(child) for child in children if len(_key(child)) < len(child.columns)}
 
     @property
     def types(self) -> Collection[str]:
@@ -175,6 +179,9 @@ class Mapper(Generic[Document]):
         ours, theirs = self._joins[table]
         if rows and (root is None or [ours(row) for row in rows] != [theirs(root)] * len(rows)):
             raise _misfit(table, "the mapper yields a child row of another parent")
+        # PostgreSQL refuses this only if both rows are new to it.
+        if len(rows) > 1 and table in self._keys and len({*map(self._keys[table], packed)}) < len(packed):
+            raise DocumentError(Problem(ProblemKind.DATA, table, "two items of it have one key in this table"))
         return packed
 
     def _pack(self, table: str, row: Row) -> Values:
@@ -193,6 +200,16 @@ def _join(read: tuple[Observation, ...], mapped: tuple[Observation, ...]) -> tup
 
 def _key(table: Table) -> list[str]:
     return [column.name for column in table.primary_key.columns]
+
+
+def _key_reader(table: Table) -> Callable[[Values], object]:
+    """Return a function that reads a row's primary key; keys that are one to PostgreSQL are equal."""
+    names, key = table.columns.keys(), table.primary_key.columns
+    take_key = take([names.index(column.name) for column in key])
+    if all(isinstance(column.type, String) for column in key):
+        return take_key
+    write = row_keys.by_key(table)
+    return lambda row: write(take_key(row)).values
 
 
 def _misfit(table: str, message: str) -> DocumentError:

@@ -5,6 +5,7 @@ It shares no code with the product, so that a mistake there cannot hide here.
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -235,9 +236,11 @@ def _compare_document(
 
 
 def _compare_children(child: Child, document: Json, rows: Mapping[str, Json]) -> Iterator[str]:
-    try:
-        by_key = {str(child.fields[child.key](item)): item for item in child.items(document)}
-    except _UNREADABLE:
+    items, by_key = None, dict[str, Json]()
+    with suppress(*_UNREADABLE):
+        items = child.items(document)
+        by_key = {str(child.fields[child.key](item)): item for item in items}
+    if items is None or len(by_key) < len(items):  # something cannot be read, or two items have one key
         yield f"{child.table}: the document should have been parked"
         return
     for key in sorted(by_key.keys() ^ rows.keys()):

@@ -13,7 +13,7 @@ from cdc.core.conventions import Conventions
 from cdc.core.document_models import RootDocument
 from cdc.core.document_reader import DocumentReader
 from cdc.core.documents import Reading
-from cdc.core.errors import ProblemKind
+from cdc.core.errors import DocumentError, ProblemKind
 from cdc.core.mapper_groups import by_container
 from cdc.core.mapping import Mapper, Rows
 from cdc.core.writes import Outcome, map_change
@@ -78,6 +78,29 @@ def a_document(id_, ts, properties, container="orders"):
 def ids(shop):
     """Return the ids in each table of orders."""
     return {table: [row["id"] for row in shop.rows(table)] for table in ("orders", "refunds")}
+
+
+@pytest.mark.parametrize("price", [1, 2], ids=["the same price", "another price"])
+def test_a_line_that_comes_twice_parks_its_order_also_where_its_row_is_there(shop, sink, price):
+    """Nobody knows which one is meant, whatever rows the order has, and however the second one spells the key."""
+    replicate(SHOP, [a_document("o", 1, ORDER | {"lines": LINES})], sink)
+    twice = [*LINES, {"lineId": LINES[0]["lineId"].upper(), "price": price}]
+
+    for id_, ts in (("o", 2), ("new", 1)):
+        assert replicate(SHOP, [a_document(id_, ts, ORDER | {"lines": twice})], sink).parked == 1
+
+    assert [(row["order_id"], row["price"]) for row in shop.rows("order_lines")] == [("o", 1)] * 3
+    assert shop.letters()["o"][0] == shop.letters()["new"][0] == "data"
+
+
+def test_keys_that_postgresql_takes_for_one_are_one():
+    """A mapper that yields texts of a UUID yields two rows of one key."""
+    ids = (LINES[0]["lineId"], LINES[0]["lineId"].replace("-", "").upper())
+    lines = [{"order_id": "o", "line_id": id_, "price": None} for id_ in ids]
+    careless = replace(ORDERS, rows=lambda order: replace(ORDERS.rows(order), children={"order_lines": lines}))
+
+    with pytest.raises(DocumentError, match="have one key"):
+        careless.map({"id": "o"} | ORDER)
 
 
 def test_a_batch_of_five_types_lands_in_five_roots(shop, sink, database):
