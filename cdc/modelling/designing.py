@@ -188,8 +188,9 @@ class _Designer:
         above = {column.name for column in inherited}
         table = take(shorten(_name_child(parent.name, array.spellings[0])), self._taken.tables)
         class_name = self._name_class(singular(table))
-        # What an item repeats of its parent's key needs no column.
-        fields = {name: each for name, each in items.fields.items() if write_snake(name) not in above or name == key}
+        # What an item repeats of its parent's id needs no column; a partition key's name may mean something else in it.
+        ids = {column.name for column in inherited if column.source == "id"}
+        fields = {name: each for name, each in items.fields.items() if write_snake(name) not in ids or name == key}
         columns = set(above)
         found = self._design_fields(fields, class_name, columns, [key] if key else [], array.depth)
         found.unmapped += [name for name in items.fields if name not in fields]

@@ -259,6 +259,18 @@ def test_a_key_that_has_the_name_of_a_partition_key_is_inherited_beside_it():
     assert [column.name for column in wheels.key] == ["car_id", "car_id_2", "id"]
 
 
+def test_an_item_keeps_a_property_with_the_name_of_a_partition_key():
+    """It may mean something else; only what repeats the id of the document is left out."""
+    lines = [{"id": "a", "day": 1, "visitId": "0"}, {"id": "b", "day": 2, "visitId": "0"}]
+    documents = [{"id": f"{n % 5}", "day": f"d{n % 4}", "lines": lines} for n in range(20)]
+    built = profile(documents, partition_key=["/day"])
+
+    lines = table(make_design(built, "Visits", ["/day"]), "visit_lines")
+
+    assert [column.name for column in lines.all_columns] == ["day", "visit_id", "id", "day_2"]
+    assert lines.unmapped == ("visitId",)
+
+
 def test_objects_of_many_shapes_without_an_id_stay_json():
     items = [{"a": 1}, {"b": "x"}]
 
