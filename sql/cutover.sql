@@ -59,7 +59,7 @@ where c.relname = %(name)s and c.relnamespace = (select relnamespace from pg_cla
 select coalesce(c.contype = 'f' and c.confrelid = to_regclass(%(parent)s) and c.confkey = (
         select array_agg(k.attnum order by k.place)
         from pg_index i, unnest(i.indkey) with ordinality as k (attnum, place)
-        where i.indrelid = c.confrelid and i.indisprimary
+        where i.indrelid = c.confrelid and i.indisprimary and k.place <= i.indnkeyatts
     ), false) as is_here,
     c.convalidated and coalesce((to_jsonb(c) ->> 'conenforced')::boolean, true) and not exists (
         select from pg_trigger t where t.tgconstraint = c.oid and t.tgenabled not in ('O', 'A')

@@ -177,7 +177,7 @@ update cdc.dead_letter set state = 'discarded', next_attempt_at = null, revision
 where number = %(number)s and kind <> 'undecided' and doubted_at is null;
 
 -- name: read_unique_columns
--- The table and the columns of a unique index among these tables.
+-- The table and the columns of a unique index among these tables, without those that it only includes.
 select n.nspname || '.' || t.relname as table, array_agg(a.attname::text order by k.place) as columns
 from pg_index i
 join pg_class c on c.oid = i.indexrelid
@@ -185,7 +185,7 @@ join pg_class t on t.oid = i.indrelid
 join pg_namespace n on n.oid = t.relnamespace
 cross join lateral unnest(i.indkey) with ordinality as k (attnum, place)
 left join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
-where c.relname = %(constraint)s and i.indrelid = any(%(tables)s::regclass[])
+where c.relname = %(constraint)s and i.indrelid = any(%(tables)s::regclass[]) and k.place <= i.indnkeyatts
 group by 1;
 
 -- name: read_referenced_key

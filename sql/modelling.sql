@@ -23,15 +23,6 @@ left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
 where a.attrelid = %(table)s and a.attnum > 0 and not a.attisdropped
 order by a.attnum;
 
--- name: read_table_key
--- The columns of a table's primary key, in order.
-select a.attname
-from pg_index i
-cross join lateral unnest(i.indkey) with ordinality as k (attnum, place)
-join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
-where i.indrelid = %(table)s and i.indisprimary
-order by k.place;
-
 -- name: read_table_references
 -- The foreign keys of a table, and those of others that refer to it: both ends, and whether both change together.
 select k.conrelid, fn.nspname, f.relname, k.conname, format('%%I.%%I', fn.nspname, f.relname),

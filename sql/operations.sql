@@ -59,12 +59,12 @@ from unnest(%(oids)s::oid[], %(modifiers)s::int[]) with ordinality as s (oid, mo
 order by s.place;
 
 -- name: read_primary_key
--- The columns of a table's primary key, in order.
+-- The columns of a table's primary key, in order, without those that its index only includes.
 select a.attname as name
 from pg_index i
 cross join lateral unnest(i.indkey) with ordinality as k (attnum, place)
 join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
-where i.indrelid = to_regclass(%(table)s) and i.indisprimary
+where i.indrelid = to_regclass(%(table)s) and i.indisprimary and k.place <= i.indnkeyatts
 order by k.place;
 
 -- name: read_missing_rights

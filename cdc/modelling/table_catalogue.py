@@ -126,13 +126,13 @@ def _read(
 ) -> ExistingTable:
     parameters = {"table": oid}
     columns = connection.execute(statement("read_table_columns"), parameters).fetchall()
-    key = _read_key(connection, oid)
+    key = _read_key(connection, schema, name)
     ours, others, children = [], [], []
     for from_, schema_, table_, name_, table, other, own, theirs, deferrable, on_delete in connection.execute(
         statement("read_table_references"), parameters
     ).fetchall():
         reference = Reference(name_, table, tuple(own), other, tuple(theirs), deferrable, on_delete)
-        begin = _find_begin(reference, key, _read_key(connection, from_))
+        begin = _find_begin(reference, key, _read_key(connection, schema_, table_))
         if from_ == oid:
             ours.append(reference)
         elif begin and depth < _DEEPEST:
@@ -163,8 +163,9 @@ def _read_rights(connection: Connection, schema: str, name: str) -> dict[str, An
     return {"role": role, "missing_rights": ours, "is_hidden": hidden}
 
 
-def _read_key(connection: Connection, oid: int) -> list[str]:
-    return [column for (column,) in connection.execute(statement("read_table_key"), {"table": oid})]
+def _read_key(connection: Connection, schema: str, name: str) -> list[str]:
+    table = f"{quote(schema)}.{quote(name)}"
+    return [column for (column,) in connection.execute(statement("read_primary_key"), {"table": table})]
 
 
 def _find_begin(reference: Reference, key: Sequence[str], child_key: Sequence[str]) -> list[str]:

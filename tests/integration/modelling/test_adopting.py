@@ -187,6 +187,10 @@ def test_keys_of_a_whole_number_and_of_several_columns(design):
     assert [(column.name, column.field) for column in root.key] == [("tenant_id", "tenant_id"), ("id", "id")]
     assert [column.name for column in root.all_columns] == ["tenant_id", "id", "size"]
 
+    included = "create table notes (id text, size int, primary key (id) include (size))"
+    root = design(included, "notes", documents=documents(size=1)).types[0].root
+    assert [column.name for column in root.key] == ["id"]
+
 
 LINES = """
 create table things (id text primary key);

@@ -3,6 +3,7 @@
 import pytest
 
 from cdc.operations.cutover import check_rules
+from cdc.postgres.rules import is_in_force
 from cdc.postgres.statements import SQL
 from cdc.replication.batch import replicate
 from mappers import MAPPERS
@@ -40,6 +41,14 @@ def test_the_declared_rules_are_those_of_the_file(connection):
     connection.execute((SQL / "cutover" / "rules.sql").read_text(encoding="utf-8"))
 
     assert {name for (name,) in connection.execute(IN_FORCE)} == DECLARED
+
+
+def test_a_rule_is_in_force_whose_parents_key_has_an_index_that_includes_more(connection):
+    """The key is the same one."""
+    connection.execute("alter table accounts drop constraint accounts_pkey, add primary key (id) include (email)")
+    connection.execute((SQL / "cutover" / "rules.sql").read_text(encoding="utf-8"))
+
+    assert all(is_in_force(connection, rule) for mapper in MAPPERS for rule in mapper.rules)
 
 
 def test_documents_that_break_a_rule_are_named(sink, database):

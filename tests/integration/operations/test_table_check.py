@@ -58,6 +58,16 @@ def test_a_table_that_does_not_fit_is_named(database, observer, statement, words
     assert len(problems) == 1
 
 
+def test_a_key_whose_index_includes_more_is_the_same_key(database, observer):
+    """PostgreSQL lists the columns that an index only carries behind those of the key."""
+    observer.connection.execute(
+        "alter table completed_scenarios drop constraint completed_scenarios_pkey;"
+        "alter table completed_scenarios add column note text, add primary key (account_id, scenario_id) include (note)"
+    )
+
+    assert check_tables(database, ACCOUNTS) == []
+
+
 def test_a_missing_table_that_the_application_makes_is_not_ours_to_migrate(database):
     """The sentence names the migrations that make it."""
     table = Table("things", MetaData(schema="shop"), Column("id", Text, primary_key=True), info={"adopted": True})
