@@ -155,7 +155,7 @@ class _Adopter:
             return "it looks like a secret"
         if column.identity == "a":
             return "it is generated always as identity, so that no value can be written"
-        if path == "$" and self._is_ours(name, path) and column.may_be_left:
+        if path == "$" and self._is_mark(name) and column.may_be_left:
             return "it says whether the document is deleted, and rows of such documents are deleted"
         if choose_type(column, name, found.facts, self._instants) is None:
             return why_not(column)
@@ -163,9 +163,11 @@ class _Adopter:
 
     def _is_ours(self, name: str, path: str) -> bool:
         """Return whether a property of the document is read without a column."""
+        return path == "$" and (name in self._conventions.type_properties or self._is_mark(name))
+
+    def _is_mark(self, name: str) -> bool:
         mark = self._conventions.delete_mark
-        types = self._conventions.type_properties
-        return path == "$" and (name in types or (mark is not None and name == mark.property))
+        return mark is not None and name == mark.property
 
     def _make_parts(
         self, found: _Found, fields: Mapping[str, Facts], outer: str, names: set[str]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from cdc.core.conventions import ANYTHING, Conventions
@@ -16,6 +17,7 @@ _INSTANT = "2026-01-09T15:20:31.8123456Z"
 
 def write_golden(design: Design, type_: TypeDesign) -> str:
     """Return the file; every value is invented, none is from a document."""
+    type_ = replace(type_, root=_tell_type(design.conventions, type_))
     # The key of a table that exists may be another property.
     document = {"id": "one"} | _invent(type_.root, design.conventions)
     if design.conventions.type_properties:
@@ -27,6 +29,20 @@ def write_golden(design: Design, type_: TypeDesign) -> str:
     cases = dict(sorted(_write_cases(design, type_, document)))
     sample = {"document": document, "expect": expect}
     return json.dumps({"bases": {"sample": sample}, "cases": cases}, indent=1, ensure_ascii=False) + "\n"
+
+
+def _tell_type(conventions: Conventions, type_: TypeDesign) -> TableDesign:
+    """Return the table with values that make the document one of this type, and not a deleted one."""
+    told: dict[str, object] = dict.fromkeys(conventions.type_properties, type_.type_name)
+    if conventions.delete_mark is not None:
+        told[conventions.delete_mark.property] = False
+    columns = (
+        replace(column, type=replace(column.type, given=told[column.source], stored=told[column.source]))
+        if column.part is None and column.source in told
+        else column
+        for column in type_.root.columns
+    )
+    return replace(type_.root, columns=tuple(columns))
 
 
 def _invent(table: TableDesign, conventions: Conventions) -> JsonObject:
@@ -85,7 +101,7 @@ def _write_cases(design: Design, type_: TypeDesign, document: JsonObject) -> Ite
         nothing: JsonObject = {f"children.{table.sql_name}": [] for table in child.walk()}
         yield f"{child.field}_null", {"set": {child.source: None}, "expect": nothing}
     for column in root.columns:
-        if column.part is None and column.spellings != ("id",):
+        if column.part is None and column.spellings != ("id",) and column.source not in conventions.type_properties:
             yield from _write_column_cases(column, type_)
 
 

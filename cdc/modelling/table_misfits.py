@@ -29,7 +29,7 @@ _READS: dict[str, frozenset[Kind]] = {
 
 
 def list_misfits(design: Design) -> Iterator[str]:
-    """Return a sentence for each column that documents do not fit: they will be parked."""
+    """Return a sentence for each column that documents do not fit, or whose values are guessed."""
     for type_ in design.types:
         for table in type_.root.walk():
             for column in table.columns:
@@ -49,6 +49,9 @@ def _list(table: TableDesign, column: Column) -> Iterator[str]:
     others = sorted(facts.kinds.keys() - {"null"} - (reads or facts.kinds.keys()))
     if others:
         yield f"{name} is {column.type.sql}, but {column.source} has values of the kind {' and '.join(others)}."
+    if "numbered=True" in column.type.field:
+        first = column.type.stored[0] if isinstance(column.type.stored, list) else column.type.stored
+        yield f"{name} has numbers in the documents: 0 becomes {first}. Does the application number them so?"
     length = re.fullmatch(r"(?:String|CHAR)\((\d+)\)", column.type.declared)
     if length is not None and facts.texts is not None and facts.texts.longest > int(length[1]):
         yield (

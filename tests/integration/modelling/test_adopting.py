@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql
 
 from cdc.core.conventions import Conventions, DeleteMark, Instants, Naming
 from cdc.core.errors import RequestError
+from cdc.core.mapper_groups import by_container
 from cdc.core.mapping import Mapper, Read, Rows
 from cdc.modelling.adopting import adopt
 from cdc.modelling.module_text import write_module
@@ -21,6 +22,7 @@ from cdc.modelling.table_profile import profile_tables
 from cdc.modelling.tables_text import write_table
 from cdc.operations.table_check import check_tables
 from cdc.postgres.database import Database
+from tests.unit.modelling.generated import check_golden, load
 from tests.unit.modelling.test_profiler import profile
 
 TYPES = """
@@ -326,17 +328,35 @@ def test_several_types_have_a_table_each(design):
         design("create table visits (id text primary key)", "visits", documents=typed)
 
 
-def test_a_delete_mark_has_no_column_that_is_written(design):
+def test_a_delete_mark_has_no_column_that_is_written(design, monkeypatch):
     """Rows of documents that Cosmos removes are deleted; a column that must be filled is filled."""
     first, *others = documents(isDeleted=False, size=1)
     bodies = [first | {"ttl": 3600}, *others]
     table = "create table {} (id text primary key, size int, is_deleted boolean not null {})"
     (left,) = design(table.format("things", "default false"), "things", documents=bodies).types
-    (kept,) = design(table.format("others", ""), "others", documents=bodies).types
+    designed = design(table.format("others", ""), "others", documents=bodies)
+    (kept,) = designed.types
 
+    check_golden(designed, load(monkeypatch, designed))
     assert [column.name for column in left.root.columns] == ["id", "size"]
     assert "it says whether the document is deleted" in dict(left.root.left)["is_deleted"]
     assert [column.name for column in kept.root.columns] == ["id", "size", "is_deleted"]
+
+
+def test_a_column_that_has_the_type_is_written(design, monkeypatch):
+    """The property that tells types apart is also data, whether its column may be null or not."""
+    tables = """
+    create table orders (id text primary key, "Discriminator" text);
+    create table refunds (id text primary key, "Discriminator" text not null);
+    """
+    bodies = [{"id": f"{each}{n}", "Discriminator": each} for n in range(12) for each in ("Order", "Refund")]
+    found = design(tables, "orders", "refunds", documents=bodies)
+
+    for type_ in found.types:
+        assert [column.source for column in type_.root.columns] == ["id", "Discriminator"]
+        assert type_.root.left == ()
+    (both,) = by_container(list(load(monkeypatch, found).values()))
+    check_golden(found, {type_.type_name: both for type_ in found.types})
 
 
 def test_the_documents_choose_between_fields_of_a_column(design):
@@ -384,9 +404,14 @@ def test_the_documents_choose_between_fields_of_a_column(design):
 
 
 def test_documents_that_do_not_fit_are_told(design):
-    """Values that are missing, of another kind, and too long."""
-    table = "create table things (id text primary key, total int not null, code varchar(3), flag text not null)"
-    first, *others = documents(code="long", flag=True)
+    """Values that are missing, of another kind, too long, and numbers whose meaning only the application knows."""
+    table = """
+    create type state as enum ('open', 'paid');
+    create table things (
+        id text primary key, total int not null, code varchar(3), flag text not null, state state, states state[]
+    )
+    """
+    first, *others = documents(code="long", flag=True, state=1, states=[0])
     bodies = [first, *({**each, "total": 1} for each in others)]
     found = design(table, "things", documents=bodies)
 
@@ -394,4 +419,8 @@ def test_documents_that_do_not_fit_are_told(design):
         "public.things: total must not be null, but 1 of 12 have no total: these are parked unless it may be null.",
         "public.things: code takes 3 characters, but code has up to 4: documents with a longer text are parked.",
         "public.things: flag is text, but flag has values of the kind boolean.",
+        *(
+            f"public.things: {name} has numbers in the documents: 0 becomes open. Does the application number them so?"
+            for name in ("state", "states")
+        ),
     ]
