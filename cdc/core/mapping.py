@@ -206,10 +206,17 @@ def _key_reader(table: Table) -> Callable[[Values], object]:
     """Return a function that reads a row's primary key; keys that are one to PostgreSQL are equal."""
     names, key = table.columns.keys(), table.primary_key.columns
     take_key = take([names.index(column.name) for column in key])
-    if all(isinstance(column.type, String) for column in key):
-        return take_key
+    places = [place for place, column in enumerate(key) if not isinstance(column.type, String)]
     write = row_keys.by_key(table)
-    return lambda row: write(take_key(row)).values
+
+    def read(row: Values) -> object:
+        values = take_key(row)
+        for place in places:
+            if isinstance(values[place], str):  # only texts have several spellings of one value
+                return write(values).values
+        return values
+
+    return read if places else take_key
 
 
 def _misfit(table: str, message: str) -> DocumentError:
