@@ -95,22 +95,22 @@ def _parser() -> argparse.ArgumentParser:
 def _add_containers(commands: Any) -> None:
     help_ = "accept the container that the settings name now instead of the one seen first"
     command = commands.add_parser("adopt", help=help_, description=help_)
-    command.add_argument("container")
+    command.add_argument("container", metavar="CONTAINER")
     command.set_defaults(run=_adopt)
     help_ = "pause a container: nothing of it is written, and its changes wait in Cosmos"
     command = commands.add_parser("pause", help=help_, description=help_)
-    command.add_argument("container")
+    command.add_argument("container", metavar="CONTAINER")
     command.add_argument("--reason", required=True, help="why, in a sentence that names nobody")
     command.set_defaults(run=_pause)
     help_ = "resume a paused container, and read again what its mapper parked since two minutes before the pause"
     command = commands.add_parser("resume", help=help_, description=help_)
-    command.add_argument("container")
+    command.add_argument("container", metavar="CONTAINER")
     command.add_argument("--accept", action="store_true", help="leave parked what was parked")
     command.set_defaults(run=_resume)
     help_ = "show the document or row of a dead letter or a finding; the output is personal data"
     command = commands.add_parser("show", help=help_, description=help_)
-    command.add_argument("id")
-    command.add_argument("--drift", action="store_true", help="the id is the id of a reconcile's finding")
+    command.add_argument("id", metavar="ID", help="the `id` in /api/dead-letters; with --drift the number of a finding")
+    command.add_argument("--drift", action="store_true", help="show a finding of reconcile")
     command.set_defaults(run=_show)
 
 

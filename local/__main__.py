@@ -26,7 +26,7 @@ this folder:
 
 In a browser, {url}api/dashboard shows the state of everything; it asks for the function key, {key}
 
-More is in docs/local.md. Press Ctrl-C to stop everything and remove the data."""
+More is in docs/local.md. Press Ctrl-C to stop everything{kept}."""
 
 _WRITE = """
   COSMOS_CONNECTION="{cosmos}" COSMOS_DATABASE={database} {python} -m local.sample --documents 100 --seed 1
@@ -108,13 +108,13 @@ def _up(arguments: argparse.Namespace, mode: str) -> int:
             written = write_documents(source, wanted)
             if not as_json:
                 print(f"{wanted.container}: {written} documents of {wanted.path}", flush=True)
-        print(json.dumps(stack.describe()) if as_json else _explain(stack), flush=True)
+        print(json.dumps(stack.describe()) if as_json else _explain(stack, arguments.keep), flush=True)
         ending.wait()
         if kept is not None and named:
             kept.save(Source(source.client, {name: source.containers[name] for name in named}, named))
         source.close()
         if not as_json:
-            print("Ending everything and removing the data ...", flush=True)
+            print("Ending everything ..." if kept else "Ending everything and removing the data ...", flush=True)
     return 0
 
 
@@ -126,11 +126,17 @@ def _choose(named: Mapping[str, str]) -> tuple[Mapping[str, str], tuple[str, ...
     if not named:
         return dict(PARTITION_KEYS), ()
     replicated = application.ask(ROOT)
+    mapped = {*replicated.always, *replicated.extra}
+    for name in named:
+        if mapped and name not in mapped:
+            there = ", ".join(sorted(mapped))
+            said = f"No mapper takes {name}: its documents become no rows. There are mappers of {there}."
+            print(said, file=sys.stderr)
     always = {name: key for name, key in PARTITION_KEYS.items() if name in replicated.always}
     return {**always, **named}, tuple(name for name in named if name in replicated.extra)
 
 
-def _explain(stack: Stack) -> str:
+def _explain(stack: Stack, kept: Path | None) -> str:
     parts = [
         f"{part}: " + ", ".join(f"{name} {value}" for name, value in values.items())
         for part, values in stack.describe().items()
@@ -145,6 +151,7 @@ def _explain(stack: Stack) -> str:
         psql=stack.psql_command,
         key=stack.functions_key,
         url=stack.functions.url,
+        kept=" and remove the data" if kept is None else f"; {kept} keeps the documents",
     )
     return "\n".join([*parts, ready])
 

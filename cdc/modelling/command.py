@@ -54,7 +54,9 @@ def add(
     tools = _Tools(read_environment, choose_mappers, extra_containers)
     help_ = "look at a container, or at a JSON file, and say what is there by type and path, without one value"
     command = commands.add_parser("profile", help=help_, description=help_)
-    command.add_argument("container", nargs="?")
+    command.add_argument(
+        "container", nargs="?", metavar="CONTAINER", help="its name in Cosmos; with --json the name to give the file"
+    )
     _add_reading(command)
     command.add_argument("--type-property", metavar="NAME", help="the property that names the type; else it is found")
     command.add_argument("--output", type=Path, metavar="FILE", help="the profile (default: NAME.profile.json)")

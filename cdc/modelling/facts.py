@@ -101,7 +101,9 @@ def _describe_numbers(numbers: Numbers) -> NumberFacts:
 
 def _describe_arrays(arrays: Arrays, items: Facts | None, name: str) -> ArrayFacts:
     shown, counts = () if items is None else items.fields, arrays.counts
-    keys = [key for key in arrays.item_keys if key in shown and (counts["several"] >= _ENOUGH or is_own_key(key))]
+    keys = [
+        key for key in arrays.item_keys if key in shown and (counts["several"] >= _ENOUGH or _rank_key(key, name) < 2)
+    ]
     return ArrayFacts(
         empty=counts["empty"],
         items=counts["items"],

@@ -16,6 +16,7 @@ from cdc.core.mapping import Mapper
 from cdc.modelling.adopting import adopt
 from cdc.modelling.design import Design
 from cdc.modelling.designing import make_design
+from cdc.modelling.misnamed import check_container, check_partition_key, check_tables
 from cdc.modelling.opening import read_tables
 from cdc.modelling.profile import Profile
 from cdc.modelling.project import find_taken, write_project
@@ -87,10 +88,13 @@ def _make_design(tools: _Tools, arguments: argparse.Namespace) -> Design:
         raise RequestError("Name the container: python -m cdc init CONTAINER --table SCHEMA.TABLE")
     if set(container) & {*"/\\?#"}:
         raise RequestError(f"{container} is no name of a container: Cosmos DB allows none of / \\ ? # in it.")
-    theirs = _find_theirs(tools.choose_mappers(tools.extra_containers))
+    mappers = tools.choose_mappers(tools.extra_containers)
+    check_container(container, mappers)
+    theirs = _find_theirs(mappers)
     taken = find_taken(Path(), container)
     if arguments.table:
         tables = read_tables(tools.read_environment(), arguments.table)
+        check_tables(tables, container, mappers)
         profile = profile or profile_tables(tables, container, theirs)
         design = adopt(profile, container, tables, theirs, taken)
         # A schema and a table have no documents.
@@ -98,6 +102,7 @@ def _make_design(tools: _Tools, arguments: argparse.Namespace) -> Design:
     if profile is None:
         raise RequestError("Say what to begin with: --profile FILE, --schema FILE or --table SCHEMA.TABLE.")
     paths = [path for path in arguments.partition_key.split(",") if path]
+    check_partition_key(paths, profile)
     return make_design(profile, container, paths, theirs, taken)
 
 

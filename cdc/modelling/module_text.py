@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from cdc.core.conventions import ANYTHING, Conventions
+from cdc.core.conventions import ANYTHING, Conventions, DeleteMark
 from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign
 from cdc.modelling.imports import OURS, STANDARD
 from cdc.modelling.layout import WIDTH, wrap_call, write_call, write_docstring, write_imports, write_text
@@ -210,8 +210,7 @@ def write_conventions(design: Design) -> str:
     if found.prefixed_ids:
         values.append("prefixed_ids=True")
     if found.delete_mark is not None:
-        value = ", ANYTHING" if found.delete_mark.value is ANYTHING else ""
-        values.append(f"delete_mark=DeleteMark({write_text(found.delete_mark.property)}{value})")
+        values.append(write_mark(found.delete_mark))
     if found.secrets.names:
         names = [write_text(each) for each in sorted(found.secrets.names)]
         values.append(write_call("secrets=Secrets(frozenset({", names, "}))", 4).strip())
@@ -227,6 +226,12 @@ def write_conventions(design: Design) -> str:
     )
     head = write_docstring(f"How the documents of the container {design.container} are written.")
     return "\n".join([head, "", *write_imports(body, OURS), "", body, ""])
+
+
+def write_mark(mark: DeleteMark) -> str:
+    """Return the mark of deletion as the conventions have it."""
+    value = ", ANYTHING" if mark.value is ANYTHING else ""
+    return f"delete_mark=DeleteMark({write_text(mark.property)}{value})"
 
 
 def _write_base(name: str, base: str, what: str, conventions: str) -> list[str]:

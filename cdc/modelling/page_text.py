@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from cdc.core.conventions import ANYTHING
 from cdc.modelling.conventions_found import suspect_marks
 from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign
+from cdc.modelling.module_text import write_mark
 from cdc.modelling.personal import Suspicion
 from cdc.modelling.renames import Rename, find_renames
 
@@ -39,12 +40,13 @@ def _describe_conventions(design: Design) -> Iterator[str]:
 
 
 def _ask_for_mark(design: Design) -> Iterator[str]:
-    names = dict.fromkeys(mark.property for type_ in design.types for mark in suspect_marks(type_.facts))
-    if names:
-        yield f"- Documents with {' or '.join(f'`{name}`' for name in names)} keep their rows, as Cosmos keeps them."
-        yield "  If their rows shall go, set `delete_mark`."
+    marks = {mark.property: mark for type_ in design.types for mark in suspect_marks(type_.facts)}
+    if marks:
+        yield f"- Documents with {' or '.join(map(_code, marks))} keep their rows, as Cosmos keeps them."
+        mark = next(iter(marks.values()))
+        yield f"  If their rows shall go, write `{write_mark(mark)}` in the conventions, and remove its column."
     else:
-        yield "- Nothing marks a deleted document. If something does, set `delete_mark`."
+        yield "- Nothing marks a deleted document. If something does, set `delete_mark` in the conventions."
 
 
 def _describe_type(type_: TypeDesign) -> Iterator[str]:
@@ -139,10 +141,11 @@ def _list_odd(type_: TypeDesign) -> Iterator[str]:
     """Say which values do not fit: seen ones, and those of numbers that are never rounded."""
     odd = [(path, facts) for path, facts in type_.facts.walk() if facts.odd]
     if odd:
-        yield "These have a few values of another kind or form. Documents with one are parked, and `plan` names them:"
-        yield "correct them in Cosmos DB, or let the model read both."
+        yield "These have a few values of another kind or form. Documents with one are parked, unless the field reads"
+        yield "it, as `Numeric` and `LongNumber` read a number in a text. `plan` names them: correct them in Cosmos DB,"
+        yield "or let the model read both."
         yield ""
-        yield from (f"- **{_code(path)}: at most {facts.odd} documents will be parked**" for path, facts in odd)
+        yield from (f"- **{_code(path)}: at most {_count(facts.odd)} will be parked**" for path, facts in odd)
         yield ""
     scales = {column.type.sql for table in type_.root.walk() for column in table.columns} & {*_ROUNDED}
     for sql in sorted(scales):
@@ -155,9 +158,14 @@ def _list_nearly_required(type_: TypeDesign) -> Iterator[str]:
     for path, facts in type_.facts.walk():
         lacking = facts.parents - facts.present + facts.kinds.get("null", 0)
         if 0 < lacking <= _FEW * facts.parents:
-            yield f"- `{path}` is missing or null in {lacking} of {facts.parents}: is it required? Then make its column"
-            yield "  `not null`, and documents without it are parked."
+            yield f"- `{path}` is missing or null in {lacking} of {facts.parents}: is it required? Then its field has"
+            yield "  no `None`, and its column is `not null` in `mappers/tables.py` and in the migration: documents"
+            yield "  without it are parked."
             yield ""
+
+
+def _count(documents: int) -> str:
+    return "1 document" if documents == 1 else f"{documents} documents"
 
 
 def _list_names(title: str, paths: tuple[str, ...]) -> Iterator[str]:

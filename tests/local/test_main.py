@@ -3,6 +3,7 @@
 import pytest
 
 from local import __main__ as command
+from local import application
 
 
 def test_containers_are_read_from_the_command_line():
@@ -21,3 +22,22 @@ def test_what_is_no_container_is_refused(text, capsys):
         command._parser().parse_args(["up", "--container", text])
 
     assert "is not like Orders:/customerId" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("replicated", "said"),
+    [
+        (application.Replicated(("Accounts",), ("Loans",)), ["Lones"]),
+        (application.Replicated(("Accounts",), ("Loans", "Lones")), []),
+        (application.Replicated((), ()), []),  # the app cannot say it, and the host says why
+    ],
+)
+def test_a_container_that_no_mapper_takes_is_told(replicated, said, monkeypatch, capsys):
+    """It is made all the same: its mapper may come later."""
+    monkeypatch.setattr(application, "ask", lambda _: replicated)
+
+    containers, _ = command._choose({"Accounts": "/id", "Loans": "/branchId", "Lones": "/branchId"})
+
+    assert "Lones" in containers
+    told = [line.split(":")[0] for line in capsys.readouterr().err.splitlines()]
+    assert told == [f"No mapper takes {name}" for name in said]

@@ -69,7 +69,7 @@ def test_one_odd_value_in_hundreds_does_not_decide_a_column(name, usual, odd, sq
 
     (found,) = [type_ for column, type_ in types(designed).items() if column != "id"]
     assert found == sql
-    assert f"`$.{name}`: at most 1 documents will be parked" in write_page(designed)
+    assert f"`$.{name}`: at most 1 document will be parked" in write_page(designed)
     golden = write_golden(designed, designed.types[0])
     assert "mixed_kinds" not in golden
     assert "mixed_times" not in golden
@@ -122,6 +122,7 @@ def test_the_page_asks_whether_a_property_that_few_documents_lack_is_required(mi
 
     assert {column.name: column for column in table(designed, "things").columns}["title"].nullable is bool(missing)
     assert (f"`$.title` is missing or null in {missing} of 200" in write_page(designed)) is asks
+    assert ("its field has\n  no `None`, and its column is `not null`" in write_page(designed)) is asks
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,9 @@ def test_a_mark_takes_rows_away_only_if_cosmos_takes_the_document_away(deleted, 
     assert (found and found.property) == mark
     assert ("is_deleted" in types(designed)) is (mark != "isDeleted")
     assert ("deleted_at" in types(designed)) is (mark is None)
-    assert ("keep their rows" in write_page(designed)) is (mark is None)
+    page = write_page(designed)
+    assert ("keep their rows" in page) is (mark is None)
+    assert ('write `delete_mark=DeleteMark("isDeleted")` in the conventions' in page) is (mark is None)
 
 
 def test_the_key_of_a_type_whose_ids_are_prefixed_is_beside_them(monkeypatch):

@@ -127,6 +127,12 @@ def test_a_key_of_items_is_in_every_item_of_every_array(arrays, key):
     assert values(*arrays).arrays.item_key == key
 
 
+@pytest.mark.parametrize(("name", "key"), [("renewals", "renewalId"), ("members", None)])
+def test_a_key_that_is_named_after_its_array_needs_no_array_of_several(name, key):
+    """As `id` does; `renewalId` of members may be a reference."""
+    assert values([{"renewalId": "a"}], [{"renewalId": "b"}], [], name=name).arrays.item_key == key
+
+
 def test_the_name_of_an_items_key_is_shown_only_where_the_property_is():
     """One of many documents has it: the name may be data."""
     many = [{"id": str(n)} for n in range(30)]
