@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from cdc.core.conventions import Instants, fold
 from cdc.modelling.columns import ENOUGH, choose
@@ -69,8 +70,13 @@ def _pair(name: str, other: str) -> tuple[str, str]:
 
 
 def _are_alike(name: str, other: str) -> bool:
-    last = write_snake(name).rpartition("_")[2]
-    return _is_in_another(name, other) or (len(last) >= _SHORTEST and last == write_snake(other).rpartition("_")[2])
+    last = _find_last_word(name)
+    return _is_in_another(name, other) or (len(last) >= _SHORTEST and last == _find_last_word(other))
+
+
+@lru_cache(maxsize=1024)  # each name is compared with every other one, in each type
+def _find_last_word(name: str) -> str:
+    return write_snake(name).rpartition("_")[2]
 
 
 def _is_in_another(name: str, other: str) -> bool:
