@@ -111,7 +111,7 @@ def compare(
             database = client.get_database_client(cosmos_database)
             parts = []
             for name, group in by_container.items():
-                if not all(_has_table(connection, each.table) for each in group):  # of another application
+                if not any(_has_table(connection, each.table) for each in group):  # of another application
                     continue
                 target = _read_target(connection, group)
                 if any(target.rows.values()) or not group[0].extra or name in extra:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from local.cosmos import CosmosServer
@@ -156,3 +157,6 @@ def test_its_documents_arrive_in_its_tables_and_none_of_ours_is_made(
     for statement in DIFFERENCES:
         query(f"{statement} returning 1")
     assert sorted(map(str, compare_settings(settings, "example").differences)) == sorted(DIFFERENCES.values())
+    query("select 1; drop table refunds")
+    with pytest.raises(psycopg.errors.UndefinedTable):  # the other type of the container is not left out in silence
+        compare_settings(settings, "example")
