@@ -274,6 +274,13 @@ def test_an_item_keeps_a_property_with_the_name_of_a_partition_key():
     assert lines.unmapped == ("visitId",)
 
 
+def test_a_child_table_does_not_say_its_parent_twice():
+    """The property of the items may begin with the parent's name."""
+    documents = [{"id": str(n), "thingParts": [{"id": 1}, {"id": 2}]} for n in range(20)]
+
+    assert [each.name for each in design(documents).types[0].root.walk()] == ["things", "thing_parts"]
+
+
 def test_objects_of_many_shapes_without_an_id_stay_json():
     items = [{"a": 1}, {"b": "x"}]
 
