@@ -69,12 +69,12 @@ def _pair(name: str, other: str) -> tuple[str, str]:
     return (name, other) if name < other else (other, name)
 
 
+@lru_cache(maxsize=2**15)  # many types have the same names, and each is compared with every other one
 def _are_alike(name: str, other: str) -> bool:
     last = _find_last_word(name)
     return _is_in_another(name, other) or (len(last) >= _SHORTEST and last == _find_last_word(other))
 
 
-@lru_cache(maxsize=1024)  # each name is compared with every other one, in each type
 def _find_last_word(name: str) -> str:
     return write_snake(name).rpartition("_")[2]
 
