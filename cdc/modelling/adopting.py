@@ -87,6 +87,8 @@ class _Adopter:
                 f"The documents do not have the primary key of {table.quoted} ({names}): each of its columns must be "
                 "called like a property, and one may be the id. It must be a text, a whole number or a uuid."
             )
+        if id_ is not None and "id" not in [key.field for key in keys if key]:
+            properties["id"] = Property((self._conventions.key,), id_)
         design = TableDesign(self._name_table(table.name), class_name, (), there=(table.schema, table.name))
         return self._fill(design, table, [key for key in keys if key], properties, fields, "$")
 

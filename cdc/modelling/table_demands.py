@@ -22,7 +22,13 @@ _RULES = {
 
 
 def list_demands(table: ExistingTable) -> Iterator[str]:
-    """Return what a table demands beside the types of its columns, and what its role may not do."""
+    """Return what a table demands of its rows, and what its role may not do."""
+    for name in table.key:
+        if table.column(name).base == "character":
+            yield (
+                f"{table.quoted}: {name} in the primary key is padded with spaces: of two documents whose "
+                "values differ in spaces at their end alone, one overwrites the other's row. Use varchar or text."
+            )
     for reference in table.references:
         yield f"{table.quoted}: {_describe_reference(table, reference)}"
     for reference in table.others:

@@ -22,6 +22,7 @@ from cdc.modelling.table_profile import profile_tables
 from cdc.modelling.tables_text import write_table
 from cdc.operations.table_check import check_tables
 from cdc.postgres.database import Database
+from tests.builders import by_column
 from tests.unit.modelling.generated import check_golden, load
 from tests.unit.modelling.test_profiler import profile
 
@@ -194,6 +195,19 @@ def test_keys_of_a_whole_number_and_of_several_columns(design):
     assert [column.name for column in root.key] == ["id"]
 
 
+def test_the_id_is_a_column_also_beside_the_key(design, monkeypatch):
+    """Another property may be the key of the table."""
+    table = "create table things (number int primary key, id text not null, size int)"
+    bodies = [{"id": f"d{number}", "number": number, "size": 1} for number in range(12)]
+    found = design(table, "things", documents=bodies)
+
+    (mapper,) = load(monkeypatch, found).values()
+
+    assert (found.needs, found.types[0].root.left) == ([], ())
+    assert by_column(mapper, mapper.map(bodies[3])).root == {"number": 3, "id": "d3", "size": 1}
+    check_golden(found, {"Thing": mapper})
+
+
 LINES = """
 create table things (id text primary key);
 create table lines (thing_id text references things, line_id text, primary key (thing_id, line_id));
@@ -258,6 +272,15 @@ def test_what_a_table_demands_is_told(design):
     ]
     assert "That it is deferrable does not help" in needs[0]
     assert "alter table public.things drop constraint of_owner;" in needs[0]
+
+
+def test_a_padded_key_is_told(design):
+    """PostgreSQL takes "a" and "a " for one, so that two documents would be one row."""
+    padded = "create table things (size int, code char(3), name char(3), primary key (size, code))"
+
+    (need,) = design(padded, "things", documents=documents(size=1, code="a", name="n")).needs
+
+    assert need.startswith("public.things: code in the primary key is padded with spaces")
 
 
 def test_missing_rights_come_with_the_statements_that_grant_them(database, design, empty_dsn):
