@@ -196,10 +196,12 @@ class _Adopter:
             if facts.kind == "array" and facts.items is not None and facts.items.kind == "object"
         }
         for child in table.children:
-            found = [arrays[each] for name in list_names(child.name, table.name) if (each := stem(name)) in arrays]
+            # Items are the rows of one table.
+            found = [arrays.pop(each) for name in list_names(child.name, table.name) if (each := stem(name)) in arrays]
             if not found:
                 self.needs.append(
-                    f"{child.quoted} refers to {table.quoted}, but no array of objects is called so: it is not mapped."
+                    f"{child.quoted} refers to {table.quoted}, but no array of objects is called so, or another table "
+                    "has its items: it is not mapped."
                 )
                 continue
             spellings = tuple(name for each, _ in found for name in each)

@@ -244,6 +244,20 @@ def test_tables_below_are_those_whose_key_begins_with_the_tables_own(design):
     assert "its primary key must begin with (thing_id)" in needs
 
 
+def test_items_are_the_rows_of_one_table(design):
+    """Two tables are called like the array, with the name of the parent and without it."""
+    tables = """
+    create table orders (id text primary key);
+    create table lines (order_id text references orders, number int, primary key (order_id, number));
+    create table order_lines (order_id text references orders, number int, primary key (order_id, number));
+    """
+    found = design(tables, "orders", documents=documents(lines=[{"number": 1}, {"number": 2}]))
+
+    assert [table.sql_name for table in found.types[0].root.walk()] == ["orders", "lines"]
+    (need,) = found.needs
+    assert need.startswith("public.order_lines refers to public.orders, but no array of objects is called so")
+
+
 RULED = """
 create table owners (id text primary key);
 create table things (
