@@ -25,7 +25,7 @@ _MONEY_WORDS = (
 _MONEY = frozenset(_MONEY_WORDS.split())
 _NO_MONEY_WORDS = (
     "count time minutes seconds hours days items quantity qty number points score scores percent percentage pct "
-    "rate ratio cents minor pence weight distance size bytes length views likes players steps"
+    "rate ratio share shares cents minor pence weight distance size bytes length views likes players steps"
 )
 _NO_MONEY = frozenset(_NO_MONEY_WORDS.split())
 # Numbers that .NET reads as decimals: their digits count.
@@ -233,7 +233,9 @@ def is_money(name: str, facts: Facts) -> bool:
         return False
     numbers = facts.numbers
     if numbers is None:
-        return facts.form is Form.DECIMAL
+        forms = set() if facts.texts is None else {*facts.texts.forms}
+        few = facts.texts is not None and facts.texts.digits_after <= 4
+        return few and Form.DECIMAL in forms and forms <= {Form.DECIMAL, Form.WHOLE_NUMBER, Form.EMPTY}
     whole = not numbers.fractional and not numbers.pointed
     # A fraction of one, as a rate or a share is.
     part = numbers.fractional and not numbers.digits_before and facts.present >= ENOUGH
@@ -251,8 +253,8 @@ def _choose_text(name: str, facts: Facts) -> ColumnType:
         return DURATION
     if form is Form.JSON:
         return EMBEDDED
-    if form is Form.DECIMAL and is_money(name, facts):
-        return numeric(18, 2) if texts.longest <= 17 else TEXT
+    if is_money(name, facts):
+        return numeric(18, 2 if texts.digits_after <= 2 else 4) if texts.longest <= 15 else TEXT
     filled = sum(count for form, count in texts.forms.items() if form is not Form.EMPTY)
     lists = texts.forms.get(Form.COMMA_LIST, 0)
     many = write_snake(name).endswith("s") and not re.search("(?:ss|us|is)$", write_snake(name))

@@ -8,6 +8,7 @@ from cdc.modelling.dictionaries import says_dictionary
 from cdc.modelling.hazards import find_hazards
 from cdc.modelling.naming import group_spellings
 from cdc.modelling.nodes import Arrays, Node, Numbers, Texts, is_own_key
+from cdc.modelling.odd_values import are_nearly_all
 from cdc.modelling.personal import Reason, Suspicion, suspect
 from cdc.modelling.profile import ArrayFacts, Distinct, Facts, NumberFacts, TextFacts
 
@@ -81,6 +82,7 @@ def _describe_texts(texts: Texts) -> TextFacts:
             "forms": dict(texts.forms.most_common()),
             "shortest": texts.shortest,
             "longest": texts.longest,
+            "digits_after": texts.digits_after,
             "fractions": dict(sorted(texts.fractions.items())),
             **texts.counts,
         }
@@ -101,15 +103,23 @@ def _describe_numbers(numbers: Numbers) -> NumberFacts:
 
 def _describe_arrays(arrays: Arrays, items: Facts | None, name: str) -> ArrayFacts:
     shown, counts = () if items is None else items.fields, arrays.counts
-    keys = [
-        key for key in arrays.item_keys if key in shown and (counts["several"] >= _ENOUGH or _rank_key(key, name) < 2)
-    ]
+    keys = [key for key in arrays.item_keys if key in shown and _tells_apart(key, arrays, name)]
+    item_key = choose_item_key(keys, name)
     return ArrayFacts(
         empty=counts["empty"],
         items=counts["items"],
         largest=arrays.largest,
-        item_key=choose_item_key(keys, name),
+        item_key=item_key,
+        repeating=0 if item_key is None else arrays.repeats[item_key],
     )
+
+
+def _tells_apart(key: str, arrays: Arrays, name: str) -> bool:
+    """Return whether a property tells the items of an array apart; a reference does only if it never repeats."""
+    several, repeating = arrays.counts["several"], arrays.repeats[key]
+    if _rank_key(key, name) < 2:
+        return not repeating or are_nearly_all(several - repeating, several)
+    return not repeating and several >= _ENOUGH
 
 
 def choose_item_key(keys: Iterable[str], array: str) -> str | None:

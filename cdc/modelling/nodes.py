@@ -36,20 +36,22 @@ class Space:
 class Texts:
     """What the texts at one path look like; `counts` are those of `TextFacts`."""
 
-    __slots__ = ("counts", "forms", "fractions", "longest", "shortest")
+    __slots__ = ("counts", "digits_after", "forms", "fractions", "longest", "shortest")
 
     def __init__(self) -> None:
         self.forms: Counter[Form] = Counter()
         self.fractions: Counter[int] = Counter()
         self.counts: Counter[str] = Counter()
         self.shortest: int | None = None
-        self.longest = 0
+        self.longest = self.digits_after = 0
 
     def see(self, text: str) -> None:
         form, length = forms.read_form(text), len(text)
         self.forms[form] += 1
         if form in INSTANTS:
             self.fractions[forms.count_fraction(text)] += 1
+        if form is Form.DECIMAL:
+            self.digits_after = max(self.digits_after, len(text.partition(".")[2].rstrip("0")))
         if form in DAYS and forms.means_never(text):
             self.counts["never"] += 1
             self.counts["last"] += forms.is_last(text)
@@ -64,6 +66,7 @@ class Texts:
         self.forms += other.forms
         self.fractions += other.fractions
         self.counts += other.counts
+        self.digits_after = max(self.digits_after, other.digits_after)
         lengths = [length for length in (self.shortest, other.shortest) if length is not None]
         self.shortest, self.longest = min(lengths, default=None), max(self.longest, other.longest)
 
@@ -106,13 +109,14 @@ class Numbers:
 class Arrays:
     """The sizes of the arrays at one path, and which properties tell their objects apart."""
 
-    __slots__ = ("counts", "item_keys", "largest")
+    __slots__ = ("counts", "item_keys", "largest", "repeats")
 
     def __init__(self) -> None:
         self.counts: Counter[Literal["empty", "items", "several", "of_objects"]] = Counter()
         self.largest = 0
-        # Properties that were a key of the items in every array of objects so far.
+        # Properties that every object had so far, and in how many arrays their values repeat.
         self.item_keys: set[str] = set()
+        self.repeats: Counter[str] = Counter()
 
     def see(self, array: list[Any]) -> None:
         size = len(array)
@@ -125,7 +129,8 @@ class Arrays:
             is_first = not self.counts["of_objects"]
             names = {name for name in objects[0] if _names_key(name)} if is_first else self.item_keys
             self.counts["of_objects"] += 1
-            self.item_keys = {name for name in names if _is_key(name, objects)}
+            self.item_keys = {name for name in names if _all_have(name, objects)}
+            self.repeats.update(name for name in self.item_keys if len({each[name] for each in objects}) < size)
 
     def merge(self, other: "Arrays") -> None:
         if self.counts["of_objects"] and other.counts["of_objects"]:
@@ -133,6 +138,7 @@ class Arrays:
         elif other.counts["of_objects"]:
             self.item_keys = other.item_keys
         self.largest = max(self.largest, other.largest)
+        self.repeats += other.repeats
         self.counts += other.counts
 
 
@@ -275,10 +281,9 @@ def is_own_key(name: str) -> bool:
     return name.lower().strip("_$@") in ("id", "key", "uuid", "guid")
 
 
-def _is_key(name: str, objects: Sequence[dict[str, Any]]) -> bool:
+def _all_have(name: str, objects: Sequence[dict[str, Any]]) -> bool:
     values = [each.get(name) for each in objects]
-    held = all(isinstance(value, str | int) and not isinstance(value, bool) for value in values)
-    return held and "" not in values and len(set(values)) == len(values)
+    return all(isinstance(value, str | int) and not isinstance(value, bool) and value != "" for value in values)
 
 
 def _names_key(name: str) -> bool:

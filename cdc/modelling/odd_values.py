@@ -24,13 +24,16 @@ def set_aside(facts: Facts) -> Facts:
     return _keep_form(_keep_kind(facts))
 
 
+def are_nearly_all(count: int, total: int) -> bool:
+    """Return whether so many of the values decide, although others are different."""
+    return total >= _ENOUGH and count >= _MOST * total
+
+
 def _choose(counts: Mapping[_Name, int]) -> _Name | None:
     """Return what nearly all values are, if there are others."""
-    total = sum(counts.values())
-    if total < _ENOUGH or len(counts) < 2:
-        return None
-    name = max(counts, key=lambda each: counts[each])
-    return name if counts[name] >= _MOST * total else None
+    name = max(counts, key=lambda each: counts[each], default=None)
+    is_sure = name is not None and len(counts) > 1 and are_nearly_all(counts[name], sum(counts.values()))
+    return name if is_sure else None
 
 
 def _keep_kind(facts: Facts) -> Facts:
@@ -51,6 +54,8 @@ def _keep_form(facts: Facts) -> Facts:
         return _keep_form_of_texts(facts, facts.texts)
     if facts.kind == "number" and facts.numbers is not None:
         return _keep_numbers(facts, facts.numbers)
+    if facts.kind == "array" and facts.arrays is not None and facts.arrays.repeating:
+        return _update(facts, facts.arrays.repeating, {})
     return facts
 
 
@@ -77,18 +82,17 @@ def _keep_form_of_texts(facts: Facts, texts: TextFacts) -> Facts:
 def _keep_numbers(facts: Facts, numbers: NumberFacts) -> Facts:
     """Keep times if nearly all numbers are milliseconds, and whole numbers that a column of these holds."""
     total = sum(numbers.sizes.values())
-    if total < _ENOUGH or numbers.fractional or numbers.not_finite:
+    if numbers.fractional or numbers.not_finite:
         return facts
-    times = numbers.epochs.get("milliseconds", 0)
-    if _MOST * total <= times < total:
-        update: dict[str, object] = {"sizes": {"int53": times}, "epochs": {"milliseconds": times}}
-        odd = total - times
-    elif 0 < (odd := numbers.sizes.get("larger", 0)) <= (1 - _MOST) * total:
-        update = {"sizes": {size: count for size, count in numbers.sizes.items() if size != "larger"}}
-        update["digits_before"] = min(19, numbers.digits_before)
-    else:
+    times, large = numbers.epochs.get("milliseconds", 0), numbers.sizes.get("larger", 0)
+    if times < total and are_nearly_all(times, total):
+        kept = {"sizes": {"int53": times}, "epochs": {"milliseconds": times}, "no_times": total - times}
+        return facts.model_copy(update={"numbers": numbers.model_copy(update=kept)})
+    if not large or not are_nearly_all(total - large, total):
         return facts
-    return _update(facts, odd, {"numbers": numbers.model_copy(update=update)})
+    sizes = {size: count for size, count in numbers.sizes.items() if size != "larger"}
+    held = {"sizes": sizes, "digits_before": min(19, numbers.digits_before)}
+    return _update(facts, large, {"numbers": numbers.model_copy(update=held)})
 
 
 def _update(facts: Facts, odd: int, update: Mapping[str, object]) -> Facts:

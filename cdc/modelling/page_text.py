@@ -147,6 +147,11 @@ def _list_odd(type_: TypeDesign) -> Iterator[str]:
         yield ""
         yield from (f"- **{_code(path)}: at most {_count(facts.odd)} will be parked**" for path, facts in odd)
         yield ""
+    for path, facts in type_.facts.walk():
+        if facts.numbers is not None and (odd_times := facts.numbers.no_times):
+            yield f"**{_code(path)}: {_count(odd_times)} with a number that is hardly a time** in milliseconds,"
+            yield "such as one in seconds. Nothing parks it: it becomes a time near 1970. Correct it in Cosmos DB."
+            yield ""
     scales = {column.type.sql for table in type_.root.walk() for column in table.columns} & {*_ROUNDED}
     for sql in sorted(scales):
         yield f"`{sql}` never rounds: a number with more than {_ROUNDED[sql]} digits after its point is parked."

@@ -53,7 +53,7 @@ class Distinct(_Part):
 
 
 class TextFacts(_Part):
-    """Texts: how many of each form; digits after the point of an instant's seconds, with their counts.
+    """Texts: how many of each form; digits after the point of an instant's seconds, with their counts, and of decimals.
 
     `never` counts .NET's first and last day, `last` the last one alone.
     """
@@ -61,6 +61,7 @@ class TextFacts(_Part):
     forms: dict[Form, int]
     shortest: int
     longest: int
+    digits_after: int = 0
     fractions: dict[int, int] = {}
     never: int = 0
     last: int = 0
@@ -72,7 +73,8 @@ class NumberFacts(_Part):
     """Numbers: whole ones by the smallest type that holds them, and the most digits before and after the point.
 
     `pointed` ones are written with a point, such as 5.0: Cosmos writes whole numbers without. `epochs` counts whole
-    numbers that may be times between 2001 and 2100, in seconds or milliseconds since 1970.
+    numbers that may be times between 2001 and 2100, in seconds or milliseconds since 1970; `no_times` are others among
+    these, where a column of times was chosen.
     """
 
     sizes: dict[Literal["int32", "int53", "int64", "larger"], int] = {}
@@ -82,15 +84,17 @@ class NumberFacts(_Part):
     digits_before: int = 0
     digits_after: int = 0
     epochs: dict[Literal["seconds", "milliseconds"], int] = {}
+    no_times: int = 0
 
 
 class ArrayFacts(_Part):
-    """Arrays: `item_key` is the property that every item has, and that differs within every array."""
+    """Arrays: `item_key` is a property of every item that differs within every array, but for the `repeating` ones."""
 
     empty: int
     items: int
     largest: int
     item_key: str | None = None
+    repeating: int = 0
 
 
 class Alike(_Part):

@@ -94,6 +94,7 @@ def _describe(facts: Facts) -> Iterator[str]:
         yield f"{facts.unnamed} names that one document has"
     if facts.arrays is not None:
         key = "" if facts.arrays.item_key is None else f", key {facts.arrays.item_key}"
+        key += f" (which repeats in {facts.arrays.repeating})" if facts.arrays.repeating else ""
         yield f"{'0 ' if facts.arrays.empty else ''}to {facts.arrays.largest} items{key}"
     if facts.texts is not None:
         yield from _describe_texts(facts.texts)

@@ -52,7 +52,6 @@ def with_odd(name, usual, *odd, count=120):
     ("name", "usual", "odd", "sql"),
     [
         ("createdAt", lambda n: EPOCH + n, "2026-01-09T15:20:31Z", "timestamptz"),
-        ("createdAt", lambda n: EPOCH + n, 0, "timestamptz"),
         ("createdAt", lambda n: f"2026-01-09T15:20:{n % 60:02}Z", EPOCH, "timestamptz"),
         ("checkOut", lambda n: f"2026-01-{n % 28 + 1:02}", "2026-01-09T15:20:31Z", "date"),
         ("dateOfBirth", lambda n: f"2026-01-{n % 28 + 1:02}", "29.07.1943", "date"),
@@ -73,6 +72,48 @@ def test_one_odd_value_in_hundreds_does_not_decide_a_column(name, usual, odd, sq
     golden = write_golden(designed, designed.types[0])
     assert "mixed_kinds" not in golden
     assert "mixed_times" not in golden
+
+
+@pytest.mark.parametrize("odd", [0, EPOCH // 1000])
+def test_a_number_that_is_no_time_among_milliseconds_is_told(odd):
+    """It becomes a time near 1970: nothing can tell it from one."""
+    designed = design(with_odd("createdAt", lambda n: EPOCH + n, odd))
+
+    assert types(designed)["created_at"] == "timestamptz"
+    assert "`$.createdAt`: 1 document with a number that is hardly a time**" in write_page(designed)
+    assert "will be parked" not in write_page(designed)
+
+
+@pytest.mark.parametrize(
+    ("name", "repeating", "sizes", "is_key"),
+    [("id", 1, 2, True), ("id", 9, 2, False), ("id", 1, 1, False), ("placeId", 1, 2, False), ("partId", 1, 2, True)],
+)
+def test_one_array_with_a_key_twice_in_hundreds_does_not_decide_a_child_table(name, repeating, sizes, is_key):
+    """A reference may repeat: it is a key only if it never does."""
+    arrays = [[{name: f"{n}"}] * 2 for n in range(repeating)]
+    arrays += [[{name: f"{n} {item}"} for item in range(sizes)] for n in range(120)]
+    designed = design([{"id": str(n), "parts": array} for n, array in enumerate(arrays)])
+
+    assert ("position" in types(designed, "thing_parts")) is not is_key
+    assert (f"`$.parts`: at most {repeating} document" in write_page(designed)) is is_key
+
+
+@pytest.mark.parametrize(
+    ("texts", "sql"),
+    [
+        (["12.50", "7"], "numeric(18, 2)"),
+        (["12.50", "7", ""], "numeric(18, 2)"),
+        (["12.5050"], "numeric(18, 4)"),
+        (["12.50505"], "text"),
+        (["7", "12"], "text"),
+        (["12.50", "unknown"], "text"),
+    ],
+)
+def test_amounts_that_are_texts_keep_their_digits(texts, sql):
+    """Writers of exact decimals write them as texts; a whole number as a text may be a name."""
+    designed = design([{"id": str(n), "labFee": texts[n % len(texts)]} for n in range(30)])
+
+    assert types(designed)["lab_fee"] == sql
 
 
 @pytest.mark.parametrize("count", [30, 100])

@@ -102,6 +102,7 @@ def test_arrays_have_sizes_and_the_key_of_their_objects():
     assert facts.arrays.model_dump() == {
         "empty": 1,
         "items": 5,
+        "repeating": 0,
         "largest": 2,
         "item_key": "lineId",
     }
