@@ -21,6 +21,8 @@ _STUCK = timedelta(minutes=15)
 _OLD_COUNT_SECONDS = 3_600
 # A statement may wait for two minutes before it fails.
 _LONGEST_BATCH = timedelta(minutes=4)
+# Both times that a lag lies between are whole seconds of the source: what waits may be older by so much.
+_WHOLE_SECONDS = timedelta(seconds=1)
 _FAILING_FIRST = "Do first what `feed_failing` says: it is the reason. This is gone when the changes have arrived."
 
 Diagnosis = Iterator[CurrentProblem]
@@ -75,7 +77,8 @@ class Diagnoser:
             return
         lag, at = _find_lag(known, ability.feeds.get(known.container), now)
         if lag.seconds is not None and at > failure.last_at:  # the oldest change that waits
-            arrived_at: datetime | None = at - timedelta(seconds=lag.seconds)
+            older = _WHOLE_SECONDS if lag.backlog else timedelta()
+            arrived_at: datetime | None = at - timedelta(seconds=lag.seconds) - older
         else:
             arrived_at = None if known.applied is None else known.applied.last_at
         if arrived_at is not None and arrived_at > failure.last_at:

@@ -150,6 +150,8 @@ def test_a_dead_host_hides_no_unknown_lag():
         (10, Lag(30.0, 4), True),  # what waits was written before the failure
         (10, Lag(5.0, 4), False),  # the batch has arrived since: what waits is newer
         (10, Lag(0.0, 0), False),
+        (0.4, Lag(0.0, 1), True),  # its time is a whole second: it was written before the failure
+        (0.4, Lag(0.0, 0), False),
         (10, Lag(unknown="why"), True),
         (290, Lag(300.0, 4), True),  # the host waits before the next attempt
         (310, Lag(300.0, 4), False),
