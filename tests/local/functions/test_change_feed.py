@@ -596,14 +596,15 @@ def test_an_account_that_is_away_at_the_start_is_waited_for(app, source, proxy, 
 
 
 def test_an_address_at_which_nobody_listens_is_named(app, start, eventually):
-    """Take a port that was just free."""
+    """Hold a port without listening: the host could take one that was just free for itself."""
     app.write(declare(SOURCE))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
 
-    host = start(app, COSMOS=f"AccountEndpoint=http://127.0.0.1:{port}/;AccountKey=a2V5;")
+        host = start(app, COSMOS=f"AccountEndpoint=http://127.0.0.1:{port}/;AccountKey=a2V5;")
 
-    eventually(lambda: "Cosmos is not available, trying again: ServiceRequestError" in host.errors)
+        eventually(lambda: "Cosmos is not available, trying again: ServiceRequestError" in host.errors)
     assert f"port={port}" in host.errors
 
 
