@@ -25,7 +25,7 @@ help: ## List these targets
 # While packages are installed there is no stamp: what an interruption leaves is never taken for finished.
 $(LOCAL): requirements.txt requirements-local.txt constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "Python 3.11, 3.12 or 3.13 is needed, this is %d.%d: make PYTHON=/path/to/python3.11" % v)'
-	@echo "Installing about 50 packages for the app and the local stack into $(VENV). This happens once and takes about a minute."
+	@echo "Installing about 60 packages for the app and the local stack into $(VENV). This happens once and takes about a minute."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(INSTALL) requirements-local.txt
 	@touch $@
