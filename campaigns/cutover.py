@@ -15,7 +15,7 @@ from azure.core.exceptions import AzureError
 
 from campaigns.mystira import MYSTIRA
 from campaigns.planted import Identity
-from campaigns.stage import KEY, Stage, running, wait_until
+from campaigns.stage import KEY, Stage, compare_keys, running, wait_until
 from local.operator import Operator
 from local.patience import PATIENCE_SECONDS
 from local.sample import DATABASE
@@ -108,9 +108,7 @@ class Campaign:
         backfill = operator.ask("POST", "backfills", {"unlimited": True})[1]["id"]
         wait_until(lambda: operator.ask("GET", f"backfills/{backfill}")[1]["state"] == "completed", "all is copied")
         self._stage.controls.ask("POST", "clock", advance=10)
-        reconcile = operator.ask("POST", "reconciliations", {"mode": "keys"})[1]["id"]
-        path = f"reconciliations/{reconcile}"
-        wait_until(lambda: operator.ask("GET", path)[1]["state"] == "completed", "all is compared")
+        compare_keys(operator)
         self._command("rehearse", "full verification", subprocess.Popen.kill)
         code, told = self._command("rehearse")
         if code:

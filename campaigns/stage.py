@@ -15,6 +15,7 @@ from azure.cosmos import CosmosClient
 from campaigns.application import Application
 from local.cosmos.auth import EMULATOR_KEY
 from local.cosmos.remote import RemoteControls
+from local.operator import Operator
 from local.oracle.compare import Comparison, compare_settings
 from local.patience import PATIENCE_SECONDS
 from local.postgres import Postgres
@@ -114,6 +115,17 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = PATIEN
         if time.monotonic() > deadline:
             raise StuckError(f"waited in vain until {what}")
         time.sleep(0.05 + 2 * (time.monotonic() - begun))
+
+
+def compare_keys(operator: Operator) -> None:
+    """Run reconciles until one was not late; raise StuckError when none is."""
+
+    def is_compared() -> bool:
+        path = f"reconciliations/{operator.ask('POST', 'reconciliations', {'mode': 'keys'})[1]['id']}"
+        wait_until(lambda: operator.ask("GET", path)[1]["state"] != "running", "the reconcile is over")
+        return bool(operator.ask("GET", path)[1]["state"] == "completed")
+
+    wait_until(is_compared, "all is compared")
 
 
 @contextmanager

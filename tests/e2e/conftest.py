@@ -10,12 +10,15 @@ from typing import Any
 import psycopg
 import pytest
 
+from cdc.config.settings import Settings
+from cdc.runtime import Runtime
 from local.cosmos import CosmosServer
 from local.operator import Operator
 from local.oracle.compare import compare_settings
 from local.patience import PATIENCE_SECONDS
 from local.sample import Source
 from local.stack import LATEST_VERSION, ROOT, Part, make_settings
+from mappers import APPLICATION_SQL, MAPPERS
 from tests.commands import prepare
 
 Query = Callable[..., list[tuple[Any, ...]]]
@@ -91,6 +94,26 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
             return
         assert time.monotonic() < deadline, f"waited in vain until {what}"
         time.sleep(0.05 + 2 * (time.monotonic() - begun))
+
+
+def wait_for_leases(settings: Mapping[str, str]) -> None:
+    """Wait until every lease has noted all that was written: rows are there a moment before."""
+    runtime = Runtime(Settings.read(settings), MAPPERS, APPLICATION_SQL)
+
+    def is_noted() -> bool:
+        lags = runtime.samples.lag.read([each.container for each in runtime.mappers], 5)
+        return all(lag.backlog == 0 for lag in lags.values())
+
+    try:
+        wait_until(is_noted, "the leases have noted everything")
+    finally:
+        runtime.close()
+
+
+def let_age(cosmos: CosmosServer, settings: Mapping[str, str], seconds: float) -> None:
+    """Make what was written older; what no lease had noted would make its feed late."""
+    wait_for_leases(settings)
+    cosmos.controls.clock.advance(seconds)
 
 
 def is_equal(settings: Mapping[str, str]) -> bool:

@@ -10,7 +10,7 @@ from local.cosmos import CosmosServer
 from local.operator import Operator
 from local.sample import Source
 from tests.builders import an_account
-from tests.e2e.conftest import Query, running_host, wait_until
+from tests.e2e.conftest import Query, let_age, running_host, wait_until
 from tests.e2e.test_reconcile import run
 from tests.redis_server import RedisServer, needs_redis
 
@@ -63,7 +63,7 @@ def test_every_way_to_change_a_row_removes_its_keys(
         wait_until(is_clean, "the backfill has")
 
         fill()
-        cosmos.controls.clock.advance(60)
+        let_age(cosmos, settings, 60)
         postgres.execute("update accounts set email = 'old@example.com'")
         run(host, mode="deep")
         wait_until(is_clean, "the reconcile has")

@@ -10,7 +10,7 @@ from local.operator import Operator
 from local.sample import Sample, Source
 from tests.builders import an_account
 from tests.commands import run_command
-from tests.e2e.conftest import Query, is_equal, running_host, wait_until
+from tests.e2e.conftest import Query, is_equal, let_age, running_host, wait_until
 
 EASY = {
     "READINESS_CLEAN_RUNS": "1",
@@ -43,11 +43,11 @@ class Owner:
         return done.stdout + done.stderr
 
 
-def make_ready(operator: Operator, cosmos: CosmosServer) -> None:
+def make_ready(operator: Operator, cosmos: CosmosServer, settings: Mapping[str, str]) -> None:
     """Copy everything, and compare all keys."""
     backfill = operator.ask("POST", "backfills", {"unlimited": True})[1]["id"]
     wait_until(lambda: operator.ask("GET", f"backfills/{backfill}")[1]["state"] == "completed", "all is copied")
-    cosmos.controls.clock.advance(10)
+    let_age(cosmos, settings, 10)
     reconcile = operator.ask("POST", "reconciliations", {"mode": "keys"})[1]["id"]
     wait_until(
         lambda: operator.ask("GET", f"reconciliations/{reconcile}")[1]["state"] == "completed", "all is compared"
@@ -71,7 +71,7 @@ def test_a_cut_over_from_the_rehearsal_to_the_watch(
         assert "from phase 2 to 3, but phase 1" in owner.run("cutover", "run", code=1)
         owner.run("phase", "2", "--override", "a test")
         assert "Nothing was rehearsed yet" in owner.run("cutover", "run", code=1)
-        make_ready(operator, cosmos)
+        make_ready(operator, cosmos, settings)
 
         assert "FAIL" not in owner.run("cutover", "check")
         assert "FAIL" not in owner.run("readiness", "--to", "3")

@@ -16,7 +16,7 @@ from local.stack import ALL_VERSIONS, Part, make_settings
 from mappers import APPLICATION_SQL, MAPPERS
 from tests.builders import a_badge, a_profile, an_account
 from tests.commands import prepare, run_command
-from tests.e2e.conftest import Query, is_equal, wait_until
+from tests.e2e.conftest import Query, is_equal, wait_for_leases, wait_until
 
 KEY = "key"
 DAY = 86_400
@@ -154,7 +154,7 @@ def test_a_tombstone_stays_as_long_as_a_lease_may_need_it(
             source.write("Accounts", an_account(f"account-{number}"))
         wait_until(lambda: query("select count(*) from accounts") == [(20,)], "all accounts are there")
         # A host that is stopped before it checkpoints leaves younger changes before the one of then.
-        wait_until(lambda: runtime.samples.lag.read(["Accounts"], 5)["Accounts"].backlog == 0, "the leases say so")
+        wait_for_leases(settings)
     finally:
         host.stop()
     _forget_positions(settings, source.containers["UserProfiles"].read()["_rid"])

@@ -19,7 +19,7 @@ from local.sample import PARTITION_KEYS, Source
 from local.stack import Part
 from tests.builders import a_badge, a_profile, a_score, a_session, an_account
 from tests.commands import run_command
-from tests.e2e.conftest import Query, wait_until
+from tests.e2e.conftest import Query, let_age, wait_until
 from tests.e2e.test_reconcile import run
 
 # A function may choose five letters as its SQLSTATE.
@@ -160,7 +160,7 @@ def test_no_planted_value_is_read_outside_of_the_tables(
     with verbose_host({**settings, **NO_REDIS}, tmp_path / "state", log) as host:
         operator = Listener(host.url, "key")
         wait_until(lambda: query("select count(*) from cdc.document") == [(len(documents),)], "all is delivered")
-        cosmos.controls.clock.advance(60)
+        let_age(cosmos, settings, 60)
         _work(operator, documents)
         _reconcile(host, operator, query)
         _break(operator, source, connection)

@@ -20,7 +20,7 @@ from local.stack import make_settings
 from mappers import APPLICATION_SQL, MAPPERS
 from tests.builders import a_profile, a_score, a_session, an_account
 from tests.commands import prepare, run_command
-from tests.e2e.conftest import running_host, wait_until
+from tests.e2e.conftest import let_age, running_host, wait_until
 
 RUNS = 2
 EACH = {mapper.container for mapper in MAPPERS}
@@ -58,7 +58,7 @@ class World:
 
     def reconcile(self, **request: object) -> None:
         """Run a reconcile of everything that is old enough by now, to its end."""
-        self.cosmos.controls.clock.advance(10)
+        let_age(self.cosmos, self.settings, 10)
         status, accepted = self.operator.ask("POST", "reconciliations", request)
         assert status == 202, accepted
         path = f"reconciliations/{accepted['id']}"

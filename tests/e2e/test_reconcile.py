@@ -13,7 +13,7 @@ from local.operator import Operator
 from local.patience import PATIENCE_SECONDS
 from local.sample import Sample, Source
 from local.stack import Part
-from tests.e2e.conftest import count_applied, is_equal, wait_until
+from tests.e2e.conftest import count_applied, is_equal, let_age, wait_until
 
 DOCUMENTS = 80
 RUNS = 3
@@ -79,7 +79,7 @@ def filled(cosmos: CosmosServer, settings: Mapping[str, str], source: Source, ho
     for document in sample.create(DOCUMENTS):
         source.write(*document)
     wait_until(lambda: count_applied(settings["POSTGRES_CONNECTION"]) == DOCUMENTS, "all documents are applied")
-    cosmos.controls.clock.advance(60)
+    let_age(cosmos, settings, 60)
     return sample
 
 
@@ -111,7 +111,7 @@ def test_a_hard_delete_is_found_and_reaches_postgres(
     source.write(container, document)
     wait_until(lambda: is_equal(settings), "it has arrived")
     source.delete(container, document)
-    cosmos.controls.clock.advance(60)
+    let_age(cosmos, settings, 60)
 
     report = run(host)
 

@@ -12,7 +12,7 @@ from local.operator import Operator
 from local.sample import DATABASE, Source
 from local.stack import Part
 from tests.builders import a_session, an_account
-from tests.e2e.conftest import Query, wait_until
+from tests.e2e.conftest import Query, let_age, wait_until
 from tests.e2e.test_reconcile import run
 from tests.local.cosmos.test_documents import post
 
@@ -35,7 +35,7 @@ def test_single_documents_stop_no_other(
         write(cosmos, source, "Accounts", id_, an_account(id_, _lsn=10**9, DisplayName=f"name of {id_}"))
     write(cosmos, source, "GameSessions", "a", a_session("trip/2024"))
     wait_until(lambda: query("select count(*) from cdc.document") == [(9,)], "the live feed has brought all")
-    cosmos.controls.clock.advance(60)
+    let_age(cosmos, settings, 60)
     with psycopg.connect(settings["POSTGRES_CONNECTION"], autocommit=True) as connection:
         connection.execute("update accounts set display_name = 'by hand' where id <> 'gone'")
         connection.execute("update game_sessions set scenario_id = 'by hand'")
