@@ -9,7 +9,7 @@ from io import StringIO
 from pathlib import Path
 from unittest.mock import patch
 
-import cdc.__main__
+import cdc.command
 from local import stack
 from local.stack import ROOT
 
@@ -20,7 +20,7 @@ def prepare(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def run_command(
-    *arguments: str, settings: Mapping[str, str], folder: Path = ROOT, main: Callable[[], int] = cdc.__main__.main
+    *arguments: str, settings: Mapping[str, str], folder: Path = ROOT, main: Callable[[], int] = cdc.command.main
 ) -> "subprocess.CompletedProcess[str]":
     """Do as `python -m cdc` does in a folder with an environment of these settings; return what it prints and its code.
 

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-import local.__main__
+import local.command
 from local.demo import smoke
 from local.operator import Operator
 from local.patience import PATIENCE_SECONDS
@@ -148,7 +148,7 @@ def test_smoke_ends_with_its_line_and_exit_code_0(monkeypatch: pytest.MonkeyPatc
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr(smoke, "_cut_over", lambda *_: [])
     try:
-        done = run_command("smoke", settings=os.environ, main=local.__main__.main)
+        done = run_command("smoke", settings=os.environ, main=local.command.main)
     finally:
         signal.signal(signal.SIGTERM, before)
 

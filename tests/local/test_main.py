@@ -2,8 +2,7 @@
 
 import pytest
 
-from local import __main__ as command
-from local import application
+from local import application, command
 
 
 def test_containers_are_read_from_the_command_line():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cdc.__main__ import _parser
+from cdc.command import _parser
 
 PAGE = (Path(__file__).parents[2] / "docs/cut-over.md").read_text(encoding="utf-8")
 LINES = [line.strip() for block in re.findall(r"```\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from cdc import __main__
+from cdc.command import main
 from local.cosmos import CosmosServer
 from local.sample import DATABASE, Sample, Source
 from tests.builders import a_badge, a_profile, a_session, an_account
@@ -45,7 +45,7 @@ def plan(monkeypatch, tmp_path, capsys):
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(sys, "argv", ["cdc", "plan", *arguments])
-        code = __main__.main()
+        code = main()
         said = capsys.readouterr()
         assert SECRET not in said.out + said.err
         return code, said.out + said.err
@@ -159,7 +159,7 @@ def test_what_cannot_be_planned_is_one_sentence(plan, tmp_path, arguments, messa
 
 def test_a_container_with_several_types_is_planned_type_by_type(plan, monkeypatch, tmp_path):
     """Rows are counted in the tables of each type, and a value that does not fit is named by its path."""
-    monkeypatch.setattr(__main__, "choose_mappers", lambda _: MAPPERS)
+    monkeypatch.setattr("cdc.command.choose_mappers", lambda _: MAPPERS)
     documents = [
         {"id": "a", "type": "order", "customerId": "c", "total": 1.25, "lines": [{"lineId": "0" * 32}]},
         {"id": "b", "type": "refund", "amount": "0.50"},

@@ -7,7 +7,7 @@ import sys
 import pytest
 from azure.cosmos import CosmosClient, PartitionKey
 
-from cdc import __main__
+from cdc.command import main
 from cdc.cosmos.account import CosmosAccount
 from cdc.cosmos.feeds import CosmosFeeds
 from cdc.modelling import command
@@ -136,7 +136,7 @@ def test_the_command_reads_the_source_alone(cosmos, tmp_path, monkeypatch, capsy
     monkeypatch.setenv("COSMOS_DATABASE", "Shop")
     monkeypatch.setattr(sys, "argv", ["cdc", "profile", "Orders"])
     monkeypatch.setattr(command, "_SECONDS", 0)
-    assert __main__.main() == 0
+    assert main() == 0
 
     shown = capsys.readouterr()
     profile = Profile.model_validate_json((tmp_path / "Orders.profile.json").read_text())
@@ -180,5 +180,5 @@ def test_what_cannot_be_profiled_is_one_sentence(cosmos, tmp_path, monkeypatch, 
     monkeypatch.setenv("COSMOS_DATABASE", "Shop")
     monkeypatch.setattr(sys, "argv", ["cdc", *arguments])
 
-    assert __main__.main() == 1
+    assert main() == 1
     assert message in capsys.readouterr().err

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from cdc import __main__
+from cdc.command import main
 from cdc.modelling.designing import make_design
 from cdc.modelling.page_text import write_page
 from cdc.modelling.project import find_taken, write_project
@@ -291,8 +291,8 @@ def test_the_conventions_of_the_project_are_those_of_their_module(folder, monkey
     written = profile(many({"Total": 1, "$type": "Account"})).write()
     (folder / "orders.profile.json").write_text(written, encoding="utf-8")
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(__main__, "choose_mappers", lambda _: mappers)
+    monkeypatch.setattr("cdc.command.choose_mappers", lambda _: mappers)
     monkeypatch.setattr(sys, "argv", ["cdc", "init", "--profile", "orders.profile.json", "--container", "Shops"])
 
-    assert __main__.main() == 0
+    assert main() == 0
     assert "Conventions: `mappers/conventions.py`" in (folder / "docs/containers/Shops.md").read_text(encoding="utf-8")

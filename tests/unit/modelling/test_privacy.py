@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdc import __main__
+from cdc.command import main
 from cdc.modelling import command, profile_text
 from cdc.modelling.profile import Profile, Source
 from cdc.modelling.profiler import Profiler
@@ -97,9 +97,9 @@ def test_the_command_prints_and_writes_no_value(tmp_path, monkeypatch, capsys, l
     broken.write_text(path.read_text()[:-20])
     output = tmp_path / "profile.json"
     monkeypatch.setattr(sys, "argv", ["cdc", "profile", "--json", str(path), "--output", str(output)])
-    assert __main__.main() == 0
+    assert main() == 0
     monkeypatch.setattr(sys, "argv", ["cdc", "profile", "--json", str(broken), "--output", str(output)])
-    assert __main__.main() == 1
+    assert main() == 1
 
     said = capsys.readouterr()
     shown = said.out + said.err + output.read_text()
@@ -120,7 +120,7 @@ def test_ctrl_c_ends_the_reading_and_profiles_what_was_read(tmp_path, monkeypatc
     output = tmp_path / "profile.json"
     monkeypatch.setattr(sys, "argv", ["cdc", "profile", "--json", "orders.json", "--output", str(output)])
 
-    assert __main__.main() == 0
+    assert main() == 0
     assert "orders: 1 documents\n" in capsys.readouterr().out
     assert not Profile.model_validate_json(output.read_text()).source.complete
 
@@ -135,7 +135,7 @@ def test_ctrl_c_ends_a_plan_that_is_then_not_green(tmp_path, monkeypatch, capsys
     monkeypatch.setattr(command, "read_documents", read)
     monkeypatch.setattr(sys, "argv", ["cdc", "plan", "Accounts", "--json", "accounts.json"])
 
-    assert __main__.main() == 1
+    assert main() == 1
     said = capsys.readouterr()
     assert "Accounts: 1 documents; 1 rows of accounts" in said.out
     assert said.out.endswith("not green: not everything was read\n")
@@ -148,6 +148,6 @@ def test_the_profile_of_a_file_may_have_the_name_of_its_container(tmp_path, monk
     (tmp_path / "dump.json").write_text('[{"id": "1"}]')
     monkeypatch.setattr(sys, "argv", ["cdc", "profile", "Orders", "--json", "dump.json"])
 
-    assert __main__.main() == 0
+    assert main() == 0
     source = Profile.model_validate_json((tmp_path / "Orders.profile.json").read_text()).source
     assert (source.name, source.kind) == ("Orders", "file")

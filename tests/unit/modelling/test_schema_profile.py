@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from cdc import __main__
+from cdc.command import main
 from cdc.core.conventions import Naming
 from cdc.core.errors import RequestError
 from cdc.modelling.designing import make_design
@@ -185,7 +185,7 @@ def test_a_container_whose_name_cosmos_does_not_allow_is_refused(tmp_path, monke
     (tmp_path / "schema.json").write_text('{"properties": {"id": {"type": "string"}}}', encoding="utf-8")
     monkeypatch.setattr(sys, "argv", ["cdc", "init", "--schema", str(tmp_path / "schema.json"), "--container", name])
 
-    assert __main__.main() == 1
+    assert main() == 1
     assert "is no name of a container" in capsys.readouterr().err
 
 
@@ -207,7 +207,7 @@ def test_a_file_that_is_no_schema_is_refused_in_one_sentence(tmp_path, monkeypat
     path.write_bytes(content.encode("utf-16-le" if "\ufffe" in content else "utf-8"))
     monkeypatch.setattr(sys, "argv", ["cdc", "init", "--schema", str(path)])
 
-    assert __main__.main() == 1
+    assert main() == 1
     assert capsys.readouterr().err.strip().endswith("is no JSON Schema.")
 
 
@@ -217,5 +217,5 @@ def test_a_profile_in_another_encoding_is_refused_in_one_sentence(tmp_path, monk
     path.write_bytes('{"format": 1}'.encode("utf-16"))
     monkeypatch.setattr(sys, "argv", ["cdc", "init", "--profile", str(path)])
 
-    assert __main__.main() == 1
+    assert main() == 1
     assert "is no profile of this version" in capsys.readouterr().err
