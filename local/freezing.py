@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,9 @@ def frozen(*pids: int) -> Iterator[None]:
     try:
         for pid in pids:
             _send(pid, signal.SIGSTOP)
+        # A thread that runs when the signal is sent may still answer somebody.
+        while any(state in "RSD" for pid in pids for _, state, _ in _read_stats(f"{pid}/task")):
+            time.sleep(0.001)
         yield
     finally:
         for pid in pids:
@@ -25,7 +29,7 @@ def frozen(*pids: int) -> Iterator[None]:
 def frozen_postgres(server: Postgres) -> Iterator[None]:
     """Hold up a server with all of its sessions; the first is the one that would start more."""
     postmaster = int((server.data / "postmaster.pid").read_text().split()[0])
-    with frozen(postmaster), frozen(*_children(postmaster)):
+    with frozen(postmaster), frozen(*(pid for pid, _, parent in _read_stats() if parent == postmaster)):
         yield
 
 
@@ -34,14 +38,12 @@ def _send(pid: int, what: signal.Signals) -> None:
         os.kill(pid, what)
 
 
-def _children(parent: int) -> list[int]:
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
+def _read_stats(folder: str = "") -> Iterator[tuple[int, str, int]]:
+    """Read the id, the state and the parent of all processes, or of all threads of one."""
+    for path in Path("/proc", folder).glob("[0-9]*/stat"):
         try:
             # The name may have blanks; after it come the state and the parent.
-            fields = path.read_text().rpartition(")")[2].split()
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if int(fields[1]) == parent:
-            found.append(int(path.parent.name))
-    return found
+        yield int(path.parent.name), state, int(parent)

@@ -1,6 +1,5 @@
 """What a database, a role, the environment or a connection string sets changes no byte, no text and no wait."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from cdc.postgres.pool import Use
 from cdc.reconcile.tables_side import PostgresTablesSide
 from cdc.replication.batch import replicate
 from cdc.replication.sink import PostgresSink
+from local.freezing import frozen
 from local.postgres import Postgres
 from mappers.accounts import ACCOUNTS
 from mappers.game_sessions import GAME_SESSIONS
@@ -431,16 +431,6 @@ def test_a_frozen_server_is_waited_for_as_long_as_the_caller_has_time(dsn, conne
         with pytest.raises(TransientError, match="does not answer in time"), short.connection() as session:
             ask_frozen(session)
         assert ask(short, "select 3") == (3,)
-
-
-@contextmanager
-def frozen(pid):
-    """Stop a process for a while."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def ask_frozen(session):
