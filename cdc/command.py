@@ -150,7 +150,7 @@ def _phase(text: str) -> Phase:
 def _environment() -> Mapping[str, str]:
     """Return the Values of local.settings.json, overridden by the environment, as in the Core Tools."""
     path = Path("local.settings.json")
-    if not path.exists():
+    if os.environ.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Production" or not path.exists():
         return os.environ
     try:
         values = json.loads(path.read_text(encoding="utf-8-sig"))["Values"]

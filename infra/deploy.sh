@@ -14,9 +14,10 @@
 #
 # infra/main.parameters.json names all variables. PYTHON names a Python with the packages of requirements.txt.
 set -euo pipefail
+here=$PWD
 cd "$(dirname "$0")/.."
 
-python=${PYTHON:-python3}
+root=$PWD python=${PYTHON:-python3}
 : "${AZURE_ENV_NAME:?names the environment}" "${AZURE_LOCATION:?names the region}"
 
 deploy_resources() {
@@ -56,7 +57,9 @@ prove() {
 
 run_command() {
   read_outputs
-  "$python" infra/hooks/command.py "$@"
+  [[ $python != */* ]] || python=$(cd "$(dirname "$python")" && pwd)/${python##*/}
+  cd "$here" # the command's own paths begin there
+  "$python" "$root/infra/hooks/command.py" "$@"
 }
 
 case ${1:-all} in

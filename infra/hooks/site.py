@@ -116,13 +116,17 @@ class Site:
             raise DeploymentError(f"python -m cdc {command} failed: do what it says above, and run this again.")
 
     def call(self, role: str, *words: str) -> int:
-        """Run any command of the app in one of the roles, and return its exit code."""
-        return subprocess.run(
-            [sys.executable, "-P", "-m", "cdc", *words],
-            cwd=ROOT / "infra",  # not where local.settings.json is: its settings are those of another place
-            env={**os.environ, "PYTHONPATH": str(ROOT), **self.adapt_settings(role)},
-            check=False,
-        ).returncode
+        """Run any command of the app in one of the roles, here, and return its exit code."""
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), **self.adapt_settings(role)}
+        # What local.settings.json names is another place.
+        environment["AZURE_FUNCTIONS_ENVIRONMENT"] = "Production"
+        with subprocess.Popen([sys.executable, "-P", "-m", "cdc", *words], env=environment) as command:
+            while True:
+                try:
+                    code = command.wait()
+                    return code if code >= 0 else 128 - code  # as a shell tells of a signal
+                except KeyboardInterrupt:  # the command has it, too, and ends in its own way
+                    continue
 
 
 @cache

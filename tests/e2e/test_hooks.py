@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -92,10 +93,11 @@ class Place:
         answers["keyvault secret show --id https://kv.vault.azure.net/secrets/redis "] = {"value": "another:6380"}
         self._answers.write_text(json.dumps(answers))
 
-    def run(self, hook: str, *arguments: str, **variables: str) -> tuple[int, str]:
+    def run(self, hook: str, *arguments: str, folder: Path = ROOT, **variables: str) -> tuple[int, str]:
         """Run a hook as azd does; return its exit code and what it said."""
         done = subprocess.run(
             [sys.executable, ROOT / "infra" / "hooks" / f"{hook}.py", *arguments],
+            cwd=folder,
             env={**os.environ, **self.variables, **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -260,14 +262,33 @@ def test_a_command_of_the_app_runs_on_the_deployment(place: Place) -> None:
 
 
 def test_a_command_does_not_read_the_settings_of_the_local_stack(
-    place: Place, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Whoever has tried the app on this machine has such a file beside it."""
-    for path in (ROOT / name for name in ("cdc", "infra", "mappers", "sql")):
-        (tmp_path / path.name).symlink_to(path)
+    """Whoever has tried the app on this machine has such a file where the command is typed."""
     (tmp_path / "local.settings.json").write_text('{"Values": {"COSMOS_CONNECTION__accountEndpoint": "https://x"}}')
-    monkeypatch.setattr("infra.hooks.site.ROOT", tmp_path)
+    monkeypatch.chdir(tmp_path)
     assert site.call("owner", "phase") == 0, capfd.readouterr()
+
+
+def test_a_command_reads_and_writes_files_where_it_is_typed(place: Place, tmp_path: Path) -> None:
+    """Their names are those of whoever types them."""
+    (tmp_path / "loans.json").write_text('[{"id": "a", "branchId": "b"}]')
+    code, said = place.run("command", "profile", "--json", "loans.json", folder=tmp_path)
+    assert (code, [path.name for path in tmp_path.glob("*.profile.json")]) == (0, ["loans.profile.json"]), said
+
+
+def test_ctrl_c_ends_the_command_in_its_own_way(place: Place) -> None:
+    """A terminal tells both processes, and the hook must not kill a command that still closes what it has opened."""
+    command = [sys.executable, ROOT / "infra" / "hooks" / "command.py", "status", "--watch"]
+    environment = {**os.environ, **place.variables}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, env=environment, start_new_session=True, text=True, **pipes) as hook:
+        assert hook.stdout is not None
+        assert hook.stdout.readline()
+        os.killpg(hook.pid, signal.SIGINT)
+        said = hook.communicate(timeout=PATIENCE_SECONDS)[0]
+    assert hook.returncode in (0, 1), said
+    assert "Traceback" not in said
 
 
 def test_a_variable_that_is_missing_is_named(place: Place) -> None:

@@ -34,6 +34,7 @@ case "$*" in
   *'sub show'*) echo '{outputs}' ;;
 esac
 echo "$(basename "$0")" "$@" >> {log}
+pwd > {log}.folder
 """
 
 
@@ -146,15 +147,15 @@ def test_a_parameter_that_must_be_set_is_named():
         fill(PARAMETERS, {})
 
 
-def run_script(tmp_path, *words):
-    """Return how infra/deploy.sh called programs that only say it."""
+def run_script(tmp_path, *words, folder=ROOT, **variables):
+    """Return how infra/deploy.sh, typed in a folder, called programs that only say it."""
     outputs = json.dumps({"azure_FUNCTION_APP_NAME": {"value": "the app"}, "POSTGRES_HOST": {"value": "a host"}})
     fake = FAKE.format(log=tmp_path / "called", outputs=outputs, python=sys.executable)
     for name in ("az", "func", "python3"):
         (tmp_path / name).write_text(fake)
         (tmp_path / name).chmod(0o755)
-    environment = REQUIRED | {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-    subprocess.run([ROOT / "infra" / "deploy.sh", *words], env=environment, check=True)
+    environment = REQUIRED | variables | {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    subprocess.run([ROOT / "infra" / "deploy.sh", *words], cwd=folder, env=environment, check=True)
     return (tmp_path / "called").read_text().splitlines()
 
 
@@ -173,7 +174,11 @@ def test_the_script_reads_the_outputs_and_runs_the_steps_in_order(tmp_path):
     assert "func azure functionapp publish the app --python" in called
 
 
-def test_the_script_runs_a_command_of_the_app_on_the_deployment(tmp_path):
-    """With the outputs, and with everything that was typed."""
-    called = run_script(tmp_path, "cdc", "phase", "0", "--override", "two words")
-    assert called[1:] == ["python3 infra/hooks/command.py phase 0 --override two words"]
+@pytest.mark.parametrize("has_path", [False, True], ids=["name", "path"])
+def test_the_script_runs_a_command_of_the_app_where_it_was_typed(tmp_path, has_path):
+    """With the outputs, and with everything that was typed; the script itself names a Python from the root."""
+    variables = {"PYTHON": os.path.relpath(tmp_path / "python3", ROOT)} if has_path else {}
+    (folder := tmp_path / "a folder").mkdir()
+    called = run_script(tmp_path, "cdc", "phase", "0", "--override", "two words", folder=folder, **variables)
+    assert called[1:] == [f"python3 {ROOT}/infra/hooks/command.py phase 0 --override two words"]
+    assert (tmp_path / "called.folder").read_text() == f"{folder}\n"
