@@ -114,9 +114,9 @@ class Reader(Protocol[Document]):
 class Mapper(Generic[Document]):
     """Says how the documents of one type, in one container, become rows.
 
-    The first of `tables` is the root; a child table's primary key begins with the root's. `rows` is pure. `lookups` and
-    `rules` say what the application needs of these tables. `cache_keys` are the keys of a document in the application's
-    cache: SQL expressions over the root's columns; null is no key.
+    The first of `tables` is the root; a child table's key begins with the root's (`row_keys.key_columns`). `rows` is
+    pure. `lookups` and `rules` say what the application needs of these tables. `cache_keys` are the keys of a document
+    in the application's cache: SQL expressions over the root's columns; null is no key.
     """
 
     container: str
@@ -199,12 +199,12 @@ def _join(read: tuple[Observation, ...], mapped: tuple[Observation, ...]) -> tup
 
 
 def _key(table: Table) -> list[str]:
-    return [column.name for column in table.primary_key.columns]
+    return [column.name for column in row_keys.key_columns(table)]
 
 
 def _key_reader(table: Table) -> Callable[[Values], object]:
-    """Return a function that reads a row's primary key; keys that are one to PostgreSQL are equal."""
-    names, key = table.columns.keys(), table.primary_key.columns
+    """Return a function that reads a row's key; keys that are one to PostgreSQL are equal."""
+    names, key = table.columns.keys(), row_keys.key_columns(table)
     take_key = take([names.index(column.name) for column in key])
     places = [place for place, column in enumerate(key) if not isinstance(column.type, String)]
     write = row_keys.by_key(table)

@@ -30,13 +30,23 @@ class RowKey(NamedTuple):
     hash: bytes
 
 
+def key_columns(table: Table) -> list[Column[Any]]:
+    """Return the columns by which the rows of a document are found, and told apart: those of the primary key.
+
+    A child table whose primary key does not begin with the root's names the columns that do in its `info`, as `parent`:
+    these come first.
+    """
+    names = [*table.info.get("parent", ()), *table.primary_key.columns.keys()]
+    return [table.columns[name] for name in dict.fromkeys(names)]
+
+
 @cache
 def by_key(table: Table | str) -> Callable[[Iterable[object]], RowKey]:
-    """Return the function that names a row of a table by the values of its primary key, in the key's order.
+    """Return the function that names a row of a table by the values of its key's columns, in their order.
 
     Values that are one value to PostgreSQL have one text: for texts of a uuid or a number, only a declared table tells.
     """
-    return by_columns(str(table), () if isinstance(table, str) else table.primary_key.columns)
+    return by_columns(str(table), () if isinstance(table, str) else key_columns(table))
 
 
 def by_columns(table: str, columns: Iterable[Column[Any]]) -> Callable[[Iterable[object]], RowKey]:

@@ -11,7 +11,7 @@ from cdc.core.mapping import Mapper
 from cdc.postgres.breaches import count_breaches, find_breaches
 from cdc.postgres.database import Connection, Database
 from cdc.postgres.ledger import find_holders
-from cdc.postgres.rows import primary_key
+from cdc.postgres.rows import key_names
 
 _SHOWN_AT_MOST = 20
 
@@ -45,6 +45,6 @@ def _check(connection: Connection, mapper: Mapper[Any], rule: Rule) -> Breach:
     if not rows:
         return Breach(rule, 0)
     root = next(part for part in mapper.parts if rule in part.rules).tables[0]
-    keys = find_breaches(connection, rule, len(primary_key(root)), _SHOWN_AT_MOST)
+    keys = find_breaches(connection, rule, len(key_names(root)), _SHOWN_AT_MOST)
     found = find_holders(connection, mapper.container, map(row_keys.by_key(root), keys))
     return Breach(rule, rows, sorted((identity for identity, _ in found), key=lambda identity: identity.key))

@@ -9,7 +9,7 @@ from sqlalchemy import Table
 from cdc.core.mapping import Mapper
 from cdc.postgres.column_types import read_types
 from cdc.postgres.database import Connection, Database
-from cdc.postgres.rows import primary_key, quoted
+from cdc.postgres.rows import quoted
 from cdc.postgres.statements import statement
 
 # The application's own tables have varchar instead of text, which is as good. char(n) is not: it pads values.
@@ -100,8 +100,8 @@ def _check_table(connection: Connection, table: Table) -> Iterator[str]:
     types = {name: _Type(*type_) for name, type_ in read_types(connection, table).items()}
     yield from _check_columns(table, columns, types)
     found = [name for (name,) in connection.execute(statement("read_primary_key"), parameters)]
-    if found != primary_key(table):
-        needed = ", ".join(primary_key(table))
+    if found != (declared := [column.name for column in table.primary_key.columns]):
+        needed = ", ".join(declared)
         yield f"table {table} has the primary key ({', '.join(found)}), but its mapper needs ({needed})"
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import Table
 from cdc.core.application import Rule, UniqueRule
 from cdc.core.mapping import Values
 from cdc.postgres.database import Connection
-from cdc.postgres.rows import primary_key
+from cdc.postgres.rows import key_names
 
 
 def count_breaches(connection: Connection, rule: Rule) -> int:
@@ -17,7 +17,7 @@ def count_breaches(connection: Connection, rule: Rule) -> int:
 
 def find_breaches(connection: Connection, rule: Rule, width: int, limit: int) -> list[Values]:
     """Return the root keys, of `width` columns, of some documents whose rows break a rule."""
-    key = SQL(", ").join(Identifier("t", name) for name in primary_key(rule.table)[:width])
+    key = SQL(", ").join(Identifier("t", name) for name in key_names(rule.table)[:width])
     query = SQL("select distinct {key} from {} t where {} order by {key} limit {}").format(
         _name(rule.table), _broken(rule), limit, key=key
     )
@@ -31,7 +31,7 @@ def _broken(rule: Rule) -> Composed:
         return SQL("({}) in (select {columns} from {} group by {columns} having count(*) > 1)").format(
             ours, _name(rule.table), columns=columns
         )
-    (parent_key,) = primary_key(rule.parent)
+    (parent_key,) = key_names(rule.parent)
     child = Identifier("t", rule.column)
     return SQL("{child} is not null and not exists (select from {} p where {} = {child})").format(
         _name(rule.parent), Identifier("p", parent_key), child=child

@@ -21,16 +21,16 @@ from cdc.postgres.statements import statement
 
 
 @cache
-def primary_key(table: Table) -> list[str]:
-    """Return the names of a table's primary key columns, in order."""
-    return [column.name for column in table.primary_key.columns]
+def key_names(table: Table) -> list[str]:
+    """Return the names of the columns by which a table's rows are found: those that name the root row first."""
+    return [column.name for column in row_keys.key_columns(table)]
 
 
 @cache
 def key_taker(table: Table) -> Callable[[Values], Values]:
-    """Return a function that takes the primary key's values from a row."""
+    """Return a function that takes the key's values from a row."""
     names = table.columns.keys()
-    return take([names.index(name) for name in primary_key(table)])
+    return take([names.index(name) for name in key_names(table)])
 
 
 def name_values(table: Table, row: Values) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def _note_keys(connection: Connection, changed: Iterable[tuple[Share, Sequence[V
 
 @cache
 def _note_statement(table: Table, cache_keys: tuple[LiteralString, ...]) -> bytes:
-    names = primary_key(table)
+    names = key_names(table)
     note = SQL(statement("note_keys")).format(
         source=arrays.source(key_shape(table)),
         keys=SQL(", ").join(map(SQL, cache_keys)),
@@ -161,6 +161,9 @@ def write_children(
     """Make a child table hold exactly `rows` for these root rows: delete the others, write what differs."""
     if parents:
         _delete_children(connection, table, root, map(key_taker(root), parents), map(key_taker(table), rows))
+    if rows and "parent" in table.info:
+        # Of another document's row, the upsert would make a row of ours: PostgreSQL refuses to insert its key.
+        connection.execute(_insert_statement(table), arrays.parameters(shape(table), rows))
     upsert(connection, table, rows)
 
 
@@ -168,7 +171,7 @@ def _delete_children(
     connection: Connection, table: Table, root: Table, parents: Iterable[Values], kept: Iterable[Values]
 ) -> None:
     """Delete the child rows of these parents, except the rows with the kept keys."""
-    width = len(primary_key(root))
+    width = len(key_names(root))
     parameters = arrays.parameters(key_shape(table, width), parents)
     keys = list(kept)
     if keys:
@@ -184,8 +187,8 @@ def shape(table: Table) -> Shape:
 
 @cache
 def key_shape(table: Table, width: int | None = None) -> Shape:
-    """Return the columns in which primary keys, or their first `width` columns, are sent."""
-    columns = list(table.primary_key.columns)[:width]
+    """Return the columns in which keys, or their first `width` columns, are sent."""
+    columns = row_keys.key_columns(table)[:width]
     return tuple((column.name, sent_type(column)) for column in columns)
 
 
@@ -216,7 +219,7 @@ def same(left: str, right: str, pairs: Iterable[tuple[str, str]]) -> Composed:
 def _upsert_statement(table: Table) -> bytes:
     """Build an upsert that does not touch a row if no value differs."""
     names = [column.name for column in table.columns]
-    key = primary_key(table)
+    key = [column.name for column in table.primary_key.columns]
     # The comparison stops at the first difference: JSON is slowest and comes last.
     columns = sorted(table.columns, key=lambda column: type_name(column) == "jsonb")
     others = [column.name for column in columns if column.name not in key]
@@ -238,8 +241,25 @@ def _upsert_statement(table: Table) -> bytes:
 
 
 @cache
+def _insert_statement(table: Table) -> bytes:
+    """Build the insert of rows that are not there, or belong to another document; it probes the primary key."""
+    names = key_names(table)
+    insert = SQL(
+        "insert into {table} ({columns}) select s.* from {source} left join lateral "
+        "(select true as there from {table} t where {same} offset 0) t on true where t.there is null order by {key}"
+    ).format(
+        table=qualified(table),
+        columns=identifiers(column.name for column in table.columns),
+        source=arrays.source(shape(table)),
+        same=same("t", "s", zip(names, names, strict=True)),
+        key=identifiers(table.primary_key.columns.keys()),
+    )
+    return insert.as_bytes()
+
+
+@cache
 def _delete_statement(table: Table) -> bytes:
-    names = primary_key(table)
+    names = key_names(table)
     delete = SQL("delete from {} t using {} where {}").format(
         qualified(table), arrays.source(key_shape(table)), same("t", "s", zip(names, names, strict=True))
     )
@@ -253,7 +273,7 @@ def _delete_children_statement(table: Table, width: int, some_stay: bool) -> byt
     It probes the primary key for each parent and then for each found key. PostgreSQL cannot know their number: with a
     plain join, or without OFFSET, it would read the whole table if that has no statistics.
     """
-    names = primary_key(table)
+    names = key_names(table)
     others = SQL("({}) not in (select * from {})").format(
         SQL(", ").join(Identifier("c", name) for name in names), arrays.source(key_shape(table))
     )

@@ -70,7 +70,7 @@ def _check_gone(
     """Check that of the rows under these root keys only the kept ones are there."""
     if not parents:
         return
-    width = len(rows.primary_key(root))
+    width = len(rows.key_names(root))
     parameters = arrays.parameters(rows.key_shape(table, width), parents)
     if kept:
         parameters += arrays.parameters(rows.key_shape(table), kept)
@@ -85,7 +85,7 @@ def _refusal(what: str) -> DocumentError:
 @cache
 def _find_dropped(table: Table) -> bytes:
     """Build the query for a sent row that is neither equal to its row in the table nor was written just now."""
-    key = rows.primary_key(table)
+    key = rows.key_names(table)
     others = [column.name for column in table.columns if column.name not in key]
     query = SQL("select 1 from {} where not exists (select from {} t where {} and ({})) limit 1").format(
         arrays.source(rows.shape(table)),
@@ -102,7 +102,7 @@ def _find_dropped(table: Table) -> bytes:
 
 @cache
 def _find_kept(table: Table, width: int, some_stay: bool) -> bytes:
-    key = rows.primary_key(table)
+    key = rows.key_names(table)
     others = SQL("({}) not in (select * from {})").format(_columns("c", key), arrays.source(rows.key_shape(table)))
     query = SQL(
         "select 1 from {parents}, lateral (select {names} from {table} t where {children} offset 0) c "

@@ -17,7 +17,7 @@ from cdc.core.row_keys import RowKey
 from cdc.core.writes import Write
 from cdc.postgres.column_types import type_name
 from cdc.postgres.database import Connection, Database
-from cdc.postgres.rows import Share, name_rows, primary_key, share
+from cdc.postgres.rows import Share, key_names, name_rows, share
 from cdc.postgres.statements import statement
 
 
@@ -79,10 +79,10 @@ def _find_wrong(connection: Connection, share: Share) -> set[RowKey]:
     if not roots:
         return set()
     parents = _write_json(root, roots)
-    found = connection.execute(_differing(root, len(primary_key(root))), {"rows": parents}).fetchall()
+    found = connection.execute(_differing(root, len(key_names(root))), {"rows": parents}).fetchall()
     for table in share.children:
         parameters = {"rows": _write_json(table, share.rows_of(table)), "parents": parents}
-        found += connection.execute(_differing(table, len(primary_key(root))), parameters).fetchall()
+        found += connection.execute(_differing(table, len(key_names(root))), parameters).fetchall()
         found += connection.execute(_surplus(table, root), parameters).fetchall()
     return set(map(row_keys.by_key(root), found))
 
@@ -95,7 +95,7 @@ def find_lost(connection: Connection, mapper: Mapper[Any], limit: int) -> list[I
         query = SQL(
             "select d.partition_key, d.id from cdc.document d left join {} t on {} "
             "where d.container = %s and d.state = 'applied' and {} and {} is null limit %s"
-        ).format(_table(root), _claims(root, root), _holds(root), Identifier("t", primary_key(root)[0]))
+        ).format(_table(root), _claims(root, root), _holds(root), Identifier("t", key_names(root)[0]))
         rows = connection.execute(query, [mapper.container, limit - len(found)])
         found += [Identity(mapper.container, *row) for row in rows]
     return found
@@ -106,12 +106,12 @@ def _unclaimed(table: Table, root: Table) -> Composed:
     return SQL(
         "select {} from {} t where not exists ("
         "select from cdc.document d where d.container = %s and {} and {}) limit %s"
-    ).format(_columns("t", primary_key(table)), _table(table), _holds(root), _claims(table, root))
+    ).format(_columns("t", key_names(table)), _table(table), _holds(root), _claims(table, root))
 
 
 def _differing(table: Table, width: int) -> Composed:
     """Build the query for rows that are missing from the table or have other values."""
-    key = primary_key(table)
+    key = key_names(table)
     names = [column.name for column in table.columns]
     return SQL("select distinct {} from {} left join {} t on {} where {} is null or ({}) is distinct from ({})").format(
         _columns("s", key[:width]), _rows(table, "s", "rows", names), _table(table), _same("t", "s", key, key),
@@ -121,7 +121,7 @@ def _differing(table: Table, width: int) -> Composed:
 
 def _surplus(table: Table, root: Table) -> Composed:
     """Build the query for root rows that have surplus child rows in the table."""
-    key, parent_key = primary_key(table), primary_key(root)
+    key, parent_key = key_names(table), key_names(root)
     inner = key[: len(parent_key)]
     return SQL("select distinct {} from {} t join {} on {} where not exists (select from {} where {})").format(
         _columns("t", inner), _table(table), _rows(root, "p", "parents", parent_key),
@@ -145,7 +145,7 @@ def _is_held(write: Write, key: RowKey | None, state: str, table: str | None, va
 
 def _claims(table: Table, root: Table) -> Composed:
     """Build the condition that a document's row key, a JSON array, equals the root key of a row."""
-    columns = list(table.primary_key.columns)[: len(primary_key(root))]
+    columns = row_keys.key_columns(table)[: len(key_names(root))]
     return SQL(" and ").join(
         SQL("{} = (d.row_key::jsonb ->> {})::{}").format(Identifier("t", column.name), place, SQL(type_name(column)))
         for place, column in enumerate(columns)

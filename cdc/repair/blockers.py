@@ -13,7 +13,7 @@ from cdc.core.errors import Problem, ProblemKind, TransientError
 from cdc.core.mapping import Mapper, Row
 from cdc.core.row_keys import RowKey
 from cdc.core.writes import Write
-from cdc.postgres import ledger, rows
+from cdc.postgres import arrays, ledger, rows
 from cdc.postgres.database import Connection, Database
 from cdc.postgres.ledger import ROW_KEY_CONSTRAINT, ROW_KEY_CONSTRAINTS
 from cdc.postgres.sqlstates import TOO_LONG
@@ -29,13 +29,15 @@ def explain(database: Database, mapper: Mapper[Any], write: Write, problem: Prob
         return replace(problem, path=_find_index(database, mapper, write) or "$")
     if write.rows.root is None or problem.kind not in (ProblemKind.CONFLICT, ProblemKind.MISSING_PARENT):
         return problem
-    root = mapper.part(write.rows.root_name).tables[0]
+    part = mapper.part(write.rows.root_name)
+    root = part.tables[0]
     if problem.path in ROW_KEY_CONSTRAINTS:
         return _explain_claim(database, write.change.identity, row_keys.by_row(root)(write.rows.root))
-    row = rows.name_values(root, write.rows.root)
     with database.connection(mapper.container) as connection:
-        find = _find_rival if problem.kind is ProblemKind.CONFLICT else _find_parent
-        return replace(problem, wanted=find(connection, root, row, problem.path))
+        if problem.kind is ProblemKind.CONFLICT:
+            return _find_rival(connection, part, write, problem)
+        row = rows.name_values(root, write.rows.root)
+        return replace(problem, wanted=_find_parent(connection, root, row, problem.path))
 
 
 def _explain_claim(database: Database, identity: Identity, row: RowKey) -> Problem:
@@ -81,34 +83,51 @@ def _measure(row: Row, columns: Sequence[str]) -> int:
     return sum(len(value.encode()) for name in columns if isinstance(value := row.get(name), str))
 
 
-def _find_rival(connection: Connection, root: Table, row: Row, constraint: str) -> RowKey | None:
-    columns = _read_columns(connection, statement("read_unique_columns"), root, row, constraint)
-    if columns is None:
-        return None
-    key = rows.primary_key(root)
-    query = SQL("select {} from {} where {} limit 1").format(
-        SQL(", ").join(map(Identifier, key)),
-        Identifier(*str(root).split(".")),
-        SQL(" and ").join(SQL("{} = %s").format(Identifier(name)) for name in columns[1]),
+def _find_rival(connection: Connection, part: Mapper[Any], write: Write, problem: Problem) -> Problem:
+    """Add the root row of the document whose row, or child row, has a unique value of this document."""
+    root = part.tables[0]
+    found = _read_columns(connection, statement("read_unique_columns"), part.tables, problem.path)
+    if found is None:
+        return problem
+    table = next(table for table in part.tables if str(table) == found[0])
+    ours = [write.rows.root] if table is root else write.rows.children.get(table.name, ())
+    named = [rows.name_values(table, row) for row in ours if row is not None]
+    key = rows.key_names(table)[: len(rows.key_names(root))]
+    columns = list(dict.fromkeys([*key, *found[1]]))
+    if not named or not set(columns) <= named[0].keys():
+        return problem
+    query = SQL("select {} from {} join {} t on {} where not ({}) limit 1").format(
+        SQL(", ").join(Identifier("t", name) for name in key),
+        arrays.source(shape := [column for column in rows.shape(table) if column[0] in columns]),
+        rows.qualified(table),
+        rows.same("t", "s", zip(found[1], found[1], strict=True)),
+        rows.same("t", "s", zip(key, key, strict=True)),
     )
-    found = connection.execute(query, [row[name] for name in columns[1]]).fetchone()
-    return None if found is None else row_keys.by_key(root)(found)
+    values = [tuple(row[name] for name, _ in shape) for row in named]
+    rival = connection.execute(query.as_bytes(), arrays.parameters(shape, values)).fetchone()
+    wanted = None if rival is None else row_keys.by_key(root)(rival)
+    is_key = {*found[1]} == {*table.primary_key.columns.keys()}
+    message = (
+        f"another document has an item of this key in {table}: give one of the two another, or let the table's "
+        f"primary key begin with {', '.join(key)}"
+    )
+    return replace(problem, message=message if is_key else problem.message, wanted=wanted)
 
 
 def _find_parent(connection: Connection, root: Table, row: Row, constraint: str) -> RowKey | None:
-    columns = _read_columns(connection, statement("read_referenced_key"), root, row, constraint)
-    if columns is None:
+    columns = _read_columns(connection, statement("read_referenced_key"), [root], constraint)
+    if columns is None or not set(columns[1]) <= row.keys():
         return None
     table, names = columns
     return row_keys.by_columns(table, [root.columns[name] for name in names])(row[name] for name in names)
 
 
 def _read_columns(
-    connection: Connection, query: LiteralString, root: Table, row: Row, constraint: str
+    connection: Connection, query: LiteralString, tables: Sequence[Table], constraint: str
 ) -> tuple[str, Sequence[str]] | None:
-    """Return a constraint's table and our columns, or None for a child table's constraint or one on expressions."""
-    parameters = {"constraint": constraint, "tables": [rows.quoted(root)]}
-    found = connection.execute(query, parameters).fetchone()
-    if found is None or not set(found[1]) <= row.keys():
-        return None
-    return found[0], found[1]
+    """Return a constraint's table and our columns, or None for one of another table.
+
+    A constraint on expressions has columns without a name.
+    """
+    parameters = {"constraint": constraint, "tables": [rows.quoted(table) for table in tables]}
+    return connection.execute(query, parameters).fetchone()
