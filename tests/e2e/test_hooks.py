@@ -327,12 +327,24 @@ def test_a_hook_resolves_references_but_never_reads_the_apps_key(
     assert first["IDENTITY_KEY"] != second["IDENTITY_KEY"]
 
 
-def test_taking_down_by_azd_is_refused(place: Place) -> None:
-    """It would take the resource group of the Cosmos account, too."""
-    code, said = place.run("predown")
+@pytest.mark.parametrize(
+    ("administrator", "says"),
+    [
+        ("manager", ["In phase 3 never delete the group: its PostgreSQL server", "In phase 0, run "]),
+        ("", ["In phase 0 or 3, look whether a PostgreSQL server is in the group", "If it is in another group, run "]),
+    ],
+    ids=["made by the template", "existing"],
+)
+def test_taking_down_by_azd_is_refused(place: Place, administrator: str, says: list[str]) -> None:
+    """It would take the resource group of the Cosmos account, too; what to run instead is what the page says."""
+    code, said = place.run("predown", POSTGRES_ADMINISTRATOR=administrator, AZURE_RESOURCE_GROUP="rg-prod")
+    page = (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
+    look = "az resource list --resource-group rg-prod --resource-type Microsoft.DBforPostgreSQL/flexibleServers"
+    delete = "az group delete --name rg-prod"
     assert code == 1
-    assert "Nothing was deleted. In phase 3 never delete the group" in said
-    assert "In phase 0, run az group delete --name group." in said
+    assert all(words in said for words in ["Nothing was deleted.", *says, f"run {delete}."])
+    assert (f": {look}." in said) == (not administrator)
+    assert f"\n{look}\n{delete} " in page
 
 
 def test_an_app_that_does_not_answer_fails_the_deployment(place: Place) -> None:
