@@ -67,6 +67,27 @@ join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
 where i.indrelid = to_regclass(%(table)s) and i.indisprimary and k.place <= i.indnkeyatts
 order by k.place;
 
+-- name: find_refusals
+-- Why a table refuses every upsert of these columns: its primary key cannot find a row, a rule rewrites the statement
+-- (one on update also while it is off), or a column takes no value.
+with t as (
+    select c.oid, format('%%I.%%I', n.nspname, c.relname) as name
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass(%(table)s)
+)
+select t.name as table, case when i.indisexclusion then 'period' else 'deferrable' end as kind, quote_ident(c.relname),
+    (select string_agg(quote_ident(a.attname), ', ' order by k.place)
+     from unnest(i.indkey) with ordinality as k (attnum, place)
+     join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum where k.place <= i.indnkeyatts) as key
+from t join pg_index i on i.indrelid = t.oid join pg_class c on c.oid = i.indexrelid
+where i.indisprimary and (i.indisexclusion or not i.indimmediate)
+union all
+select t.name, 'rule', quote_ident(r.rulename), null from t join pg_rewrite r on r.ev_class = t.oid
+where r.ev_type = '2' or r.ev_type = '3' and r.ev_enabled in ('O', 'A')
+union all
+select t.name, 'generated', quote_ident(a.attname), null from t join pg_attribute a on a.attrelid = t.oid
+where a.attname = any(%(columns)s::text[]) and (a.attidentity = 'a' or a.attgenerated <> '')
+order by 2, 3;
+
 -- name: read_missing_rights
 -- What the current role may not do: with what schema cdc has, with the mapped tables, and with the sequences and
 -- functions in the defaults and checks of their columns. An identity column needs no right on its sequence.

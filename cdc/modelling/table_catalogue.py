@@ -8,6 +8,7 @@ from typing import Any
 from cdc.core.errors import RequestError
 from cdc.modelling.naming import quote
 from cdc.postgres.database import Connection
+from cdc.postgres.refusals import find_refusals
 from cdc.postgres.statements import statement
 
 # Tables below tables below tables become no tables of a document.
@@ -58,7 +59,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class TableRule:
-    """A unique rule, a check, an exclusion, a trigger or a rewrite rule."""
+    """A unique rule, a check, an exclusion, a trigger, or a rewrite rule on delete."""
 
     kind: str
     name: str
@@ -83,6 +84,8 @@ class ExistingTable:
     role: str = ""
     missing_rights: tuple[str, ...] = ()
     is_hidden: bool = False
+    # Why it refuses every row.
+    refusals: tuple[str, ...] = ()
 
     @property
     def quoted(self) -> str:
@@ -149,6 +152,7 @@ def _read(
         rules=tuple(TableRule(*each) for each in connection.execute(statement("read_table_rules"), parameters)),
         children=tuple(children),
         inherited=tuple(inherited),
+        refusals=tuple(find_refusals(connection, f"{quote(schema)}.{quote(name)}", [])),
         **_read_rights(connection, schema, name),
     )
 

@@ -17,12 +17,13 @@ _RULES = {
     "check": "is a check: a document whose row breaks it is parked",
     "trigger": "is a trigger: it runs at each row that is written. It may change other values; a document whose row it "
     "drops, or whose key it changes, is parked",
-    "rule": "is a rewrite rule: a document whose row it keeps from being written or deleted is parked",
+    "rule": "is a rewrite rule: a document whose row it keeps from being deleted is parked",
 }
 
 
 def list_demands(table: ExistingTable) -> Iterator[str]:
     """Return what a table demands of its rows, and what its role may not do."""
+    yield from (f"{refusal}." for refusal in table.refusals)
     for name in table.key:
         if table.column(name).base == "character":
             yield (

@@ -9,6 +9,7 @@ from sqlalchemy import Table
 from cdc.core.mapping import Mapper
 from cdc.postgres.column_types import read_types
 from cdc.postgres.database import Connection, Database
+from cdc.postgres.refusals import find_refusals
 from cdc.postgres.rows import quoted
 from cdc.postgres.statements import statement
 
@@ -103,6 +104,7 @@ def _check_table(connection: Connection, table: Table) -> Iterator[str]:
     if found != (declared := [column.name for column in table.primary_key.columns]):
         needed = ", ".join(declared)
         yield f"table {table} has the primary key ({', '.join(found)}), but its mapper needs ({needed})"
+    yield from find_refusals(connection, quoted(table), list(types))
 
 
 def _check_columns(table: Table, columns: dict[str, _Column], types: dict[str, _Type]) -> Iterator[str]:

@@ -288,6 +288,21 @@ def test_what_a_table_demands_is_told(design):
     assert "alter table public.things drop constraint of_owner;" in needs[0]
 
 
+def test_what_refuses_every_row_is_told_first(design):
+    """The check of the mapped tables says the same, once there is a mapper."""
+    made = """
+    create table things (id text primary key deferrable, name text);
+    create rule noted as on insert to things do also select 1;
+    """
+
+    needs = design(made, "things", documents=documents(name="n")).needs
+
+    assert [need.partition(", because ")[2].partition(" is ")[0] for need in needs] == [
+        "its primary key things_pkey",
+        "the rewrite rule noted",
+    ]
+
+
 def test_a_padded_key_is_told(design):
     """PostgreSQL takes "a" and "a " for one, so that two documents would be one row."""
     padded = "create table things (size int, code char(3), name char(3), primary key (size, code))"

@@ -6,8 +6,10 @@ import pytest
 from pydantic import BaseModel
 from sqlalchemy import CHAR, TIMESTAMP, BigInteger, Column, MetaData, Numeric, String, Table, Text
 
+from cdc.core.errors import FatalError
 from cdc.core.mapping import Mapper, Read, Rows
 from cdc.operations.table_check import check_tables
+from cdc.postgres.refusals import find_refusals
 from cdc.replication.batch import replicate
 from mappers import EXTRA_MAPPERS, MAPPERS
 from mappers.accounts import ACCOUNTS
@@ -56,6 +58,88 @@ def test_a_table_that_does_not_fit_is_named(database, observer, statement, words
 
     assert [problem for problem in problems if words in problem] == problems
     assert len(problems) == 1
+
+
+PLAIN = "create table orders (id text primary key, total numeric(12, 2), name varchar(40))"
+REFUSING = [
+    (PLAIN.replace("key", "key deferrable"), "its primary key orders_pkey is deferrable"),
+    (
+        PLAIN.replace("key", "key deferrable initially deferred") + "; create unique index own on orders (id)",
+        "its primary key orders_pkey is deferrable",
+    ),
+    (f"{PLAIN}; create rule noted as on insert to orders do also select 1", "the rewrite rule noted is on insert or"),
+    (
+        f"{PLAIN}; create rule noted as on update to orders do also select 1; alter table orders disable rule noted",
+        "the rewrite rule noted is on insert or update",
+    ),
+    (PLAIN.replace("(40)", "(40) generated always as ('x') stored"), "its column name is generated always"),
+]
+
+
+@pytest.mark.parametrize(("statement", "words"), REFUSING, ids=[words for _, words in REFUSING])
+def test_a_table_that_refuses_every_row_is_named(database, observer, sink, statement, words):
+    """PostgreSQL says so at the first row, and then not of which table."""
+    observer.connection.execute(f"{statement}; grant all on orders to public")
+    mapper, change = an_order_mapper(), a_change("a", container="Orders", body={"id": "a", "total": "1.25"})
+
+    with pytest.raises(FatalError):
+        replicate(mapper, [change], sink)
+    (problem,) = check_tables(database, mapper)
+
+    assert problem.startswith("table public.orders takes no upsert, because ")
+    assert words in problem
+
+
+def test_the_remedy_of_a_deferrable_key_can_be_typed(database, observer, sink):
+    """What the sentence says of the key holds for names with capitals, and for several columns."""
+    make = (
+        'create table "Orders" (id text, "No" text, primary key (id, "No") deferrable); grant all on "Orders" to public'
+    )
+    observer.connection.execute(make)
+    table = Table("Orders", MetaData(schema="public"), Column("id", Text, primary_key=True))
+    table.append_column(Column("No", Text, primary_key=True))
+    mapper = Mapper(
+        container="Orders",
+        reader=OrderReader(),
+        tables=(table,),
+        rows=lambda order: Rows(root={"id": order.id, "No": "1"}),
+    )
+
+    (problem,) = check_tables(database, mapper)
+    observer.connection.execute(problem.partition(", with ")[2])
+
+    assert check_tables(database, mapper) == []
+    assert replicate(mapper, [a_change("a", container="Orders", body={"id": "a"})], sink).applied == 1
+
+
+def test_a_key_of_periods_is_named(observer):
+    """PostgreSQL calls it a primary key, but it is an exclusion."""
+    observer.connection.execute(
+        "create extension btree_gist;"
+        "create table stays (room int, at tstzrange, primary key (room, at without overlaps))"
+    )
+
+    (problem,) = find_refusals(observer.connection, "stays", ["room", "at"])
+
+    assert "its primary key stays_pkey is one of periods" in problem
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "create rule kept as on delete to orders do also select 1",
+        "create rule off as on insert to orders do also select 1; alter table orders disable rule off",
+        "alter table orders add column number bigint generated always as identity",
+        "alter table orders add unique (name) deferrable",
+    ],
+)
+def test_what_only_looks_like_a_refusal_is_none(database, observer, sink, more):
+    """Rows are written all the same."""
+    observer.connection.execute(f"{PLAIN}; {more}; grant all on orders to public")
+    mapper, change = an_order_mapper(), a_change("a", container="Orders", body={"id": "a", "total": "1.25"})
+
+    assert check_tables(database, mapper) == []
+    assert replicate(mapper, [change], sink).applied == 1
 
 
 def test_a_key_whose_index_includes_more_is_the_same_key(database, observer):
