@@ -63,9 +63,13 @@ def fits(found: Conventions, theirs: Conventions, types: Sequence[TypeProfile]) 
         and set(found.type_properties) <= set(theirs.type_properties)
         and found.key in ("id", theirs.key)
         and (theirs.prefixed_ids or not found.prefixed_ids)
-        and found.delete_mark in (None, theirs.delete_mark)
+        and found.delete_mark == _find_theirs(theirs.delete_mark, types)
         and found.instants is theirs.instants
     )
+
+
+def _find_theirs(mark: DeleteMark | None, types: Sequence[TypeProfile]) -> DeleteMark | None:
+    return mark if mark is not None and any(mark.property in type_.root.fields for type_ in types) else None
 
 
 def _list_properties(facts: Facts) -> Iterator[tuple[str, Facts]]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from cdc.core.conventions import Instants
+from cdc.core.conventions import Conventions, DeleteMark, Instants, Naming
 from cdc.modelling.designing import make_design
 from cdc.modelling.golden_text import write_golden
 from cdc.modelling.module_text import write_conventions, write_module
@@ -188,6 +188,28 @@ def test_a_mark_takes_rows_away_only_if_cosmos_takes_the_document_away(deleted, 
     page = write_page(designed)
     assert ("keep their rows" in page) is (mark is None)
     assert ('write `delete_mark=DeleteMark("isDeleted")` in the conventions' in page) is (mark is None)
+
+
+@pytest.mark.parametrize(
+    ("deleted", "fits"),
+    [
+        ({"isDeleted": True}, False),
+        ({"isDeleted": False}, False),
+        ({"isDeleted": True, "ttl": 3600}, True),
+        ({"deletedAt": "2026-01-09T15:20:31Z"}, True),
+        ({"removed": True, "ttl": 3600}, False),
+    ],
+)
+def test_conventions_of_other_documents_take_no_rows_away(deleted, fits):
+    """Where they have a mark that Cosmos does not act upon, its documents keep their rows, and the page asks."""
+    documents = [{"id": str(n), "size": 1, **(deleted if n in (3, 4) else {})} for n in range(20)]
+    built = profile(documents)
+    theirs = Conventions(naming=Naming.CAMEL, instants=Instants.ISO, delete_mark=DeleteMark("isDeleted"))
+
+    designed = make_design(built, "Things", (), theirs)
+
+    assert (designed.conventions is theirs) is fits
+    assert ("is_deleted" in types(designed)) is ("isDeleted" in deleted and not fits)
 
 
 def test_the_key_of_a_type_whose_ids_are_prefixed_is_beside_them(monkeypatch):
