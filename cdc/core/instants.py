@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import GetPydanticSchema, PlainValidator
+from pydantic import AfterValidator, GetPydanticSchema, PlainValidator
 from pydantic_core import CoreSchema, core_schema
 
 from cdc.core.conventions import Instants, current
@@ -133,6 +133,25 @@ class Fraction:
         return time and time.replace(microsecond=time.microsecond - time.microsecond % 10 ** (6 - self.digits))
 
 
+@dataclass(frozen=True, slots=True)
+class Since:
+    """Refuses times before a year: `Annotated[Instant, Since(1971)]`.
+
+    A number of seconds that is read as milliseconds is one of 1970.
+    """
+
+    year: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def check(self, time: datetime | None) -> datetime | None:
+        """Return the time; raise ValueError if it is too early."""
+        if time is not None and time.year < self.year:
+            raise ValueError(f"must be a time since {self.year}: is the number in another unit?")
+        return time
+
+
 def _check(text: str) -> str:
     _read_dotnet(text)
     return text
@@ -140,6 +159,10 @@ def _check(text: str) -> str:
 
 def _read_day(text: str) -> date:
     return datetime.fromisoformat(text).date()
+
+
+def _never_as_none(day: date | None) -> date | None:
+    return None if day == date.min else day
 
 
 def _describe_day(form: Instants) -> CoreSchema:
@@ -169,6 +192,8 @@ def _read_duration(value: object) -> timedelta | None:
 Instant = Annotated[datetime | None, GetPydanticSchema(lambda _, __: _describe(current().instants))] | None
 # Only the day of a date or a date and time, as written, without a zone.
 Day = Annotated[date, GetPydanticSchema(lambda _, __: _describe_day(current().instants))] | None
+# Marks a day that may be 0001-01-01, which means "never set": `Annotated[Day, NeverAsNone]`.
+NeverAsNone = AfterValidator(_never_as_none)
 # An instant of .NET inside a JSON column: checked but kept as written, with all its digits.
 InstantText = Annotated[str, GetPydanticSchema(lambda _, __: _text(_TIME, _check))]
 # A duration of .NET.

@@ -30,6 +30,8 @@ _NO_MONEY_WORDS = (
 _NO_MONEY = frozenset(_NO_MONEY_WORDS.split())
 # Numbers that .NET reads as decimals: their digits count.
 _EXACT = frozenset(("rate", "percent", "percentage", "pct", "quantity", "qty"))
+# An hourly rate is an amount, and no part of one.
+_PAID_BY = frozenset(("hour", "hourly", "day", "daily", "night", "nightly", "week", "weekly", "month", "monthly"))
 # Whole amounts of a currency's smallest unit, whose largest is seldom seen in a sample.
 _MINOR = frozenset(("cents", "minor", "pence"))
 _TIMES_WORDS = (
@@ -60,6 +62,11 @@ class ColumnType:
         return self.field in ("Instant", "Day")
 
     @property
+    def makes_none(self) -> bool:
+        """Return whether a mark makes null of a value that is there."""
+        return not {"EmptyAsNone", "NeverAsNone"}.isdisjoint(self.marks)
+
+    @property
     def has_never(self) -> bool:
         """Return whether .NET's smallest and greatest time become null."""
         return bool(self.given == _WRITTEN[Instants.DOTNET][0])
@@ -84,6 +91,7 @@ JSON = ColumnType("jsonb", "JSONB", "JsonValue", {"key": 1}, {"key": 1})
 EMBEDDED = ColumnType("jsonb", "JSONB", "EmbeddedObject", '{"key":1}', {"key": 1})
 TEXTS = ColumnType("text[]", "ARRAY(Text)", "list[Text]", ["one", "two"], ["one", "two"])
 DOUBLES = ColumnType("double precision[]", "ARRAY(Double)", "list[float]", [2.5, 0.25], [2.5, 0.25])
+INTEGERS = ColumnType("integer[]", "ARRAY(Integer)", "list[WholeNumber]", [7, 8], [7, 8])
 BIGINTS = ColumnType("bigint[]", "ARRAY(BigInteger)", "list[LongNumber]", [7, 8], [7, 8])
 COMMAS = ColumnType("text[]", "ARRAY(Text)", "CommaList", "one,two", ["one", "two"])
 _WRITTEN = {
@@ -92,6 +100,8 @@ _WRITTEN = {
     Instants.EPOCH_SECONDS: (1_767_972_031, "2026-01-09T15:20:31+00:00"),
     Instants.EPOCH_MILLISECONDS: (1_767_972_031_812, "2026-01-09T15:20:31.812000+00:00"),
 }
+# Read as milliseconds, a number of seconds is before.
+SINCE = "Since(1971)"
 _EPOCHS = {"seconds": Instants.EPOCH_SECONDS, "milliseconds": Instants.EPOCH_MILLISECONDS}
 
 
@@ -134,11 +144,11 @@ def choose(name: str, facts: Facts, conventions: Instants) -> ColumnType:
     """Return the type of the column for a value that is no object with columns of its own, and no child table."""
     form = find_instants(name, facts)
     if form is not None and Suspicion.BIRTH in facts.suspicions and facts.kind == "string":
-        return _mark(DAY, facts)
+        return _mark(DAY, facts, conventions)
     if form is not None:
         is_kept = facts.texts is not None and facts.texts.last  # .NET's reader would make it null
         read = Instants.ISO if is_kept else conventions if _reads(conventions, form) else form
-        return _mark(instant(read, conventions), facts)
+        return _mark(instant(read, conventions), facts, conventions)
     if not facts.kinds.keys() - {"null"}:
         return _guess(name, conventions)
     if facts.kind == "boolean":
@@ -146,7 +156,7 @@ def choose(name: str, facts: Facts, conventions: Instants) -> ColumnType:
     if facts.kind == "number":
         return _choose_number(name, facts, conventions)
     if facts.kind == "string":
-        return _mark(_choose_text(name, facts), facts)
+        return _mark(_choose_text(name, facts), facts, conventions)
     if facts.kind == "array" and facts.items is not None and facts.items.kinds.keys() == {"string"}:
         return TEXTS
     if facts.kind == "array" and facts.items is not None and facts.items.kinds.keys() == {"number"}:
@@ -162,7 +172,7 @@ def _choose_for_both(name: str, facts: Facts, conventions: Instants) -> ColumnTy
     epoch, written = find_instants(name, numbers), find_instants(name, texts)
     if epoch is not None and written is not None:
         field = f"Annotated[datetime, Written(Instants.{epoch.name}, Instants.{written.name})]"
-        return _mark(replace(instant(epoch, conventions), field=field), texts)
+        return _mark(replace(instant(epoch, conventions), field=field), texts, conventions)
     if _is_numeric_text(facts):
         return _choose_for_numbers_as_texts(name, facts)
     seen = facts.numbers
@@ -179,9 +189,15 @@ def _reads(conventions: Instants, form: Instants) -> bool:
     return conventions is form or (conventions is Instants.DOTNET and form is Instants.ISO)
 
 
-def _mark(type_: ColumnType, facts: Facts) -> ColumnType:
-    has_empty = facts.texts is not None and Form.EMPTY in facts.texts.forms
-    return replace(type_, marks=("EmptyAsNone",)) if has_empty and type_ not in (TEXT, COMMAS, EMBEDDED) else type_
+def _mark(type_: ColumnType, facts: Facts, conventions: Instants) -> ColumnType:
+    texts, numbers = facts.texts, facts.numbers
+    is_never = texts is not None and texts.never and not texts.last and conventions is Instants.DOTNET
+    marks = {
+        "EmptyAsNone": texts is not None and Form.EMPTY in texts.forms and type_ not in (TEXT, COMMAS, EMBEDDED),
+        "NeverAsNone": is_never and type_ == DAY,
+        SINCE: numbers is not None and numbers.no_times and type_.sql == "timestamptz",
+    }
+    return replace(type_, marks=tuple(mark for mark, is_needed in marks.items() if is_needed))
 
 
 def _guess(name: str, conventions: Instants) -> ColumnType:
@@ -197,7 +213,9 @@ def _choose_numbers(items: Facts) -> ColumnType:
     assert numbers is not None  # noqa: S101 - of the kind number
     if numbers.sizes.get("larger") or numbers.not_finite:
         return JSON
-    return DOUBLES if numbers.fractional or numbers.pointed else BIGINTS
+    if numbers.fractional or numbers.pointed:
+        return DOUBLES
+    return BIGINTS if numbers.sizes.keys() - {"int32"} else INTEGERS
 
 
 def _choose_number(name: str, facts: Facts, conventions: Instants) -> ColumnType:
@@ -229,7 +247,9 @@ def _choose_for_numbers_as_texts(name: str, facts: Facts) -> ColumnType:
 def is_money(name: str, facts: Facts) -> bool:
     """Return whether a number is an amount of money with a fraction, by its name and its digits."""
     words = _words(name)
-    if not words & _MONEY or words & _NO_MONEY:
+    *_, before, last = ("", *write_snake(name).split("_"))
+    is_paid = last == "rate" and before in _PAID_BY
+    if not is_paid and (not words & _MONEY or words & _NO_MONEY):
         return False
     numbers = facts.numbers
     if numbers is None:

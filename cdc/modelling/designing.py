@@ -7,6 +7,7 @@ from cdc.core.conventions import Conventions, fold
 from cdc.modelling.columns import ENOUGH, INTEGER, TEXT, UUID, ColumnType, choose
 from cdc.modelling.conventions_found import choose_conventions, is_secret, list_secrets
 from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign, put_inside
+from cdc.modelling.hazards import has_no_zone, has_zones
 from cdc.modelling.naming import (
     RESERVED,
     Taken,
@@ -84,6 +85,7 @@ class _Designer:
         self._paths = [path.strip('/"') for path in partition_key]
         self._taken = taken
         self._classes: set[str] = set()
+        self._has_zones = False
 
     def design(self, profile: TypeProfile, container: str, types: int) -> TypeDesign:
         """Return the design of a type."""
@@ -98,6 +100,7 @@ class _Designer:
 
     def _design_root(self, profile: TypeProfile, table: str, class_name: str) -> TableDesign:
         every, rules = profile.root.fields, self._conventions
+        self._has_zones = has_zones(profile.root)
         mark = () if rules.delete_mark is None else (rules.delete_mark.property,)
         # These are read without a column of their own.
         apart = {"id", rules.key, *rules.type_properties, *mark}
@@ -151,11 +154,13 @@ class _Designer:
         type_ = self._choose(spellings[0], facts)
         required = _is_required(facts) and len(spellings) == 1
         becomes_null = type_.has_never and Hazard.NEVER in facts.hazards
-        nullable = not required or becomes_null or bool(type_.marks)
+        nullable = not required or becomes_null or type_.makes_none
         return Column(take(shorten(name), columns), field, spellings, type_, nullable, facts)
 
     def _choose(self, name: str, facts: Facts) -> ColumnType:
-        return choose(name, facts, self._conventions.instants)
+        type_ = choose(name, facts, self._conventions.instants)
+        is_local = type_.sql == "timestamptz" and self._has_zones and has_no_zone(facts)
+        return replace(type_, sql="timestamp", declared="DateTime") if is_local else type_
 
     def _design_part(
         self, field: str, spellings: tuple[str, ...], facts: Facts, class_name: str, columns: set[str], prefix: str

@@ -7,7 +7,7 @@ from typing import Any
 
 from cdc.core.conventions import ANYTHING, Conventions
 from cdc.core.documents import JsonObject
-from cdc.modelling.columns import JSON, TEXT, ColumnType
+from cdc.modelling.columns import JSON, SINCE, TEXT, ColumnType
 from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign
 from cdc.modelling.naming import write_snake
 from cdc.modelling.profile import Hazard
@@ -132,6 +132,9 @@ def _write_column_cases(column: Column, type_: TypeDesign) -> Iterator[tuple[str
                 },
             )
     in_key = column.is_key and type_.root.children
+    if SINCE in column.type.marks and not in_key:
+        message = f"mapping $.{path}: must be a time since 1971: is the number in another unit?"
+        yield f"{name}_in_seconds", {"set": {path: 1_767_972_031}, "expect": {"problem": message}}
     for hazard, given, stored in _list_hazards(column.type):
         if hazard in hazards and not in_key:
             is_problem = isinstance(stored, str) and stored.startswith("!")
@@ -155,5 +158,7 @@ def _list_hazards(type_: ColumnType) -> Iterator[tuple[Hazard, Any, Any]]:
         yield Hazard.NUL, {"key": "a\0b"}, "!text must not contain the NUL character"
     elif type_.field == "LongNumber":
         yield Hazard.BEYOND_2_53, 2**53 + 1, 2**53 + 1
+    if "NeverAsNone" in type_.marks:
+        yield Hazard.NEVER, "0001-01-01", None
     if "EmptyAsNone" in type_.marks:
         yield Hazard.EMPTY_TEXT, "", None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from cdc.modelling.columns import ENOUGH
 from cdc.modelling.forms import DAYS, Form
 from cdc.modelling.profile import Facts, Hazard, NumberFacts, TextFacts
 
@@ -27,6 +28,17 @@ def find_hazards(facts: Facts) -> Iterator[Hazard]:
         yield from _find_in_texts(facts.texts)
     if facts.numbers is not None:
         yield from _find_in_numbers(facts.numbers)
+
+
+def has_zones(root: Facts) -> bool:
+    """Return whether times anywhere in the documents name a zone."""
+    forms = {form for _, facts in root.walk() if facts.texts is not None for form in facts.texts.forms}
+    return not forms.isdisjoint((Form.INSTANT_UTC, Form.INSTANT_OFFSET))
+
+
+def has_no_zone(facts: Facts) -> bool:
+    """Return whether a path's times never name a zone: then it is that of a clock on a wall, or nobody knows."""
+    return facts.form is Form.INSTANT_LOCAL and facts.kinds.get("string", 0) >= ENOUGH
 
 
 def _find_in_texts(texts: TextFacts) -> Iterator[Hazard]:

@@ -7,7 +7,7 @@ _BY_MODULE = {
     "cdc.core.fields": (
         "Choice CommaList EmptyAsNone LongNumber NoneAsEmpty Numeric Text TextOrNumber Uuid WholeNumber"
     ),
-    "cdc.core.instants": "Day Duration Fraction Instant Written",
+    "cdc.core.instants": "Day Duration Fraction Instant NeverAsNone Since Written",
     "cdc.core.json_columns": "EmbeddedObject JsonValue",
     "cdc.core.mapping": "Mapper Row Rows",
     "mappers": "tables",

@@ -1,8 +1,11 @@
 """Set odd values aside: one value in hundreds must not decide a column."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import TypeVar
 
+from cdc.core.conventions import Instants
+from cdc.modelling.columns import TEXT, choose, find_instants
 from cdc.modelling.forms import INSTANTS, Form
 from cdc.modelling.hazards import find_hazards
 from cdc.modelling.profile import Facts, NumberFacts, TextFacts
@@ -12,16 +15,18 @@ _ENOUGH = 50
 _MOST = 0.98
 _OF_KIND = {"string": ("texts",), "number": ("numbers",), "array": ("arrays", "items"), "object": ()}
 # Columns of other forms are texts, which hold every form.
-_STRICT = frozenset((Form.UUID, Form.DATE, Form.DURATION, Form.JSON))
+_STRICT = frozenset((Form.UUID, Form.DATE, Form.INSTANT_UTC, Form.DURATION, Form.JSON, Form.DECIMAL))
+# These are one form: decimals are written without a point, too.
+_JOINED = dict.fromkeys(INSTANTS, Form.INSTANT_UTC) | {Form.WHOLE_NUMBER: Form.DECIMAL}
 _Name = TypeVar("_Name", bound=str)
 
 
-def set_aside(facts: Facts) -> Facts:
+def set_aside(facts: Facts, name: str = "") -> Facts:
     """Return the facts without odd values, here and below; `odd` counts them."""
-    fields = {name: set_aside(field) for name, field in facts.fields.items()}
+    fields = {each: set_aside(field, each) for each, field in facts.fields.items()}
     items = None if facts.items is None else set_aside(facts.items)
     facts = facts.model_copy(update={"fields": fields, "items": items})
-    return _keep_form(_keep_kind(facts))
+    return _keep_form(_keep_kind(facts), name)
 
 
 def are_nearly_all(count: int, total: int) -> bool:
@@ -49,37 +54,39 @@ def _keep_kind(facts: Facts) -> Facts:
     return _update(facts, odd, update | {"kinds": kinds})
 
 
-def _keep_form(facts: Facts) -> Facts:
+def _keep_form(facts: Facts, name: str) -> Facts:
     if facts.kind == "string" and facts.texts is not None:
-        return _keep_form_of_texts(facts, facts.texts)
+        return _keep_form_of_texts(facts, facts.texts, name)
     if facts.kind == "number" and facts.numbers is not None:
-        return _keep_numbers(facts, facts.numbers)
+        return _keep_numbers(facts, facts.numbers, name)
     if facts.kind == "array" and facts.arrays is not None and facts.arrays.repeating:
         return _update(facts, facts.arrays.repeating, {})
     return facts
 
 
-def _keep_form_of_texts(facts: Facts, texts: TextFacts) -> Facts:
+def _keep_form_of_texts(facts: Facts, texts: TextFacts, name: str) -> Facts:
     counts = {form: count for form, count in texts.forms.items() if form is not Form.EMPTY}
-    instants = sum(count for form, count in counts.items() if form in INSTANTS)
-    by_form = {form: count for form, count in counts.items() if form not in INSTANTS}
-    if instants:
-        by_form[Form.INSTANT_UTC] = instants
+    by_form: Counter[Form] = Counter()
+    for form, count in counts.items():
+        by_form[_JOINED.get(form, form)] += count
     kept = _choose(by_form)
-    if kept is None or not (kept in _STRICT or kept is Form.INSTANT_UTC):
+    if kept is None or kept not in _STRICT:
         return facts
     # A day is read as an instant, too.
-    stay = {*INSTANTS, Form.DATE} if kept is Form.INSTANT_UTC else {kept}
-    gone = counts.keys() - stay
+    also = {Form.DATE} if kept is Form.INSTANT_UTC else set()
+    gone = {form for form in counts if _JOINED.get(form, form) is not kept and form not in also}
     if not gone:
         return facts
     forms = {form: count for form, count in texts.forms.items() if form not in gone}
     fractions = texts.fractions if kept is Form.INSTANT_UTC else {}
     update = {"texts": texts.model_copy(update={"forms": forms, "fractions": fractions})}
-    return _update(facts, sum(counts[form] for form in gone), update)
+    changed = _update(facts, sum(counts[form] for form in gone), update)
+    # A column of texts holds every form: numbers in texts are numbers only by their name.
+    is_text = kept is Form.DECIMAL and choose(name, changed, Instants.ISO) == TEXT
+    return facts if is_text else changed
 
 
-def _keep_numbers(facts: Facts, numbers: NumberFacts) -> Facts:
+def _keep_numbers(facts: Facts, numbers: NumberFacts, name: str) -> Facts:
     """Keep times if nearly all numbers are milliseconds, and whole numbers that a column of these holds."""
     total = sum(numbers.sizes.values())
     if numbers.fractional or numbers.not_finite:
@@ -87,7 +94,8 @@ def _keep_numbers(facts: Facts, numbers: NumberFacts) -> Facts:
     times, large = numbers.epochs.get("milliseconds", 0), numbers.sizes.get("larger", 0)
     if times < total and are_nearly_all(times, total):
         kept = {"sizes": {"int53": times}, "epochs": {"milliseconds": times}, "no_times": total - times}
-        return facts.model_copy(update={"numbers": numbers.model_copy(update=kept)})
+        changed = _update(facts, total - times, {"numbers": numbers.model_copy(update=kept)})
+        return facts if find_instants(name, changed) is None else changed
     if not large or not are_nearly_all(total - large, total):
         return facts
     sizes = {size: count for size, count in numbers.sizes.items() if size != "larger"}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from cdc.core.conventions import ANYTHING
 from cdc.modelling.conventions_found import suspect_marks
 from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign
+from cdc.modelling.hazards import has_no_zone, has_zones
 from cdc.modelling.module_text import write_mark
 from cdc.modelling.personal import Suspicion
 from cdc.modelling.renames import Rename, find_renames
@@ -58,6 +59,7 @@ def _describe_type(type_: TypeDesign) -> Iterator[str]:
         yield from _describe_table(table)
     yield ""
     yield from _list_odd(type_)
+    yield from _list_local(type_)
     yield from _list_nearly_required(type_)
     for rename in find_renames(type_.facts):
         yield from _describe_rename(type_, rename)
@@ -147,15 +149,19 @@ def _list_odd(type_: TypeDesign) -> Iterator[str]:
         yield ""
         yield from (f"- **{_code(path)}: at most {_count(facts.odd)} will be parked**" for path, facts in odd)
         yield ""
-    for path, facts in type_.facts.walk():
-        if facts.numbers is not None and (odd_times := facts.numbers.no_times):
-            yield f"**{_code(path)}: {_count(odd_times)} with a number that is hardly a time** in milliseconds,"
-            yield "such as one in seconds. Nothing parks it: it becomes a time near 1970. Correct it in Cosmos DB."
-            yield ""
     scales = {column.type.sql for table in type_.root.walk() for column in table.columns} & {*_ROUNDED}
     for sql in sorted(scales):
         yield f"`{sql}` never rounds: a number with more than {_ROUNDED[sql]} digits after its point is parked."
         yield ""
+
+
+def _list_local(type_: TypeDesign) -> Iterator[str]:
+    """Name the columns without a zone."""
+    for path, facts in type_.facts.walk():
+        if has_zones(type_.facts) and has_no_zone(facts):
+            yield f"{_code(path)} names no zone, and other times do: its column is a `timestamp`, as written. If it is"
+            yield "in UTC, make it `_INSTANT` in `mappers/tables.py`, and `timestamptz` in the migration."
+            yield ""
 
 
 def _list_nearly_required(type_: TypeDesign) -> Iterator[str]:

@@ -1,0 +1,65 @@
+"""What `init` decides about times: what is none, what means never, and what names no zone."""
+
+import pytest
+
+from cdc.core.writes import map_change
+from cdc.modelling.page_text import write_page
+from tests.builders import a_change, by_column
+from tests.unit.modelling.generated import check_golden, load
+from tests.unit.modelling.test_init_choices import EPOCH, design, table, types, with_odd
+
+
+@pytest.mark.parametrize("odd", [0, EPOCH // 1000, 915_148_800_000])
+def test_a_number_that_is_no_time_among_milliseconds_is_parked(odd, monkeypatch):
+    """It would be a time near 1970 that nobody wrote; one of the last century is a time."""
+    documents = with_odd("createdAt", lambda n: EPOCH + n, odd)
+    designed = design(documents)
+
+    assert types(designed)["created_at"] == "timestamptz"
+    assert not table(designed, "things").all_columns[1].nullable
+    assert "**`$.createdAt`: at most 1 document will be parked**" in write_page(designed)
+    mappers = load(monkeypatch, designed)
+    assert ("Thing", "created_at_in_seconds") in check_golden(designed, mappers)
+    found = [map_change(mappers["Thing"], a_change(container="Things", body=each)) for each in documents]
+    problems = [each.problem and each.problem.message for each in found]
+    is_time = odd > EPOCH // 2
+    assert problems == [None if is_time else "must be a time since 1971: is the number in another unit?"] + [None] * 120
+
+
+@pytest.mark.parametrize(("first", "is_null"), [("0001-01-01", True), ("9999-12-31", False), ("1900-01-01", False)])
+def test_a_day_that_dotnet_writes_for_never_is_null(first, is_null, monkeypatch):
+    """As an instant is; the last day may mean for ever."""
+    days = [first, *(f"2026-01-{n % 28 + 1:02}" for n in range(60))]
+    documents = [
+        {"id": str(n), "CheckedAt": f"2026-01-09T15:20:31.{n:07}Z", "BuiltOn": day} for n, day in enumerate(days)
+    ]
+    designed = design(documents)
+    (type_,) = designed.types
+    mappers = load(monkeypatch, designed)
+    check_golden(designed, mappers)
+
+    assert {column.name: column.nullable for column in type_.root.columns}["built_on"] is is_null
+    mapper = mappers["Thing"]
+    rows = map_change(mapper, a_change(container="Things", body=documents[0])).rows
+    assert (by_column(mapper, rows).root["built_on"] is None) is is_null
+
+
+@pytest.mark.parametrize(
+    ("wall", "other", "sql"),
+    [
+        ("2026-01-09T14:15:00", "2026-01-09T15:20:31Z", "timestamp"),
+        ("2026-01-09T14:15:00", "2026-01-09T15:20:31.8123456+02:00", "timestamp"),
+        ("2026-01-09T14:15:00", "2026-01-09T15:20:31", "timestamptz"),
+        ("2026-01-09T14:15:00Z", "2026-01-09T15:20:31Z", "timestamptz"),
+    ],
+)
+def test_a_time_that_never_has_a_zone_where_others_have_one_stays_without(wall, other, sql, monkeypatch):
+    """A wall clock's time is of a zone that nobody wrote; where no time has one, all are UTC."""
+    documents = [{"id": str(n), "bookedFor": wall, "madeAt": other} for n in range(20)]
+    designed = design(documents)
+    mappers = load(monkeypatch, designed)
+
+    check_golden(designed, mappers)
+    assert types(designed)["booked_for"] == sql
+    assert types(design(documents[:5]))["booked_for"] == "timestamptz"
+    assert ("`$.bookedFor` names no zone" in write_page(designed)) is (sql == "timestamp")
