@@ -60,6 +60,7 @@ def _describe_type(type_: TypeDesign) -> Iterator[str]:
     yield ""
     yield from _list_odd(type_)
     yield from _list_local(type_)
+    yield from _list_never(type_)
     yield from _list_nearly_required(type_)
     for rename in find_renames(type_.facts):
         yield from _describe_rename(type_, rename)
@@ -144,8 +145,8 @@ def _list_odd(type_: TypeDesign) -> Iterator[str]:
     odd = [(path, facts) for path, facts in type_.facts.walk() if facts.odd]
     if odd:
         yield "These have a few values of another kind or form. Documents with one are parked, unless the field reads"
-        yield "it, as `Numeric` and `LongNumber` read a number in a text. `plan` names them: correct them in Cosmos DB,"
-        yield "or let the model read both."
+        yield "it, as `Numeric` and `LongNumber` read a number in a text. `plan --json` says which they are: correct"
+        yield "them in Cosmos DB, or let the model read both."
         yield ""
         yield from (f"- **{_code(path)}: at most {_count(facts.odd)} will be parked**" for path, facts in odd)
         yield ""
@@ -162,6 +163,18 @@ def _list_local(type_: TypeDesign) -> Iterator[str]:
             yield f"{_code(path)} names no zone, and other times do: its column is a `timestamp`, as written. If it is"
             yield "in UTC, make it `_INSTANT` in `mappers/tables.py`, and `timestamptz` in the migration."
             yield ""
+
+
+def _list_never(type_: TypeDesign) -> Iterator[str]:
+    """Say how many times that mean "never set" become null."""
+    for table in type_.root.walk():
+        for column in table.columns:
+            never = 0 if column.facts.texts is None else column.facts.texts.never
+            if never and (column.type.has_never or "NeverAsNone" in column.type.marks):
+                values = "1 value" if never == 1 else f"{never} values"
+                yield f"`{column.name}` of `{table.name}`: {values} of the year 1 or 9999, which .NET writes for"
+                yield '"never set". They become null.'
+                yield ""
 
 
 def _list_nearly_required(type_: TypeDesign) -> Iterator[str]:

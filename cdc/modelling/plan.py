@@ -1,7 +1,7 @@
 """Run a mapper over documents and write nothing: what would be parked, and what would be left out."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +17,8 @@ from cdc.modelling.rule_check import RuleCheck
 _NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]{0,63}(?:\[\])*")
 # Paths are kept of so many different findings; a mapper that refuses everything differently is wrong anyway.
 _FINDINGS_AT_MOST = 1_000
+# Of one finding so many documents are named.
+_PLACES_AT_MOST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +42,19 @@ class Plan:
     held: int | None = None
     units_per_document: float = 0.0
     refusals: Counter[Refusal] = field(default_factory=Counter)
+    # Where in the file the first of them are, from 1.
+    places: defaultdict[Refusal, list[int]] = field(default_factory=lambda: defaultdict(list))
     unmapped: Counter[str] = field(default_factory=Counter)
     observations: Counter[tuple[str, str]] = field(default_factory=Counter)
     rows: Counter[str] = field(default_factory=Counter)
 
     def see(self, document: JsonObject, owner: Hashable) -> None:
-        """Map one document; `owner` tells documents apart."""
+        """Map one document; `owner` tells documents apart, and is the place of one in a file."""
         self.documents += 1
         identity = Identity.of(self.mapper.container, {}, "")
         write = map_change(self.mapper, Change(identity, Version(0, None, ""), document))
         if write.problem is not None:
-            self._refuse(_hide_keys(without_indexes(write.problem.path)), write.problem.message)
+            self._refuse(_hide_keys(without_indexes(write.problem.path)), write.problem.message, owner)
             return
         self._observe(list_findings(write))
         if write.state is State.UNMAPPED:
@@ -60,9 +64,9 @@ class Plan:
         for table, rows in _rows(self.mapper, write.rows):
             self.rows[table.name] += len(rows)
             if self.check.see(table.name, rows, owner):
-                self._refuse(table.name, "two rows of one document have the same key")
+                self._refuse(table.name, "two rows of one document have the same key", owner)
             for column, message in _find_misfits(table, rows):
-                self._refuse(f"{table.name}.{column.name}", message)
+                self._refuse(f"{table.name}.{column.name}", message, owner)
 
     def estimate_units(self) -> float | None:
         """Return about how many request units a backfill costs, or None if nothing was read from a container."""
@@ -77,11 +81,13 @@ class Plan:
         kinds = (ObservationKind.UNKNOWN, ObservationKind.SPELLING)
         return [(kind, path, count) for (kind, path), count in self.observations.most_common() if kind in kinds]
 
-    def _refuse(self, path: str, message: str) -> None:
+    def _refuse(self, path: str, message: str, owner: Hashable) -> None:
         refusal = Refusal(path, message)
         if refusal not in self.refusals and len(self.refusals) >= _FINDINGS_AT_MOST:
             refusal = Refusal("*", "other reasons")
         self.refusals[refusal] += 1
+        if isinstance(owner, int) and len(self.places[refusal]) < _PLACES_AT_MOST:
+            self.places[refusal].append(owner)
 
     def _observe(self, findings: Iterator[tuple[str, str]]) -> None:
         for kind, path in findings:

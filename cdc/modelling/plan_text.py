@@ -27,7 +27,8 @@ def write(plan: Plan, accepted: Collection[str], units_per_second: float) -> Ite
     yield True, f"      {name}: {plan.documents}{of} documents{rest}; {', '.join(_count_rows(plan))}"
     yield from _list(
         name, f"{sum(plan.refusals.values())} reasons to park documents",
-        [f"{each.path}: {each.message}: {count}" for each, count in plan.refusals.most_common()], _PARKED,
+        [f"{each.path}: {each.message}: {count}{_say_where(plan.places[each], count)}"
+         for each, count in plan.refusals.most_common()], _PARKED,
     )  # fmt: skip
     unmapped = plan.list_unmapped(accepted)
     yield from _list(
@@ -73,6 +74,14 @@ def _list(name: str, what: str, found: Sequence[str], remedy: str) -> Iterator[L
 def _count_rows(plan: Plan) -> list[str]:
     counts = [f"{plan.rows[table.name]} rows of {table.name}" for table in plan.mapper.tables]
     return [*counts, f"{plan.without_rows} deleted documents"] if plan.without_rows else counts
+
+
+def _say_where(places: Sequence[int], count: int) -> str:
+    """Name documents of a file by their place in it, which is no value of theirs."""
+    if not places:
+        return ""
+    more = ", ..." if count > len(places) else ""
+    return f" (document{'s' if count > 1 else ''} {', '.join(map(str, places))}{more} of the file)"
 
 
 def _say(kind: str) -> str:

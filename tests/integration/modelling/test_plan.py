@@ -136,6 +136,17 @@ def test_a_file_is_planned_without_any_setting(plan, tmp_path, green):
 
     assert code == (0 if green else 1)
     assert f"Accounts: 2 documents, all; {1 + green} rows of accounts" in said
+    assert ("$.Email: Input should be a valid string: 1 (document 2 of the file)" in said) is not green
+
+
+def test_the_first_of_many_documents_are_named_by_their_place(plan, tmp_path):
+    """Whoever corrects them must find them, and no value may be shown."""
+    documents = [an_account(f"a{n}", Email=None if n in (1, *range(3, 9)) else f"{n}@example.com") for n in range(9)]
+    (tmp_path / "accounts.json").write_text("\n".join(map(json.dumps, documents)))
+
+    _, said = plan(None, "Accounts", "--json", "accounts.json")
+
+    assert "$.Email: Input should be a valid string: 7 (documents 2, 4, 5, 6, 7, ... of the file)" in said
 
 
 @pytest.mark.parametrize(

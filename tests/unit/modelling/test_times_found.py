@@ -39,6 +39,7 @@ def test_a_day_that_dotnet_writes_for_never_is_null(first, is_null, monkeypatch)
     check_golden(designed, mappers)
 
     assert {column.name: column.nullable for column in type_.root.columns}["built_on"] is is_null
+    assert ("`built_on` of `things`: 1 value of the year 1" in write_page(designed)) is is_null
     mapper = mappers["Thing"]
     rows = map_change(mapper, a_change(container="Things", body=documents[0])).rows
     assert (by_column(mapper, rows).root["built_on"] is None) is is_null
