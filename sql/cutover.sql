@@ -27,9 +27,26 @@ returning number, kind, state, started_at, finished_at, by, progress, problem;
 select number, kind, state, started_at, finished_at, by, progress, problem from cdc.cutover
 where kind = %(kind)s and state = any(%(states)s::text[]) order by number desc limit 1;
 
+-- name: work_on_run
+-- Shows that a process works on a run, until its connection ends. A transaction, because a pooler may give the session to
+-- others; it may idle, and the server asks often whether its process is still there.
+begin;
+select set_config(s.name, s.value, true)
+from (values
+    ('idle_in_transaction_session_timeout', '0'), ('transaction_timeout', '0'),
+    ('tcp_keepalives_idle', '30'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3')
+) as s (name, value)
+join pg_settings p on p.name = s.name;
+select pg_advisory_xact_lock_shared('cdc.cutover'::regclass::oid::int, 0);
+
 -- name: read_unfinished_cutover
--- When the run that is not over began, and why the last process stopped.
-select started_at, problem from cdc.cutover where kind = 'run' and state = 'running';
+-- When the run that is not over began, its step, why the last process stopped, and whether one works on it now.
+select started_at, coalesce(nullif(progress ->> 'step', ''), 'check'), problem, exists (
+    select from pg_locks
+    where locktype = 'advisory' and classid = 'cdc.cutover'::regclass and objsubid = 2
+      and database = (select oid from pg_database where datname = current_database())
+)
+from cdc.cutover where kind = 'run' and state = 'running';
 
 -- name: count_open_letters
 -- The dead letters of each container that nobody has discarded, and those of them that no retry will end.

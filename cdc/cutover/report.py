@@ -9,6 +9,8 @@ from cdc.postgres import forgotten, gate
 from cdc.postgres.database import Database
 
 _TIME = "%Y-%m-%d %H:%M:%S %Z"
+_WORKS = "a process works on it now"
+_INTERRUPTED = "it was interrupted: run python -m cdc cutover run again to go on, or abort to take it back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Report:
         if newest.progress.pause_seconds is not None:
             yield f"           the pause took {newest.progress.pause_seconds:.1f} s"
         if newest.state == "running":
-            yield "           run python -m cdc cutover run again to go on, or abort to take it back"
+            yield f"           {_WORKS if self.attempts.is_run_worked_on() else _INTERRUPTED}"
 
 
 def _tell_step(attempt: Attempt) -> str:

@@ -38,12 +38,13 @@ class Run:
         self._refuse_phase()
         gate.check_recorder(self.steps.database)
         proof = self._check_proof()
-        attempt = self.steps.attempts.begin("run")
-        try:
-            self._run(attempt, proof)
-        except CdcError as error:
-            self._note(attempt, error)
-            raise
+        with self.steps.attempts.working_on_run():
+            attempt = self.steps.attempts.begin("run")
+            try:
+                self._run(attempt, proof)
+            except CdcError as error:
+                self._note(attempt, error)
+                raise
         return attempt
 
     def _run(self, attempt: Attempt, proof: Progress) -> None:

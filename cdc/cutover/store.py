@@ -1,6 +1,7 @@
 """Rehearsals and runs of the cut-over in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -20,6 +21,22 @@ class Attempts:
     """Begins, keeps and ends attempts; whatever a process keeps fails once another one has taken over."""
 
     database: Database
+
+    @contextmanager
+    def working_on_run(self) -> Iterator[None]:
+        """Show everybody that a process works on a run, until this one ends."""
+        with self.database.unlimited() as session:
+            session.execute(statement("work_on_run"))
+            try:
+                yield
+            finally:
+                session.close()  # whatever became of this connection, the run has its own end
+
+    def is_run_worked_on(self) -> bool:
+        """Return whether a process works on a run that is not over."""
+        with self.database.connection() as connection:
+            row = connection.execute(statement("read_unfinished_cutover")).fetchone()
+        return row is not None and row[-1]
 
     def begin(self, kind: Kind) -> Attempt:
         """Begin an attempt, or take over the one that is not over."""

@@ -44,10 +44,12 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedCutover:
-    """When a run of the cut-over began, and why it stopped, if it says so."""
+    """When a run of the cut-over began, its step, why it stopped, if it says so, and whether a process works on it."""
 
     since: datetime
+    step: str
     problem: str | None
+    is_worked_on: bool
 
 
 @dataclass(frozen=True, slots=True)

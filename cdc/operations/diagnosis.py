@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from cdc.config.settings import Settings
 from cdc.core.mapping import OTHER_TYPE
 from cdc.operations.ability import Ability
-from cdc.operations.conditions import Condition, Conditions
+from cdc.operations.conditions import Condition, Conditions, UnfinishedCutover
 from cdc.operations.feed_watch import Feed
 from cdc.operations.lag import Lag
 from cdc.operations.problems import Code, CurrentProblem
@@ -44,9 +44,7 @@ class Diagnoser:
                 message = f"{name}: {measured.actual}, as of {_time(measured.measured_at)}."
                 yield CurrentProblem.of(Code.RULE_BROKEN, message, container)
         if known.cutover is not None:
-            reason = f" It stopped: {known.cutover.problem}" if known.cutover.problem else ""
-            message = f"A run began at {_time(known.cutover.since)}.{reason}"
-            yield CurrentProblem.of(Code.CUTOVER_UNFINISHED, message, since=known.cutover.since)
+            yield _judge_cutover(known.cutover)
         for each in known.containers:
             yield from _judge_pause(each)
             yield from _judge_letters(each, now)
@@ -167,6 +165,15 @@ def _find_lag(known: Condition, feed: Feed | None, now: datetime) -> tuple[Lag, 
     if sample is not None and (now - sample.at).total_seconds() <= _TIMER_SECONDS:
         return Lag(sample.lag_seconds, sample.backlog, sample.unknown), sample.at
     return Lag(), now
+
+
+def _judge_cutover(run: UnfinishedCutover) -> CurrentProblem:
+    if run.is_worked_on:
+        message = f"It runs since {_time(run.since)}, and is at the step {run.step}."
+        return CurrentProblem.of(Code.CUTOVER_RUNNING, message, since=run.since)
+    reason = f" It stopped: {run.problem}" if run.problem else ""
+    message = f"The run that began at {_time(run.since)} was interrupted at the step {run.step}.{reason}"
+    return CurrentProblem.of(Code.CUTOVER_UNFINISHED, message, since=run.since)
 
 
 def _judge_pause(known: Condition) -> Diagnosis:

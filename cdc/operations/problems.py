@@ -100,10 +100,13 @@ class Code(StrEnum):
     NOT_REPLICATING = ("not_replicating", Severity.NOTE,
         "The phase has no replication: this app reads no change feed. Lag, reconcile and timer are not judged.",
         "Nothing, if this is the right phase. Otherwise set `MIGRATION_PHASE`.")
+    CUTOVER_RUNNING = ("cutover_running", Severity.NOTE,
+        "A process works on a run of the cut-over now. Nothing is switched yet.",
+        "Nothing. `python -m cdc cutover status` shows how far it is.")
     CUTOVER_UNFINISHED = ("cutover_unfinished", Severity.DEGRADED,
-        "A run of the cut-over is not finished: it works now, or it was interrupted. Nothing is switched yet.",
-        ("`python -m cdc cutover status` shows how far it is. If nobody works on it, `python -m cdc cutover run` goes "
-         "on where it stopped, and `python -m cdc cutover abort` takes back what it has done."))
+        "A run of the cut-over was interrupted, and no process works on it. Nothing is switched yet.",
+        ("`python -m cdc cutover run` goes on where it stopped, and `python -m cdc cutover abort` takes back what it "
+         "has done. `python -m cdc cutover status` shows how far it is."))
     FORGOTTEN_WRITE = ("forgotten_write", Severity.STOPPED,
         ("Somebody has written documents to Cosmos since the cut-over. These writes are not in PostgreSQL, and this "
          "app never applies them."),

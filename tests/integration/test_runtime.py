@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 
 import psycopg
 import pytest
@@ -12,6 +13,7 @@ from cdc.config.settings import Settings
 from cdc.core.errors import TransientError
 from cdc.core.source_container import SourceContainer
 from cdc.cosmos.account import CosmosAccount
+from cdc.cutover.store import Attempts
 from cdc.operations.conditions import ConditionReader
 from cdc.postgres.containers import confirm
 from cdc.runtime import Runtime
@@ -240,18 +242,26 @@ def test_containers_and_problems_come_in_the_order_of_the_settings(start, app_ds
     assert severities == sorted(severities, key=["stopped", "degraded", "note"].index)
 
 
-def test_a_run_of_the_cut_over_that_is_not_over_is_told(start, app_dsn, connection):
-    """With what has stopped it, in every phase, until it is completed or aborted."""
+def test_a_run_of_the_cut_over_that_is_not_over_is_told(start, app_dsn, connection, owner_database):
+    """With its step and what has stopped it, or as one that runs; in every phase, until it is completed or aborted."""
     runtime = start(app_dsn)
     connection.execute(
-        "insert into cdc.cutover (kind, token, progress, problem) values ('run', gen_random_uuid(), '{}', 'No writer.')"
+        "insert into cdc.cutover (kind, token, progress, problem) "
+        """values ('run', gen_random_uuid(), '{"step": "drain"}', 'No writer.')"""
     )
 
     def find():
-        return [each for each in runtime.status.read().problems if each.code == "cutover_unfinished"]
+        return [each for each in runtime.status.read().problems if each.code.startswith("cutover_")]
 
     (problem,) = find()
-    assert problem.message.endswith(" It stopped: No writer.")
+    assert (problem.code, problem.severity) == ("cutover_unfinished", "degraded")
+    assert problem.message.endswith(" was interrupted at the step drain. It stopped: No writer.")
+    with Attempts(owner_database).working_on_run():
+        (problem,) = find()
+        assert (problem.code, problem.severity) == ("cutover_running", "note")
+        assert problem.message.endswith(", and is at the step drain.")
+    while find()[0].code != "cutover_unfinished":  # the server sees a moment later that the process is gone
+        time.sleep(0.05)
     connection.execute("update cdc.cutover set state = 'aborted'")
     assert find() == []
 

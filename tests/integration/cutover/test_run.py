@@ -1,6 +1,7 @@
 """The run refuses for a true reason, switches once, goes on after a crash, and loses nothing in between."""
 
 import threading
+import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -223,6 +224,35 @@ def test_killed_at_any_step_it_goes_on(rehearsed, connection, monkeypatch, step,
 
     assert rehearsed.phase() is THREE
     assert find_rules(connection) == RULES
+
+
+def test_whoever_watches_sees_whether_a_process_works_on_it(rehearsed, monkeypatch):
+    """An interrupted run asks for somebody; one that works does not."""
+    told = []
+    rehearsed.at_say["drain"] = lambda: told.extend(rehearsed.report.write())
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "_take_positions", lambda _: kill())
+        with pytest.raises(Killed):
+            rehearsed.run.run()
+
+    assert "           a process works on it now" in told
+    assert "interrupted" not in "".join(told)
+    while rehearsed.attempts.is_run_worked_on():
+        time.sleep(0.05)
+    assert "           it was interrupted: run python -m cdc cutover run again" in "\n".join(rehearsed.report.write())
+    rehearsed.run.run()
+    assert not rehearsed.attempts.is_run_worked_on()
+
+
+def test_a_run_does_not_fail_with_the_connection_that_shows_it(rehearsed, connection):
+    """It is worth nothing to the run itself."""
+    rehearsed.at_say["drain"] = lambda: connection.execute(
+        "select pg_terminate_backend(pid) from pg_locks where classid = 'cdc.cutover'::regclass and objsubid = 2"
+    )
+
+    rehearsed.run.run()
+
+    assert rehearsed.phase() is THREE
 
 
 def test_killed_in_the_switch_it_has_not_switched(rehearsed, monkeypatch):

@@ -1,6 +1,7 @@
 """Behind a pooler that gives every transaction another session, everything works as without one."""
 
 import math
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -10,6 +11,7 @@ from psycopg.conninfo import make_conninfo
 
 from cdc.config.settings import Phase
 from cdc.core.errors import FatalError
+from cdc.cutover.store import Attempts
 from cdc.operations.counts import Counts
 from cdc.operations.migrations import find_missing, migrate, read_migrations
 from cdc.operations.table_check import check_tables
@@ -145,6 +147,20 @@ def test_a_session_that_lasts_is_made_use_of(database):
             connection.execute("select %s::int", [1])
         assert connection.execute("show lock_timeout").fetchone() == ("30s",)
         assert connection.execute("select count(*) > 0 from pg_prepared_statements").fetchone() == (True,)
+
+
+def test_a_run_of_the_cut_over_is_seen_through_the_pooler(dsn, port):
+    """And its end, too: no session keeps what it has shown."""
+    with pooled(dsn, port) as database:
+        attempts = Attempts(database)
+        attempts.begin("run")
+        assert not attempts.is_run_worked_on()
+
+        with attempts.working_on_run():
+            assert [attempts.is_run_worked_on() for _ in range(3)] == [True] * 3
+
+        while attempts.is_run_worked_on():
+            time.sleep(0.05)
 
 
 def test_migrations_run_through_the_pooler(empty_dsn, port):
