@@ -65,7 +65,7 @@ class Controller:
             if self._claim(lease.token):
                 self._follow(lease)
             else:
-                self._source.leases.touch(lease)
+                self._source.leases.renew(lease)
         except LeaseLostError:
             return
         except UNAVAILABLE as error:

@@ -11,7 +11,7 @@ from campaigns.mystira import MYSTIRA
 from local.stack import running
 
 
-@pytest.mark.parametrize(("application", "seconds"), [(MYSTIRA, 12), (EXAMPLE, 1)], ids=["mystira", "example"])
+@pytest.mark.parametrize(("application", "seconds"), [(MYSTIRA, 5), (EXAMPLE, 1)], ids=["mystira", "example"])
 def test_a_campaign_ends_equal(
     application: Application, seconds: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,14 +113,14 @@ def test_a_lease_that_changed_hands_since_it_was_read_is_not_acquired(mine, stor
 
 
 def test_only_a_lease_of_ones_own_is_renewed_as_it_was_read(mine, store):
-    """Touch a lease that is mine, and one that is another host's."""
+    """Renew a lease that is mine, and one that is another host's."""
     mine.acquire(mine.load()[0])
     store("other").acquire(mine.load()[1])
     before = mine.load()
 
-    assert mine.touch(before[0]).renewed_at > before[0].renewed_at
+    assert mine.renew(before[0]).renewed_at > before[0].renewed_at
     with pytest.raises(LeaseLostError):
-        mine.touch(before[1])
+        mine.renew(before[1])
 
 
 def test_a_deleted_lease_is_lost_and_needs_no_release(mine):
