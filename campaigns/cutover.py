@@ -31,6 +31,7 @@ _SETTINGS = {
     "READINESS_MAX_LAG_SECONDS": "3600",
     "RECONCILE_INTERVAL_SECONDS": "86400",
     "RETRY_MAXIMUM_INTERVAL": "00:00:02",
+    "LEASE_RENEW_INTERVAL_MS": "500",
     "LEASE_EXPIRATION_INTERVAL_MS": "1500",
 }
 _STEPS = ("quiet", "drain", "changes", "rules", "counts", "switch")
