@@ -55,3 +55,16 @@ union all
 select 'rule', rulename, pg_get_ruledef(oid)
 from pg_rewrite where ev_class = %(table)s and ev_type = '4'
 order by 1, 2;
+
+-- name: read_table_key
+-- The name of a table's primary key, and whether rows with given values of these columns are found by an index.
+select (select conname from pg_constraint where conrelid = %(table)s and contype = 'p'),
+       cardinality(%(columns)s::text[]) = 0 or exists (
+           select from pg_index i
+           where i.indrelid = %(table)s and i.indisvalid and i.indpred is null
+             and cardinality(%(columns)s::text[]) = (
+                 select count(*) from unnest(i.indkey) with ordinality as k (attnum, place)
+                 join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+                 where k.place <= cardinality(%(columns)s::text[]) and a.attname = any(%(columns)s)
+             )
+       );

@@ -7,13 +7,23 @@ from cdc.core.conventions import Conventions, fold
 from cdc.core.errors import RequestError
 from cdc.modelling.conventions_found import choose_conventions, is_secret, list_secrets
 from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign, put_inside
-from cdc.modelling.designing import merge_spellings
 from cdc.modelling.naming import RESERVED, Taken, name_class, name_field, singular, take, write_snake
 from cdc.modelling.profile import Facts, Profile, TypeProfile
 from cdc.modelling.table_catalogue import ExistingTable, TableColumn
 from cdc.modelling.table_demands import list_demands
-from cdc.modelling.table_keys import make_id, make_key, make_position
-from cdc.modelling.table_names import Property, fold_name, list_names, list_properties, pair_types, stem
+from cdc.modelling.table_items import (
+    Items,
+    find_arrays,
+    list_own_key,
+    pair_items,
+    tell_generated,
+    tell_misfit,
+    tell_owned,
+    tell_unfilled,
+    tell_unpaired,
+)
+from cdc.modelling.table_keys import make_id, make_key, make_position, tell_counted
+from cdc.modelling.table_names import Property, fold_name, list_properties, pair_types
 from cdc.modelling.table_types import choose_key_type, choose_type, why_not
 from cdc.modelling.types_found import choose_types
 
@@ -24,7 +34,8 @@ class _Found:
 
     columns: list[Column] = field(default_factory=list)
     left: list[tuple[str, str]] = field(default_factory=list)
-    parts: dict[tuple[str, ...], list[Column]] = field(default_factory=dict)
+    # By the names of the objects around them, the outermost first.
+    parts: dict[tuple[tuple[str, ...], ...], list[Column]] = field(default_factory=dict)
 
 
 def adopt(
@@ -33,13 +44,16 @@ def adopt(
     tables: Sequence[ExistingTable],
     theirs: Conventions | None = None,
     taken: Taken | None = None,
+    owners: Mapping[tuple[str, str], str] | None = None,
 ) -> Design:
-    """Return the design of mappers that write these tables, one for each type."""
+    """Return the design of mappers that write these tables, one for each type; `owners` write other tables."""
     taken = taken or Taken({*RESERVED}, {*RESERVED})
     named, notes = choose_types(profile)
     pairs = list(pair_types(named, tables))
     conventions, home = choose_conventions(profile, [type_ for type_, _ in pairs], container, theirs, taken)
-    adopters = [_Adopter(conventions, taken) for _ in pairs]
+    owned = {name: f"the container {owner}" for name, owner in (owners or {}).items()}
+    owned |= {(table.schema, table.name): "another type" for table in tables}
+    adopters = [_Adopter(conventions, taken, owned) for _ in pairs]
     types = tuple(
         adopter.adopt(type_, table, container, len(pairs))
         for adopter, (type_, table) in zip(adopters, pairs, strict=True)
@@ -47,17 +61,20 @@ def adopt(
     without = [each.name for each in named if each not in [type_ for type_, _ in pairs]]
     notes += [f"Documents of the type {name} are unmapped: no `--table` is for them." for name in without]
     needs = [need for adopter in adopters for need in adopter.needs]
-    needs += [need for table in tables for each in table.walk() for need in list_demands(each)]
+    mapped = {table.there for type_ in types for table in type_.root.walk()}
+    every = [each for table in tables for each in table.walk_all() if (each.schema, each.name) in mapped]
+    needs += [need for table in every for need in list_demands(table)]
     return Design(container, types, conventions, home, conventions is not theirs, notes, needs)
 
 
 class _Adopter:
     """Adopts the tables of one type; `needs` are sentences about what must be mended in them."""
 
-    def __init__(self, conventions: Conventions, taken: Taken) -> None:
+    def __init__(self, conventions: Conventions, taken: Taken, owned: Mapping[tuple[str, str], str]) -> None:
         self._conventions = conventions
         self._instants = conventions.instants
         self._taken = taken
+        self._owned = owned
         self._classes: set[str] = set()
         self.needs: list[str] = []
 
@@ -105,9 +122,9 @@ class _Adopter:
         found = _Found(columns=list(keys))
         names = {column.field for column in keys} | ({"id"} if path == "$" else set())
         for column in table.columns:
-            if column.name not in table.key:
+            if column.name not in (*table.key, *table.inherited):
                 self._adopt_column(table, column, properties.get(fold_name(column.name)), found, names, path)
-        parts, flat = self._make_parts(found, fields, design.class_name, names)
+        parts, flat = self._make_parts(found, fields, design.class_name, names, ())
         design = replace(design, columns=(*found.columns, *flat), parts=parts, left=tuple(found.left))
         children = tuple(self._adopt_children(design, table, fields, names, path))
         used = {name for column in design.columns if not column.part for name in column.spellings}
@@ -172,80 +189,99 @@ class _Adopter:
         return mark is not None and name == mark.property
 
     def _make_parts(
-        self, found: _Found, fields: Mapping[str, Facts], outer: str, names: set[str]
+        self,
+        found: _Found,
+        fields: Mapping[str, Facts],
+        outer: str,
+        names: set[str],
+        around: tuple[tuple[str, ...], ...],
     ) -> tuple[tuple[Part, ...], list[Column]]:
+        """Return the objects with columns inside the one at this path, and their columns."""
         parts: list[Part] = []
         flat: list[Column] = []
-        for spellings, columns in found.parts.items():
+        depth = len(around)
+        inside = dict.fromkeys(path[depth] for path in found.parts if path[:depth] == around and len(path) > depth)
+        for spellings in inside:
+            path = (*around, spellings)
             class_name = self._name_class(f"{outer}_{spellings[0]}")
             field_ = take(name_field(spellings[0]), names)
-            nullable = all(column.nullable for column in columns)
-            own = tuple(put_inside(column, field_, nullable=nullable) for column in columns)
-            read = {name for column in own for name in column.spellings}
-            unmapped = tuple(name for name in fields[spellings[0]].fields if name not in read)
-            parts.append(Part(field_, spellings, class_name, nullable, own, unmapped=unmapped))
-            flat += own
+            own, inner_fields = found.parts.get(path, []), fields[spellings[0]].fields
+            inner, deeper = self._make_parts(found, inner_fields, class_name, {each.field for each in own}, path)
+            nullable = all(column.nullable for column in (*own, *deeper))
+            columns = tuple(put_inside(column, field_, nullable=nullable) for column in (*own, *deeper))
+            read = {name for names_ in (*(c.spellings for c in own), *(p.spellings for p in inner)) for name in names_}
+            unmapped = tuple(name for name in inner_fields if name not in read)
+            parts.append(Part(field_, spellings, class_name, nullable, columns, inner, unmapped))
+            flat += columns
         return tuple(parts), flat
 
     def _adopt_children(
         self, parent: TableDesign, table: ExistingTable, fields: Mapping[str, Facts], names: set[str], path: str
     ) -> Iterator[TableDesign]:
-        arrays = {
-            stem(spellings[0]): (spellings, facts)
-            for spellings, facts in merge_spellings(fields)
-            if facts.kind == "array" and facts.items is not None and facts.items.kind == "object"
-        }
-        for child in table.children:
-            # Items are the rows of one table.
-            found = [arrays.pop(each) for name in list_names(child.name, table.name) if (each := stem(name)) in arrays]
-            if not found:
-                self.needs.append(
-                    f"{child.quoted} refers to {table.quoted}, but no array of objects is called so, or another table "
-                    "has its items: it is not mapped."
-                )
+        arrays = find_arrays(fields)
+        unpaired: list[ExistingTable] = []
+        for child in (*table.children, *table.candidates):
+            owner = self._owned.get((child.schema, child.name))
+            if owner is not None:
+                self.needs.append(tell_owned(child, table, owner))
                 continue
-            spellings = tuple(name for each, _ in found for name in each)
-            design = self._adopt_child(parent, child, spellings, found[0][1], names, path)
+            items = pair_items(child, table, arrays)
+            if items is None:
+                unpaired.append(child)
+                continue
+            design = self._adopt_child(parent, child, items, names, path)
             if design is not None:
                 yield design
+        self.needs += [tell_unpaired(child, table, arrays) for child in unpaired]
 
     def _adopt_child(
-        self,
-        parent: TableDesign,
-        child: ExistingTable,
-        spellings: tuple[str, ...],
-        facts: Facts,
-        names: set[str],
-        path: str,
+        self, parent: TableDesign, child: ExistingTable, items: Items, names: set[str], path: str
     ) -> TableDesign | None:
-        items = facts.items
-        assert items is not None  # noqa: S101 - an array of objects
-        properties = list_properties(items.fields)
-        keys: list[Column] = []
-        for column in map(child.column, child.key[len(child.inherited) :]):
-            found = properties.get(fold_name(column.name))
-            own = make_position(child, column, self.needs) if found is None else make_key(column, found, self._instants)
-            if own is None or (found is None and any(not key.spellings for key in keys)):
-                self.needs.append(
-                    f"{child.quoted} is not mapped: no property of an item fills {column.name} of its primary key."
-                )
-                return None
-            keys.append(own)
+        fields = items.facts.fields
+        properties = list_properties(fields)
+        keys = self._make_keys(child, properties)
+        if keys is None:
+            return None
+        self.needs += [tell_counted(child, key) for key in keys if child.column(key.name).counts]
         inherited = [
             replace(above, name=name, type=choose_key_type(child.column(name)) or above.type)
             for above, name in zip(parent.key, child.inherited, strict=True)
         ]
-        field_ = take(name_field(spellings[0]), names)
+        field_ = take(name_field(items.spellings[0]), names)
         design = TableDesign(
             name=self._name_table(child.name),
             class_name=self._name_class(singular(write_snake(child.name))),
             columns=(),
             inherited=tuple(inherited),
             field=field_,
-            spellings=spellings,
+            spellings=items.spellings,
             there=(child.schema, child.name),
+            own_key=child.key if child.has_own_key else (),
         )
-        return self._fill(design, child, keys, properties, items.fields, f"{path}.{spellings[0]}[]")
+        if child.has_own_key:
+            self.needs += list_own_key(child)
+        return self._fill(design, child, keys, properties, fields, f"{path}.{items.spellings[0]}[]")
+
+    def _make_keys(self, child: ExistingTable, properties: Mapping[str, Property]) -> list[Column] | None:
+        """Return the columns that tell the items of a document apart, or None if one of them cannot be filled."""
+        keys: list[Column] = []
+        for column in (child.column(name) for name in child.key if name not in child.inherited):
+            found = properties.get(fold_name(column.name))
+            # A place is in the array of one document: only beside its key is it unique.
+            counts = {*child.inherited} <= {*child.key} and all(key.spellings for key in keys)
+            own = make_position(column) if found is None and counts else None
+            if found is None and own is None:
+                self.needs.append(tell_unfilled(child, column))
+                return None
+            if column.generated or column.identity == "a":
+                self.needs.append(tell_generated(child, column))
+                return None
+            own = own or (make_key(column, found, self._instants) if found else None)
+            if own is None:
+                self.needs.append(tell_misfit(child, column, found.spellings[0] if found else ""))
+                return None
+            keys.append(own)
+        return keys
 
     def _name_table(self, name: str) -> str:
         """Return the table's name in Python."""

@@ -72,7 +72,8 @@ class TableDesign:
     """A table: of a type's documents, or of the items of an array.
 
     `inherited` are the columns of the key that come from above, `path` the property that holds the items. A table that
-    is `there` already has its own name in SQL, and `left` are columns that nobody writes, with the reason.
+    is `there` already has its own name in SQL, and `left` are columns that nobody writes, with the reason. `own_key` is
+    its primary key, if that does not begin with the inherited columns.
     """
 
     name: str
@@ -86,6 +87,7 @@ class TableDesign:
     spellings: tuple[str, ...] = ()
     there: tuple[str, str] | None = None
     left: tuple[tuple[str, str], ...] = ()
+    own_key: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:
@@ -100,8 +102,7 @@ class TableDesign:
     @property
     def all_columns(self) -> tuple[Column, ...]:
         """Return all columns as the table has them: the key first."""
-        keys = tuple(column for column in self.columns if column.is_key)
-        return (*self.inherited, *keys, *(column for column in self.columns if not column.is_key))
+        return (*self.key, *(column for column in self.columns if not column.is_key))
 
     @property
     def has_position(self) -> bool:
@@ -110,8 +111,15 @@ class TableDesign:
 
     @property
     def key(self) -> tuple[Column, ...]:
-        """Return the columns of the primary key."""
-        return (*self.inherited, *(column for column in self.columns if column.is_key))
+        """Return the columns of the key, those of its own key in the order of that."""
+        keys = (*self.inherited, *(column for column in self.columns if column.is_key))
+        places = {name: place for place, name in enumerate(self.own_key)}
+        return tuple(sorted(keys, key=lambda column: places.get(column.name, -1))) if places else keys
+
+    @property
+    def primary_key(self) -> tuple[str, ...]:
+        """Return the names of the columns of the primary key."""
+        return self.own_key or tuple(column.name for column in self.key)
 
     def walk(self) -> Iterator["TableDesign"]:
         """Return this table and all below it."""

@@ -16,7 +16,7 @@ from cdc.core.mapping import Mapper
 from cdc.modelling.adopting import adopt
 from cdc.modelling.design import Design
 from cdc.modelling.designing import make_design
-from cdc.modelling.misnamed import check_container, check_partition_key, check_tables
+from cdc.modelling.misnamed import check_container, check_partition_key, check_tables, find_owners
 from cdc.modelling.opening import read_tables
 from cdc.modelling.profile import Profile
 from cdc.modelling.project import find_taken, write_project
@@ -96,7 +96,7 @@ def _make_design(tools: _Tools, arguments: argparse.Namespace) -> Design:
         tables = read_tables(tools.read_environment(), arguments.table)
         check_tables(tables, container, mappers)
         profile = profile or profile_tables(tables, container, theirs)
-        design = adopt(profile, container, tables, theirs, taken)
+        design = adopt(profile, container, tables, theirs, taken, find_owners(container, mappers))
         # A schema and a table have no documents.
         return replace(design, needs=[*design.needs, *list_misfits(design)]) if arguments.profile else design
     if profile is None:

@@ -35,12 +35,7 @@ def check_partition_key(paths: Sequence[str], profile: Profile) -> None:
 
 def check_tables(tables: Sequence[ExistingTable], container: str, mappers: Sequence[Mapper[Any]]) -> None:
     """Refuse a table that the mappers of another container write, and one that was named twice."""
-    owners = {
-        (table.schema, table.name): mapper.container
-        for mapper in mappers
-        for table in mapper.tables
-        if mapper.container != container
-    }
+    owners = find_owners(container, mappers)
     seen = set()
     for table in (each for root in tables for each in root.walk()):
         name = (table.schema, table.name)
@@ -51,3 +46,13 @@ def check_tables(tables: Sequence[ExistingTable], container: str, mappers: Seque
         if name in seen:
             raise RequestError(f"{table.quoted} is named twice, or is also a table below another: name it once.")
         seen.add(name)
+
+
+def find_owners(container: str, mappers: Sequence[Mapper[Any]]) -> dict[tuple[str, str], str]:
+    """Return the tables that mappers of other containers write, by schema and name, with the container."""
+    return {
+        (table.schema or "public", table.name): mapper.container
+        for mapper in mappers
+        for table in mapper.tables
+        if mapper.container != container
+    }

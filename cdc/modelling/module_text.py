@@ -111,19 +111,22 @@ def _write_map(type_: TypeDesign) -> str:
         "        },",
     ]
     if root.children:
-        children = [text for child in root.children for text in _write_children(child, ())]
+        children = [text for child in root.children for text in _write_children(child, (root,))]
         lines += ["        children={", *children, "        },"]
     return "\n".join([*lines, "    )"])
 
 
 def _write_children(table: TableDesign, above: Sequence[TableDesign]) -> Iterator[str]:
     chain = (*above, table)
-    depth = len(chain)
-    owners = [*_LOOPS[: depth + 1], *(["position"] if table.has_position else [])]
-    call = f"_{singular(table.name)}_row({', '.join(owners)})"
-    loops = [f"for {_LOOPS[place + 1]} in {_LOOPS[place]}.{each.field}" for place, each in enumerate(chain)]
-    if table.has_position:
-        loops[-1] = f"for position, {_LOOPS[depth]} in enumerate({_LOOPS[depth - 1]}.{table.field})"
+    positions = _name_positions(chain)
+    call = f"_{singular(table.name)}_row({', '.join(_list_arguments(chain))})"
+    loops = [
+        f"for {positions[place]}, {_LOOPS[place]} in enumerate({_LOOPS[place - 1]}.{each.field})"
+        if place in positions
+        else f"for {_LOOPS[place]} in {_LOOPS[place - 1]}.{each.field}"
+        for place, each in enumerate(chain)
+        if place
+    ]
     name = write_text(table.sql_name)
     line = f"            {name}: [{call} {' '.join(loops)}],"
     if len(line) <= WIDTH:
@@ -139,19 +142,13 @@ def _write_children(table: TableDesign, above: Sequence[TableDesign]) -> Iterato
 
 def _write_row_functions(table: TableDesign, above: Sequence[TableDesign]) -> Iterator[str]:
     chain = (*above, table)
-    parameters = [f"{_LOOPS[place]}: {each.class_name}" for place, each in enumerate(chain)]
-    parameters += ["position: int"] if table.has_position else []
-    inherited = [_read(column, loop) for column, loop in _find_owners(chain)]
-    own = [column for column in table.all_columns if column not in table.inherited]
-    pairs = [
-        *zip((column.name for column in table.inherited), inherited, strict=True),
-        *((column.name, _read(column, _LOOPS[len(above)])) for column in own),
-    ]
+    classes = {_LOOPS[place]: each.class_name for place, each in enumerate(chain)}
+    parameters = [f"{name}: {classes.get(name, 'int')}" for name in _list_arguments(chain)]
     yield "\n".join(
         [
             write_call(f"def _{singular(table.name)}_row(", parameters, ") -> Row:"),
             "    return {",
-            *(_write_entry(name, value, 8) for name, value in pairs),
+            *(_write_entry(name, value, 8) for name, value in _list_values(chain)),
             "    }",
         ]
     )
@@ -159,11 +156,33 @@ def _write_row_functions(table: TableDesign, above: Sequence[TableDesign]) -> It
         yield from _write_row_functions(child, chain)
 
 
-def _find_owners(chain: Sequence[TableDesign]) -> list[tuple[Column, str]]:
-    """Return the columns of the key that come from above, each with the loop's name of its document or item."""
+def _name_positions(chain: Sequence[TableDesign]) -> dict[int, str]:
+    """Return what the places in arrays are called, by the places of those tables that have them in their keys."""
+    last = len(chain) - 1
+    named = ((place, "position" if place == last else f"{_LOOPS[place]}_position") for place in range(len(chain)))
+    return {place: name for place, name in named if chain[place].has_position}
+
+
+def _list_arguments(chain: Sequence[TableDesign]) -> list[str]:
+    """Return what the row of the last table is made of: documents, items and places."""
+    used = {re.split(r"\W", value, maxsplit=1)[0] for _, value in _list_values(chain)}
+    return [name for name in (*_LOOPS[: len(chain)], *_name_positions(chain).values()) if name in used]
+
+
+def _list_values(chain: Sequence[TableDesign]) -> list[tuple[str, str]]:
+    """Return the columns of the last table, each with what fills it."""
+    table, positions = chain[-1], _name_positions(chain)
+    inherited = [_read(column, _LOOPS[place], positions.get(place, "")) for column, place in _find_owners(chain)]
+    own = [column for column in table.all_columns if column not in table.inherited]
     return [
-        (column, _LOOPS[place]) for place, each in enumerate(chain[:-1]) for column in each.columns if column.is_key
+        *zip((column.name for column in table.inherited), inherited, strict=True),
+        *((column.name, _read(column, _LOOPS[len(chain) - 1], "position")) for column in own),
     ]
+
+
+def _find_owners(chain: Sequence[TableDesign]) -> list[tuple[Column, int]]:
+    """Return the columns of the key that come from above, each with the place of its table."""
+    return [(column, place) for place, each in enumerate(chain[:-1]) for column in each.columns if column.is_key]
 
 
 def _write_entry(name: str, value: str, indent: int) -> str:
@@ -175,9 +194,9 @@ def _write_entry(name: str, value: str, indent: int) -> str:
     return "\n".join([f"{space}{write_text(name)}: (", *(f"{space}    {part}" for part in parts), f"{space}),"])
 
 
-def _read(column: Column, owner: str) -> str:
+def _read(column: Column, owner: str, position: str = "") -> str:
     if not column.spellings:
-        return "position"
+        return position
     if column.part is None:
         return f"{owner}.{column.field}"
     value = f"{owner}.{column.part}.{column.field}"

@@ -89,7 +89,7 @@ def _describe_rename(type_: TypeDesign, rename: Rename) -> Iterator[str]:
 
 
 def _describe_table(table: TableDesign) -> Iterator[str]:
-    keys = ", ".join(_code(column.name) for column in table.key)
+    keys = ", ".join(map(_code, table.primary_key))
     what = f", one row for each item of {_code(table.source)}" if table.spellings else ""
     there = "" if table.there is None else " It exists: no migration makes it."
     name = table.sql_name if table.there is None else ".".join(table.there)

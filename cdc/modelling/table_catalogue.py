@@ -68,7 +68,11 @@ class TableRule:
 
 @dataclass(frozen=True, slots=True)
 class ExistingTable:
-    """A table, and the `children` whose key begins with its own; `others` refer to it in another way."""
+    """A table, and the `children` whose key begins with its own.
+
+    `candidates` are tables with a key of their own that refer to it: only the documents tell whether their rows are
+    items, or documents of another container. `others` refer to it in another way.
+    """
 
     schema: str
     name: str
@@ -78,8 +82,13 @@ class ExistingTable:
     others: tuple[Reference, ...]
     rules: tuple[TableRule, ...]
     children: tuple["ExistingTable", ...] = ()
-    # Of a child: the columns of its key that come from above.
+    candidates: tuple["ExistingTable", ...] = ()
+    # Of a child: the foreign key to the table above it, and its columns in the order of that table's key.
+    above: Reference | None = None
     inherited: tuple[str, ...] = ()
+    # The name of its primary key, and whether an index begins with the inherited columns.
+    key_name: str = ""
+    is_indexed: bool = True
     # What the role that reads it may not do with it.
     role: str = ""
     missing_rights: tuple[str, ...] = ()
@@ -92,15 +101,31 @@ class ExistingTable:
         """Return its name with its schema, as SQL takes it."""
         return f"{quote(self.schema)}.{quote(self.name)}"
 
+    @property
+    def has_own_key(self) -> bool:
+        """Return whether its key does not begin with that of the table above it."""
+        return self.key[: len(self.inherited)] != self.inherited
+
+    @property
+    def referring(self) -> tuple[Reference, ...]:
+        """Return the foreign keys of other tables to it."""
+        below = (each.above for each in (*self.children, *self.candidates))
+        return (*self.others, *(each for each in below if each is not None))
+
     def column(self, name: str) -> TableColumn:
         """Return the column of this name."""
         return next(column for column in self.columns if column.name == name)
 
     def walk(self) -> Iterator["ExistingTable"]:
-        """Return this table and all below it."""
+        """Return this table and all below it, without candidates."""
         yield self
         for child in self.children:
             yield from child.walk()
+
+    def walk_all(self) -> Iterator["ExistingTable"]:
+        """Return this table and all below it, and candidates."""
+        for each in self.walk():
+            yield from (each, *each.candidates)
 
 
 def read_table(connection: Connection, name: str) -> ExistingTable:
@@ -125,33 +150,56 @@ def _unquote(name: str) -> str:
 
 
 def _read(
-    connection: Connection, oid: int, schema: str, name: str, inherited: Sequence[str] = (), depth: int = 0
+    connection: Connection,
+    oid: int,
+    schema: str,
+    name: str,
+    above: Reference | None = None,
+    inherited: Sequence[str] = (),
+    depth: int = 0,
 ) -> ExistingTable:
     parameters = {"table": oid}
     columns = connection.execute(statement("read_table_columns"), parameters).fetchall()
     key = _read_key(connection, schema, name)
-    ours, others, children = [], [], []
-    for from_, schema_, table_, name_, table, other, own, theirs, deferrable, on_delete in connection.execute(
+    ours, others = [], []
+    children: list[ExistingTable] = []
+    candidates: list[ExistingTable] = []
+    theirs: dict[int, list[tuple[Reference, str, str]]] = {}
+    for from_, schema_, table_, name_, table, other, own, refer, deferrable, on_delete in connection.execute(
         statement("read_table_references"), parameters
     ).fetchall():
-        reference = Reference(name_, table, tuple(own), other, tuple(theirs), deferrable, on_delete)
-        begin = _find_begin(reference, key, _read_key(connection, schema_, table_))
+        reference = Reference(name_, table, tuple(own), other, tuple(refer), deferrable, on_delete)
         if from_ == oid:
             ours.append(reference)
-        elif begin and depth < _DEEPEST:
-            children.append(_read(connection, from_, schema_, table_, begin, depth + 1))
         else:
-            others.append(reference)
+            theirs.setdefault(from_, []).append((reference, schema_, table_))
+    for from_, references in theirs.items():
+        several = sum(bool(_order(each, key)) for each, *_ in references) > 1
+        for reference, schema_, table_ in references:
+            named = _order(reference, key)
+            begins = _begins(named, _read_key(connection, schema_, table_))
+            if depth >= _DEEPEST or not named or (several and not begins):
+                others.append(reference)
+                continue
+            # Of tables below one with a key of its own, no column says which document their rows are of.
+            deeper = depth + 1 if begins else _DEEPEST
+            child = _read(connection, from_, schema_, table_, reference, named, deeper)
+            (children if begins else candidates).append(child)
+    ((key_name, is_indexed),) = connection.execute(statement("read_table_key"), {"table": oid, "columns": [*inherited]})
     return ExistingTable(
         schema=schema,
         name=name,
         columns=tuple(TableColumn(*values) for values in columns),
         key=tuple(key),
-        references=tuple(each for each in ours if each.columns != tuple(inherited)),
+        references=tuple(each for each in ours if each != above),
         others=tuple(others),
         rules=tuple(TableRule(*each) for each in connection.execute(statement("read_table_rules"), parameters)),
         children=tuple(children),
+        candidates=tuple(candidates),
+        above=above,
         inherited=tuple(inherited),
+        key_name=key_name or "",
+        is_indexed=is_indexed,
         refusals=tuple(find_refusals(connection, f"{quote(schema)}.{quote(name)}", [])),
         **_read_rights(connection, schema, name),
     )
@@ -172,8 +220,12 @@ def _read_key(connection: Connection, schema: str, name: str) -> list[str]:
     return [column for (column,) in connection.execute(statement("read_primary_key"), {"table": table})]
 
 
-def _find_begin(reference: Reference, key: Sequence[str], child_key: Sequence[str]) -> list[str]:
-    """Return the columns of a child's key that refer to its parent's key, or [] if it does not begin with them."""
+def _order(reference: Reference, key: Sequence[str]) -> list[str]:
+    """Return the columns that refer to a table's key, in its order, or [] if they refer to something else."""
     pairs = dict(zip(reference.other_columns, reference.columns, strict=True))
-    begin = [pairs[name] for name in key] if pairs.keys() == {*key} else []
-    return begin if len(child_key) > len(begin) and begin == list(child_key[: len(begin)]) else []
+    return [pairs[name] for name in key] if pairs.keys() == {*key} else []
+
+
+def _begins(named: Sequence[str], key: Sequence[str]) -> bool:
+    """Return whether a child's key begins with the columns that name its parent, and goes on."""
+    return bool(named) and len(key) > len(named) and [*named] == [*key[: len(named)]]

@@ -33,7 +33,7 @@ def list_demands(table: ExistingTable) -> Iterator[str]:
     for reference in table.references:
         yield f"{table.quoted}: {_describe_reference(table, reference)}"
     for reference in table.others:
-        yield f"{reference.table} refers to {table.quoted}, and is not written with it: {_describe_other(reference)}"
+        yield describe_other(table, reference, _tell_key(table, reference))
     for rule in table.rules:
         yield f"{table.quoted}: {rule.name} {_RULES[rule.kind]}. {_tell_cutover(rule)}".rstrip()
     if table.missing_rights:
@@ -55,11 +55,22 @@ def _describe_reference(table: ExistingTable, reference: Reference) -> str:
     )
 
 
-def _describe_other(reference: Reference) -> str:
-    columns = ", ".join(reference.columns)
+def describe_other(table: ExistingTable, reference: Reference, what: str) -> str:
+    """Say what a table that refers to another one, and is not written with it, means for documents; and what to do."""
+    effect = _ON_DELETE.get(reference.on_delete, _REFUSED)
+    return f"{reference.table} refers to {table.quoted}, and is not written with it: {effect}. {what}"
+
+
+def _tell_key(table: ExistingTable, reference: Reference) -> str:
+    columns, above = ", ".join(reference.columns), ", ".join(table.inherited)
+    if table.has_own_key:
+        return (
+            "No column of it says which document its rows are of. If they are the items of an array, add a column of "
+            f"jsonb to {table.quoted} that is called like the array, or let both primary keys begin with ({above})."
+        )
     return (
-        f"{_ON_DELETE.get(reference.on_delete, _REFUSED)}. If its rows are the items of an array, its primary key must "
-        f"begin with ({columns}) and go on with what tells the items apart."
+        f"If its rows are the items of an array, its primary key must begin with ({columns}) and go on with what tells "
+        "the items apart."
     )
 
 

@@ -13,11 +13,11 @@ from cdc.modelling.table_catalogue import ExistingTable
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """A property: its names, and the object that it is in, if it is not the document itself."""
+    """A property: its names, and those of the objects that it is in, the outermost first."""
 
     spellings: tuple[str, ...]
     facts: Facts
-    part: tuple[str, ...] = ()
+    part: tuple[tuple[str, ...], ...] = ()
 
 
 def pair_types(
@@ -44,12 +44,18 @@ def stem(name: str) -> str:
 
 
 def list_properties(fields: Mapping[str, Facts]) -> dict[str, Property]:
-    """Return properties by folded name; those of an object by both names, as in `ShippingAddress_Street`."""
-    found = {fold_name(spellings[0]): Property(spellings, facts) for spellings, facts in merge_spellings(fields)}
-    for spellings, facts in merge_spellings(fields):
-        if facts.kind == "object":
-            for inner, each in merge_spellings(facts.fields):
-                found.setdefault(fold_name(spellings[0] + inner[0]), Property(inner, each, spellings))
+    """Return properties by folded name; those of an object by all names to them, as in `ShippingAddress_Geo_Lat`."""
+    found: dict[str, Property] = {}
+    level: list[tuple[str, tuple[tuple[str, ...], ...], Mapping[str, Facts]]] = [("", (), fields)]
+    while level:  # of two with one name, the less deep one is meant
+        deeper: list[tuple[str, tuple[tuple[str, ...], ...], Mapping[str, Facts]]] = []
+        for before, part, each in level:
+            for spellings, facts in merge_spellings(each):
+                name = before + spellings[0]
+                found.setdefault(fold_name(name), Property(spellings, facts, part))
+                if facts.kind == "object":
+                    deeper.append((name, (*part, spellings), facts.fields))
+        level = deeper
     return found
 
 
@@ -60,7 +66,9 @@ def fold_name(name: str) -> str:
 
 def list_names(child: str, parent: str) -> Iterator[str]:
     """Return what an array may be called whose items are rows of a child table: with and without the parent's name."""
-    name, above = plural(singular(write_snake(child))), f"{singular(write_snake(parent))}_"
+    name = plural(singular(write_snake(child)))
     yield name
-    if name.startswith(above):
-        yield name.removeprefix(above)
+    # Entity Framework calls the items of `Lines` in `Orders` `Orders_Lines`, if nobody gives them a name.
+    for above in dict.fromkeys((f"{singular(write_snake(parent))}_", f"{write_snake(parent)}_")):
+        if name.startswith(above):
+            yield name.removeprefix(above)

@@ -1,7 +1,7 @@
 """Read tables that exist as if the documents had been profiled whose rows they hold: names are taken by convention."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from cdc.core.conventions import Conventions, Naming
@@ -61,35 +61,46 @@ def _find_naming(tables: Sequence[ExistingTable], theirs: Conventions | None) ->
 def _describe(table: ExistingTable, naming: Naming, *, is_root: bool = False) -> _Schema:
     """Return the JSON Schema of a table's documents, or of the items of an array."""
     properties: _Schema = {}
-    required = set()
+    required: list[str] = []
+    names = {column.name for column in table.columns}
     for column in table.columns:
-        name, _, inner = _name_property(column.name, naming).partition("_" if naming is Naming.PASCAL else "\0")
-        is_id = is_root and ([column.name] == list(table.key) or name.lower() == "id")
+        path = _name_path(column.name, naming, names)
+        is_id = is_root and ([column.name] == list(table.key) or "_".join(path).lower() == "id")
         if column.generated or (column.counts and not is_id) or column.name in table.inherited:
             continue
         schema, needed = _describe_column(column), column.required and not column.default
         if is_id:  # a text, whatever it looks like
-            name, inner, schema = naming.write("id"), "", _SCHEMAS["uuid"] if column.base == "uuid" else _TEXT
-        if needed:
-            required.add(name)
-        if not inner:
-            properties[name] = schema
-            continue
-        holder = properties.setdefault(name, {"type": ["object", "null"], "properties": {}, "required": []})
-        holder["properties"][inner] = schema
-        if needed:
-            holder["required"].append(inner)
-            holder["type"] = "object"
+            path, schema = [naming.write("id")], _SCHEMAS["uuid"] if column.base == "uuid" else _TEXT
+        _put(properties, required, path, schema, needed=needed)
     for child in table.children:
         items = _describe(child, naming)
         for name in list_names(child.name, table.name):
             properties[naming.write(name)] = {"type": ["array", "null"], "items": items}
     title = name_class(singular(write_snake(table.name)))
-    return {"title": title, "type": "object", "properties": properties, "required": sorted(required)}
+    return {"title": title, "type": "object", "properties": properties, "required": sorted({*required})}
 
 
-def _name_property(column: str, naming: Naming) -> str:
-    return column if re.search("[A-Z]", column) else naming.write(write_snake(column))
+def _name_path(column: str, naming: Naming, names: Collection[str]) -> list[str]:
+    """Return the names of the objects around a property, and its own: Entity Framework puts `_` between them."""
+    if not re.search("[A-Z]", column):
+        return [naming.write(write_snake(column))]
+    path = column.split("_") if naming is Naming.PASCAL else [column]
+    around = ("_".join(path[:place]) for place in range(1, len(path)))
+    return [column] if not all(path) or any(each in names for each in around) else path
+
+
+def _put(properties: _Schema, required: list[str], path: Sequence[str], schema: _Schema, *, needed: bool) -> None:
+    """Put a property into the objects around it, each of which is required if something in it is."""
+    name, *inner = path
+    if needed:
+        required.append(name)
+    if not inner:
+        properties[name] = schema
+        return
+    holder = properties.setdefault(name, {"type": ["object", "null"], "properties": {}, "required": []})
+    if needed:
+        holder["type"] = "object"
+    _put(holder["properties"], holder["required"], inner, schema, needed=needed)
 
 
 def _describe_column(column: TableColumn) -> _Schema:

@@ -12,16 +12,24 @@ _SCHEMA = "public"
 def write_table(table: TableDesign) -> str:
     """Return the declaration of a table."""
     lines = [f"{table.name} = Table(", f"    {write_text(table.sql_name)},", "    _METADATA,"]
-    keys = {column.name for column in table.key}
     for column in table.all_columns:
-        rest = ["primary_key=True"] if column.name in keys else [] if column.nullable else ["nullable=False"]
+        rest = (
+            ["primary_key=True"] if column.name in table.primary_key else [] if column.nullable else ["nullable=False"]
+        )
         lines.append(write_call("Column(", [write_text(column.name), _wrap(column.type.declared), *rest], "),", 4))
     if table.there is not None:
         if table.there[0] != _SCHEMA:
             lines.append(f"    schema={write_text(table.there[0])},")
         # Its migrations are the application's own.
-        lines.append('    info={"adopted": True},')
+        lines.append(f"    info={{{', '.join(_list_info(table))}}},")
     return "\n".join([*lines, ")", ""])
+
+
+def _list_info(table: TableDesign) -> Iterator[str]:
+    yield '"adopted": True'
+    if table.own_key:
+        names = [write_text(column.name) for column in table.inherited]
+        yield f'"parent": ({", ".join(names)}{"," if len(names) == 1 else ""})'
 
 
 def _wrap(declared: str) -> str:

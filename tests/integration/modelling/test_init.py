@@ -12,7 +12,8 @@ from tests.integration.modelling import adopted
 from tests.integration.modelling.documents import DOTNET, NODE, TENANTS
 from tests.integration.project import Project
 
-# Migrates, lets PostgreSQL take every document of each container's file, and prints the rows of all new tables.
+# Migrates, lets PostgreSQL take every document of each container's file, and later those that have changed. Prints how
+# many were parked, and the rows of all new tables.
 APPLY = """
 import json, sys
 from cdc.config.settings import Phase
@@ -25,7 +26,7 @@ from cdc.postgres.rows import quoted
 from cdc.replication.batch import replicate
 from cdc.replication.sink import PostgresSink
 from mappers import APPLICATION_SQL, choose_mappers
-from tests.builders import a_change
+from tests.builders import a_change, a_version
 
 database, containers = Database(sys.argv[1]), sys.argv[2:]
 migrate(database, read_migrations(APPLICATION_SQL))
@@ -35,15 +36,19 @@ applied = {}
 for container in containers:
     mapper = mappers[container]
     assert check_tables(database, mapper) == []
-    bodies = json.load(open(f"{container}.json"))
-    changes = [a_change(container=container, partition_key=str(i), body=body) for i, body in enumerate(bodies)]
-    outcome = replicate(mapper, changes, PostgresSink(database))
+    parked = 0
+    for ts, bodies in enumerate(json.load(open(f"{container}.batches.json"))):
+        changes = [
+            a_change(container=container, partition_key=str(i), version=a_version(ts), body=body)
+            for i, body in enumerate(bodies)
+        ]
+        parked += replicate(mapper, changes, PostgresSink(database)).parked
     rows = {}
     with database.connection() as connection:
         for table in mapper.tables:
             found = connection.execute(f"select to_jsonb(t) from {quoted(table)} t order by t::text")
             rows[table.name] = [row[0] for row in found]
-    applied[container] = [outcome.parked, rows]
+    applied[container] = [parked, rows]
 database.close()
 print(json.dumps(applied))
 """
@@ -62,6 +67,8 @@ def project(tmp_path_factory):
     project = Project(tmp_path_factory.mktemp("project"))
     for container, (documents, *_) in CONTAINERS.items():
         (project.folder / f"{container}.json").write_text(json.dumps(documents), encoding="utf-8")
+        batches = [documents, adopted.LATER.get(container, [])]
+        (project.folder / f"{container}.batches.json").write_text(json.dumps(batches), encoding="utf-8")
         assert run_command("profile", "--json", f"{container}.json", folder=project.folder, settings={}).returncode == 0
     return project
 
@@ -191,6 +198,58 @@ def test_a_table_of_entity_framework(project, said, applied):
         "Number": rows["Invoices"][1]["Number"],
     }
     assert rows["InvoiceLines"][1] == {"InvoiceId": str(UUID(int=0)), "Id": 1, "Sku": "jam", "Price": 2.25}
+
+
+def test_owned_objects_and_items_inside_each_other(project, said, applied):
+    """Entity Framework's names say where each stands; a place that changes, and an item that goes, change rows."""
+    told, (parked, rows) = said["Tickets"], applied["Tickets"]
+
+    assert parked == 0
+    assert 'sales."Tickets_Stops_Legs": no property fills Id, so it has the item\'s place' in told
+    assert 'sales."Notes": its primary key is Id alone.' in told
+    assert "no index begins with" not in told
+    assert rows["Tickets"][:2] == [
+        {"Id": "t0", "Address_City": "There", "Address_Geo_Lat": None, "Address_Geo_Lng": None},
+        {"Id": "t1", "Address_City": "Here", "Address_Geo_Lat": 1.5, "Address_Geo_Lng": -2.25},
+    ]
+    assert {name: len(found) for name, found in rows.items()} == {
+        "Tickets": 12,
+        "Tickets_Stops": 23,
+        "Tickets_Stops_Legs": 34,
+        "Notes": 11,
+    }
+    assert rows["Tickets_Stops"][:3] == [
+        {"TicketId": "t0", "Id": 0, "Place": "b"},
+        {"TicketId": "t1", "Id": 0, "Place": "a"},
+        {"TicketId": "t1", "Id": 1, "Place": "b"},
+    ]
+    names = ("StopTicketId", "StopId", "Id", "Km")
+    legs = [tuple(map(row.get, names)) for row in rows["Tickets_Stops_Legs"][:4]]
+    assert legs == [("t0", 0, 0, 3.5), ("t1", 0, 0, 1.5), ("t1", 0, 1, 2.5), ("t1", 1, 0, 3.5)]
+    assert rows["Notes"][0] == {"Id": str(UUID(int=0)), "Text": "x", "TicketId": "t0"}
+    assert str(UUID(int=1)) not in [row["Id"] for row in rows["Notes"]]
+    page = (project.folder / "docs/containers/Tickets.md").read_text(encoding="utf-8")
+    assert "| `Address_Geo_Lat` | double precision | `Address.Geo.Lat` | yes |" in page
+    assert "Table `sales.Notes`, key `Id`, one row for each item of `Notes`." in page
+
+
+def test_models_of_prisma_with_an_id_each(project, said, applied):
+    """Items are found by the column that refers to their document; one that another document has is not taken away."""
+    told, (parked, rows) = said["Baskets"], applied["Baskets"]
+
+    assert 'public."BasketItem": its primary key is id alone. Of two documents' in told
+    assert 'create index on public."BasketItem" ("basketId");' in told
+    assert parked == 1
+    assert rows["Basket"][0] == {"id": "b0", "number": 0, "shippingGeoLat": 1.5}
+    assert len(rows["BasketItem"]) == 23
+    of_two = [row for row in rows["BasketItem"] if row["basketId"] in ("b0", "b1")]
+    assert of_two == [
+        {"id": "i1", "sku": "tea", "quantity": 2, "basketId": "b1"},
+        {"id": "j0", "sku": "jam", "quantity": 7, "basketId": "b0"},
+        {"id": "j1", "sku": "jam", "quantity": 1, "basketId": "b1"},
+    ]
+    declared = (project.folder / "mappers/tables.py").read_text(encoding="utf-8")
+    assert 'info={"adopted": True, "parent": ("basketId",)},' in declared
 
 
 def test_a_table_of_prisma(project, said, applied):
