@@ -100,7 +100,7 @@ _WRITTEN = {
     Instants.EPOCH_SECONDS: (1_767_972_031, "2026-01-09T15:20:31+00:00"),
     Instants.EPOCH_MILLISECONDS: (1_767_972_031_812, "2026-01-09T15:20:31.812000+00:00"),
 }
-# Read as milliseconds, a number of seconds is before.
+# Read as milliseconds, a number of seconds is before; so is 0.
 SINCE = "Since(1971)"
 _EPOCHS = {"seconds": Instants.EPOCH_SECONDS, "milliseconds": Instants.EPOCH_MILLISECONDS}
 

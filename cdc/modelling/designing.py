@@ -70,11 +70,16 @@ def make_design(
 
 def _list_shared_ids(profiles: Sequence[TypeProfile], types: Sequence[TypeDesign]) -> Iterator[str]:
     for profile, type_ in zip(profiles, types, strict=True):
-        if profile.key.repeated and len(type_.root.key) == 1:
+        if not profile.key.repeated:
+            continue
+        told = f"{profile.key.repeated} ids of {type_.type_name} occur in several documents"
+        if len(type_.root.key) == 1:
             yield (
-                f"{profile.key.repeated} ids of {type_.type_name} occur in several documents, and no property of the "
-                "partition key is in the table's key: name its paths with `--partition-key`, or add them."
+                f"{told}, and no property of the partition key is in the table's key: name its paths with "
+                "`--partition-key`, or add them."
             )
+        else:
+            yield f"{told}: the table's key has the partition key, too. Is each of them meant, or is one a copy?"
 
 
 class _Designer:

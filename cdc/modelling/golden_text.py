@@ -134,7 +134,7 @@ def _write_column_cases(column: Column, type_: TypeDesign) -> Iterator[tuple[str
     in_key = column.is_key and type_.root.children
     if SINCE in column.type.marks and not in_key:
         message = f"mapping $.{path}: must be a time since 1971: is the number in another unit?"
-        yield f"{name}_in_seconds", {"set": {path: 1_767_972_031}, "expect": {"problem": message}}
+        yield f"{name}_too_early", {"set": {path: 0}, "expect": {"problem": message}}
     for hazard, given, stored in _list_hazards(column.type):
         if hazard in hazards and not in_key:
             is_problem = isinstance(stored, str) and stored.startswith("!")

@@ -38,7 +38,9 @@ def has_zones(root: Facts) -> bool:
 
 def has_no_zone(facts: Facts) -> bool:
     """Return whether a path's times never name a zone: then it is that of a clock on a wall, or nobody knows."""
-    return facts.form is Form.INSTANT_LOCAL and facts.kinds.get("string", 0) >= ENOUGH
+    texts = facts.texts
+    # .NET's "never set" has none, whatever the others have.
+    return facts.form is Form.INSTANT_LOCAL and texts is not None and texts.forms[facts.form] - texts.never >= ENOUGH
 
 
 def _find_in_texts(texts: TextFacts) -> Iterator[Hazard]:

@@ -87,15 +87,17 @@ def _keep_form_of_texts(facts: Facts, texts: TextFacts, name: str) -> Facts:
 
 
 def _keep_numbers(facts: Facts, numbers: NumberFacts, name: str) -> Facts:
-    """Keep times if nearly all numbers are milliseconds, and whole numbers that a column of these holds."""
+    """Keep times if nearly all numbers are of one unit, and whole numbers that a column of these holds."""
     total = sum(numbers.sizes.values())
     if numbers.fractional or numbers.not_finite:
         return facts
-    times, large = numbers.epochs.get("milliseconds", 0), numbers.sizes.get("larger", 0)
-    if times < total and are_nearly_all(times, total):
-        kept = {"sizes": {"int53": times}, "epochs": {"milliseconds": times}, "no_times": total - times}
-        changed = _update(facts, total - times, {"numbers": numbers.model_copy(update=kept)})
-        return facts if find_instants(name, changed) is None else changed
+    for unit, times in numbers.epochs.items():
+        if times < total and are_nearly_all(times, total):
+            kept = {"sizes": {"int53": times}, "epochs": {unit: times}, "no_times": total - times}
+            changed = _update(facts, total - times, {"numbers": numbers.model_copy(update=kept)})
+            if find_instants(name, changed) is not None:
+                return changed
+    large = numbers.sizes.get("larger", 0)
     if not large or not are_nearly_all(total - large, total):
         return facts
     sizes = {size: count for size, count in numbers.sizes.items() if size != "larger"}

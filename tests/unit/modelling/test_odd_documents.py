@@ -116,6 +116,9 @@ def test_ids_of_several_partitions_without_a_partition_key_are_told():
 
     assert "1 ids of Thing occur in several documents" in write_page(make_design(built, "Things", ["/at/place"]))
     assert "occur in several" not in write_page(make_design(profile(many({"a": 1})), "Things"))
+    flat = profile([{"id": "a", "place": str(number)} for number in range(20)], partition_key=["/place"])
+    kept = "1 ids of Thing occur in several documents: the table's key has the partition key, too."
+    assert kept in write_page(make_design(flat, "Things", ["/place"]))
 
 
 def test_types_of_one_name_in_several_namespaces_all_stay(monkeypatch):

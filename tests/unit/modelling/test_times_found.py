@@ -19,11 +19,25 @@ def test_a_number_that_is_no_time_among_milliseconds_is_parked(odd, monkeypatch)
     assert not table(designed, "things").all_columns[1].nullable
     assert "**`$.createdAt`: at most 1 document will be parked**" in write_page(designed)
     mappers = load(monkeypatch, designed)
-    assert ("Thing", "created_at_in_seconds") in check_golden(designed, mappers)
+    assert ("Thing", "created_at_too_early") in check_golden(designed, mappers)
     found = [map_change(mappers["Thing"], a_change(container="Things", body=each)) for each in documents]
     problems = [each.problem and each.problem.message for each in found]
     is_time = odd > EPOCH // 2
     assert problems == [None if is_time else "must be a time since 1971: is the number in another unit?"] + [None] * 120
+
+
+@pytest.mark.parametrize("odd", [0, EPOCH])
+def test_a_number_that_is_no_time_among_seconds_is_parked(odd, monkeypatch):
+    """It decides no column, as among milliseconds."""
+    documents = with_odd("createdAt", lambda n: EPOCH // 1000 + n, odd)
+    designed = design(documents)
+    mappers = load(monkeypatch, designed)
+    found = [map_change(mappers["Thing"], a_change(container="Things", body=each)) for each in documents]
+
+    check_golden(designed, mappers)
+    assert types(designed)["created_at"] == "timestamptz"
+    assert [number for number, each in enumerate(found) if each.problem] == [0]
+    assert types(design(with_odd("size", lambda n: EPOCH // 1000 + n, odd)))["size"] == "bigint" if odd else "integer"
 
 
 @pytest.mark.parametrize(("first", "is_null"), [("0001-01-01", True), ("9999-12-31", False), ("1900-01-01", False)])
@@ -56,6 +70,8 @@ def test_a_day_that_dotnet_writes_for_never_is_null(first, is_null, monkeypatch)
 )
 def test_a_time_that_never_has_a_zone_where_others_have_one_stays_without(wall, other, sql, monkeypatch):
     """A wall clock's time is of a zone that nobody wrote; where no time has one, all are UTC."""
+    unset = [{"id": str(n), "bookedFor": "0001-01-01T00:00:00", "madeAt": other} for n in range(20)]
+    assert types(design(unset))["booked_for"] == "timestamptz"
     documents = [{"id": str(n), "bookedFor": wall, "madeAt": other} for n in range(20)]
     designed = design(documents)
     mappers = load(monkeypatch, designed)
