@@ -7,10 +7,11 @@ import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from local import application
 from local.demo import smoke, watch
-from local.documents import DocumentsError, Import, Kept, write_documents
+from local.documents import DocumentsError, Import, Kept, find_odd_keys, read_documents, write_documents
 from local.ending import Ending
 from local.postgres import PostgresError
 from local.sample import PARTITION_KEYS, Source
@@ -99,13 +100,15 @@ def _up(arguments: argparse.Namespace, mode: str) -> int:
     kept = Kept(arguments.keep) if arguments.keep else None
     named = {**(kept.containers if kept else {}), **dict(arguments.container or ())}
     imports = [*(kept.imports if kept else ()), *(Import.read(text, [*named]) for text in arguments.imports)]
+    documents = [read_documents(wanted.path) for wanted in imports]
     containers, extra = _choose(named)
+    _tell_odd_keys(named, imports, documents)
     if not as_json:
         print("Starting PostgreSQL, the Cosmos server and the Functions host. This takes a few seconds ...", flush=True)
     with running(mode=mode, containers=containers, extra=extra) as stack:
         source = stack.open_source()
-        for wanted in imports:
-            written = write_documents(source, wanted)
+        for wanted, found in zip(imports, documents, strict=True):
+            written = write_documents(source, wanted, found)
             if not as_json:
                 print(f"{wanted.container}: {written} documents of {wanted.path}", flush=True)
         print(json.dumps(stack.describe()) if as_json else _explain(stack, arguments.keep), flush=True)
@@ -134,6 +137,15 @@ def _choose(named: Mapping[str, str]) -> tuple[Mapping[str, str], tuple[str, ...
             print(said, file=sys.stderr)
     always = {name: key for name, key in PARTITION_KEYS.items() if name in replicated.always}
     return {**always, **named}, tuple(name for name in named if name in replicated.extra)
+
+
+def _tell_odd_keys(named: Mapping[str, str], imports: list[Import], documents: list[list[dict[str, Any]]]) -> None:
+    """Say which partition keys no document has: Cosmos takes them, and init does not."""
+    for container, key in named.items():
+        of_it = zip(imports, documents, strict=True)
+        found = [document for wanted, read in of_it if wanted.container == container for document in read]
+        for said in find_odd_keys(container, key, found):
+            print(said, file=sys.stderr)
 
 
 def _explain(stack: Stack, kept: Path | None) -> str:

@@ -59,9 +59,30 @@ def read_documents(path: Path) -> list[dict[str, Any]]:
     return [{name: value for name, value in document.items() if name not in _SYSTEM} for document in found]
 
 
-def write_documents(source: Source, wanted: Import) -> int:
+def find_odd_keys(container: str, key: str, documents: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Return a sentence for each path of a partition key that none of the documents has."""
+    for path in key.split(",") if documents else ():
+        names = path.strip("/").split("/")
+        found = {spelled for document in documents if (spelled := _spell(document, names)) is not None}
+        if path not in found:
+            alike = f"They have {min(found)}" if found else "They all get the same key, which is undefined"
+            yield f"No document of {container} has the partition key {path}. {alike}."
+
+
+def _spell(document: Any, names: Sequence[str]) -> str | None:
+    """Return a path as a document spells it, or None if it has none, whatever its capitals are."""
+    path = ""
+    for name in names:
+        there = [each for each in document if each.lower() == name.lower()] if isinstance(document, dict) else []
+        if not there:
+            return None
+        spelled = name if name in there else there[0]
+        path, document = f"{path}/{spelled}", document[spelled]
+    return path
+
+
+def write_documents(source: Source, wanted: Import, documents: Sequence[dict[str, Any]]) -> int:
     """Write the documents of a file into its container; return how many."""
-    documents = read_documents(wanted.path)
     try:
         with ThreadPoolExecutor(_WRITERS) as pool:
             for _ in pool.map(lambda document: source.write(wanted.container, document), documents):

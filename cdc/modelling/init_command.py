@@ -45,10 +45,7 @@ def add(
     """Add the command."""
     help_ = "write a mapper, its tables, a migration, golden cases and a page, for you to edit"
     command = commands.add_parser("init", help=help_, description=f"{help_}; what is there already is left as it is")
-    command.add_argument(
-        "name", nargs="?", metavar="CONTAINER", help="the container (default: the name in the profile)"
-    )
-    command.add_argument("--container", metavar="NAME", help="the same")
+    command.add_argument("--container", metavar="NAME", help="the container (default: the name in the profile)")
     begin = command.add_mutually_exclusive_group()
     begin.add_argument("--profile", type=Path, metavar="FILE", help="a file of `python -m cdc profile`")
     begin.add_argument("--schema", type=Path, metavar="FILE", help="a JSON Schema of the documents")
@@ -83,9 +80,9 @@ def _init(tools: _Tools, arguments: argparse.Namespace) -> int:
 
 def _make_design(tools: _Tools, arguments: argparse.Namespace) -> Design:
     profile = _find_profile(arguments)
-    container = arguments.name or arguments.container or (profile.source.name if profile else None)
+    container = arguments.container or (profile.source.name if profile else None)
     if container is None:
-        raise RequestError("Name the container: python -m cdc init CONTAINER --table SCHEMA.TABLE")
+        raise RequestError("Name the container: python -m cdc init --container NAME --table SCHEMA.TABLE")
     if set(container) & {*"/\\?#"}:
         raise RequestError(f"{container} is no name of a container: Cosmos DB allows none of / \\ ? # in it.")
     mappers = tools.choose_mappers(tools.extra_containers)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.documents import DocumentsError, Import, Kept, read_documents
+from local.documents import DocumentsError, Import, Kept, find_odd_keys, read_documents
 
 FILES = [
     '[{"id": "a", "_ts": 1}, {"id": "b"}]',
@@ -42,6 +42,32 @@ def test_a_file_names_its_container():
         Import.read("Lines=a.json", ["Orders"])
     with pytest.raises(DocumentsError, match="--container"):
         Import.read("a.json", [])
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("/branchId", []),
+        ("/branchid", ["No document of Loans has the partition key /branchid. They have /branchId."]),
+        ("/at/Shelf", ["No document of Loans has the partition key /at/Shelf. They have /at/shelf."]),
+        ("/branchId,/at/shelf", []),
+        ("/branchId,/AT/shelf", ["No document of Loans has the partition key /AT/shelf. They have /at/shelf."]),
+        (
+            "/branch",
+            ["No document of Loans has the partition key /branch. They all get the same key, which is undefined."],
+        ),
+    ],
+)
+def test_a_partition_key_that_no_document_has_is_told(key, said):
+    """With the path that differs by capitals alone, if there is one; a value that is null is there, too."""
+    documents = [{"id": "a", "at": 7}, {"id": "b", "branchId": None, "BRANCHID": "x", "at": {"shelf": 1}}]
+
+    assert list(find_odd_keys("Loans", key, documents)) == said
+
+
+def test_without_documents_every_partition_key_is_right():
+    """They may come later."""
+    assert list(find_odd_keys("Loans", "/branchId", [])) == []
 
 
 def test_an_empty_folder_keeps_nothing_yet(tmp_path):

@@ -86,7 +86,7 @@ def init(project, container, dsn):
     """Write the mapper of a container; return what init said."""
     _, *arguments = CONTAINERS[container]
     settings = {"POSTGRES_CONNECTION": dsn}
-    done = run_command("init", container, *arguments, folder=project.folder, settings=settings)
+    done = run_command("init", "--container", container, *arguments, folder=project.folder, settings=settings)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -25,7 +25,7 @@ def refuse(folder, *arguments, **settings):
     return done.stderr
 
 
-@pytest.mark.parametrize("named", [(), ("--container", "accounts"), ("ACCOUNTS",)])
+@pytest.mark.parametrize("named", [(), ("--container", "accounts"), ("--container", "ACCOUNTS")])
 def test_a_container_that_differs_by_capitals_from_one_that_has_mappers(folder, named):
     """The name of the file is the container's where none is named."""
     said = refuse(folder, *named, "--profile", "accounts.profile.json")
@@ -45,7 +45,7 @@ def test_a_container_that_differs_by_capitals_from_one_that_has_mappers(folder, 
 )
 def test_a_partition_key_that_no_document_has(folder, path, remedy):
     """Capitals and underscores count."""
-    said = refuse(folder, "Things", "--profile", "accounts.profile.json", "--partition-key", path)
+    said = refuse(folder, "--container", "Things", "--profile", "accounts.profile.json", "--partition-key", path)
 
     assert remedy in said
 
@@ -53,9 +53,9 @@ def test_a_partition_key_that_no_document_has(folder, path, remedy):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("Things", "--table", "accounts"), "public.accounts is a table of the mappers of Accounts"),
-        (("Things", "--table", "things", "--table", "public.things"), "public.things is named twice"),
-        (("Things", "--table", "parents"), "public.completed_scenarios is a table of the mappers of Accounts"),
+        (("--table", "accounts"), "public.accounts is a table of the mappers of Accounts"),
+        (("--table", "things", "--table", "public.things"), "public.things is named twice"),
+        (("--table", "parents"), "public.completed_scenarios is a table of the mappers of Accounts"),
     ],
 )
 def test_a_table_that_is_written_already(folder, empty_dsn, arguments, words):
@@ -67,4 +67,4 @@ def test_a_table_that_is_written_already(folder, empty_dsn, arguments, words):
             "create table completed_scenarios (id text references parents, n int, primary key (id, n))"
         )
 
-    assert words in refuse(folder, *arguments, POSTGRES_CONNECTION=empty_dsn)
+    assert words in refuse(folder, "--container", "Things", *arguments, POSTGRES_CONNECTION=empty_dsn)
