@@ -41,8 +41,11 @@ where k.contype = 'f' and k.conparentid = 0 and %(table)s in (k.conrelid, k.conf
 order by fn.nspname, f.relname, k.conname;
 
 -- name: read_table_rules
--- What a table demands of its rows beside its columns' types: unique rules, checks, triggers, and rules on delete.
-select 'unique', c.relname, pg_get_indexdef(i.indexrelid)
+-- What a table demands of its rows beside its columns' types: unique rules, checks, triggers, and rules on delete. An
+-- index alone is dropped in another way than that of a constraint.
+select case when exists (select from pg_constraint k where k.conindid = i.indexrelid and k.contype = 'u') then 'unique'
+            else 'index' end,
+       c.relname, pg_get_indexdef(i.indexrelid)
 from pg_index i join pg_class c on c.oid = i.indexrelid
 where i.indrelid = %(table)s and i.indisunique and not i.indisprimary
 union all
@@ -53,7 +56,7 @@ select 'trigger', tgname, pg_get_triggerdef(oid)
 from pg_trigger where tgrelid = %(table)s and not tgisinternal and tgenabled <> 'D'
 union all
 select 'rule', rulename, pg_get_ruledef(oid)
-from pg_rewrite where ev_class = %(table)s and ev_type = '4'
+from pg_rewrite where ev_class = %(table)s and ev_type = '4' and ev_enabled <> 'D'
 order by 1, 2;
 
 -- name: read_table_key

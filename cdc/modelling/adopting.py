@@ -22,7 +22,7 @@ from cdc.modelling.table_items import (
     tell_unfilled,
     tell_unpaired,
 )
-from cdc.modelling.table_keys import make_id, make_key, make_position, tell_counted
+from cdc.modelling.table_keys import make_id, make_key, make_position, tell_counted, tell_unfit
 from cdc.modelling.table_names import Property, fold_name, list_properties, pair_types
 from cdc.modelling.table_types import choose_key_type, choose_type, why_not
 from cdc.modelling.types_found import choose_types
@@ -88,22 +88,24 @@ class _Adopter:
 
     def _adopt_root(self, profile: TypeProfile, table: ExistingTable, class_name: str) -> TableDesign:
         if not table.key:
-            raise RequestError(f"{table.quoted} has no primary key, by which rows are found again: give it one.")
+            raise RequestError(
+                f"{table.quoted} has no primary key, by which rows are found again: alter table {table.quoted} add "
+                "primary key (...), with the column of the documents' id."
+            )
         fields = dict(profile.root.fields)
         id_ = fields.pop(self._conventions.key, None) or fields.get("id")
         fields.pop("id", None)
         properties = list_properties(fields)
-        keys: list[Column | None] = []
-        for column in map(table.column, table.key):
-            found = None if fold(column.name) == "id" else properties.get(fold_name(column.name))
-            own = make_id(table, column, id_, self.needs) if found is None else make_key(column, found, self._instants)
-            keys.append(own)
+        found = [
+            (column, None if fold(column.name) == "id" else properties.get(fold_name(column.name)))
+            for column in map(table.column, table.key)
+        ]
+        keys = [
+            make_id(table, column, id_, self.needs) if each is None else make_key(column, each, self._instants)
+            for column, each in found
+        ]
         if None in keys or [key.field for key in keys if key].count("id") > 1:
-            names = ", ".join(table.key)
-            raise RequestError(
-                f"The documents do not have the primary key of {table.quoted} ({names}): each of its columns must be "
-                "called like a property, and one may be the id. It must be a text, a whole number or a uuid."
-            )
+            raise RequestError(tell_unfit(table, found))
         if id_ is not None and "id" not in [key.field for key in keys if key]:
             properties["id"] = Property((self._conventions.key,), id_)
         design = TableDesign(self._name_table(table.name), class_name, (), there=(table.schema, table.name))

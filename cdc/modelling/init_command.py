@@ -71,6 +71,8 @@ def _init(tools: _Tools, arguments: argparse.Namespace) -> int:
         for table in type_.root.walk():
             for name, reason in table.left:
                 print(f"look     {table.sql_name}: nothing writes {name}: {reason}")
+            if table.left:
+                print(f"look     {table.sql_name}: if a property of another name fills one, write its field by hand")
     for need in design.needs:
         print(f"look     {need}")
     page = f"docs/containers/{design.container}.md"

@@ -59,7 +59,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class TableRule:
-    """A unique rule, a check, an exclusion, a trigger, or a rewrite rule on delete."""
+    """A unique rule, an index alone that is one, a check, an exclusion, a trigger, or a rewrite rule on delete."""
 
     kind: str
     name: str
@@ -136,7 +136,10 @@ def read_table(connection: Connection, name: str) -> ExistingTable:
     found = connection.execute(statement("find_tables"), parameters).fetchall()
     named = [each for each in found if tuple(each[1:3]) == (parameters["schema"], table)] or found
     if not named:
-        raise RequestError(f"There is no table {parameters['schema']}.{table} in the database of POSTGRES_CONNECTION.")
+        raise RequestError(
+            f"There is no table {parameters['schema']}.{table} in the database of POSTGRES_CONNECTION: write its "
+            "schema in front, and let that be the application's database."
+        )
     if len(named) > 1:
         raise RequestError(f"Several tables are called {name}: write the name with its capitals.")
     ((oid, schema, table, kind),) = named

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from cdc.modelling.naming import quote
-from cdc.modelling.table_catalogue import ExistingTable, Reference, TableRule
+from cdc.modelling.table_catalogue import ExistingTable, Reference
 
 _ON_DELETE = {
     "c": "a document that is deleted takes these rows with it",
@@ -11,14 +11,25 @@ _ON_DELETE = {
     "d": "a document that is deleted sets these rows to their default",
 }
 _REFUSED = "a document whose row they refer to cannot be deleted, and is parked"
+_SECOND = "that Cosmos DB does not enforce: of two documents that break it, the second is parked"
+_LATER = "Until the cut-over it is safer without: {drop} and sql/cutover/rules.sql adds it again."
 _RULES = {
-    "unique": "is a unique rule that Cosmos DB does not enforce: of two documents that break it, the second is parked",
-    "exclusion": "is a rule that Cosmos DB does not enforce: of two documents that break it, the second is parked",
-    "check": "is a check: a document whose row breaks it is parked",
+    "unique": f"is a unique rule {_SECOND}. {_LATER}",
+    "index": f"is a unique rule {_SECOND}. {_LATER}",
+    "exclusion": f"is a rule {_SECOND}. {_LATER}",
+    "check": f"is a check: a document whose row breaks it is parked. {_LATER}",
     "trigger": "is a trigger: it runs at each row that is written. It may change other values; a document whose row it "
-    "drops, or whose key it changes, is parked",
-    "rule": "is a rewrite rule: a document whose row it keeps from being deleted is parked",
+    "drops, or whose key it changes, is parked. If only the application's own writes need it, turn it off until the "
+    "cut-over: {drop}",
+    "rule": "is a rewrite rule: a document whose row it keeps from being deleted is parked. Turn it off until the "
+    "cut-over: {drop}",
 }
+_DROPS = {
+    "index": "drop index {schema}.{name};",
+    "trigger": "alter table {table} disable trigger {name};",
+    "rule": "alter table {table} disable rule {name};",
+}
+_DROP = "alter table {table} drop constraint {name};"
 
 
 def list_demands(table: ExistingTable) -> Iterator[str]:
@@ -28,14 +39,17 @@ def list_demands(table: ExistingTable) -> Iterator[str]:
         if table.column(name).base == "character":
             yield (
                 f"{table.quoted}: {name} in the primary key is padded with spaces: of two documents whose "
-                "values differ in spaces at their end alone, one overwrites the other's row. Use varchar or text."
+                "values differ in spaces at their end alone, one overwrites the other's row: alter table "
+                f"{table.quoted} alter {quote(name)} type text;"
             )
     for reference in table.references:
         yield f"{table.quoted}: {_describe_reference(table, reference)}"
     for reference in table.others:
         yield describe_other(table, reference, _tell_key(table, reference))
     for rule in table.rules:
-        yield f"{table.quoted}: {rule.name} {_RULES[rule.kind]}. {_tell_cutover(rule)}".rstrip()
+        names = {"table": table.quoted, "schema": quote(table.schema), "name": quote(rule.name)}
+        drop = _DROPS.get(rule.kind, _DROP).format(**names)
+        yield f"{table.quoted}: {rule.name} {_RULES[rule.kind].format(drop=drop)}"
     if table.missing_rights:
         yield _describe_rights(table)
     if table.is_hidden:
@@ -72,10 +86,6 @@ def _tell_key(table: ExistingTable, reference: Reference) -> str:
         f"If its rows are the items of an array, its primary key must begin with ({columns}) and go on with what tells "
         "the items apart."
     )
-
-
-def _tell_cutover(rule: TableRule) -> str:
-    return "Such rules belong in sql/cutover/rules.sql." if rule.kind in ("unique", "exclusion") else ""
 
 
 def _describe_rights(table: ExistingTable) -> str:

@@ -1,9 +1,12 @@
 """Say which documents of a profile do not fit the columns of tables that exist."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
 from cdc.modelling.design import Column, Design, TableDesign
+from cdc.modelling.forms import DAYS, Form
+from cdc.modelling.naming import quote
 from cdc.modelling.nodes import Kind
 
 _TEXT, _NUMBER, _BOTH = (
@@ -14,9 +17,12 @@ _TEXT, _NUMBER, _BOTH = (
 # What a field reads, by the beginning of its type.
 _READS: dict[str, frozenset[Kind]] = {
     "Annotated[Decimal": _BOTH,
+    "Annotated[Instant": _BOTH,
+    "Annotated[datetime": _BOTH,
     "CommaList": _TEXT,
     "Day": _TEXT,
     "Duration": _TEXT,
+    "Instant": _BOTH,
     "LongNumber": _BOTH,
     "TextOrNumber": _BOTH,
     "Text": _TEXT,
@@ -26,6 +32,17 @@ _READS: dict[str, frozenset[Kind]] = {
     "float": _NUMBER,
     "list[": frozenset[Kind](("array",)),
 }
+# What the texts that a field reads look like.
+_FORMS: dict[str, tuple[Form, ...]] = {
+    "Annotated[Decimal": (Form.WHOLE_NUMBER, Form.DECIMAL),
+    "Annotated[Instant": DAYS,
+    "Day": DAYS,
+    "Duration": (Form.DURATION,),
+    "Instant": DAYS,
+    "LongNumber": (Form.WHOLE_NUMBER,),
+    "Uuid": (Form.UUID, Form.UUID_HEX),
+}
+_Read = TypeVar("_Read")
 
 
 def list_misfits(design: Design) -> Iterator[str]:
@@ -33,29 +50,65 @@ def list_misfits(design: Design) -> Iterator[str]:
     for type_ in design.types:
         for table in type_.root.walk():
             for column in table.columns:
-                # The id of a document is always there, and a text.
-                if column.spellings and (column.field != "id" or table.inherited):
+                # Of such an id the column has only a part.
+                is_part = design.conventions.prefixed_ids and column.field == "id" and not table.inherited
+                if column.spellings and not is_part:
                     yield from _list(table, column)
 
 
 def _list(table: TableDesign, column: Column) -> Iterator[str]:
-    facts, name = column.facts, f"{'.'.join(table.there or (table.name,))}: {column.name}"
+    names = table.there or (table.name,)
+    name, alter = f"{'.'.join(names)}: {column.name}", f"alter table {'.'.join(map(quote, names))}"
+    # Other tables may refer to a key, or it is compared by other columns.
+    remedy = "correct them" if column.is_key else f"correct them, or {alter} alter {quote(column.name)} "
+    for what, change in (*_list_kinds(column), *_list_texts(column), *_list_digits(column)):
+        yield f"{name} {what}: documents with such are parked; {remedy}{'.' if column.is_key else f'{change};'}"
+    if "numbered=True" in column.type.field:
+        first = column.type.stored[0] if isinstance(column.type.stored, list) else column.type.stored
+        yield (
+            f"{name} has numbers in the documents: 0 becomes {first}. Does the application number them so? If not, "
+            "change the order of Choice(...) in the mapper."
+        )
+
+
+def _list_kinds(column: Column) -> Iterator[tuple[str, str]]:
+    """Return what does not fit, and the change of a column that does."""
+    facts = column.facts
     filled = facts.present - facts.kinds.get("null", 0)
     if not column.nullable and filled < facts.parents:
         yield (
-            f"{name} must not be null, but {facts.parents - filled} of {facts.parents} have no {column.source}: these "
-            "are parked unless it may be null."
+            f"must not be null, but {facts.parents - filled} of {facts.parents} have no {column.source}",
+            "drop not null",
         )
-    reads = next((kinds for field, kinds in _READS.items() if column.type.field.startswith(field)), None)
-    others = sorted(facts.kinds.keys() - {"null"} - (reads or facts.kinds.keys()))
+    others = sorted(facts.kinds.keys() - {"null"} - (_find(_READS, column) or facts.kinds.keys()))
     if others:
-        yield f"{name} is {column.type.sql}, but {column.source} has values of the kind {' and '.join(others)}."
-    if "numbered=True" in column.type.field:
-        first = column.type.stored[0] if isinstance(column.type.stored, list) else column.type.stored
-        yield f"{name} has numbers in the documents: 0 becomes {first}. Does the application number them so?"
+        change = f"type jsonb using to_jsonb({quote(column.name)})"
+        yield f"is {column.type.sql}, but {column.source} has values of the kind {' and '.join(others)}", change
+
+
+def _list_texts(column: Column) -> Iterator[tuple[str, str]]:
+    texts, forms = column.facts.texts, _find(_FORMS, column)
+    if texts is None:
+        return
+    odd = sum(count for form, count in texts.forms.items() if form not in (*(forms or texts.forms), Form.EMPTY))
+    if odd:
+        yield f"is {column.type.sql}, but {odd} values of {column.source} are other texts", "type text"
     length = re.fullmatch(r"(?:String|CHAR)\((\d+)\)", column.type.declared)
-    if length is not None and facts.texts is not None and facts.texts.longest > int(length[1]):
-        yield (
-            f"{name} takes {length[1]} characters, but {column.source} has up to {facts.texts.longest}: documents with "
-            "a longer text are parked."
-        )
+    if length is not None and texts.longest > int(length[1]):
+        yield f"takes {length[1]} characters, but {column.source} has up to {texts.longest}", "type text"
+
+
+def _list_digits(column: Column) -> Iterator[tuple[str, str]]:
+    numbers = column.facts.numbers
+    declared = re.fullmatch(r"Numeric\((\d+), (-?\d+)\)", column.type.declared)
+    if declared is None or numbers is None:
+        return
+    before, after = int(declared[1]) - int(declared[2]), max(0, int(declared[2]))
+    if numbers.digits_before > before or numbers.digits_after > after:
+        seen = f"{numbers.digits_before} and {numbers.digits_after}"
+        what = f"takes {before} digits before the point and {after} after it, but {column.source} has up to {seen}"
+        yield what, "type numeric"
+
+
+def _find(fields: Mapping[str, _Read], column: Column) -> _Read | None:
+    return next((each for field, each in fields.items() if column.type.field.startswith(field)), None)

@@ -35,7 +35,10 @@ def pair_types(
     if left:
         names = ", ".join(each.name or "(none)" for each in types)
         table = next(iter(left.values()))
-        raise RequestError(f"No type of the documents is called like the table {table.quoted}: the types are {names}.")
+        raise RequestError(
+            f"No type of the documents is called like the table {table.quoted}: the types are {names}. Leave the table "
+            "out, or profile the documents again with --type-property."
+        )
 
 
 def stem(name: str) -> str:

@@ -73,7 +73,9 @@ def _choose(column: TableColumn, name: str, facts: Facts, conventions: Instants)
 
 def why_not(column: TableColumn) -> str:
     """Return why a column is left out whose type no field reads."""
-    return _WHY_NOT.get(column.type_name, f"no field's type writes {column.type}; write one, and add the column")
+    return _WHY_NOT.get(
+        column.type_name, f"no field's type writes {column.type}: let it be a text, or write one and add the column"
+    )
 
 
 def choose_key_type(column: TableColumn) -> ColumnType | None:
