@@ -74,14 +74,21 @@ class ConfirmedSource:
 
         Raises UnreadableError only if the account and the container still answer.
         """
+        reading = self.look_up(identity)
+        if reading.body is None:
+            self.confirm_now(identity.container)
+        return reading
+
+    def look_up(self, identity: Identity) -> Reading:
+        """Read one document; that it is gone is no proof, because another container may have answered."""
         try:
             reading = self._account.read_document(identity)
         except UnreadableError:
             self.confirm_now(identity.container)
             raise
-        if reading.body is None:
-            self.confirm_now(identity.container)
-        elif not _is(identity, reading.body, self.confirm(identity.container, [reading.body])):
+        if reading.body is not None and not _is(
+            identity, reading.body, self.confirm(identity.container, [reading.body])
+        ):
             raise UnreadableError("Cosmos answered with another document than the one asked for.")
         return reading
 

@@ -197,13 +197,13 @@ class Comparison:
         if run.progress.has_too_many:
             return None
         try:
-            body = self.source.read_document(suspected.identity).body
+            version = self.source.look_up(suspected.identity)
         except UnreadableError:
             self.findings.add_unreadable(run, suspected)
             return None
-        if body is None:
+        if version is None:
             return suspected
-        return drift.suspect(suspected.identity, suspected.held, read_version(body), run.progress.line)
+        return drift.suspect(suspected.identity, suspected.held, version, run.progress.line)
 
     def _find_lost(self, run: Run, _: Task) -> list[Task]:
         lost = [*self.tables.find_lost(_ROWS_AT_MOST), *self._find_mapped_meanwhile(run)]

@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from cdc.core.documents import Identity, Version
 from cdc.core.errors import UnreadableError
-from cdc.core.feed_items import read_version
 from cdc.core.mapping import Mapper
 from cdc.reconcile import drift
 from cdc.reconcile.drift import Kind
@@ -51,7 +49,7 @@ class Confirmation:
         for each in suspects:
             identity = each.suspect.identity
             try:
-                version = found.get(identity) or self._read_version(identity)
+                version = found.get(identity) or self.source.look_up(identity)
             except UnreadableError:
                 marks.append((each.number, each.suspect.kind, "unreadable"))
                 continue
@@ -59,11 +57,6 @@ class Confirmation:
             marks.append((each.number, kind or each.suspect.kind, "dropped" if kind is None else "drift"))
         self.findings.mark(marks)
         return [Task(step="confirm")]
-
-    def _read_version(self, identity: Identity) -> Version | None:
-        """Return the version of a document that no query found, or None: only a read by id proves that it is gone."""
-        body = self.source.read_document(identity).body
-        return None if body is None else read_version(body)
 
     def _choose_kinds(self, run: Run) -> list[Kind]:
         progress, found = run.progress, self.findings.count(run, "drift")

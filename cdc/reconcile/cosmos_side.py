@@ -1,7 +1,7 @@
 """Query one source container for many documents."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any, Self
 
@@ -74,13 +74,21 @@ class CosmosSide:
         return self._find("*", identities)
 
     def read_document(self, identity: Identity) -> Reading:
-        """Read one document by its identity: only this proves that a document is gone.
+        """Read one document by its identity: only this proves that a document is gone, with two more requests.
 
         If Cosmos answers for the container but not for the document, the document is unreadable.
         """
+        return self._read(self._source.read_document, identity)
+
+    def look_up(self, identity: Identity) -> Version | None:
+        """Return the version of a document, or None if a read by its identity finds none."""
+        body = self._read(self._source.look_up, identity).body
+        return None if body is None else read_version(body)
+
+    def _read(self, read: Callable[[Identity], Reading], identity: Identity) -> Reading:
         self.usage.add(1.0)  # an estimate, 1 RU for 1 KB: the read does not return its charge
         try:
-            return self._source.read_document(identity)
+            return read(identity)
         except UnansweredError as error:
             self._source.confirm_now(identity.container)
             raise UnreadableError(str(error)) from None

@@ -43,6 +43,13 @@ class SourceSide(DocumentSource, Protocol):
         """Return those of these documents that exist, page by page."""
         ...
 
+    def look_up(self, identity: Identity) -> Version | None:
+        """Return the version of a document that no query found, or None; before a delete, read it with its proof.
+
+        Raises UnreadableError as `read_document` does.
+        """
+        ...
+
 
 class LedgerSide(Protocol):
     """The ledger of one container."""

@@ -107,7 +107,7 @@ class Verification:
         if suspect.kind is not Kind.ORPHANED or suspect.held is None:
             return False
         try:
-            body = self.source.read_document(suspect.identity).body
+            version = self.source.look_up(suspect.identity)
         except UnreadableError:
             return False
-        return body is not None and read_version(body).etag == suspect.held.version.etag
+        return version is not None and version.etag == suspect.held.version.etag

@@ -6,7 +6,7 @@ import pytest
 from azure.cosmos import CosmosClient, PartitionKey
 
 from cdc.core.documents import Identity, Reading
-from cdc.core.errors import FatalError, TransientError, UnreadableError
+from cdc.core.errors import FatalError, ReplacedError, TransientError, UnreadableError
 from cdc.core.feed_items import partition_key
 from cdc.core.source_container import SourceContainer
 from cdc.cosmos.account import CosmosAccount
@@ -125,6 +125,18 @@ def test_a_refusal_of_one_document_is_not_one_of_the_account(source, create, cos
         source.read_document(identity)
 
     assert source.read_document(neighbour).body["id"] == "b"
+
+
+def test_of_another_container_only_a_look_takes_an_absence_for_one(source, create, things):
+    """A read that may lead to a delete asks which container it was, after the answer."""
+    identity = create({"id": "a", "pk": "x"})
+    source.read_document(identity)
+    things.delete_container("things")
+    create({"id": "b", "pk": "x"})
+
+    assert source.look_up(identity).body is None
+    with pytest.raises(ReplacedError):
+        source.read_document(identity)
 
 
 def test_a_refusal_of_everything_is_one_of_the_account(source, create, cosmos):

@@ -669,6 +669,19 @@ class TestBounds:
         assert world.server.controls.counters["read_document"].documents == 0
         assert world.server.controls.counters["read_change_feed"].requests == 0
 
+    def test_which_container_answers_is_not_asked_again_for_each_document_that_is_gone(self, world):
+        """That is asked once for each piece, and with the read that leads to a delete."""
+        for number in range(11):
+            world.delete(f"a{number:04}")
+        counters = world.server.controls.counters
+        counters.reset()
+
+        world.run(sample=0, repair=False)
+
+        asked = [counters[name].requests for name in ("read_document", "read_container", "read_account")]
+        assert asked[0] == 2 * 11
+        assert max(asked[1:]) < 11
+
 
 class TestRequests:
     """What is asked wrongly is refused, and what is told names nobody."""
