@@ -1,6 +1,10 @@
 """The cut-over on the running stack: rehearsed, refused, run while the host lives, and watched afterwards."""
 
+import os
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Mapping
 
 import pytest
@@ -8,6 +12,7 @@ import pytest
 from local.cosmos import CosmosServer
 from local.operator import Operator
 from local.sample import Sample, Source
+from local.stack import ROOT
 from tests.builders import an_account
 from tests.commands import run_command
 from tests.e2e.conftest import Query, is_equal, let_age, running_host, wait_until
@@ -41,6 +46,23 @@ class Owner:
         done = run_command(*arguments, settings=self._settings)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Start a command in a process of its own, and return it."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "cdc", *arguments],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], **self._settings},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+
+def find_cutover(operator: Operator) -> list[str]:
+    """Return the codes by which status tells of a run."""
+    codes = [each["code"] for each in operator.ask("GET", "status")[1]["problems"]]
+    return [code for code in codes if code.startswith("cutover_")]
 
 
 def make_ready(operator: Operator, cosmos: CosmosServer, settings: Mapping[str, str]) -> None:
@@ -79,6 +101,17 @@ def test_a_cut_over_from_the_rehearsal_to_the_watch(
         assert forecast is not None
 
         source.delete("Accounts", an_account("gone"))
+        with owner.start("cutover", "run") as process:
+            assert process.stdout is not None
+            while "  quiet " not in process.stdout.readline():
+                assert process.poll() is None
+            process.send_signal(signal.SIGSTOP)  # so that it is not over before it is looked at
+            assert find_cutover(operator) == ["cutover_running"]
+            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGCONT)
+            rest = process.stdout.read()
+        assert (process.returncode, "Traceback" in rest) == (130, False), rest
+        wait_until(lambda: find_cutover(operator) == ["cutover_unfinished"], "status says that it was interrupted")
         told = owner.run("cutover", "run")
         pause = PAUSE.search(told)
         assert "a reconcile repairs them" in told
