@@ -23,7 +23,7 @@ from cdc.modelling.table_items import (
     tell_unpaired,
 )
 from cdc.modelling.table_keys import make_id, make_key, make_position, tell_counted, tell_unfit
-from cdc.modelling.table_names import Property, fold_name, list_properties, pair_types
+from cdc.modelling.table_names import Property, fold_name, list_properties, pair_types, stem
 from cdc.modelling.table_types import choose_key_type, choose_type, why_not
 from cdc.modelling.types_found import choose_types
 
@@ -234,7 +234,9 @@ class _Adopter:
             design = self._adopt_child(parent, child, items, names, path)
             if design is not None:
                 yield design
-        self.needs += [tell_unpaired(child, table, arrays) for child in unpaired]
+        taken = find_arrays(fields).keys() - arrays.keys()
+        rest = [name for name in fields if stem(name) not in taken]
+        self.needs += [tell_unpaired(child, table, arrays, rest) for child in unpaired]
 
     def _adopt_child(
         self, parent: TableDesign, child: ExistingTable, items: Items, names: set[str], path: str

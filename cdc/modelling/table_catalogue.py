@@ -107,6 +107,11 @@ class ExistingTable:
         return self.key[: len(self.inherited)] != self.inherited
 
     @property
+    def is_single(self) -> bool:
+        """Return whether at most one of its rows is below a row of the table above."""
+        return {*self.key} <= {*self.inherited}
+
+    @property
     def referring(self) -> tuple[Reference, ...]:
         """Return the foreign keys of other tables to it."""
         below = (each.above for each in (*self.children, *self.candidates))

@@ -8,7 +8,7 @@ from cdc.modelling.naming import distinguish, name_class, quote, write_snake
 from cdc.modelling.profile import Facts
 from cdc.modelling.table_catalogue import ExistingTable, TableColumn
 from cdc.modelling.table_demands import describe_other
-from cdc.modelling.table_names import list_names, stem
+from cdc.modelling.table_names import fold_name, list_names, stem
 
 _AGAIN = "then run init again"
 
@@ -32,29 +32,39 @@ def find_arrays(fields: Mapping[str, Facts]) -> dict[str, Items]:
 
 def pair_items(child: ExistingTable, table: ExistingTable, arrays: dict[str, Items]) -> Items | None:
     """Take the array whose items are the rows of a table, by its names with and without the parent's."""
-    found = [arrays.pop(each) for name in list_names(child.name, table.name) if (each := stem(name)) in arrays]
+    names = [] if child.is_single else [stem(name) for name in list_names(child.name, table.name)]
+    found = [arrays.pop(name) for name in dict.fromkeys(names) if name in arrays]
     if not found:
         return None
     # Items are the rows of one table.
     return Items(tuple(name for each in found for name in each.spellings), found[0].facts)
 
 
-def tell_unpaired(child: ExistingTable, table: ExistingTable, arrays: Mapping[str, Items]) -> str:
-    """Say that a table is not written, and how it would be; `arrays` are those that no table is called like."""
+def tell_unpaired(child: ExistingTable, table: ExistingTable, arrays: Mapping[str, Items], names: Sequence[str]) -> str:
+    """Say that a table is not written, and how it would be; `names` are the properties that no table has.
+
+    `arrays` are the arrays of objects among them.
+    """
     assert child.above is not None  # noqa: S101 - of a table below another
-    names = [each.spellings[0] for each in arrays.values()]
+    called, there = map(stem, list_names(child.name, table.name)), {fold_name(each.name) for each in table.columns}
+    alike = [name for each in called for name in names if stem(name) == each and fold_name(name) not in there]
+    left = [each.spellings[0] for each in arrays.values()]
     how = "There is nothing to do if the documents have no such items."
-    if names:
-        like = quote(name_class(names[0]) if child.name[0].isupper() else write_snake(names[0]))
+    if alike:
         how = (
-            f"If its rows are the items of {' or '.join(names)}, call it so: alter table {child.quoted} rename to "
+            f"{table.quoted} can hold {alike[0]} of the documents itself: alter table {table.quoted} add "
+            f"{quote(alike[0])} jsonb; {_AGAIN}."
+        )
+    elif left and not child.is_single:
+        like = quote(name_class(left[0]) if child.name[0].isupper() else write_snake(left[0]))
+        how = (
+            f"If its rows are the items of {' or '.join(left)}, call it so: alter table {child.quoted} rename to "
             f"{like}; {_AGAIN}."
         )
     elif child.has_own_key:
         how = "If its rows are the items of an array, profile the documents, and name the profile with --profile."
-    return describe_other(
-        table, child.above, f"No array of objects is called so, or another table has its items. {how}"
-    )
+    what = f"No array of objects is called so, or another table has its items. {how}"
+    return describe_other(table, child.above, what)
 
 
 def tell_owned(child: ExistingTable, table: ExistingTable, owner: str) -> str:
@@ -110,7 +120,9 @@ def list_own_key(child: ExistingTable) -> Iterator[str]:
         yield (
             f"{child.quoted}: its primary key is {_join(child.key)} alone. Of two documents that have an item of one "
             "key, the second is parked; python -m cdc plan counts them. If keys are unique only within a document: "
-            f"alter table {child.quoted} drop constraint {quote(child.key_name)}, add primary key ({keys}); {_AGAIN}."
+            f"alter table {child.quoted} drop constraint {quote(child.key_name)}, add primary key ({keys}); {_AGAIN}. "
+            "If its rows are documents of another container, run init for that container first: then this one leaves "
+            "its table."
         )
     if not child.is_indexed:
         yield (

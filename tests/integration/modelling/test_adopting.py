@@ -63,13 +63,13 @@ def database(empty_dsn):
 def design(database, empty_dsn):
     """Return a function that makes tables, and designs a mapper for those that are named."""
 
-    def make(statements, *names, documents=None, theirs=None):
+    def make(statements, *names, documents=None, theirs=None, owners=None):
         with psycopg.connect(empty_dsn, autocommit=True) as connection:
             connection.execute(statements)
         with database.connection() as connection:
             tables = [read_table(connection, name) for name in names]
         found = profile(documents) if documents else profile_tables(tables, "Things", theirs)
-        return adopt(found, "Things", tables, theirs)
+        return adopt(found, "Things", tables, theirs, owners=owners)
 
     return make
 
@@ -404,6 +404,30 @@ def test_documents_of_another_container_are_no_items(design):
     both = design("", "orders", "refunds", documents=copied)
     assert [[table.sql_name for table in each.root.walk()] for each in both.types] == [["orders"], ["refunds"]]
     assert both.needs[0].endswith("Its rows are those of another type.")
+    owned = design("", "orders", documents=copied[::2], owners={("public", "refunds"): "Refunds"})
+    assert [table.sql_name for table in owned.types[0].root.walk()] == ["orders"]
+    assert owned.needs[0].endswith("Its rows are those of the container Refunds.")
+
+
+def test_a_table_of_what_is_no_array_of_objects(design, empty_dsn):
+    """An object, or a list of texts, that has a table of its own: the table of the documents can hold it itself."""
+    tables = """
+    create table "User" (id text primary key);
+    create table "Profile" (id text primary key, bio text, "userId" text unique references "User");
+    create table "Address" ("UserId" text primary key references "User", street text);
+    create table "UserTag" ("userId" text references "User", tag text, primary key ("userId", tag));
+    """
+    body = {"profile": {"id": "p", "bio": "b"}, "addresses": [{"street": "s"}], "tags": ["a"]}
+    found = design(tables, "user", documents=documents(**body))
+    statements = re.findall("alter table[^;]+;", " ".join(found.needs))
+    assert len(statements) == len(found.needs) == 3
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        connection.execute(" ".join(statements))
+
+    (again,) = design("", "user", documents=documents(**body)).types
+    columns = {column.name: column.type.sql for column in again.root.columns}
+    assert columns == {"id": "text", "addresses": "jsonb", "profile": "jsonb", "tags": "jsonb"}
+    assert again.root.children == ()
 
 
 def test_objects_in_objects_have_columns_of_all_their_names(design, monkeypatch):
