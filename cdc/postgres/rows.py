@@ -114,8 +114,7 @@ def write_rows(
     for each in shares:
         roots = each.roots
         upsert(connection, each.root, roots)
-        for table in each.children:
-            write_children(connection, table, each.root, roots, each.rows_of(table))
+        write_children(connection, each.root, roots, [(table, each.rows_of(table)) for table in each.children])
     _note_keys(connection, changed)
 
 
@@ -156,15 +155,19 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Values]) -> None
 
 
 def write_children(
-    connection: Connection, table: Table, root: Table, parents: Sequence[Values], rows: Sequence[Values]
+    connection: Connection, root: Table, parents: Sequence[Values], children: Sequence[tuple[Table, Sequence[Values]]]
 ) -> None:
-    """Make a child table hold exactly `rows` for these root rows: delete the others, write what differs."""
-    if parents:
+    """Make child tables hold exactly these rows for these root rows: delete the others, write what differs.
+
+    A table below another one comes after it: its rows may refer to those.
+    """
+    for table, rows in reversed(children if parents else ()):
         _delete_children(connection, table, root, map(key_taker(root), parents), map(key_taker(table), rows))
-    if rows and "parent" in table.info:
-        # Of another document's row, the upsert would make a row of ours: PostgreSQL refuses to insert its key.
-        connection.execute(_insert_statement(table), arrays.parameters(shape(table), rows))
-    upsert(connection, table, rows)
+    for table, rows in children:
+        if rows and "parent" in table.info:
+            # Of another document's row, the upsert would make a row of ours: PostgreSQL refuses to insert its key.
+            connection.execute(_insert_statement(table), arrays.parameters(shape(table), rows))
+        upsert(connection, table, rows)
 
 
 def _delete_children(

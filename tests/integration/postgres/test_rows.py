@@ -20,7 +20,7 @@ def test_children_that_vanished_are_found_without_reading_their_table(database, 
     left = [(id_, "scenario-1") for id_ in ids[: 100 * kept]]
 
     with database.transaction() as writer:
-        rows.write_children(writer, completed_scenarios, accounts, [(id_,) for id_ in ids], left)
+        rows.write_children(writer, accounts, [(id_,) for id_ in ids], [(completed_scenarios, left)])
         found = writer.execute(
             "select seq_scan, n_tup_del from pg_stat_xact_user_tables where relname = 'completed_scenarios'"
         ).fetchone()

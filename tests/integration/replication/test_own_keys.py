@@ -228,7 +228,7 @@ def test_new_rows_are_found_without_reading_the_table(shop, database, connection
     left = [(parent, f"{parent}-{item}", 1) for (parent,) in parents for item in ("1", "new")]
 
     with database.transaction() as writer:
-        rows.write_children(writer, items, orders, parents, left)
+        rows.write_children(writer, orders, parents, [(items, left)])
         found = writer.execute(
             "select seq_scan, n_tup_ins, n_tup_upd, n_tup_del from pg_stat_xact_user_tables where relname = 'OrderItem'"
         ).fetchone()
