@@ -126,7 +126,8 @@ def find_instants(name: str, facts: Facts) -> Instants | None:
     seen = {form for form in facts.texts.forms if form is not Form.EMPTY}
     if not seen & {*INSTANTS} or not seen <= {*INSTANTS, Form.DATE}:
         return None
-    return Instants.DOTNET if max(facts.texts.fractions, default=0) == 7 else Instants.ISO
+    is_dotnet = max(facts.texts.fractions, default=0) == 7 and not facts.texts.loose
+    return Instants.DOTNET if is_dotnet else Instants.ISO
 
 
 def _find_epochs(name: str, facts: Facts) -> Instants | None:
@@ -143,10 +144,12 @@ def _find_epochs(name: str, facts: Facts) -> Instants | None:
 def choose(name: str, facts: Facts, conventions: Instants) -> ColumnType:
     """Return the type of the column for a value that is no object with columns of its own, and no child table."""
     form = find_instants(name, facts)
-    if form is not None and Suspicion.BIRTH in facts.suspicions and facts.kind == "string":
+    # .NET's reader would refuse these.
+    is_loose = facts.texts is not None and facts.texts.loose and conventions is Instants.DOTNET
+    if form is not None and Suspicion.BIRTH in facts.suspicions and facts.kind == "string" and not is_loose:
         return _mark(DAY, facts, conventions)
     if form is not None:
-        is_kept = facts.texts is not None and facts.texts.last  # .NET's reader would make it null
+        is_kept = is_loose or (facts.texts is not None and facts.texts.last)  # .NET's reader would make it null
         read = Instants.ISO if is_kept else conventions if _reads(conventions, form) else form
         return _mark(instant(read, conventions), facts, conventions)
     if not facts.kinds.keys() - {"null"}:
@@ -278,6 +281,8 @@ def _choose_text(name: str, facts: Facts) -> ColumnType:
     filled = sum(count for form, count in texts.forms.items() if form is not Form.EMPTY)
     lists = texts.forms.get(Form.COMMA_LIST, 0)
     many = write_snake(name).endswith("s") and not re.search("(?:ss|us|is)$", write_snake(name))
+    # An amount may have a comma for its point.
+    many = many and not _words(name) & _MONEY
     is_list = lists and (many or name.endswith("List")) and Hazard.MIXED_TIMES not in facts.hazards
     return COMMAS if is_list and Suspicion.ADDRESS not in facts.suspicions and lists >= _LISTS * filled else TEXT
 

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
@@ -48,11 +49,11 @@ _FORMS = (
     (Form.UUID_HEX, r"[0-9a-f]{32}|[0-9A-F]{32}"),
     (Form.ULID, r"[0-7][0-9A-HJKMNP-TV-Z]{25}"),
     (Form.DATE, _DAY),
-    (Form.INSTANT_UTC, rf"{_DAY}{_CLOCK}(?:Z|z|[+-]00:?00)"),
-    (Form.INSTANT_OFFSET, rf"{_DAY}{_CLOCK}[+-][0-9]{{2}}:?[0-9]{{2}}"),
+    (Form.INSTANT_UTC, rf"{_DAY}{_CLOCK}(?:Z|[+-]00:?00)"),
+    (Form.INSTANT_OFFSET, rf"{_DAY}{_CLOCK}[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9]"),
     (Form.INSTANT_LOCAL, rf"{_DAY}{_CLOCK}"),
     (Form.DATE_OTHER, rf"{_DAY_FIRST}|{_DAY_NAMED}"),
-    (Form.DURATION, r"-?(?:[0-9]{1,8}\.)?[0-9]{2}:[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,7})?"),
+    (Form.DURATION, r"-?(?:[1-9][0-9]{0,6}\.)?(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2}(?:\.[0-9]{1,7})?"),
     (Form.DURATION_ISO, r"-?P(?=[0-9T])(?:[0-9]+[YMWD])*(?:T(?:[0-9.]+[HMS])+)?"),
     (Form.BOOLEAN, r"[Tt]rue|[Ff]alse"),
     (Form.WHOLE_NUMBER, r"-?(?:0|[1-9][0-9]{0,37})"),
@@ -66,6 +67,9 @@ _FORMS = (
 )
 _FORM = re.compile("|".join(f"(?P<{form}>{pattern})" for form, pattern in _FORMS), re.ASCII)
 _FRACTION = re.compile(r"[.,]([0-9]{1,9})")
+_STRICT = re.compile(
+    r".{10}T[0-9:]{8}(?:\.[0-9]{1,7})?(?:Z|\+00:00|[+-](?!00:00)(?:0[0-9]|1[0-3]):[0-9]{2}|[+-]14:00)?"
+)
 # .NET's minimum and maximum times mean "never set".
 _LAST = "9999-12-31"
 _NEVER = ("0001-01-01", _LAST)
@@ -85,7 +89,13 @@ def read_form(text: str) -> Form:
     if text[0] in "{[" and text[-1] in "}]":
         return Form.JSON if _is_json(text) else Form.TEXT
     found = _FORM.fullmatch(text) if len(text) <= _LONGEST else None
-    return Form.TEXT if found is None else Form(str(found.lastgroup))
+    form = Form.TEXT if found is None else Form(str(found.lastgroup))
+    return Form.TEXT if form in DAYS and not _is_day(text[:10]) else form
+
+
+def is_loose(instant: str) -> bool:
+    """Return whether an instant has a form that .NET does not write, or read."""
+    return _STRICT.fullmatch(instant) is None
 
 
 def count_fraction(instant: str) -> int:
@@ -149,6 +159,14 @@ def read_epoch(number: int) -> str | None:
     if number in _EPOCH:
         return "seconds"
     return "milliseconds" if number // 1000 in _EPOCH else None
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_json(text: str) -> bool:

@@ -50,6 +50,7 @@ class Texts:
         self.forms[form] += 1
         if form in INSTANTS:
             self.fractions[forms.count_fraction(text)] += 1
+            self.counts["loose"] += forms.is_loose(text)
         if form is Form.DECIMAL:
             self.digits_after = max(self.digits_after, len(text.partition(".")[2].rstrip("0")))
         if form in DAYS and forms.means_never(text):

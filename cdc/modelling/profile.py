@@ -55,7 +55,8 @@ class Distinct(_Part):
 class TextFacts(_Part):
     """Texts: how many of each form; digits after the point of an instant's seconds, with their counts, and of decimals.
 
-    `never` counts .NET's first and last day, `last` the last one alone.
+    `never` counts .NET's first and last day, `last` the last one alone, and `loose` instants in a form that .NET
+    does not write.
     """
 
     forms: dict[Form, int]
@@ -65,6 +66,7 @@ class TextFacts(_Part):
     fractions: dict[int, int] = {}
     never: int = 0
     last: int = 0
+    loose: int = 0
     nul: int = 0
     surrogates: int = 0
 

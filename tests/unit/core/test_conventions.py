@@ -72,6 +72,7 @@ def test_properties_are_named_by_convention(naming, names):
         (Instants.DOTNET, "2026-01-09T12:00:00.1234567Z", NOON.replace(microsecond=123456)),
         (Instants.DOTNET, "0001-01-01T00:00:00", None),
         (Instants.ISO, "2026-01-09T12:00Z", NOON),
+        (Instants.ISO, "2026-01-09 12:00:00.000001+00:00", NOON.replace(microsecond=1)),
         (Instants.ISO, "2026-01-09T14:00:00.1+0200", NOON.replace(microsecond=100_000)),
         (Instants.ISO, "2026-01-09T12:00:00.123456789123Z", NOON.replace(microsecond=123456)),
         (Instants.ISO, "2026-01-09", NOON.replace(hour=0)),

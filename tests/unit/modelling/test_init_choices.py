@@ -97,15 +97,17 @@ def test_one_array_with_a_key_twice_in_hundreds_does_not_decide_a_child_table(na
         (["12.50505"], "text"),
         (["7", "12"], "text"),
         (["12.50"] * 119 + ["NaN"], "numeric(18, 2)"),
+        (["12,50", "7,5"], "text"),
         (["12.50"] * 119 + ["see the invoice of another year"], "text"),
         (["12.50", "unknown"], "text"),
     ],
 )
 def test_amounts_that_are_texts_keep_their_digits(texts, sql):
     """Writers of exact decimals write them as texts; a whole number as a text may be a name."""
-    designed = design([{"id": str(n), "labFee": texts[n % len(texts)]} for n in range(120)])
+    designed = design([{"id": str(n), "labFee": texts[n % len(texts)], "fees": texts[0]} for n in range(120)])
 
     assert types(designed)["lab_fee"] == sql
+    assert types(designed)["fees"] != "text[]"
     is_odd = sql != "text" and "NaN" in texts
     assert ("`$.labFee`: at most 1 document will be parked" in write_page(designed)) is is_odd
 

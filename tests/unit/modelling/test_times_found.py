@@ -1,6 +1,8 @@
 """What `init` decides about times: what is none, what means never, and what names no zone."""
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from cdc.core.writes import map_change
 from cdc.modelling.page_text import write_page
@@ -80,3 +82,77 @@ def test_a_time_that_never_has_a_zone_where_others_have_one_stays_without(wall, 
     assert types(designed)["booked_for"] == sql
     assert types(design(documents[:5]))["booked_for"] == "timestamptz"
     assert ("`$.bookedFor` names no zone" in write_page(designed)) is (sql == "timestamp")
+
+
+@pytest.mark.parametrize(
+    ("times", "sql"),
+    [
+        (["2026-01-09 10:20:31.123456+00:00"], "timestamptz"),
+        (["2026-01-09T10:20:31,5Z", "2026-01-09T10:20+0200"], "timestamptz"),
+        (["2026-01-09T10:20:31z"], "text"),
+        (["2026-01-09T10:20:31+25:00"], "text"),
+        (["2026-02-28", "2026-02-30"], "text"),
+        (["2026-02-30T10:20:31Z"], "text"),
+        (["23:59:59", "-3.01:00:00", "1.00:00:00.1234567"], "interval"),
+        (["36:15:00", "01:00:00"], "text"),
+        (["0.01:15:00"], "text"),
+        (["99999999.01:15:00"], "text"),
+    ],
+)
+@pytest.mark.parametrize("other", ["2026-01-09T15:20:31Z", "2026-01-09T15:20:31.8123456Z"])
+def test_a_field_reads_every_form_that_was_seen(times, sql, other, monkeypatch):
+    """Also where .NET writes the other times, and would not read these."""
+    documents = [{"id": str(n), "seenAt": times[n % len(times)], "at": other} for n in range(60)]
+    designed = design(documents)
+    mapper = load(monkeypatch, designed)["Thing"]
+
+    check_golden(designed, {"Thing": mapper})
+    assert types(designed)["seen_at"] == sql
+    for body in documents:
+        assert map_change(mapper, a_change(container="Things", body=body)).problem is None
+
+
+def test_a_birth_date_that_dotnet_would_not_read_is_read(monkeypatch):
+    documents = [
+        {"id": str(n), "BirthDate": "2016-01-09 00:00:00", "At": "2026-01-09T15:20:31.8123456Z"} for n in range(20)
+    ]
+    designed = design(documents)
+    mapper = load(monkeypatch, designed)["Thing"]
+
+    assert map_change(mapper, a_change(container="Things", body=documents[0])).problem is None
+
+
+_SEEN = (
+    *("2026-01-09", "2026-02-30", "2026-01-09T15:20:31Z", "2026-01-09T15:20:31.8123456Z", "2026-01-09 15:20:31+00:00"),
+    *("2026-01-09T15:20", "2026-01-09T15:20:31,5+0200", "0001-01-01T00:00:00", "9999-12-31T23:59:59.9999999Z"),
+    *(
+        "01:02:03",
+        "36:00:00",
+        "1.02:03:04",
+        "PT1H",
+        "12.50",
+        "12,50",
+        "1e3",
+        "7",
+        "007",
+        "x",
+        "",
+        "a,b",
+        "true",
+        '{"a": 1}',
+    ),
+    *("0b5c3bd4-8a0e-4b8c-9d0a-3f1e5a6b7c8d", "0b5c3bd48a0e4b8c9d0a3f1e5a6b7c8d", EPOCH, EPOCH // 1000, 0, -1, 2.5),
+    *(2**40, 2**70, True, None, ["a"], [1, 2], [2.5], [None], [1, "a"], {"a": 1}, [{"id": "a"}, {"id": "a"}]),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@given(st.lists(st.sampled_from(_SEEN), min_size=1, max_size=3), st.sampled_from(("at", "fees", "total", "birthDate")))
+def test_what_was_seen_is_read(monkeypatch, seen, name):
+    """`init` writes no field that refuses a value that is not rare."""
+    documents = [{"id": str(n), "madeAt": _SEEN[3], name: seen[n % len(seen)]} for n in range(30)]
+    designed = design(documents)
+    mapper = load(monkeypatch, designed)["Thing"]
+
+    problems = [map_change(mapper, a_change(container="Things", body=each)).problem for each in documents]
+    assert [each and each.message for each in problems] == [None] * 30
