@@ -1,7 +1,6 @@
 """Write and delete rows of the mapped tables, many documents in one statement."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, LiteralString
 
@@ -17,6 +16,7 @@ from cdc.postgres import arrays
 from cdc.postgres.arrays import Shape
 from cdc.postgres.column_types import sent_type, type_name
 from cdc.postgres.database import Connection
+from cdc.postgres.shares import Share, share
 from cdc.postgres.statements import statement
 
 
@@ -49,49 +49,6 @@ def name_rows(mapper: Mapper[Any], writes: Mapping[bytes, Write]) -> dict[bytes,
         }
     except (ValueError, ArithmeticError):
         raise DocumentError(Problem(ProblemKind.DATA, "$", "a key that PostgreSQL cannot store")) from None
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """What of a transaction is of one type: its mapper, the root rows and child rows, and the root keys given up."""
-
-    mapper: Mapper[Any]
-    writes: Sequence[Write]
-    gone: Sequence[Values]
-
-    @property
-    def root(self) -> Table:
-        """Return the root table."""
-        return self.mapper.tables[0]
-
-    @property
-    def children(self) -> Sequence[Table]:
-        """Return the child tables."""
-        return self.mapper.tables[1:]
-
-    @property
-    def roots(self) -> list[Values]:
-        """Return the root rows."""
-        return [write.rows.root for write in self.writes if write.rows.root is not None]
-
-    def rows_of(self, child: Table) -> list[Values]:
-        """Return the rows of a child table."""
-        return [row for write in self.writes for row in write.rows.children.get(child.name, ())]
-
-
-def share(mapper: Mapper[Any], writes: Sequence[Write], abandoned: Iterable[RowKey]) -> list[Share]:
-    """Divide by type what a transaction writes and gives up; rows of a table that nobody maps any more stay."""
-    gone: dict[str, list[Values]] = {}
-    for key in abandoned:
-        gone.setdefault(key.table, []).append(tuple(row_keys.read_values(key)))
-    parts = mapper.parts
-    if len(parts) == 1:
-        return [Share(parts[0], writes, gone.get(parts[0].root_name, ()))]
-    found: dict[str, list[Write]] = {}
-    for write in writes:
-        found.setdefault(write.rows.root_name, []).append(write)
-    shares = [Share(part, found.get(part.root_name, ()), gone.get(part.root_name, ())) for part in parts]
-    return [each for each in shares if each.writes or each.gone]
 
 
 def write_rows(
@@ -151,7 +108,10 @@ def _delete_keys(connection: Connection, tables: Sequence[Table], keys: Sequence
 def upsert(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
     """Insert rows, or update rows whose values differ, in key order."""
     if rows:
-        connection.execute(_upsert_statement(table), arrays.parameters(shape(table), rows))
+        parameters = arrays.parameters(shape(table), rows)
+        connection.execute(_upsert_statement(table), parameters)
+        if "parent" in table.info:
+            connection.execute(_insert_statement(table), parameters)
 
 
 def write_children(
@@ -164,9 +124,6 @@ def write_children(
     for table, rows in reversed(children if parents else ()):
         _delete_children(connection, table, root, map(key_taker(root), parents), map(key_taker(table), rows))
     for table, rows in children:
-        if rows and "parent" in table.info:
-            # Of another document's row, the upsert would make a row of ours: PostgreSQL refuses to insert its key.
-            connection.execute(_insert_statement(table), arrays.parameters(shape(table), rows))
         upsert(connection, table, rows)
 
 
@@ -220,16 +177,21 @@ def same(left: str, right: str, pairs: Iterable[tuple[str, str]]) -> Composed:
 
 @cache
 def _upsert_statement(table: Table) -> bytes:
-    """Build an upsert that does not touch a row if no value differs."""
+    """Build an upsert that does not touch a row if no value differs.
+
+    In a child table with a primary key of its own it would take a row away from another document. There it has only the
+    rows that are there under their parents, and PostgreSQL refuses to insert the others if their keys are there.
+    """
     names = [column.name for column in table.columns]
     key = [column.name for column in table.primary_key.columns]
     # The comparison stops at the first difference: JSON is slowest and comes last.
     columns = sorted(table.columns, key=lambda column: type_name(column) == "jsonb")
     others = [column.name for column in columns if column.name not in key]
-    insert = SQL("insert into {} as t ({}) select * from {} order by {} on conflict ({}) do ").format(
+    insert = SQL("insert into {} as t ({}) select s.* from {} {} order by {} on conflict ({}) do ").format(
         qualified(table),
         identifiers(names),
         arrays.source(shape(table)),
+        SQL("cross join {}").format(_probe(table)) if "parent" in table.info else SQL(""),
         identifiers(key),
         identifiers(key),
     )
@@ -245,19 +207,26 @@ def _upsert_statement(table: Table) -> bytes:
 
 @cache
 def _insert_statement(table: Table) -> bytes:
-    """Build the insert of rows that are not there, or belong to another document; it probes the primary key."""
-    names = key_names(table)
+    """Build the insert of rows that are not there under their parents."""
     insert = SQL(
-        "insert into {table} ({columns}) select s.* from {source} left join lateral "
-        "(select true as there from {table} t where {same} offset 0) t on true where t.there is null order by {key}"
+        "insert into {table} ({columns}) select s.* from {source} left join {there} on true where c.there is null "
+        "order by {key}"
     ).format(
         table=qualified(table),
         columns=identifiers(column.name for column in table.columns),
         source=arrays.source(shape(table)),
-        same=same("t", "s", zip(names, names, strict=True)),
+        there=_probe(table),
         key=identifiers(table.primary_key.columns.keys()),
     )
     return insert.as_bytes()
+
+
+def _probe(table: Table) -> Composed:
+    """Build the FROM item, alias c, that looks for a sent row by its key: for each row, as OFFSET keeps a join away."""
+    names = key_names(table)
+    return SQL("lateral (select true as there from {} t where {} offset 0) c").format(
+        qualified(table), same("t", "s", zip(names, names, strict=True))
+    )
 
 
 @cache

@@ -12,9 +12,9 @@ from cdc.core.errors import DocumentError, Problem, ProblemKind
 from cdc.core.mapping import Mapper, Values
 from cdc.core.row_keys import RowKey
 from cdc.core.writes import Write
-from cdc.postgres import arrays, rows
+from cdc.postgres import arrays, rows, shares
 from cdc.postgres.database import Connection
-from cdc.postgres.rows import Share
+from cdc.postgres.shares import Share
 from cdc.postgres.statements import statement
 
 _CORRECT = "correct it, then replay the letter"
@@ -39,7 +39,7 @@ def check_written(
     """Raise DocumentError if the rows of these writes are not there, or rows that they gave up still are."""
     if not watched:
         return
-    for share in rows.share(mapper, writes, abandoned):
+    for share in shares.share(mapper, writes, abandoned):
         _check_share(connection, share, watched)
 
 

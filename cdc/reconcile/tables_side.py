@@ -17,7 +17,8 @@ from cdc.core.row_keys import RowKey
 from cdc.core.writes import Write
 from cdc.postgres.column_types import type_name
 from cdc.postgres.database import Connection, Database
-from cdc.postgres.rows import Share, key_names, name_rows, share
+from cdc.postgres.rows import key_names, name_rows
+from cdc.postgres.shares import Share, share
 from cdc.postgres.statements import statement
 
 

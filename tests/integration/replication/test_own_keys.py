@@ -245,3 +245,13 @@ def test_a_unique_rule_of_a_child_table_names_the_document_that_has_the_value(sh
     shop.connection.execute('drop index one_size; create unique index one_half on "OrderItem" ((size / 2))')
     outcome = replicate(ORDERS, [order("c", 1, w=2)], sink)
     assert [(it.path, it.wanted) for it in outcome.problems] == [("one_half", None)]
+
+
+def test_a_new_item_takes_a_unique_value_that_another_item_has_left(shop, sink):
+    """What is there is changed first, whatever the ids are."""
+    shop.connection.execute('create unique index of_order on "OrderItem" ("orderId", size)')
+    replicate(ORDERS, [order("a", 1, m=1)], sink)
+
+    assert replicate(ORDERS, [order("a", 2, m=2, b=1, z=3)], sink) == Outcome(applied=1)
+
+    assert held(shop) == {"a": {"m": 2, "b": 1, "z": 3}}
