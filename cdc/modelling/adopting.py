@@ -15,17 +15,17 @@ from cdc.modelling.table_items import (
     Items,
     find_arrays,
     list_own_key,
+    make_item_keys,
     pair_items,
-    tell_generated,
-    tell_misfit,
     tell_owned,
-    tell_unfilled,
     tell_unpaired,
 )
-from cdc.modelling.table_keys import make_id, make_key, make_position, tell_counted, tell_unfit
+from cdc.modelling.table_keys import make_id, make_key, tell_counted, tell_unfit
 from cdc.modelling.table_names import Property, fold_name, list_properties, pair_types, stem
 from cdc.modelling.table_types import choose_key_type, choose_type, why_not
 from cdc.modelling.types_found import choose_types
+
+_ANOTHER = "another type"
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ def adopt(
     pairs = list(pair_types(named, tables))
     conventions, home = choose_conventions(profile, [type_ for type_, _ in pairs], container, theirs, taken)
     owned = {name: f"the container {owner}" for name, owner in (owners or {}).items()}
-    owned |= {(table.schema, table.name): "another type" for table in tables}
+    owned |= {(table.schema, table.name): _ANOTHER for table in tables}
     adopters = [_Adopter(conventions, taken, owned) for _ in pairs]
     types = tuple(
         adopter.adopt(type_, table, container, len(pairs))
@@ -60,23 +60,34 @@ def adopt(
     )
     without = [each.name for each in named if each not in [type_ for type_, _ in pairs]]
     notes += [f"Documents of the type {name} are unmapped: no `--table` is for them." for name in without]
+    written = [table for type_ in types for table in type_.root.walk()]
+    mapped = {table.there for table in written}
     needs = [need for adopter in adopters for need in adopter.needs]
-    mapped = {table.there for type_ in types for table in type_.root.walk()}
-    every = [each for table in tables for each in table.walk_all() if (each.schema, each.name) in mapped]
+    # A table may refer to several that are above it.
+    needs += [need for adopter in adopters for name, need in adopter.unpaired if name not in mapped]
+    keys = {(table.there, tuple(column.name for column in table.inherited)) for table in written}
+    every = [
+        each for table in tables for each in table.walk_all() if ((each.schema, each.name), each.inherited) in keys
+    ]
     needs += [need for table in every for need in list_demands(table)]
     return Design(container, types, conventions, home, conventions is not theirs, notes, needs)
 
 
 class _Adopter:
-    """Adopts the tables of one type; `needs` are sentences about what must be mended in them."""
+    """Adopts the tables of one type; `needs` are sentences about what must be mended in them.
 
-    def __init__(self, conventions: Conventions, taken: Taken, owned: Mapping[tuple[str, str], str]) -> None:
+    `unpaired` are those about tables for which no array was found here. Who writes a table is in `owned`.
+    """
+
+    def __init__(self, conventions: Conventions, taken: Taken, owned: dict[tuple[str, str], str]) -> None:
         self._conventions = conventions
         self._instants = conventions.instants
         self._taken = taken
         self._owned = owned
         self._classes: set[str] = set()
         self.needs: list[str] = []
+        self._written: set[tuple[str, str]] = set()
+        self.unpaired: list[tuple[tuple[str, str], str]] = []
 
     def adopt(self, profile: TypeProfile, table: ExistingTable, container: str, types: int) -> TypeDesign:
         """Return the design of a type whose documents become rows of this table."""
@@ -223,9 +234,10 @@ class _Adopter:
         arrays = find_arrays(fields)
         unpaired: list[ExistingTable] = []
         for child in (*table.children, *table.candidates):
-            owner = self._owned.get((child.schema, child.name))
-            if owner is not None:
-                self.needs.append(tell_owned(child, table, owner))
+            name = (child.schema, child.name)
+            if name in self._owned:
+                # Here it may be an item's, by another foreign key.
+                self.needs += [] if name in self._written else [tell_owned(child, table, self._owned[name])]
                 continue
             items = pair_items(child, table, arrays)
             if items is None:
@@ -233,17 +245,19 @@ class _Adopter:
                 continue
             design = self._adopt_child(parent, child, items, names, path)
             if design is not None:
+                self._owned[name] = _ANOTHER
+                self._written.add(name)
                 yield design
         taken = find_arrays(fields).keys() - arrays.keys()
         rest = [name for name in fields if stem(name) not in taken]
-        self.needs += [tell_unpaired(child, table, arrays, rest) for child in unpaired]
+        self.unpaired += [((each.schema, each.name), tell_unpaired(each, table, arrays, rest)) for each in unpaired]
 
     def _adopt_child(
         self, parent: TableDesign, child: ExistingTable, items: Items, names: set[str], path: str
     ) -> TableDesign | None:
         fields = items.facts.fields
         properties = list_properties(fields)
-        keys = self._make_keys(child, properties)
+        keys = make_item_keys(child, properties, self._instants, self.needs)
         if keys is None:
             return None
         self.needs += [tell_counted(child, key) for key in keys if child.column(key.name).counts]
@@ -265,27 +279,6 @@ class _Adopter:
         if child.has_own_key:
             self.needs += list_own_key(child)
         return self._fill(design, child, keys, properties, fields, f"{path}.{items.spellings[0]}[]")
-
-    def _make_keys(self, child: ExistingTable, properties: Mapping[str, Property]) -> list[Column] | None:
-        """Return the columns that tell the items of a document apart, or None if one of them cannot be filled."""
-        keys: list[Column] = []
-        for column in (child.column(name) for name in child.key if name not in child.inherited):
-            found = properties.get(fold_name(column.name))
-            # A place is in the array of one document: only beside its key is it unique.
-            counts = {*child.inherited} <= {*child.key} and all(key.spellings for key in keys)
-            own = make_position(column) if found is None and counts else None
-            if found is None and own is None:
-                self.needs.append(tell_unfilled(child, column))
-                return None
-            if column.generated or column.identity == "a":
-                self.needs.append(tell_generated(child, column))
-                return None
-            own = own or (make_key(column, found, self._instants) if found else None)
-            if own is None:
-                self.needs.append(tell_misfit(child, column, found.spellings[0] if found else ""))
-                return None
-            keys.append(own)
-        return keys
 
     def _name_table(self, name: str) -> str:
         """Return the table's name in Python."""

@@ -165,6 +165,7 @@ def _read(
     above: Reference | None = None,
     inherited: Sequence[str] = (),
     depth: int = 0,
+    ancestors: Sequence[str] = (),
 ) -> ExistingTable:
     parameters = {"table": oid}
     columns = connection.execute(statement("read_table_columns"), parameters).fetchall()
@@ -191,7 +192,8 @@ def _read(
                 continue
             # Of tables below one with a key of its own, no column says which document their rows are of.
             deeper = depth + 1 if begins else _DEEPEST
-            child = _read(connection, from_, schema_, table_, reference, named, deeper)
+            names = (*ancestors, reference.other)
+            child = _read(connection, from_, schema_, table_, reference, named, deeper, names)
             (children if begins else candidates).append(child)
     ((key_name, is_indexed),) = connection.execute(statement("read_table_key"), {"table": oid, "columns": [*inherited]})
     return ExistingTable(
@@ -199,7 +201,8 @@ def _read(
         name=name,
         columns=tuple(TableColumn(*values) for values in columns),
         key=tuple(key),
-        references=tuple(each for each in ours if each != above),
+        # The rows above it are those of its own document.
+        references=tuple(each for each in ours if each.other not in ancestors or not {*each.columns} <= {*inherited}),
         others=tuple(others),
         rules=tuple(TableRule(*each) for each in connection.execute(statement("read_table_rules"), parameters)),
         children=tuple(children),

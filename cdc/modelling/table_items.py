@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from cdc.core.conventions import Instants
+from cdc.modelling.design import Column
 from cdc.modelling.designing import merge_spellings
 from cdc.modelling.naming import distinguish, name_class, quote, write_snake
 from cdc.modelling.profile import Facts
 from cdc.modelling.table_catalogue import ExistingTable, TableColumn
 from cdc.modelling.table_demands import describe_other
-from cdc.modelling.table_names import fold_name, list_names, stem
+from cdc.modelling.table_keys import make_key, make_position
+from cdc.modelling.table_names import Property, fold_name, list_names, stem
 
 _AGAIN = "then run init again"
 
@@ -38,6 +41,30 @@ def pair_items(child: ExistingTable, table: ExistingTable, arrays: dict[str, Ite
         return None
     # Items are the rows of one table.
     return Items(tuple(name for each in found for name in each.spellings), found[0].facts)
+
+
+def make_item_keys(
+    child: ExistingTable, properties: Mapping[str, Property], instants: Instants, needs: list[str]
+) -> list[Column] | None:
+    """Return the columns that tell the items of a document apart, or None if one of them cannot be filled."""
+    keys: list[Column] = []
+    for column in (child.column(name) for name in child.key if name not in child.inherited):
+        found = properties.get(fold_name(column.name))
+        # A place is in the array of one document: only beside its key is it unique.
+        counts = {*child.inherited} <= {*child.key} and all(key.spellings for key in keys)
+        own = make_position(column) if found is None and counts else None
+        if found is None and own is None:
+            needs.append(_tell_unfilled(child, column))
+            return None
+        if column.generated or column.identity == "a":
+            needs.append(_tell_generated(child, column))
+            return None
+        own = own or (make_key(column, found, instants) if found else None)
+        if own is None:
+            needs.append(_tell_misfit(child, column, found.spellings[0] if found else ""))
+            return None
+        keys.append(own)
+    return keys
 
 
 def tell_unpaired(child: ExistingTable, table: ExistingTable, arrays: Mapping[str, Items], names: Sequence[str]) -> str:
@@ -73,7 +100,7 @@ def tell_owned(child: ExistingTable, table: ExistingTable, owner: str) -> str:
     return describe_other(table, child.above, f"Its rows are those of {owner}.")
 
 
-def tell_unfilled(child: ExistingTable, column: TableColumn) -> str:
+def _tell_unfilled(child: ExistingTable, column: TableColumn) -> str:
     """Say that nothing in a document says which row is which, and how a place in the array would."""
     name = distinguish("position", [each.name for each in child.columns])
     keys = ", ".join(map(quote, (*child.inherited, name)))
@@ -91,7 +118,7 @@ def tell_unfilled(child: ExistingTable, column: TableColumn) -> str:
     )
 
 
-def tell_generated(child: ExistingTable, column: TableColumn) -> str:
+def _tell_generated(child: ExistingTable, column: TableColumn) -> str:
     """Say that no value of a key can be written, and how it could."""
     if column.generated:
         return (
@@ -104,7 +131,7 @@ def tell_generated(child: ExistingTable, column: TableColumn) -> str:
     )
 
 
-def tell_misfit(child: ExistingTable, column: TableColumn, name: str) -> str:
+def _tell_misfit(child: ExistingTable, column: TableColumn, name: str) -> str:
     """Say that the property of a key does not fit its column."""
     return (
         f"{child.quoted} is not mapped: {column.name} of its primary key is {column.type}, which does not hold {name} "

@@ -492,6 +492,52 @@ def test_names_of_columns_say_which_objects_there_are(design):
     assert plain == ["id", "State", "State_Code", "CreatedAt", "Odd__Name"]
 
 
+def test_a_table_that_refers_to_two_above_it_is_written_once(design):
+    """Where the array is; nothing is said of the other one."""
+    tables = """
+    create table things (id text primary key);
+    create table lines (thing_id text references things, id text, primary key (thing_id, id));
+    create table marks (
+        thing_id text references things, line_id text, id text, primary key (thing_id, line_id, id),
+        foreign key (thing_id, line_id) references lines
+    );
+    create table notes (
+        id text primary key, thing_id text references things, mark text,
+        other_thing_id text, line_id text, foreign key (other_thing_id, line_id) references lines
+    );
+    create index on notes (thing_id);
+    """
+    note = {"id": "n", "mark": "m"}
+    line = {"id": "a", "marks": [{"id": "m"}], "notes": [note]}
+    found = design(tables, "things", documents=documents(lines=[line], notes=[note]))
+
+    names = [table.sql_name for table in found.types[0].root.walk()]
+    assert names == ["things", "lines", "marks", "notes"]
+    alone, index, reference = found.needs
+    assert "add primary key (other_thing_id, line_id, id);" in alone
+    assert index.endswith("create index on public.notes (other_thing_id, line_id);")
+    assert reference.startswith("public.notes: thing_id refers to public.things.")
+
+
+def test_a_table_that_refers_to_two_types_is_written_by_one(design):
+    """No two mappers write one table: the second type is told."""
+    tables = """
+    create table orders (id text primary key);
+    create table carts (id text primary key);
+    create table items (id text primary key, order_id text references orders, cart_id text references carts);
+    create index on items (order_id);
+    """
+    bodies = [
+        {"id": f"{name}{n}", "$type": name, "items": [{"id": "i"}]} for n in range(12) for name in ("Order", "Cart")
+    ]
+    found = design(tables, "orders", "carts", documents=bodies)
+
+    names = [[table.sql_name for table in type_.root.walk()] for type_ in found.types]
+    assert sorted(map(len, names)) == [1, 2]
+    assert [name for each in names for name in each].count("items") == 1
+    assert any(need.endswith("Its rows are those of another type.") for need in found.needs)
+
+
 def test_items_are_the_rows_of_one_table(design):
     """Two tables are called like the array, with the name of the parent and without it."""
     tables = """
