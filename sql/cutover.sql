@@ -30,7 +30,7 @@ where kind = %(kind)s and state = any(%(states)s::text[]) order by number desc l
 -- name: work_on_run
 -- Shows that a process works on a run, until its connection ends. A transaction, because a pooler may give the session to
 -- others; it may idle, and the server asks often whether its process is still there.
-begin;
+begin isolation level read committed;
 select set_config(s.name, s.value, true)
 from (values
     ('idle_in_transaction_session_timeout', '0'), ('transaction_timeout', '0'),

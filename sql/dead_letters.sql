@@ -189,17 +189,21 @@ where c.relname = %(constraint)s and i.indrelid = any(%(tables)s::regclass[]) an
 group by 1;
 
 -- name: read_referenced_key
--- The table that a foreign key points to, and the columns that hold its primary key, in that key's order.
-select n.nspname || '.' || t.relname as table, array_agg(a.attname::text order by p.place) as columns
+-- The one of these tables that has a foreign key, the table that this points to, and the columns that hold the primary
+-- key of that, in that key's order.
+select ns.nspname || '.' || s.relname as table, nt.nspname || '.' || t.relname as parent,
+    array_agg(a.attname::text order by p.place) as columns
 from pg_constraint f
+join pg_class s on s.oid = f.conrelid
+join pg_namespace ns on ns.oid = s.relnamespace
 join pg_class t on t.oid = f.confrelid
-join pg_namespace n on n.oid = t.relnamespace
+join pg_namespace nt on nt.oid = t.relnamespace
 join pg_index i on i.indrelid = f.confrelid and i.indisprimary
 cross join lateral unnest(i.indkey) with ordinality as p (attnum, place)
 cross join lateral unnest(f.confkey, f.conkey) as k (theirs, ours)
 join pg_attribute a on a.attrelid = f.conrelid and a.attnum = k.ours and k.theirs = p.attnum
 where f.contype = 'f' and f.conname = %(constraint)s and f.conrelid = any(%(tables)s::regclass[])
-group by 1;
+group by 1, 2;
 
 -- name: read_index_columns
 -- The indexes of a table with their columns, also those in expressions.

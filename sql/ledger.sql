@@ -116,6 +116,10 @@ select container, partition_key, id, cdc.root_table(container) from cdc.document
 where container = %(container)s and row_key = any(%(row_keys)s) and row_hash is null
   and not exists (select from cdc.migration where number = 24);
 
+-- name: find_held_rows
+-- Those of these rows that a document holds.
+select row_hash from cdc.document where row_hash = any(%(hashes)b);
+
 -- name: find_watched
 -- Those of these tables that have triggers of somebody's, or rules: they may drop rows without an error.
 select w.name from unnest(%(tables)s::text[]) as w (name)

@@ -31,7 +31,7 @@ def _broken(rule: Rule) -> Composed:
         return SQL("({}) in (select {columns} from {} group by {columns} having count(*) > 1)").format(
             ours, _name(rule.table), columns=columns
         )
-    (parent_key,) = key_names(rule.parent)
+    (parent_key,) = (column.name for column in rule.parent.primary_key.columns)
     child = Identifier("t", rule.column)
     return SQL("{child} is not null and not exists (select from {} p where {} = {child})").format(
         _name(rule.parent), Identifier("p", parent_key), child=child

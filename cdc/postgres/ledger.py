@@ -139,6 +139,12 @@ def _from_source(query: LiteralString) -> bytes:
     return SQL(query).format(source=arrays.source(_SHAPE)).as_bytes()
 
 
+def find_held(connection: Connection, row_keys: Iterable[RowKey]) -> set[bytes]:
+    """Return the hashes of those of these row keys that a document holds."""
+    hashes = Array.of("bytea", [key.hash for key in row_keys])
+    return {held for (held,) in connection.execute(statement("find_held_rows"), {"hashes": hashes})}
+
+
 def find_holders(
     connection: Connection, container: str, row_keys: Iterable[RowKey]
 ) -> Sequence[tuple[Identity, str | None]]:

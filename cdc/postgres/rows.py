@@ -101,7 +101,7 @@ def _delete_keys(connection: Connection, tables: Sequence[Table], keys: Sequence
         return
     root, *children = tables
     for table in reversed(children):
-        _delete_children(connection, table, root, keys, [])
+        delete_children(connection, table, root, keys, [])
     connection.execute(_delete_statement(root), arrays.parameters(key_shape(root), keys))
 
 
@@ -122,12 +122,12 @@ def write_children(
     A table below another one comes after it: its rows may refer to those.
     """
     for table, rows in reversed(children if parents else ()):
-        _delete_children(connection, table, root, map(key_taker(root), parents), map(key_taker(table), rows))
+        delete_children(connection, table, root, map(key_taker(root), parents), map(key_taker(table), rows))
     for table, rows in children:
         upsert(connection, table, rows)
 
 
-def _delete_children(
+def delete_children(
     connection: Connection, table: Table, root: Table, parents: Iterable[Values], kept: Iterable[Values]
 ) -> None:
     """Delete the child rows of these parents, except the rows with the kept keys."""
@@ -209,11 +209,12 @@ def _upsert_statement(table: Table) -> bytes:
 def _insert_statement(table: Table) -> bytes:
     """Build the insert of rows that are not there under their parents."""
     insert = SQL(
-        "insert into {table} ({columns}) select s.* from {source} left join {there} on true where c.there is null "
-        "order by {key}"
+        "insert into {table} ({columns}) select {distinct} s.* from {source} left join {there} on true "
+        "where c.there is null order by {key}"
     ).format(
         table=qualified(table),
         columns=identifiers(column.name for column in table.columns),
+        distinct=SQL("distinct" if len(key_names(table)) == len(table.columns) else "all"),
         source=arrays.source(shape(table)),
         there=_probe(table),
         key=identifiers(table.primary_key.columns.keys()),

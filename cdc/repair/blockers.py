@@ -36,8 +36,7 @@ def explain(database: Database, mapper: Mapper[Any], write: Write, problem: Prob
     with database.connection(mapper.container) as connection:
         if problem.kind is ProblemKind.CONFLICT:
             return _find_rival(connection, part, write, problem)
-        row = rows.name_values(root, write.rows.root)
-        return replace(problem, wanted=_find_parent(connection, root, row, problem.path))
+        return replace(problem, wanted=_find_parent(connection, part, write, problem.path))
 
 
 def _explain_claim(database: Database, identity: Identity, row: RowKey) -> Problem:
@@ -86,27 +85,26 @@ def _measure(row: Row, columns: Sequence[str]) -> int:
 def _find_rival(connection: Connection, part: Mapper[Any], write: Write, problem: Problem) -> Problem:
     """Add the root row of the document whose row, or child row, has a unique value of this document."""
     root = part.tables[0]
-    found = _read_columns(connection, statement("read_unique_columns"), part.tables, problem.path)
+    found = _read_constraint(connection, statement("read_unique_columns"), part, problem.path)
     if found is None:
         return problem
-    table = next(table for table in part.tables if str(table) == found[0])
-    ours = [write.rows.root] if table is root else write.rows.children.get(table.name, ())
-    named = [rows.name_values(table, row) for row in ours if row is not None]
+    name, unique = found
+    table, named = _take_rows(part, write, name)
     key = rows.key_names(table)[: len(rows.key_names(root))]
-    columns = list(dict.fromkeys([*key, *found[1]]))
+    columns = list(dict.fromkeys([*key, *unique]))
     if not named or not set(columns) <= named[0].keys():
         return problem
     query = SQL("select {} from {} join {} t on {} where not ({}) limit 1").format(
         SQL(", ").join(Identifier("t", name) for name in key),
         arrays.source(shape := [column for column in rows.shape(table) if column[0] in columns]),
         rows.qualified(table),
-        rows.same("t", "s", zip(found[1], found[1], strict=True)),
+        rows.same("t", "s", zip(unique, unique, strict=True)),
         rows.same("t", "s", zip(key, key, strict=True)),
     )
     values = [tuple(row[name] for name, _ in shape) for row in named]
     rival = connection.execute(query.as_bytes(), arrays.parameters(shape, values)).fetchone()
     wanted = None if rival is None else row_keys.by_key(root)(rival)
-    is_key = {*found[1]} == {*table.primary_key.columns.keys()}
+    is_key = {*unique} == {*table.primary_key.columns.keys()}
     message = (
         f"another document has an item of this key in {table}: give one of the two another, or let the table's "
         f"primary key begin with {', '.join(key)}"
@@ -114,20 +112,35 @@ def _find_rival(connection: Connection, part: Mapper[Any], write: Write, problem
     return replace(problem, message=message if is_key else problem.message, wanted=wanted)
 
 
-def _find_parent(connection: Connection, root: Table, row: Row, constraint: str) -> RowKey | None:
-    columns = _read_columns(connection, statement("read_referenced_key"), [root], constraint)
-    if columns is None or not set(columns[1]) <= row.keys():
+def _find_parent(connection: Connection, part: Mapper[Any], write: Write, constraint: str) -> RowKey | None:
+    """Return the first row that this document refers to by this foreign key, before others one that nobody holds."""
+    found = _read_constraint(connection, statement("read_referenced_key"), part, constraint)
+    if found is None:
         return None
-    table, names = columns
-    return row_keys.by_columns(table, [root.columns[name] for name in names])(row[name] for name in names)
+    name, parent, columns = found
+    table, named = _take_rows(part, write, name)
+    if not named or not set(columns) <= named[0].keys():
+        return None
+    write_key = row_keys.by_columns(parent, [table.columns[name] for name in columns])
+    values = ([row[name] for name in columns] for row in named)
+    keys = list(dict.fromkeys(write_key(key) for key in values if None not in key))
+    held = ledger.find_held(connection, keys)
+    return min(keys, key=lambda key: key.hash in held, default=None)
 
 
-def _read_columns(
-    connection: Connection, query: LiteralString, tables: Sequence[Table], constraint: str
-) -> tuple[str, Sequence[str]] | None:
-    """Return a constraint's table and our columns, or None for one of another table.
+def _take_rows(part: Mapper[Any], write: Write, name: str) -> tuple[Table, Sequence[Row]]:
+    """Return a table of the mapper by its name with its schema, and a document's rows of it."""
+    table = next(table for table in part.tables if str(table) == name)
+    found = [write.rows.root] if table is part.tables[0] else write.rows.children.get(table.name, ())
+    return table, [rows.name_values(table, row) for row in found if row is not None]
+
+
+def _read_constraint(
+    connection: Connection, query: LiteralString, part: Mapper[Any], constraint: str
+) -> tuple[Any, ...] | None:
+    """Return a constraint's table first and our columns last, or None for one of another table.
 
     A constraint on expressions has columns without a name.
     """
-    parameters = {"constraint": constraint, "tables": [rows.quoted(table) for table in tables]}
+    parameters = {"constraint": constraint, "tables": [rows.quoted(table) for table in part.tables]}
     return connection.execute(query, parameters).fetchone()

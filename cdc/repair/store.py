@@ -10,7 +10,7 @@ from cdc.core.errors import DocumentError
 from cdc.core.mapping import Mapper
 from cdc.core.row_keys import RowKey
 from cdc.core.writes import Write
-from cdc.postgres import gate, ledger, observations, rows, triggers
+from cdc.postgres import gate, ledger, observations, rows, shares, triggers
 from cdc.postgres.database import Connection, Database
 from cdc.postgres.statements import statement
 from cdc.postgres.unmapped_types import TypeNames
@@ -117,6 +117,8 @@ class PostgresRereadStore:
         written = [repair.write for repair in repairs if repair.write is not None and repair.write.problem is None]
         notes_keys = self._invalidate is not None
         rows.write_rows(connection, mapper, [], abandoned=freed, notes_keys=notes_keys)
+        if len(written) > 1:
+            _delete_items(connection, mapper, written)
         for write in written:  # one by one: an earlier document may free a unique value for a later one
             rows.write_rows(connection, mapper, [write], notes_keys=notes_keys)
         watched = triggers.find_watched(connection, mapper.tables)()
@@ -136,6 +138,15 @@ class PostgresRereadStore:
                 parking.park_again(connection, repair.write, mark, self._backoff_seconds)
         elif mark is not None:
             parking.answer(connection, [mark])
+
+
+def _delete_items(connection: Connection, mapper: Mapper[Any], writes: Sequence[Write]) -> None:
+    """Delete the items that these documents give up: two may exchange items that have keys of their own."""
+    for share in shares.share(mapper, writes, ()):
+        for table in reversed(share.children):
+            parents = map(rows.key_taker(share.root), share.roots)
+            kept = map(rows.key_taker(table), share.rows_of(table))
+            rows.delete_children(connection, table, share.root, parents, kept)
 
 
 class _OvertakenError(Exception):

@@ -684,6 +684,26 @@ class TestMissingParents:
         assert observer.ids() == ["a", "parent"]
         assert observer.letters() == {}
 
+    def test_the_parent_of_an_item_wakes_the_document(self, sink, observer, source, run_timer):
+        """Of several rows that an item's table refers to, the document waits for one that no document holds."""
+        observer.connection.execute(
+            "alter table completed_scenarios add constraint played foreign key (scenario_id) references accounts (id)"
+        )
+        scenarios = "there,late,later"
+        source.put("a", 0, CompletedScenarioIds=scenarios)
+        there = [an_upsert(name, CompletedScenarioIds="") for name in scenarios.split(",")]
+        replicate(ACCOUNTS, [there[0]], sink)
+        replicate(ACCOUNTS, [an_upsert("a", CompletedScenarioIds=scenarios)], sink)
+        assert letter(observer, "kind, wanted_key") == ("missing_parent", '["late"]')
+
+        for parent, ending in zip(there[1:], (Ending.PARKED, Ending.APPLIED), strict=True):
+            observer.connection.execute("update cdc.dead_letter set state = 'exhausted'")
+            assert run_timer() == {}
+            replicate(ACCOUNTS, [parent], sink)
+            assert run_timer() == {ending: 1}
+
+        assert observer.ids() == ["a", "late", "later", "there"]
+
     def test_a_parent_of_any_length_is_waited_for(self, sink, observer):
         """A key that no index takes is not waited for by name; the child is parked and its neighbours go on."""
         observer.connection.execute(

@@ -6,12 +6,14 @@ import pytest
 from pydantic import BaseModel
 from sqlalchemy import Column, Integer, MetaData, Table, Text
 
+from cdc.core.application import ParentRule
 from cdc.core.documents import Reading
 from cdc.core.errors import ProblemKind
 from cdc.core.mapping import Mapper, Read, Rows
 from cdc.core.writes import Outcome, map_change
 from cdc.operations.table_check import check_tables
 from cdc.postgres import rows
+from cdc.postgres.breaches import count_breaches
 from cdc.reconcile.tables_side import PostgresTablesSide
 from cdc.repair.reread import Ending, retry
 from cdc.repair.store import PostgresRereadStore
@@ -93,6 +95,21 @@ def shop(observer):
     """The tables."""
     observer.connection.execute(CREATE)
     return observer
+
+
+@pytest.fixture
+def run_timer(database):
+    """Read due letters again, in a source that holds the newest versions of these documents."""
+    repairs = PostgresRereadStore(database, backoff_seconds=0, settle_seconds=60)
+
+    def run(*changes):
+        source = Source()
+        for change in changes:
+            name = change.identity.id.strip('"')
+            source.documents[name] = change.body | {"_ts": change.version.ts, "_etag": change.version.etag}
+        return dict(retry([ORDERS], source, repairs))
+
+    return run
 
 
 def order(id_, ts, **sizes):
@@ -183,6 +200,59 @@ def test_an_item_moves_to_another_document(shop, sink):
     assert held(shop) == {"a": {"x": 1}, "b": {"y": 2}}
     assert replicate(ORDERS, [order("a", 4, y=2), order("b", 4, x=1)], sink).parked == 0
     assert held(shop) == {"a": {"y": 2}, "b": {"x": 1}}
+
+
+def test_two_documents_exchange_their_items_one_by_one(shop, sink, run_timer):
+    """Each alone is refused; read again, both are written in one transaction."""
+    replicate(ORDERS, [order("a", 1, x=1, p=1), order("b", 1, y=2, q=1)], sink)
+    a, b = order("a", 2, y=3, p=2), order("b", 2, x=4, q=2)
+    assert [replicate(ORDERS, [it], sink).parked for it in (a, b)] == [1, 1]
+    shop.connection.execute("update cdc.dead_letter set next_attempt_at = now()")
+
+    run_timer(a, b)
+
+    assert held(shop) == {"a": {"y": 3, "p": 2}, "b": {"x": 4, "q": 2}}
+    assert shop.letters() == {}
+
+
+def test_an_item_of_nothing_but_its_key_may_be_there_twice(shop, sink):
+    """Rows that are equal are one row, as in every child table."""
+    tags = Table(
+        "Tag",
+        MetaData(schema="public"),
+        Column("orderId", Text, nullable=False),
+        Column("id", Text, primary_key=True),
+        info={"parent": ("orderId",)},
+    )
+    shop.connection.execute(
+        'create table "Tag" (id text primary key, "orderId" text not null references "Order");'
+        'grant select, insert, update, delete on "Tag" to public'
+    )
+    mapper = Mapper(
+        container="orders",
+        reader=OrderReader(),
+        tables=(orders, tags),
+        rows=lambda it: Rows({"id": it.id}, {"Tag": [{"orderId": it.id, "id": item.id} for item in it.items]}),
+    )
+    body = {"id": "a", "items": [{"id": "x"}, {"id": "y"}, {"id": "x"}]}
+
+    for ts in (1, 2):
+        change = a_change("a", container="orders", version=a_version(ts), body=body)
+        assert replicate(mapper, [change], sink) == Outcome(applied=1)
+
+    assert [row["id"] for row in shop.rows('"Tag"')] == ["x", "y"]
+
+
+def test_rows_may_refer_to_items(shop, sink, connection):
+    """A rule of the cut-over finds an item by its own key."""
+    replicate(ORDERS, [order("a", 1, x=1)], sink)
+    shipments = Table(
+        "shipments", MetaData(schema="public"), Column("id", Text, primary_key=True), Column("item", Text)
+    )
+    shop.connection.execute("create table shipments (id text primary key, item text)")
+    shop.connection.execute("insert into shipments values ('1', 'x'), ('2', 'gone'), ('3', null)")
+
+    assert count_breaches(connection, ParentRule("fk_shipments_items", shipments, "item", items)) == 1
 
 
 def test_two_items_of_one_id_park_their_document(shop, sink):
