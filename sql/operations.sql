@@ -267,8 +267,9 @@ from marked group by container having bool_or(completed);
 
 -- name: read_conditions
 -- What status needs to know of each container beside its evidence: since when it is known, how many of its letters wait
--- for a person, the oldest letter, the unfinished backfill, and when that one last made progress.
-select s.container, k.adopted_at, l.unaided, l.oldest, b.id,
+-- for a person and what the first of these says, the oldest letter, the unfinished backfill, and when that one last made
+-- progress.
+select s.container, k.adopted_at, l.unaided, u.letter, l.oldest, b.id,
     (select max(r.updated_at) from cdc.backfill_range r where r.backfill = b.id) as moved_at
 from unnest(%(containers)s::text[]) as s (container)
 left join cdc.container k on k.container = s.container
@@ -277,6 +278,12 @@ cross join lateral (
            min(parked_at) as oldest
     from cdc.dead_letter l where l.container = s.container and l.state <> 'discarded'
 ) as l
+left join lateral (
+    select format('%%s: %%s at %%s: %%s', number, kind, path, message) as letter
+    from cdc.dead_letter l
+    where l.container = s.container and (l.state = 'exhausted' or l.state = 'waiting' and l.next_attempt_at is null)
+    order by number limit 1
+) as u on true
 left join cdc.backfill_container c on c.container = s.container and c.running
 left join cdc.backfill b on b.id = c.backfill;
 

@@ -107,7 +107,8 @@ class AbilityReader:
             elif check.problem is not None and check.error is None and check.name == FORGOTTEN:
                 yield from self._judge_source()
             elif check.problem is not None:
-                yield CurrentProblem.of(find_code(check), check.problem, _find_container(check))
+                message = f"{check.problem.removesuffix('.')}."  # what to do comes behind it
+                yield CurrentProblem.of(find_code(check), message, _find_container(check))
 
     def _only_ours(self, found: Mapping[str, Found]) -> Iterable[tuple[str, Found]]:
         """Leave out containers that no setting names any more: nobody mends what is noted of them."""

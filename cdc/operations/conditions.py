@@ -23,13 +23,15 @@ from cdc.reconcile.report import RunReport
 class Condition:
     """What is known of a container; `seen_at` is None before its first change or look.
 
-    `unaided` letters wait for a person. `moved_at` is when its unfinished backfill last made progress.
+    `unaided` letters wait for a person; `unaided_letter` is what the first of them says. `moved_at` is when its
+    unfinished backfill last made progress.
     """
 
     container: str
     evidence: Evidence
     seen_at: datetime | None
     unaided: int
+    unaided_letter: str | None
     oldest_letter: datetime | None
     backfill: BackfillStatus | None
     moved_at: datetime | None
@@ -99,12 +101,12 @@ class ConditionReader:
         found = []
         for known in evidence:
             name = known.container
-            seen_at, unaided, oldest, backfill, moved_at = rows[name]
+            seen_at, unaided, letter, oldest, backfill, moved_at = rows[name]
             found.append(
                 Condition(
-                    name, known, seen_at, unaided, oldest, self._read_backfill(backfill), moved_at, reports.get(name),
-                    pauses.get(name), newest.get(name), rates.get(name), applied.get(name), feeds.get(name),
-                    failures.get(name),
+                    name, known, seen_at, unaided, letter, oldest, self._read_backfill(backfill), moved_at,
+                    reports.get(name), pauses.get(name), newest.get(name), rates.get(name), applied.get(name),
+                    feeds.get(name), failures.get(name),
                 )
             )  # fmt: skip
         return found

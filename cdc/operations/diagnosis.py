@@ -188,7 +188,7 @@ def _judge_pause(known: Condition) -> Diagnosis:
 
 def _judge_letters(known: Condition, now: datetime) -> Diagnosis:
     if known.unaided:
-        message = f"Parked documents that wait for somebody: {known.unaided}."
+        message = f"Parked documents that wait for somebody: {known.unaided}. Dead letter {known.unaided_letter}"
         yield CurrentProblem.of(Code.LETTERS, message, known.container)
     oldest = known.oldest_letter
     if oldest is not None and now - oldest > _OLD_LETTER:

@@ -175,7 +175,7 @@ class Code(StrEnum):
         "Run `python -m cdc resume CONTAINER` before the time in the message.")
     LETTERS = ("letters", Severity.DEGRADED,
         "Documents are parked, and no automatic retry will apply them. Their last good rows stay.",
-        ("The dead letter says why; `python -m cdc show ID`, with its id, which document it is. No retry helps. "
+        ("Each dead letter says why; `python -m cdc show ID`, with its id, which document it is. No retry helps. "
          "Correct the documents in Cosmos: their next version is applied by itself. Or mend the mapper and replay "
          "them. Or discard them."))
     LETTER_OLD = ("letter_old", Severity.DEGRADED,

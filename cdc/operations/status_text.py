@@ -9,6 +9,8 @@ from cdc.operations.status import ContainerStatus, StatusReport
 
 # An older lag is shown with its time: it says nothing about now.
 _CURRENT_SECONDS = 30
+# A look takes seconds. What it has found itself has no beginning that anybody knows.
+_FOUND_SECONDS = 15
 _HEADINGS = ("container", "lag", "waiting", "changes/s", "last applied", "in Cosmos", "applied", "parked", "unmapped")
 
 
@@ -16,7 +18,7 @@ def write(report: StatusReport) -> str:
     """Return the whole look: verdict, problems, containers."""
     lines = [f"{report.verdict.upper()} at {_time(report.at)}, phase {report.recorded_phase or report.phase}"]
     alike = groupby(report.problems, lambda each: each.code)
-    lines += [line for _, problems in alike for line in _write_problems(list(problems))]
+    lines += [line for _, problems in alike for line in _write_problems(list(problems), report.at)]
     rows = [_write_container(each, report.at) for each in report.containers]
     lines += _write_table([_HEADINGS, *rows]) if rows else []
     counted_at = min((each.counted_at for each in report.containers if each.counted_at), default=None)
@@ -25,16 +27,17 @@ def write(report: StatusReport) -> str:
     return "\n".join(lines)
 
 
-def _write_problems(problems: Sequence[CurrentProblem]) -> Iterator[str]:
+def _write_problems(problems: Sequence[CurrentProblem], now: datetime) -> Iterator[str]:
     """Write problems of one kind, and the remedy once: if it differs, without names."""
     first = problems[0]
     general = next((each.remedy for each in Code if each == first.code), first.remedy)
     remedy = first.remedy if len({each.remedy for each in problems}) == 1 else general
     names = ", ".join(dict.fromkeys(each.container for each in problems if each.container))
     where = f" {names}" if names else ""
-    since = min((each.since for each in problems if each.since), default=None)
+    since = min((each.since for each in problems if each.since), default=now)
+    when = f"since {_time(since)}" if (now - since).total_seconds() >= _FOUND_SECONDS else "seen now"
     yield ""
-    yield f"{first.severity.upper()}  {first.code}{where}" + (f", since {_time(since)}" if since else "")
+    yield f"{first.severity.upper()}  {first.code}{where}, {when}"
     for each in problems:
         is_named = len(problems) == 1 or each.container is None or each.container in each.message
         yield f"  {each.message}" if is_named else f"  {each.container}: {each.message}"

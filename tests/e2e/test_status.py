@@ -230,6 +230,8 @@ def test_a_letter_of_a_day(world: World) -> None:
     world.write("poison", Email=None)
     world.wait_for(("letters", "Accounts"), verdict="degraded")
 
+    (number,) = world.connection.execute("select number from cdc.dead_letter").fetchone() or ()
+    wait_until(lambda: world.shows(1, f"Dead letter {number}: mapping at $.Email: "), "the command says why")
     world.connection.execute("update cdc.dead_letter set parked_at = parked_at - interval '25 hours'")
 
     world.wait_for(("letters", "Accounts"), ("letter_old", "Accounts"), verdict="degraded")

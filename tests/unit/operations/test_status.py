@@ -118,7 +118,7 @@ def test_problems_of_one_kind_are_one_block_with_one_remedy():
         CurrentProblem.of(Code.PAUSED, "Paused by the operator: why", "Accounts", AT),
     ]
 
-    told = status_text.write(a_report(problems=problems)).splitlines()
+    told = status_text.write(a_report(at=later, problems=problems)).splitlines()
 
     assert told[2:5] == [
         "STOPPED  feed_dead Accounts, UserProfiles, since 2026-01-01 00:00:00 UTC",
@@ -135,3 +135,13 @@ def test_a_remedy_that_differs_is_told_for_any_container():
 
     assert "run `python -m cdc resume CONTAINER`." in status_text.write(a_report(problems=paused))
     assert "run `python -m cdc resume Accounts`." in status_text.write(a_report(problems=paused[:1]))
+
+
+@pytest.mark.parametrize(("age", "when"), [(None, "seen now"), (14, "seen now"), (15, "since 2026-01-01 00:00:00 UTC")])
+def test_what_a_look_has_found_itself_has_no_beginning(age, when):
+    """The second of the question is not when it began."""
+    problem = CurrentProblem.of(Code.COSMOS_UNREACHABLE, "It did not answer.", since=AT if age else None)
+
+    told = status_text.write(a_report(at=AT + timedelta(seconds=age or 0), problems=[problem]))
+
+    assert f"STOPPED  cosmos_unreachable, {when}" in told
