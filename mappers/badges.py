@@ -1,7 +1,7 @@
 """Badges: one row for what a player must score for a badge; only if EXTRA_CONTAINERS names the container."""
 
 from cdc.core.document_reader import DocumentReader
-from cdc.core.fields import Text, WholeNumber
+from cdc.core.fields import DoubleNumber, Text, WholeNumber
 from cdc.core.instants import Instant
 from cdc.core.mapping import Mapper, Rows
 from mappers import tables
@@ -16,7 +16,7 @@ class Badge(Document):
     created_at: Instant = None
     description: Text | None = None
     image_id: Text | None = None
-    required_score: float | None = None
+    required_score: DoubleNumber | None = None
     tier: Text | None = None
     tier_order: WholeNumber | None = None
     title: Text

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from cdc.core.document_reader import DocumentReader
-from cdc.core.fields import CommaList, NoneAsEmpty, Text, WholeNumber
+from cdc.core.fields import CommaList, DoubleNumber, NoneAsEmpty, Text, WholeNumber
 from cdc.core.instants import Instant
 from cdc.core.json_columns import JsonValue
 from cdc.core.mapping import Mapper, Row, Rows
@@ -45,7 +45,7 @@ class ScenarioSceneMusic(Part):
 
     continuity: Text | None = None
     ducking: Text | None = None
-    energy: float | None = None
+    energy: DoubleNumber | None = None
     priority: Text | None = None
     profile: Text | None = None
     transition_hint: Text | None = None

@@ -7,7 +7,7 @@ from pydantic import model_validator
 from cdc.core.application import Lookup, ParentRule
 from cdc.core.document_models import renamed
 from cdc.core.document_reader import DocumentReader
-from cdc.core.fields import CommaList, NoneAsEmpty, Text
+from cdc.core.fields import CommaList, DoubleNumber, NoneAsEmpty, Text
 from cdc.core.instants import Day, Instant
 from cdc.core.mapping import Mapper, Row, Rows
 from mappers import tables
@@ -25,8 +25,8 @@ class Badge(Part):
     badge_name: Text | None = None
     badge_message: Text | None = None
     axis: Text | None = None
-    trigger_value: float | None = None
-    threshold: float | None = None
+    trigger_value: DoubleNumber | None = None
+    threshold: DoubleNumber | None = None
     earned_at: Instant = None
     game_session_id: Text | None = None
     scenario_id: Text | None = None

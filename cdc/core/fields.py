@@ -4,6 +4,7 @@ Messages say what was expected and never quote the value.
 """
 
 import re
+import struct
 from dataclasses import dataclass
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from typing import Annotated, Any
@@ -19,6 +20,7 @@ _DECIMAL = re.compile(r"[+-]?\d{1,1000}(?:\.\d{1,1000})?(?:[eE][+-]?\d{1,3})?", 
 _WHOLE = re.compile(r"-?\d{1,19}", re.ASCII)
 # Takes zeros away at the end of a number, and never rounds.
 _EXACTLY = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+_REAL = struct.Struct("f")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}\1[0-9a-fA-F]{4}\1[0-9a-fA-F]{4}\1[0-9a-fA-F]{12}")
 
 
@@ -68,6 +70,34 @@ def _read_long_number(value: object) -> object:
     if isinstance(value, float) and abs(value) > _LARGEST_EXACT:
         raise ValueError("must be written with all its digits")
     return _read_whole_number(value)
+
+
+def _check_double(value: object) -> object:
+    if isinstance(value, int) and not is_exact_double(value):
+        raise ValueError("must have no more digits than double precision holds; numeric holds them all")
+    return value
+
+
+def is_exact_double(number: int) -> bool:
+    """Return whether double precision holds a whole number, or writes it with these digits."""
+    if abs(number) <= _LARGEST_EXACT:
+        return True
+    try:
+        double = float(number)
+    except OverflowError:
+        return False
+    return double == number or Decimal(repr(double)) == number
+
+
+def _check_real(number: float) -> float:
+    try:
+        (real,) = _REAL.unpack(_REAL.pack(number))
+    except OverflowError:
+        real = None
+    # The digits with which PostgreSQL writes a real.
+    if real is None or all(float(f"{real:.{digits}g}") != number for digits in range(6, 10)):
+        raise ValueError("must have no more digits than real holds; double precision holds more")
+    return number
 
 
 def _read_uuid(value: object) -> UUID:
@@ -149,5 +179,9 @@ CommaList = Annotated[list[Text], BeforeValidator(_split_commas)]
 WholeNumber = Annotated[int, Field(ge=-(2**31), lt=2**31), BeforeValidator(_read_whole_number)]
 # A whole number that fits a bigint column, or such a number in a string.
 LongNumber = Annotated[int, Field(ge=-(2**63), lt=2**63), BeforeValidator(_read_long_number)]
+# A number for a double precision column, which would round a longer whole one; others are doubles already.
+DoubleNumber = Annotated[float, BeforeValidator(_check_double)]
+# A number for a real column.
+RealNumber = Annotated[DoubleNumber, AfterValidator(_check_real)]
 # In upper or lower case, with hyphens or without any.
 Uuid = Annotated[UUID, PlainValidator(_read_uuid)]

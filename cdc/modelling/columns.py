@@ -84,13 +84,15 @@ UUID = ColumnType("uuid", "Uuid", "Uuid", _UUID, _UUID)
 BOOLEAN = ColumnType("boolean", "Boolean", "bool", True, True)
 INTEGER = ColumnType("integer", "Integer", "WholeNumber", 7, 7)
 BIGINT = ColumnType("bigint", "BigInteger", "LongNumber", 7_000_000_000, 7_000_000_000)
-DOUBLE = ColumnType("double precision", "Double", "float", 2.5, 2.5)
+DOUBLE = ColumnType("double precision", "Double", "DoubleNumber", 2.5, 2.5)
+# The most that a numeric without a modifier holds: 131072 digits before its point, and 16383 after it.
+NUMERIC = ColumnType("numeric", "Numeric", "Annotated[Decimal, Numeric(147455, 16383)]", 4.5, 4.5)
 DAY = ColumnType("date", "Date", "Day", "2026-01-09", "2026-01-09")
 DURATION = ColumnType("interval", "Interval", "Duration", "01:02:03", "1:02:03")
 JSON = ColumnType("jsonb", "JSONB", "JsonValue", {"key": 1}, {"key": 1})
 EMBEDDED = ColumnType("jsonb", "JSONB", "EmbeddedObject", '{"key":1}', {"key": 1})
 TEXTS = ColumnType("text[]", "ARRAY(Text)", "list[Text]", ["one", "two"], ["one", "two"])
-DOUBLES = ColumnType("double precision[]", "ARRAY(Double)", "list[float]", [2.5, 0.25], [2.5, 0.25])
+DOUBLES = ColumnType("double precision[]", "ARRAY(Double)", "list[DoubleNumber]", [2.5, 0.25], [2.5, 0.25])
 INTEGERS = ColumnType("integer[]", "ARRAY(Integer)", "list[WholeNumber]", [7, 8], [7, 8])
 BIGINTS = ColumnType("bigint[]", "ARRAY(BigInteger)", "list[LongNumber]", [7, 8], [7, 8])
 COMMAS = ColumnType("text[]", "ARRAY(Text)", "CommaList", "one,two", ["one", "two"])
@@ -217,7 +219,7 @@ def _choose_numbers(items: Facts) -> ColumnType:
     if numbers.sizes.get("larger") or numbers.not_finite:
         return JSON
     if numbers.fractional or numbers.pointed:
-        return DOUBLES
+        return JSON if numbers.rounded else DOUBLES
     return BIGINTS if numbers.sizes.keys() - {"int32"} else INTEGERS
 
 
@@ -231,7 +233,7 @@ def _choose_number(name: str, facts: Facts, conventions: Instants) -> ColumnType
         return numeric(18, 2 if after <= 2 else 4)
     if numbers.fractional or numbers.pointed:
         is_decimal = conventions is Instants.DOTNET and _words(name) & _EXACT and after <= 4 and before <= 11
-        return numeric(18, 4) if is_decimal else DOUBLE
+        return numeric(18, 4) if is_decimal else NUMERIC if numbers.rounded else DOUBLE
     return BIGINT if numbers.sizes.keys() - {"int32"} or _words(name) & _MINOR else INTEGER
 
 

@@ -5,7 +5,8 @@ _BY_MODULE = {
     "cdc.core.document_models": "DocumentModel RootDocument renamed",
     "cdc.core.document_reader": "DocumentReader",
     "cdc.core.fields": (
-        "Choice CommaList EmptyAsNone LongNumber NoneAsEmpty Numeric Text TextOrNumber Uuid WholeNumber"
+        "Choice CommaList DoubleNumber EmptyAsNone LongNumber NoneAsEmpty Numeric RealNumber Text TextOrNumber Uuid "
+        "WholeNumber"
     ),
     "cdc.core.instants": "Day Duration Fraction Instant NeverAsNone Since Written",
     "cdc.core.json_columns": "EmbeddedObject JsonValue",

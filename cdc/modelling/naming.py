@@ -19,7 +19,7 @@ _LONGEST = 55
 RESERVED = frozenset((*keyword.kwlist, *dir(builtins)))
 _IMPORTED = frozenset((*OURS, *STANDARD))
 # The last ones are words in the classes that have the fields, or look like a number.
-_FIELDS_TAKEN = {*keyword.kwlist, *dir(RootDocument), *_IMPORTED, "bool", "float", "list", "l"} - {"id"}
+_FIELDS_TAKEN = {*keyword.kwlist, *dir(RootDocument), *_IMPORTED, "bool", "list", "l"} - {"id"}
 _CLASSES_TAKEN = {*RESERVED, *_IMPORTED, "Document", "Part", "I", "O"}
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
+from cdc.core.fields import is_exact_double
 from cdc.modelling import forms
 from cdc.modelling.dictionaries import choose_data_keys
 from cdc.modelling.forms import DAYS, INSTANTS, Form
@@ -96,6 +97,8 @@ class Numbers:
             self.counts["fractional"] += 1
             return
         self.sizes[forms.read_size(whole)] += 1
+        if isinstance(number, int) and not is_exact_double(number):
+            self.counts["rounded"] += 1
         epoch = forms.read_epoch(whole)
         if epoch is not None:
             self.epochs[epoch] += 1

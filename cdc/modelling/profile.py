@@ -76,11 +76,12 @@ class NumberFacts(_Part):
 
     `pointed` ones are written with a point, such as 5.0: Cosmos writes whole numbers without. `epochs` counts whole
     numbers that may be times between 2001 and 2100, in seconds or milliseconds since 1970; `no_times` are others among
-    these, where a column of times was chosen.
+    these, where a column of times was chosen. A double does not hold `rounded` ones.
     """
 
     sizes: dict[Literal["int32", "int53", "int64", "larger"], int] = {}
     fractional: int = 0
+    rounded: int = 0
     pointed: int = 0
     not_finite: int = 0
     digits_before: int = 0

@@ -21,17 +21,20 @@ _READS: dict[str, frozenset[Kind]] = {
     "Annotated[datetime": _BOTH,
     "CommaList": _TEXT,
     "Day": _TEXT,
+    "DoubleNumber": _NUMBER,
     "Duration": _TEXT,
     "Instant": _BOTH,
     "LongNumber": _BOTH,
+    "RealNumber": _NUMBER,
     "TextOrNumber": _BOTH,
     "Text": _TEXT,
     "Uuid": _TEXT,
     "WholeNumber": _NUMBER,
     "bool": frozenset[Kind](("boolean",)),
-    "float": _NUMBER,
     "list[": frozenset[Kind](("array",)),
 }
+# The most digits that a real may be written with.
+_REAL_DIGITS = 9
 # What the texts that a field reads look like.
 _FORMS: dict[str, tuple[Form, ...]] = {
     "Annotated[Decimal": (Form.WHOLE_NUMBER, Form.DECIMAL),
@@ -100,14 +103,19 @@ def _list_texts(column: Column) -> Iterator[tuple[str, str]]:
 
 def _list_digits(column: Column) -> Iterator[tuple[str, str]]:
     numbers = column.facts.numbers
+    if numbers is None:
+        return
+    seen = f"{column.source} has up to {numbers.digits_before} and {numbers.digits_after}"
+    if column.type.field in ("DoubleNumber", "RealNumber") and numbers.rounded:
+        yield f"is {column.type.sql}, which would round {numbers.rounded} values of {column.source}", "type numeric"
+    elif column.type.field == "RealNumber" and numbers.digits_before + numbers.digits_after > _REAL_DIGITS:
+        yield f"takes {_REAL_DIGITS} digits before and after the point, but {seen}", "type double precision"
     declared = re.fullmatch(r"Numeric\((\d+), (-?\d+)\)", column.type.declared)
-    if declared is None or numbers is None:
+    if declared is None:
         return
     before, after = int(declared[1]) - int(declared[2]), max(0, int(declared[2]))
     if numbers.digits_before > before or numbers.digits_after > after:
-        seen = f"{numbers.digits_before} and {numbers.digits_after}"
-        what = f"takes {before} digits before the point and {after} after it, but {column.source} has up to {seen}"
-        yield what, "type numeric"
+        yield f"takes {before} digits before the point and {after} after it, but {seen}", "type numeric"
 
 
 def _find(fields: Mapping[str, _Read], column: Column) -> _Read | None:

@@ -16,9 +16,7 @@ _NO_MODIFIER = -1
 _MICROSECONDS = 6
 # What fits beside the name of a field.
 _LONGEST = 70
-# The most that a numeric without a modifier holds before its point, and after it.
-_MOST_BEFORE, _MOST_AFTER = 131_072, 16_383
-_REAL = ColumnType("real", "REAL", "float", 2.5, 2.5)
+_REAL = ColumnType("real", "REAL", "RealNumber", 2.5, 2.5)
 _SMALL = ColumnType("smallint", "SmallInteger", "WholeNumber", 7, 7)
 _SIMPLE = {
     "text": columns.TEXT,
@@ -98,8 +96,7 @@ def _choose_plain(column: TableColumn) -> ColumnType | None:
 
 def _choose_numeric(modifier: int) -> ColumnType:
     if modifier == _NO_MODIFIER:
-        field = f"Annotated[Decimal, Numeric({_MOST_BEFORE + _MOST_AFTER}, {_MOST_AFTER})]"
-        return ColumnType("numeric", "Numeric", field, 4.5, 4.5)
+        return columns.NUMERIC
     packed = modifier - 4
     type_ = columns.numeric(packed >> 16, scale := ((packed & 0x7FF) ^ 0x400) - 0x400)
     example = 0 if packed >> 16 <= scale else 4.5 if scale > 0 else 4

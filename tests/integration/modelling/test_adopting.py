@@ -99,8 +99,8 @@ def test_every_type_has_its_field_or_a_reason(database, design):
         "small": ("SmallInteger", "WholeNumber | None"),
         "whole": ("Integer", "WholeNumber"),
         "long": ("BigInteger", "LongNumber | None"),
-        "part": ("REAL", "float | None"),
-        "ratio": ("Double", "float | None"),
+        "part": ("REAL", "RealNumber | None"),
+        "ratio": ("Double", "DoubleNumber | None"),
         "money": ("Numeric(12, 2)", "Annotated[Decimal, Numeric(12, 2)] | None"),
         "thousands": ("Numeric(6, -3)", "Annotated[Decimal, Numeric(6, -3)] | None"),
         "tiny": ("Numeric(2, 4)", "Annotated[Decimal, Numeric(2, 4)] | None"),
@@ -115,7 +115,7 @@ def test_every_type_has_its_field_or_a_reason(database, design):
         "tags": ("ARRAY(Text)", "list[Text] | None"),
         "marks": ("ARRAY(Uuid)", "list[Uuid] | None"),
         "numbers": ("ARRAY(Integer)", "list[WholeNumber] | None"),
-        "ratios": ("ARRAY(Double)", "list[float] | None"),
+        "ratios": ("ARRAY(Double)", "list[DoubleNumber] | None"),
         "at": ("_INSTANT", "Instant"),
         "at_three": ("TIMESTAMP(timezone=True, precision=3)", "Annotated[Instant, Fraction(3)]"),
         "at_second": ("TIMESTAMP(precision=0)", "Annotated[Instant, Fraction(0)]"),
@@ -746,15 +746,23 @@ def test_documents_that_do_not_fit_are_told(design, empty_dsn):
     create type state as enum ('open', 'paid');
     create table things (
         id uuid primary key, total int not null, code varchar(3), flag text not null, state state, states state[],
-        price numeric(5, 2), seen timestamptz
+        price numeric(5, 2), seen timestamptz, ratio double precision, part real
     );
     create table lines (id uuid primary key, thing_id uuid references things);
     create index on lines (thing_id)
     """
     first, *others = documents(
-        code="long", flag=True, state=1, states=[0], price=1234.567, seen="today", lines=[{"id": "x"}]
+        code="long",
+        flag=True,
+        state=1,
+        states=[0],
+        price=1234.567,
+        seen="today",
+        lines=[{"id": "x"}],
+        ratio=0.5,
+        part=0.1234567891,
     )
-    bodies = [first, *({**each, "total": 1} for each in others)]
+    bodies = [first, *({**each, "total": 1, "ratio": 2**53 + 1} for each in others)]
     found = design(table, "things", documents=bodies)
 
     parked = "documents with such are parked; correct them"
@@ -762,6 +770,7 @@ def test_documents_that_do_not_fit_are_told(design, empty_dsn):
     guessed = (
         "0 becomes open. Does the application number them so? If not, change the order of Choice(...) in the mapper."
     )
+    rounded, nine = "double precision, which would round 11", "9 digits before and after the point"
     as_json, two = "flag type jsonb using to_jsonb(flag)", "2 after it, but price has up to 4 and 3"
     misfits = list(list_misfits(found))
     assert misfits == [
@@ -773,6 +782,8 @@ def test_documents_that_do_not_fit_are_told(design, empty_dsn):
         f"public.things: states has numbers in the documents: {guessed}",
         f"public.things: price takes 3 digits before the point and {two}: {or_alter} price type numeric;",
         f"public.things: seen is timestamptz, but 12 values of seen are other texts: {or_alter} seen type text;",
+        f"public.things: ratio is {rounded} values of ratio: {or_alter} ratio type numeric;",
+        f"public.things: part takes {nine}, but part has up to 0 and 10: {or_alter} part type double precision;",
         f"public.lines: id is uuid, but 12 values of id are other texts: {parked}.",
     ]
     with psycopg.connect(empty_dsn, autocommit=True) as connection:

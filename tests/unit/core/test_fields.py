@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from cdc.core.fields import Choice, LongNumber, Numeric, Text, TextOrNumber, Uuid
+from cdc.core.document_models import DocumentModel
+from cdc.core.fields import Choice, DoubleNumber, LongNumber, Numeric, RealNumber, Text, TextOrNumber, Uuid
 
 MONEY = TypeAdapter(Annotated[Decimal, Numeric(12, 2)])
 
@@ -84,6 +85,42 @@ def test_any_long_number_comes_back(number):
 def test_a_long_number_that_may_have_lost_digits_is_refused(value):
     """A double beyond 2^53 is not the number that was meant."""
     refuse(TypeAdapter(LongNumber), value)
+
+
+@pytest.mark.parametrize(
+    ("type_", "value"),
+    [
+        *((DoubleNumber, value) for value in (7, -0.5, 0.1, 1e300, 2**53, -(2**60), 12345678901234567000, 10**22)),
+        *((RealNumber, value) for value in (7, -0.5, 0.1, 16777216, 3.4028235e38, 1.17549435e-38, 0.0, 123456.79)),
+    ],
+)
+def test_a_number_that_its_column_holds_is_taken(type_, value):
+    """Also one that a double has written with fewer digits than its own: Cosmos writes whole numbers so."""
+    assert TypeAdapter(type_).validate_python(value) == float(value)
+
+
+@pytest.mark.parametrize(
+    ("type_", "value"),
+    [
+        *((DoubleNumber, value) for value in (2**53 + 1, -(2**63) + 1, 12345678901234567001, 10**400 + 4711)),
+        *((RealNumber, value) for value in (2**24 + 1, 0.1234567891, 1e39, 1e-46, 10**400 + 4711)),
+    ],
+)
+def test_a_number_that_its_column_would_round_is_refused(type_, value):
+    """It would lose digits, and nobody would see it."""
+    assert "digits" in refuse(TypeAdapter(type_), value)
+
+
+@pytest.mark.parametrize("type_", [DoubleNumber, RealNumber])
+@pytest.mark.parametrize("value", [True, "1.5", None, float("nan"), float("inf")])
+def test_what_is_no_number_is_no_number_of_a_column(type_, value):
+    """Nor one that is not finite, in a document."""
+
+    class Document(DocumentModel):
+        value: type_
+
+    with pytest.raises(ValidationError):
+        Document.model_validate({"value": value})
 
 
 def test_a_uuid_is_one_value_in_every_spelling():

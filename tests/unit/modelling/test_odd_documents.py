@@ -61,6 +61,10 @@ def test_any_names_make_code_that_runs(monkeypatch, properties):
     ("make", "sql"),
     [
         pytest.param(lambda n: 0.5 if n % 2 else 1e20, "double precision", id="large ones and fractions"),
+        pytest.param(lambda n: 0.5 if n % 2 else 2**60, "double precision", id="fractions, and what a double holds"),
+        pytest.param(lambda n: 0.5 if n % 2 else 2**53 + 1, "numeric", id="fractions, and what a double rounds"),
+        pytest.param(lambda n: 0.5 if n % 2 else 10**30 + 1, "numeric", id="fractions, and what is no bigint"),
+        pytest.param(lambda _: [0.5, 2**53 + 1], "jsonb", id="arrays of fractions, and of what a double rounds"),
         pytest.param(lambda n: 10**1_200 + n, "jsonb", id="longer than any numeric"),
         pytest.param(lambda n: 10**30 + n, "numeric(38, 0)", id="longer than a bigint"),
         pytest.param(lambda n: 2.5 if n % 2 else "2.5", "jsonb", id="fractions, some in texts"),
