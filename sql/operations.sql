@@ -82,7 +82,11 @@ from t join pg_index i on i.indrelid = t.oid join pg_class c on c.oid = i.indexr
 where i.indisprimary and (i.indisexclusion or not i.indimmediate)
 union all
 select t.name, 'rule', quote_ident(r.rulename), null from t join pg_rewrite r on r.ev_class = t.oid
-where r.ev_type = '2' or r.ev_type = '3' and r.ev_enabled in ('O', 'A')
+where r.ev_type = '2' or r.ev_type = '3' and r.ev_enabled in ('O', 'A') and not (
+    -- What does nothing is no statement beside ours; one that is always in place of ours takes every row away.
+    (not r.is_instead or r.ev_qual::text <> '<>')
+    and pg_get_ruledef(r.oid) ~ 'DO (INSTEAD )?NOTHING;$' and pg_get_ruledef(r.oid) !~ 'ON CONFLICT[^;]* DO NOTHING;$'
+)
 union all
 select t.name, 'generated', quote_ident(a.attname), null from t join pg_attribute a on a.attrelid = t.oid
 where a.attname = any(%(columns)s::text[]) and (a.attidentity = 'a' or a.attgenerated <> '')

@@ -65,3 +65,13 @@ def test_a_reader_that_goes_away_is_no_error(command):
         _, told = process.communicate(timeout=PATIENCE_SECONDS)
 
     assert (process.returncode, told) == (141, "")
+
+
+@pytest.mark.parametrize("command", [["cdc", "problems"], ["cdc", "--help"], ["local", "--help"]], ids=" ".join)
+def test_a_disk_that_is_full_is_one_sentence(command):
+    """Also if all is written at the end; what is in the file is not whole, and the exit code says so."""
+    with Path("/dev/full").open("w") as full:
+        started = [sys.executable, "-m", *command]
+        done = subprocess.run(started, check=False, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
+
+    assert (done.returncode, done.stderr) == (1, "What the command writes has no room: No space left on device.\n")

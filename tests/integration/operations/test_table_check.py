@@ -60,6 +60,10 @@ def test_a_table_that_does_not_fit_is_named(database, observer, statement, words
     assert len(problems) == 1
 
 
+COPIED = (
+    "create table copies (id text primary key);"
+    "create rule copied as on insert to orders do also insert into copies values ('x') on conflict do nothing"
+)
 PLAIN = "create table orders (id text primary key, total numeric(12, 2), name varchar(40))"
 REFUSING = [
     (PLAIN.replace("key", "key deferrable"), "its primary key orders_pkey is deferrable"),
@@ -71,6 +75,11 @@ REFUSING = [
     (
         f"{PLAIN}; create rule noted as on update to orders do also select 1; alter table orders disable rule noted",
         "the rewrite rule noted is on insert or update",
+    ),
+    (f"{PLAIN}; {COPIED}", "the rewrite rule copied is on insert or update"),
+    (
+        f"{PLAIN}; create rule idle as on update to orders do also nothing",
+        "the rewrite rule idle is on insert or update",
     ),
     (PLAIN.replace("(40)", "(40) generated always as ('x') stored"), "its column name is generated always"),
 ]
@@ -129,6 +138,8 @@ def test_a_key_of_periods_is_named(observer):
     [
         "create rule kept as on delete to orders do also select 1",
         "create rule off as on insert to orders do also select 1; alter table orders disable rule off",
+        "create rule idle as on insert to orders do also nothing",
+        "create rule few as on insert to orders where new.total < 0 do instead nothing",
         "alter table orders add column number bigint generated always as identity",
         "alter table orders add unique (name) deferrable",
     ],

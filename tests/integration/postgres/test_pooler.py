@@ -163,6 +163,19 @@ def test_a_run_of_the_cut_over_is_seen_through_the_pooler(dsn, port):
             time.sleep(0.05)
 
 
+def test_a_run_of_the_cut_over_keeps_no_row_from_vacuum(dsn, port, connection):
+    """For as long as it lasts it holds a transaction, whatever isolation the database has set, but no snapshot."""
+    name = connection.info.dbname
+    connection.execute(f"alter database {name} set default_transaction_isolation to 'repeatable read'")
+    with pooled(dsn, port) as database, Attempts(database).working_on_run():
+        held = connection.execute(
+            "select a.state, a.backend_xmin, a.backend_xid from pg_locks l join pg_stat_activity a using (pid) "
+            "where l.classid = 'cdc.cutover'::regclass and l.objsubid = 2"
+        ).fetchall()
+
+    assert held == [("idle in transaction", None, None)]
+
+
 def test_migrations_run_through_the_pooler(empty_dsn, port):
     """Two that run at once share the work: each migration is applied by one of them."""
     with pooled(empty_dsn, port) as one, pooled(empty_dsn, port) as two, ThreadPoolExecutor(2) as pool:
