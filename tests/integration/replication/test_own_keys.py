@@ -3,6 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 from sqlalchemy import Column, Integer, MetaData, Table, Text
 
@@ -19,6 +21,7 @@ from cdc.repair.reread import Ending, retry
 from cdc.repair.store import PostgresRereadStore
 from cdc.replication.batch import replicate
 from tests.builders import TS, a_change, a_version
+from tests.integration.test_convergence import REAL_DATABASE, cut
 
 SCHEMA = MetaData(schema="public")
 orders = Table("Order", SCHEMA, Column("id", Text, primary_key=True))
@@ -87,7 +90,7 @@ class Source:
 
     def read_document(self, identity):
         """Return a document as it is now."""
-        return Reading(self.documents[identity.id.strip('"')], TS + 1_000)
+        return Reading(self.documents.get(identity.id.strip('"')), TS + 1_000)
 
 
 @pytest.fixture
@@ -100,11 +103,11 @@ def shop(observer):
 @pytest.fixture
 def run_timer(database):
     """Read due letters again, in a source that holds the newest versions of these documents."""
-    repairs = PostgresRereadStore(database, backoff_seconds=0, settle_seconds=60)
+    repairs = PostgresRereadStore(database, backoff_seconds=0, settle_seconds=0)
 
     def run(*changes):
         source = Source()
-        for change in changes:
+        for change in (each for each in changes if each.body is not None):
             name = change.identity.id.strip('"')
             source.documents[name] = change.body | {"_ts": change.version.ts, "_etag": change.version.etag}
         return dict(retry([ORDERS], source, repairs))
@@ -213,6 +216,43 @@ def test_two_documents_exchange_their_items_one_by_one(shop, sink, run_timer):
 
     assert held(shop) == {"a": {"y": 3, "p": 2}, "b": {"x": 4, "q": 2}}
     assert shop.letters() == {}
+
+
+# Whose each item is at a time: of one document or of none; a document without items may be gone.
+OWNERS = st.tuples(st.fixed_dictionaries({item: st.sampled_from("abn") for item in "wxyz"}), st.booleans())
+
+
+def a_moment(ts, owners, *, stays):
+    """Build the versions of both documents at a time."""
+    for id_ in "ab":
+        sizes = {item: ts for item, owner in owners.items() if owner == id_}
+        gone = a_change(id_, container="orders", version=a_version(ts), body=None)
+        yield order(id_, ts, **sizes) if sizes or stays else gone
+
+
+@REAL_DATABASE
+@given(moments=st.lists(OWNERS, min_size=2, max_size=4), randomness=st.randoms(use_true_random=False))
+def test_items_end_with_the_documents_that_have_them_last(shop, sink, database, run_timer, moments, randomness):
+    """Whatever was delivered, in any order and batches, any number of times: no row belongs to two, or to nobody."""
+    shop.empty()
+    shop.connection.execute('truncate "Order", "OrderItem"')
+    versions = [list(a_moment(ts, owners, stays=stays)) for ts, (owners, stays) in enumerate(moments)]
+    deliveries = [change for moment in versions for change in moment]
+    deliveries += randomness.choices(deliveries, k=randomness.randint(0, 4))
+    randomness.shuffle(deliveries)
+
+    for batch in cut(deliveries, randomness):
+        replicate(ORDERS, batch, sink)
+    for _ in range(3):
+        shop.connection.execute("update cdc.dead_letter set next_attempt_at = now()")
+        run_timer(*versions[-1])
+
+    last = {id_: {item: len(moments) - 1 for item, owner in moments[-1][0].items() if owner == id_} for id_ in "ab"}
+    assert held(shop) == {id_: sizes for id_, sizes in last.items() if sizes}
+    assert shop.letters() == {}
+    side = PostgresTablesSide(database, ORDERS)
+    writes = [map_change(ORDERS, change) for change in versions[-1] if change.body is not None]
+    assert (side.find_different(writes)[1], side.find_unclaimed(9), side.find_lost(9)) == ([], [], [])
 
 
 def test_an_item_of_nothing_but_its_key_may_be_there_twice(shop, sink):
