@@ -71,6 +71,8 @@ _HINTS = {
     "42P01": "run python -m cdc migrate",
     "42P05": _POOLER,
     "53400": "raise the limit that the server's log names",
+    "55P03": "another session holds a lock that this app needs",
+    "57014": "a statement took too long, perhaps because another session holds a lock",
 }
 # Messages with these codes name tables and roles, never row values.
 _NAMING = ("28", "3D", "42501")
@@ -97,7 +99,7 @@ def translate(error: psycopg.Error, state: str) -> CdcError:
     verdict = _VERDICTS.get(state) or _VERDICTS.get(state[:2], FatalError)
     name = type(error).__name__
     if verdict is TransientError and error.diag.source_function != _RAISE:
-        return TransientError(f"PostgreSQL: {name} ({state}).")
+        return TransientError(f"PostgreSQL: {'; '.join(filter(None, (name, _HINTS.get(state))))} ({state}).")
     if _is_inside_function(error):
         kind = verdict if isinstance(verdict, ProblemKind) else _DATA
         return DocumentError(Problem(kind, "$", f"{_FUNCTION}: {_describe_chosen(state)}"))
