@@ -142,7 +142,7 @@ class PostgresRereadStore:
 
 def _delete_items(connection: Connection, mapper: Mapper[Any], writes: Sequence[Write]) -> None:
     """Delete the items that these documents give up: two may exchange items that have keys of their own."""
-    for share in shares.share(mapper, writes, ()):
+    for share in reversed(shares.share(mapper, writes, ())):
         for table in reversed(share.children):
             parents = map(rows.key_taker(share.root), share.roots)
             kept = map(rows.key_taker(table), share.rows_of(table))

@@ -50,7 +50,7 @@ grant select, insert, update, delete on "Order", "OrderItem" to public
 class Item(BaseModel):
     """An item of an order."""
 
-    id: str
+    id: str | None = None
     size: int | None = None
 
 
@@ -302,6 +302,18 @@ def test_two_items_of_one_id_park_their_document(shop, sink):
 
     assert (problem.kind, problem.message) == (ProblemKind.DATA, "two items of it have one key in this table")
     assert held(shop) == {}
+
+
+def test_an_item_without_a_key_parks_its_document(shop, sink):
+    """Its neighbours go on, and its last rows stay."""
+    replicate(ORDERS, [order("a", 1, x=1)], sink)
+    body = {"id": "a", "items": [{"id": "x", "size": 2}, {"size": 3}]}
+    bad = a_change("a", container="orders", version=a_version(2), body=body)
+
+    (problem,) = replicate(ORDERS, [bad, order("b", 1, y=1)], sink).problems
+
+    assert (problem.kind, problem.path) == (ProblemKind.DATA, "id")
+    assert held(shop) == {"a": {"x": 1}, "b": {"y": 1}}
 
 
 def test_a_reconcile_compares_such_rows(shop, sink, database):
