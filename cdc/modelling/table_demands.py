@@ -11,6 +11,11 @@ _ON_DELETE = {
     "d": "a document that is deleted sets these rows to their default",
 }
 _REFUSED = "a document whose row they refer to cannot be deleted, and is parked"
+_LOST = {
+    "c": "the row is deleted, too, although its document is still there",
+    "n": "{columns} becomes null, although the document still has it",
+    "d": "{columns} becomes its default, although the document still has another value",
+}
 _SECOND = "that Cosmos DB does not enforce: of two documents that break it, the second is parked"
 _LATER = "Until the cut-over it is safer without: {drop} and sql/cutover/rules.sql adds it again."
 _RULES = {
@@ -62,9 +67,12 @@ def list_demands(table: ExistingTable) -> Iterator[str]:
 def _describe_reference(table: ExistingTable, reference: Reference) -> str:
     columns = ", ".join(reference.columns)
     late = " That it is deferrable does not help: each container is written by itself." if reference.deferrable else ""
+    lost = _LOST.get(reference.on_delete, "").format(columns=columns)
+    lost = f" When the row that it refers to is deleted, {lost}." if lost else ""
+    better = "safer" if lost else "quicker"
     return (
         f"{columns} refers to {reference.other}. A document that arrives before the one that it refers to is parked, "
-        f"and written when that one is there.{late} Until the cut-over it is quicker without: alter table "
+        f"and written when that one is there.{late}{lost} Until the cut-over it is {better} without: alter table "
         f"{table.quoted} drop constraint {quote(reference.name)}; and sql/cutover/rules.sql adds it again."
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
 from cdc.modelling.design import Column, Design, TableDesign
-from cdc.modelling.forms import DAYS, Form
+from cdc.modelling.forms import DAYS, INSTANTS, Form
 from cdc.modelling.naming import quote
 from cdc.modelling.nodes import Kind
 
@@ -33,6 +33,8 @@ _READS: dict[str, frozenset[Kind]] = {
     "bool": frozenset[Kind](("boolean",)),
     "list[": frozenset[Kind](("array",)),
 }
+# The sizes of whole numbers that a column holds.
+_SIZES = {"integer": {"int32"}, "bigint": {"int32", "int53", "int64"}}
 # The most digits that a real may be written with.
 _REAL_DIGITS = 9
 # What the texts that a field reads look like.
@@ -66,6 +68,12 @@ def _list(table: TableDesign, column: Column) -> Iterator[str]:
     remedy = "correct them" if column.is_key else f"correct them, or {alter} alter {quote(column.name)} "
     for what, change in (*_list_kinds(column), *_list_texts(column), *_list_digits(column)):
         yield f"{name} {what}: documents with such are parked; {remedy}{'.' if column.is_key else f'{change};'}"
+    times = 0 if column.facts.texts is None else sum(column.facts.texts.forms.get(form, 0) for form in INSTANTS)
+    if column.type.field == "Day" and times:
+        yield (
+            f"{name} is date, but {times} values of {column.source} are times, of which only the day is stored: if the "
+            f"hour matters, {alter} alter {quote(column.name)} type timestamptz;"
+        )
     if "numbered=True" in column.type.field:
         first = column.type.stored[0] if isinstance(column.type.stored, list) else column.type.stored
         yield (
@@ -102,15 +110,22 @@ def _list_texts(column: Column) -> Iterator[tuple[str, str]]:
 
 
 def _list_digits(column: Column) -> Iterator[tuple[str, str]]:
-    numbers = column.facts.numbers
+    numbers, type_ = column.facts.numbers, column.type
     if numbers is None:
         return
     seen = f"{column.source} has up to {numbers.digits_before} and {numbers.digits_after}"
-    if column.type.field in ("DoubleNumber", "RealNumber") and numbers.rounded:
-        yield f"is {column.type.sql}, which would round {numbers.rounded} values of {column.source}", "type numeric"
-    elif column.type.field == "RealNumber" and numbers.digits_before + numbers.digits_after > _REAL_DIGITS:
+    fractions = f"is {type_.sql}, but {numbers.fractional} values of {column.source} have a fraction"
+    if numbers.fractional and type_.field in ("WholeNumber", "LongNumber"):
+        yield fractions, "type numeric"
+    elif numbers.sizes.keys() - _SIZES.get(type_.sql, numbers.sizes.keys()):
+        yield f"is {type_.sql}, but {column.source} has numbers of {numbers.digits_before} digits", "type numeric"
+    if numbers.fractional and type_.field == "TextOrNumber":
+        yield fractions, f"type jsonb using to_jsonb({quote(column.name)})"
+    if numbers.rounded and type_.field in ("DoubleNumber", "RealNumber"):
+        yield f"is {type_.sql}, which would round {numbers.rounded} values of {column.source}", "type numeric"
+    elif numbers.digits_before + numbers.digits_after > _REAL_DIGITS and type_.field == "RealNumber":
         yield f"takes {_REAL_DIGITS} digits before and after the point, but {seen}", "type double precision"
-    declared = re.fullmatch(r"Numeric\((\d+), (-?\d+)\)", column.type.declared)
+    declared = re.fullmatch(r"Numeric\((\d+), (-?\d+)\)", type_.declared)
     if declared is None:
         return
     before, after = int(declared[1]) - int(declared[2]), max(0, int(declared[2]))

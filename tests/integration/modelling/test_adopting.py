@@ -588,6 +588,27 @@ def test_what_a_table_demands_is_told(design, empty_dsn):
     assert design("", "things", documents=documents(ownerId="o", size=1, name="n", label="l")).needs == []
 
 
+@pytest.mark.parametrize(
+    ("on_delete", "lost"),
+    [
+        ("cascade", "the row is deleted, too, although its document is still there"),
+        ("set null", "owner_id becomes null, although the document still has it"),
+        ("set default", "owner_id becomes its default, although the document still has another value"),
+        ("restrict", None),
+    ],
+)
+def test_what_a_reference_loses_is_told(design, on_delete, lost):
+    """PostgreSQL deletes and changes rows by itself where Cosmos DB does not; Entity Framework's foreign keys do so."""
+    tables = f"""
+    create table owners (id text primary key);
+    create table things (id text primary key, owner_id text references owners on delete {on_delete})
+    """
+    (need,) = design(tables, "things", documents=documents(ownerId="o")).needs
+
+    assert (lost is not None) == ("When the row that it refers to is deleted" in need)
+    assert lost is None or f"{lost}. Until the cut-over" in need
+
+
 def test_a_padded_key_is_told(design):
     """PostgreSQL takes "a" and "a " for one, so that two documents would be one row."""
     padded = "create table things (size int, code char(3), name char(3), primary key (size, code))"
@@ -746,7 +767,8 @@ def test_documents_that_do_not_fit_are_told(design, empty_dsn):
     create type state as enum ('open', 'paid');
     create table things (
         id uuid primary key, total int not null, code varchar(3), flag text not null, state state, states state[],
-        price numeric(5, 2), seen timestamptz, ratio double precision, part real
+        price numeric(5, 2), seen timestamptz, ratio double precision, part real, places int, long int, longer bigint,
+        started date, note text
     );
     create table lines (id uuid primary key, thing_id uuid references things);
     create index on lines (thing_id)
@@ -761,6 +783,11 @@ def test_documents_that_do_not_fit_are_told(design, empty_dsn):
         lines=[{"id": "x"}],
         ratio=0.5,
         part=0.1234567891,
+        places=1.5,
+        long=2**40,
+        longer=2**70,
+        started="2026-01-09T15:20:31Z",
+        note=1.5,
     )
     bodies = [first, *({**each, "total": 1, "ratio": 2**53 + 1} for each in others)]
     found = design(table, "things", documents=bodies)
@@ -771,7 +798,10 @@ def test_documents_that_do_not_fit_are_told(design, empty_dsn):
         "0 becomes open. Does the application number them so? If not, change the order of Choice(...) in the mapper."
     )
     rounded, nine = "double precision, which would round 11", "9 digits before and after the point"
+    noted = "note type jsonb using to_jsonb(note)"
     as_json, two = "flag type jsonb using to_jsonb(flag)", "2 after it, but price has up to 4 and 3"
+    only_day = "of which only the day is stored: if the hour matters, alter table public.things alter started "
+    only_day += "type timestamptz;"
     misfits = list(list_misfits(found))
     assert misfits == [
         f"public.things: id is uuid, but 12 values of id are other texts: {parked}.",
@@ -784,6 +814,11 @@ def test_documents_that_do_not_fit_are_told(design, empty_dsn):
         f"public.things: seen is timestamptz, but 12 values of seen are other texts: {or_alter} seen type text;",
         f"public.things: ratio is {rounded} values of ratio: {or_alter} ratio type numeric;",
         f"public.things: part takes {nine}, but part has up to 0 and 10: {or_alter} part type double precision;",
+        f"public.things: places is integer, but 12 values of places have a fraction: {or_alter} places type numeric;",
+        f"public.things: long is integer, but long has numbers of 13 digits: {or_alter} long type numeric;",
+        f"public.things: longer is bigint, but longer has numbers of 22 digits: {or_alter} longer type numeric;",
+        f"public.things: started is date, but 12 values of started are times, {only_day}",
+        f"public.things: note is text, but 12 values of note have a fraction: {or_alter} {noted};",
         f"public.lines: id is uuid, but 12 values of id are other texts: {parked}.",
     ]
     with psycopg.connect(empty_dsn, autocommit=True) as connection:
