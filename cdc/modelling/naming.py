@@ -87,14 +87,15 @@ def singular(word: str) -> str:
     """Return the singular of an English word, as well as its last letters tell."""
     if word.endswith("ies") and len(word) > 4:
         return f"{word[:-3]}y"
-    if re.search(r"(?:s|x|z|ch|sh)es$", word):
+    # One expense, one house: of most words that end so, the e is their own.
+    if re.search(r"(?:ss|x|zz|ch|sh|[^aeo]us|alias)es$", word):
         return word[:-2]
-    return word[:-1] if word.endswith("s") and not re.search(r"(?:ss|us|is|news)$", word) else word
+    return word[:-1] if word.endswith("s") and not re.search(r"(?:ss|us|is|alias|news)$", word) else word
 
 
 def plural(word: str) -> str:
     """Return the plural of an English word, as well as its last letters tell."""
-    if singular(word) != word:
+    if singular(word) != word or word.endswith("news"):
         return word
     if re.search(r"[^aeiou]y$", word):
         return f"{word[:-1]}ies"
