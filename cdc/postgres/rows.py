@@ -58,10 +58,12 @@ def write_rows(
     abandoned: Iterable[RowKey] = (),
     *,
     notes_keys: bool = False,
+    writes_first: bool = False,
 ) -> None:
     """Delete all rows under abandoned row keys, then make the tables hold exactly the rows of these documents.
 
-    With `notes_keys`, the cache keys of the rows before and after go into the outbox.
+    With `notes_keys`, the cache keys of the rows before and after go into the outbox. With `writes_first`, other items
+    of the document may refer to an item that goes until they are written.
     """
     shares = share(mapper, writes, abandoned)
     changed = [(each, [*each.gone, *map(key_taker(each.root), each.roots)]) for each in shares if notes_keys]
@@ -71,7 +73,10 @@ def write_rows(
     for each in shares:
         roots = each.roots
         upsert(connection, each.root, roots)
-        write_children(connection, each.root, roots, [(table, each.rows_of(table)) for table in each.children])
+        children = [(table, each.rows_of(table)) for table in each.children]
+        if writes_first:
+            upsert_children(connection, children)
+        write_children(connection, each.root, roots, children)
     _note_keys(connection, changed)
 
 
@@ -101,7 +106,7 @@ def _delete_keys(connection: Connection, tables: Sequence[Table], keys: Sequence
         return
     root, *children = tables
     for table in reversed(children):
-        delete_children(connection, table, root, keys, [])
+        _delete_children(connection, table, root, keys, [])
     connection.execute(_delete_statement(root), arrays.parameters(key_shape(root), keys))
 
 
@@ -121,13 +126,25 @@ def write_children(
 
     A table below another one comes after it: its rows may refer to those.
     """
-    for table, rows in reversed(children if parents else ()):
-        delete_children(connection, table, root, map(key_taker(root), parents), map(key_taker(table), rows))
+    delete_others(connection, root, parents, children)
+    upsert_children(connection, children)
+
+
+def upsert_children(connection: Connection, children: Iterable[tuple[Table, Sequence[Values]]]) -> None:
+    """Write child rows whose values differ."""
     for table, rows in children:
         upsert(connection, table, rows)
 
 
-def delete_children(
+def delete_others(
+    connection: Connection, root: Table, parents: Sequence[Values], children: Sequence[tuple[Table, Sequence[Values]]]
+) -> None:
+    """Delete the child rows of these root rows, except these."""
+    for table, rows in reversed(children if parents else ()):
+        _delete_children(connection, table, root, map(key_taker(root), parents), map(key_taker(table), rows))
+
+
+def _delete_children(
     connection: Connection, table: Table, root: Table, parents: Iterable[Values], kept: Iterable[Values]
 ) -> None:
     """Delete the child rows of these parents, except the rows with the kept keys."""

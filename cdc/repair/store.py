@@ -1,12 +1,13 @@
 """Repairs in PostgreSQL: write only if the ledger is still as noted."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from cdc.core import row_keys
 from cdc.core.documents import Change, Held, Identity, State, Version
-from cdc.core.errors import DocumentError
+from cdc.core.errors import DocumentError, ProblemKind
 from cdc.core.mapping import Mapper
 from cdc.core.row_keys import RowKey
 from cdc.core.writes import Write
@@ -54,12 +55,7 @@ class PostgresRereadStore:
         """Write all in one transaction; write nothing and return False if the ledger has changed."""
         repairs = [replace(repair, write=self._show_type(mapper, repair.write)) for repair in repairs]
         try:
-            with (
-                tracing.step(Name.APPLY, container=mapper.container, system="postgresql"),
-                self._database.transaction(mapper.container) as connection,
-            ):
-                gate.enter(connection, mapper.container)
-                self._repair(connection, mapper, repairs)
+            self._apply(mapper, repairs)
         except _OvertakenError:
             return False
         except DocumentError as error:
@@ -72,6 +68,25 @@ class PostgresRereadStore:
         found = observations.collect(repair.write for repair in repairs if repair.write is not None)
         observations.count(self._database, mapper.container, found)
         return True
+
+    def _apply(self, mapper: Mapper[Any], repairs: Sequence[Repair]) -> None:
+        try:
+            self._apply_in(mapper, repairs)
+        except DocumentError as error:
+            if error.problem.kind is not ProblemKind.MISSING_PARENT or all(len(it.tables) < 3 for it in mapper.parts):
+                raise
+            # An item that goes may be one to which another of its document refers until that is written.
+            with suppress(DocumentError):
+                return self._apply_in(mapper, repairs, writes_first=True)
+            raise
+
+    def _apply_in(self, mapper: Mapper[Any], repairs: Sequence[Repair], *, writes_first: bool = False) -> None:
+        with (
+            tracing.step(Name.APPLY, container=mapper.container, system="postgresql"),
+            self._database.transaction(mapper.container) as connection,
+        ):
+            gate.enter(connection, mapper.container)
+            self._repair(connection, mapper, repairs, writes_first=writes_first)
 
     def doubt(self, change: Change) -> None:
         """Schedule another read after the settle time, because the answer must be confirmed."""
@@ -112,15 +127,17 @@ class PostgresRereadStore:
     def _show_type(self, mapper: Mapper[Any], write: Write | None) -> Write | None:
         return None if write is None else self._types.keep_and_show(mapper.container, [write])[0]
 
-    def _repair(self, connection: Connection, mapper: Mapper[Any], repairs: Sequence[Repair]) -> None:
+    def _repair(
+        self, connection: Connection, mapper: Mapper[Any], repairs: Sequence[Repair], *, writes_first: bool
+    ) -> None:
         freed = _write_ledger(connection, mapper, repairs)
         written = [repair.write for repair in repairs if repair.write is not None and repair.write.problem is None]
         notes_keys = self._invalidate is not None
         rows.write_rows(connection, mapper, [], abandoned=freed, notes_keys=notes_keys)
-        if len(written) > 1:
+        if len(written) > 1 and not writes_first:
             _delete_items(connection, mapper, written)
         for write in written:  # one by one: an earlier document may free a unique value for a later one
-            rows.write_rows(connection, mapper, [write], notes_keys=notes_keys)
+            rows.write_rows(connection, mapper, [write], notes_keys=notes_keys, writes_first=writes_first)
         watched = triggers.find_watched(connection, mapper.tables)()
         triggers.check_written(connection, mapper, written, freed, watched)
         keys = rows.name_rows(mapper, {write.change.key: write for write in written}).values()
@@ -143,10 +160,8 @@ class PostgresRereadStore:
 def _delete_items(connection: Connection, mapper: Mapper[Any], writes: Sequence[Write]) -> None:
     """Delete the items that these documents give up: two may exchange items that have keys of their own."""
     for share in reversed(shares.share(mapper, writes, ())):
-        for table in reversed(share.children):
-            parents = map(rows.key_taker(share.root), share.roots)
-            kept = map(rows.key_taker(table), share.rows_of(table))
-            rows.delete_children(connection, table, share.root, parents, kept)
+        children = [(table, share.rows_of(table)) for table in share.children]
+        rows.delete_others(connection, share.root, share.roots, children)
 
 
 class _OvertakenError(Exception):
