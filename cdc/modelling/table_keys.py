@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cdc.core.conventions import Instants
+from cdc.core.conventions import Instants, fold
 from cdc.modelling.columns import INTEGER
 from cdc.modelling.design import Column
 from cdc.modelling.naming import distinguish, name_field, quote
@@ -21,6 +21,11 @@ def make_id(table: ExistingTable, column: TableColumn, facts: Facts | None, need
     type_ = choose_key_type(column)
     if type_ is None or not _can_be_written(column):
         return None
+    if not fold(column.name).endswith("id"):
+        needs.append(
+            f"{table.quoted}: {column.name} of the primary key is called like no property, so it has the documents' "
+            "id. If it is something else, profile documents that have it, and run init again."
+        )
     if column.counts:
         counted = f"{table.quoted}: PostgreSQL counts {column.name}, which the documents' id fills now."
         needs.append(f"{counted} {_tell_sequence(table, column.name)}")

@@ -91,10 +91,22 @@ def _list_kinds(column: Column) -> Iterator[tuple[str, str]]:
             f"must not be null, but {facts.parents - filled} of {facts.parents} have no {column.source}",
             "drop not null",
         )
+    none = _count_none(column)
+    if not column.nullable and none:
+        yield f"must not be null, but {column.source} is empty or was never set in {none}", "drop not null"
     others = sorted(facts.kinds.keys() - {"null"} - (_find(_READS, column) or facts.kinds.keys()))
     if others:
         change = f"type jsonb using to_jsonb({quote(column.name)})"
         yield f"is {column.type.sql}, but {column.source} has values of the kind {' and '.join(others)}", change
+
+
+def _count_none(column: Column) -> int:
+    """Return how many texts the field reads as null."""
+    texts, type_ = column.facts.texts, column.type
+    if texts is None:
+        return 0
+    empty = texts.forms.get(Form.EMPTY, 0) if "EmptyAsNone" in type_.marks else 0
+    return empty + (texts.never if type_.has_never else 0)
 
 
 def _list_texts(column: Column) -> Iterator[tuple[str, str]]:

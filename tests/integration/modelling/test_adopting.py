@@ -236,6 +236,31 @@ def test_the_id_is_a_column_also_beside_the_key(design, monkeypatch):
     check_golden(found, {"Thing": mapper})
 
 
+@pytest.mark.parametrize(("key", "is_told"), [("thing_id", False), ('"Id"', False), ("number", True)])
+def test_a_key_that_is_called_like_nothing_has_the_id_and_says_so(design, key, is_told):
+    """Nobody knows whether the number of a thing is the id of its document."""
+    found = design(f"create table things ({key} text, size int, primary key (size, {key}))", "things",
+                   documents=documents(size=1))  # fmt: skip
+
+    assert [column.field for column in found.types[0].root.key] == ["size", "id"]
+    told = "public.things: number of the primary key is called like no property, so it has the documents' id. "
+    assert [need.startswith(told) for need in found.needs] == [True] * is_told
+
+
+def test_values_that_become_null_are_told(design):
+    """An empty text that is no UUID, and .NET's time that was never set, in columns that must not be null."""
+    table = (
+        "create table things (id text primary key, owner uuid not null, at timestamptz not null, note text not null)"
+    )
+    full = {"owner": str(UUID(int=1)), "at": "2026-01-09T15:20:31.8123456Z", "note": ""}
+    bodies = [*documents(**full), {"id": "e", **full, "owner": ""}, {"id": "n", **full, "at": "0001-01-01T00:00:00"}]
+    found = design(table, "things", documents=bodies)
+
+    told = "must not be null, but {0} is empty or was never set in 1: documents with such are parked; correct them, or "
+    told += "alter table public.things alter {0} drop not null;"
+    assert [*list_misfits(found)] == [f"public.things: {name} {told.format(name)}" for name in ("owner", "at")]
+
+
 LINES = """
 create table things (id text primary key);
 create table lines (thing_id text references things, line_id text, primary key (thing_id, line_id));
