@@ -1,6 +1,7 @@
 """Real servers for the tests: PostgreSQL once a session, a database of its own for each test."""
 
 import os
+import signal
 import uuid
 from collections.abc import Iterator
 
@@ -20,6 +21,10 @@ from tests import forks
 
 # All servers are on this machine. Without this, requests looks for a proxy in the whole environment at every request.
 os.environ["NO_PROXY"] = "127.0.0.1,localhost"
+
+# A shell that runs the tests in the background has Ctrl-C ignored, also in the processes that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # An example may take long, and be slow to find: the machine may be busy.
 settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
