@@ -34,9 +34,12 @@ def key_columns(table: Table) -> list[Column[Any]]:
     """Return the columns by which the rows of a document are found, and told apart: those of the primary key.
 
     A child table whose primary key does not begin with the root's names the columns that do in its `info`, as `parent`:
-    these come first.
+    these come first. Raises ValueError if it has no such columns.
     """
-    names = [*table.info.get("parent", ()), *table.primary_key.columns.keys()]
+    parent = table.info.get("parent", ())
+    if not set(parent) <= set(table.columns.keys()):
+        raise ValueError(f"table {table}: the parent in its info must be a tuple of its columns, not {parent!r}")
+    names = [*parent, *table.primary_key.columns.keys()]
     return [table.columns[name] for name in dict.fromkeys(names)]
 
 

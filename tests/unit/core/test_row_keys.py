@@ -70,3 +70,13 @@ def test_other_rows_have_other_keys():
     keys += [wide(["a", "b"]), wide(["b", "a"]), wide(["a,b", ""]), wide(["a", 1]), wide(["a", "1"])]
 
     assert len({key.hash for key in keys}) == len(keys)
+
+
+@pytest.mark.parametrize("parent", ["orderId", ("order_id",)])
+def test_a_parent_that_is_no_column_is_named(parent):
+    """A text is no tuple of names."""
+    columns = [Column("id", Text, primary_key=True), Column("orderId", Text)]
+    table = Table("item", MetaData(), *columns, info={"parent": parent})
+
+    with pytest.raises(ValueError, match="table item: the parent in its info must be a tuple of its columns"):
+        row_keys.key_columns(table)
