@@ -96,6 +96,18 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.05 + 2 * (time.monotonic() - begun))
 
 
+def read_status(operator: Operator) -> dict[str, Any]:
+    """Read the status with its numbers: on a busy machine the first looks may have no time left for them."""
+    found: dict[str, Any] = {}
+
+    def has_numbers() -> bool:
+        found.update(operator.ask("GET", "status")[1])
+        return bool(found["containers"])
+
+    wait_until(has_numbers, "the status has numbers")
+    return found
+
+
 def wait_for_leases(settings: Mapping[str, str]) -> None:
     """Wait until every lease has noted all that was written: rows are there a moment before."""
     runtime = Runtime(Settings.read(settings), MAPPERS, APPLICATION_SQL)

@@ -15,7 +15,7 @@ from local.sample import Sample, Source
 from local.stack import ROOT
 from tests.builders import an_account
 from tests.commands import run_command
-from tests.e2e.conftest import Query, is_equal, let_age, running_host, wait_until
+from tests.e2e.conftest import Query, is_equal, let_age, read_status, running_host, wait_until
 
 EASY = {
     "READINESS_CLEAN_RUNS": "1",
@@ -61,7 +61,7 @@ class Owner:
 
 def find_cutover(operator: Operator) -> list[str]:
     """Return the codes by which status tells of a run."""
-    codes = [each["code"] for each in operator.ask("GET", "status")[1]["problems"]]
+    codes = [each["code"] for each in read_status(operator)["problems"]]
     return [code for code in codes if code.startswith("cutover_")]
 
 

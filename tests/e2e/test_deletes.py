@@ -16,7 +16,7 @@ from local.stack import ALL_VERSIONS, Part, make_settings
 from mappers import APPLICATION_SQL, MAPPERS
 from tests.builders import a_badge, a_profile, an_account
 from tests.commands import prepare, run_command
-from tests.e2e.conftest import Query, is_equal, wait_for_leases, wait_until
+from tests.e2e.conftest import Query, is_equal, read_status, wait_for_leases, wait_until
 
 KEY = "key"
 DAY = 86_400
@@ -54,7 +54,7 @@ def test_deletes_and_expiries_reach_postgres_from_the_feed_of_all_versions(
     )
     badges = query("select user_profile_id, id from user_badges order by 1, 2")
     assert badges == [("c", "three"), ("d", "one"), ("d", "two")]
-    (feed,) = [feed for feed in operator.ask("GET", "status")[1]["change_feeds"] if feed["container"] == "UserProfiles"]
+    (feed,) = [feed for feed in read_status(operator)["change_feeds"] if feed["container"] == "UserProfiles"]
     assert (feed["mode"], feed["gaps"], feed["suspects"]) == (ALL_VERSIONS, 0, 0)
     assert feed["backfill_since"] == feed["complete_reconcile_since"] is not None
 
@@ -82,7 +82,7 @@ def test_a_page_of_many_versions_ends_as_if_each_had_come_alone(
             wait_until(lambda each=each: _states(each).get("deleted") == ACCOUNTS - len(alive), "the deletes are there")
             wait_until(lambda each=each: _states(each).get("applied") == len(alive), "the others are there")
             wait_until(lambda each=each: is_equal(each), "both sides are equal")
-            status = Operator(part.url, KEY).ask("GET", "status")[1]
+            status = read_status(Operator(part.url, KEY))
         finally:
             part.stop()
         assert {(feed["gaps"], feed["suspects"]) for feed in status["change_feeds"]} == {(0, 0)}
@@ -130,7 +130,7 @@ def test_a_planted_gap_is_counted(host: Part, source: Source, query: Query, oper
         source.write("Accounts", an_account(id_, DisplayName="next"))
 
     wait_until(lambda: query("select count(*) from accounts where display_name = 'next'") == [(2,)], "both are applied")
-    (feed,) = [feed for feed in operator.ask("GET", "status")[1]["change_feeds"] if feed["container"] == "Accounts"]
+    (feed,) = [feed for feed in read_status(operator)["change_feeds"] if feed["container"] == "Accounts"]
     assert (feed["gaps"], feed["suspects"]) == (1, 1)
     assert query("select d.id from cdc.suspect s join cdc.document d using (key)") == [('"a"',)]
 

@@ -16,7 +16,7 @@ from local.sample import CONTAINERS, PARTITION_KEYS, Source
 from local.stack import ROOT, make_settings
 from tests.builders import an_account
 from tests.commands import run_command
-from tests.e2e.conftest import let_age, running_host, wait_until
+from tests.e2e.conftest import let_age, read_status, running_host, wait_until
 from tests.e2e.test_reconcile import drift_of, run
 
 PAGE = (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
@@ -106,7 +106,7 @@ def test_everything_that_the_app_does_works_in_the_documented_roles(
         assert (report["state"], drift_of(report)["orphaned"]) == ("completed", 1)
         assert site.ask("select id from accounts order by 1") == [("a",), ("c",), ("d",), ("e",)]
         assert operator.ask("GET", "health/ready")[0] == 200
-        status = operator.ask("GET", "status")[1]
+        status = read_status(operator)
         assert {each["container"] for each in status["containers"]} == set(CONTAINERS)
         _check_sessions(site)
     _adopt(site, source)

@@ -21,7 +21,7 @@ from local.postgres import Postgres
 from local.sample import Source
 from local.stack import ROOT
 from tests.commands import run_command
-from tests.e2e.conftest import wait_until
+from tests.e2e.conftest import read_status, wait_until
 
 SESSIONS = """
 select distinct usename, rolsuper, exists (select from pg_class where relowner = r.oid)
@@ -88,9 +88,13 @@ def test_up_uses_a_server_and_the_documents_of_a_file_and_keeps_them(postgres_se
         source.write("Accounts", {"id": "a", "$type": "Account", "Email": "a@example.com"})
         source.close()
         wait_until(lambda: postgres.execute("select 1 from accounts").fetchone() is not None, "the row is there")
-        # A first look that comes while everything starts may have no time left for numbers.
-        wait_until(lambda: _read_containers(parts) != [], "the status has numbers")
-        assert _read_containers(parts)[0]["documents"] == {"applied": 1, "parked": 0, "deleted": 0, "unmapped": 0}
+        functions = Operator(parts["functions"]["url"], parts["functions"]["key"])
+        assert read_status(functions)["containers"][0]["documents"] == {
+            "applied": 1,
+            "parked": 0,
+            "deleted": 0,
+            "unmapped": 0,
+        }
         # The app is in the writer's role: no superuser, and not the owner of anything.
         assert postgres.execute(SESSIONS).fetchall() == [("postgres_writer", False, False)]
         server = postgres.execute("select pg_backend_pid()").fetchone()
@@ -102,11 +106,6 @@ def _list_names(server: Postgres) -> dict[str, set[str]]:
     queries = {"databases": b"select datname from pg_database", "roles": b"select rolname from pg_roles"}
     with psycopg.connect(server.dsn()) as connection:
         return {of: {name for (name,) in connection.execute(query)} for of, query in queries.items()}
-
-
-def _read_containers(parts: dict[str, Any]) -> list[dict[str, Any]]:
-    functions = parts["functions"]
-    return list(Operator(functions["url"], functions["key"]).ask("GET", "status")[1]["containers"])
 
 
 def test_up_says_that_it_is_ready_what_to_try_and_how_it_ends() -> None:

@@ -17,7 +17,7 @@ from local.sample import DATABASE, Source
 from local.stack import ROOT
 from tests.builders import a_profile, an_account
 from tests.commands import run_command
-from tests.e2e.conftest import Query, is_equal, running_host, wait_until
+from tests.e2e.conftest import Query, is_equal, read_status, running_host, wait_until
 
 THRESHOLD = 20
 # The release that parks every account.
@@ -72,7 +72,7 @@ def read_leases(settings: Mapping[str, str], rid: str) -> list[dict[str, Any]]:
 
 def find_feed(operator: Operator) -> dict[str, Any]:
     """Return what the status says of the feed of the accounts."""
-    feeds = operator.ask("GET", "status")[1]["change_feeds"]
+    feeds = read_status(operator)["change_feeds"]
     return next(feed for feed in feeds if feed["container"] == "Accounts")
 
 
@@ -97,7 +97,7 @@ def test_a_bad_release_pauses_its_container(
         source.write("UserProfiles", a_profile("p"))
         wait_until(lambda: query("select id from user_profiles") == [("p",)], "other containers go on")
         assert query(count) == parked
-        status = operator.ask("GET", "status")[1]
+        status = read_status(operator)
         (paused,) = [each["paused"] for each in status["containers"] if each["paused"]]
         assert re.fullmatch(r"its mapper parked \d+ of the \d+ documents .*resume the container\.", paused["reason"])
         assert operator.ask("GET", "health/ready")[1]["paused"] == ["Accounts"]

@@ -13,7 +13,7 @@ from local.operator import Operator
 from local.patience import PATIENCE_SECONDS
 from local.sample import Sample, Source
 from local.stack import Part
-from tests.e2e.conftest import count_applied, is_equal, let_age, wait_until
+from tests.e2e.conftest import count_applied, is_equal, let_age, read_status, wait_until
 
 DOCUMENTS = 80
 RUNS = 3
@@ -99,7 +99,7 @@ def test_rows_changed_by_hand_are_found_and_repaired(settings: Mapping[str, str]
     with psycopg.connect(settings["POSTGRES_CONNECTION"], autocommit=True) as connection:
         connection.execute("delete from accounts where id = 'by hand'")
     assert is_equal(settings)
-    status = ask(host, "status")[1]
+    status = read_status(Operator(host.url, "key"))
     assert {each["reconciliation"]["id"] for each in status["containers"]} == {report["id"]}
 
 

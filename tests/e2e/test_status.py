@@ -24,7 +24,7 @@ from mappers import APPLICATION_SQL, MAPPERS
 from tests.builders import an_account
 from tests.commands import prepare, run_command
 from tests.conftest import create_database
-from tests.e2e.conftest import running_host, wait_until
+from tests.e2e.conftest import read_status, running_host, wait_until
 
 NOWHERE = "127.0.0.1:1"
 
@@ -105,7 +105,7 @@ def healthy(world: World) -> Iterator[None]:
 
 def test_a_feed_in_which_nothing_is_written_is_not_late(world: World) -> None:
     """Nothing new is applied, and the lag is 0: the command says so, too."""
-    accounts = world.operator.ask("GET", "status")[1]["containers"][0]
+    accounts = read_status(world.operator)["containers"][0]
 
     assert (accounts["lag_seconds"], accounts["backlog"], accounts["lag_unknown"]) == (0.0, 0, None)
     assert accounts["last_applied_at"] is not None

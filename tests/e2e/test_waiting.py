@@ -9,7 +9,7 @@ from local.operator import Operator
 from local.sample import Source
 from local.stack import ROOT, Part
 from tests.builders import a_score, a_session, an_account
-from tests.e2e.conftest import Query, wait_until
+from tests.e2e.conftest import Query, read_status, wait_until
 
 # Seconds before the first try. Five tries are over at once; one that comes too late for a test leaves it to the other
 # document's arrival to wake the letter.
@@ -46,7 +46,7 @@ def wait_until_nothing_waits(operator: Operator, applied: Mapping[str, int]) -> 
     """Wait until every letter is gone, and no document is parked, as the numbers of the status have it."""
 
     def count() -> dict[str, int]:
-        containers = operator.ask("GET", "status")[1]["containers"]
+        containers = read_status(operator)["containers"]
         assert {each["documents"]["deleted"] for each in containers} == {0}
         return {
             each["container"]: each["documents"]["applied"]
