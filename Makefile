@@ -25,14 +25,14 @@ help: ## List these targets
 # While packages are installed there is no stamp: what an interruption leaves is never taken for finished.
 $(LOCAL): requirements.txt requirements-local.txt constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "Python 3.11, 3.12 or 3.13 is needed, this is %d.%d: make PYTHON=/path/to/python3.11" % v)'
-	@echo "Installing about 60 packages for the app and the local stack into $(VENV). This happens once and takes about a minute."
+	@echo "Installing about 60 packages for the app and the local stack into $(VENV). This happens once and takes one to three minutes."
 	@test ! -L $(VENV) || rm $(VENV)  # what a link leads to belongs to another folder
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(INSTALL) requirements-local.txt
 	@touch $@
 
 $(DEV): $(LOCAL) requirements-dev.txt
-	@echo "Adding about 60 packages for tests and checks to $(VENV). This happens once and takes about a minute."
+	@echo "Adding about 60 packages for tests and checks to $(VENV). This happens once and takes one to three minutes."
 	@rm -f $(LOCAL)
 	@$(INSTALL) requirements-dev.txt
 	@touch $(LOCAL) $@

@@ -3,6 +3,7 @@
 import argparse
 import json
 import re
+import shlex
 import signal
 import sys
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from local import application
 from local.demo import smoke, watch
 from local.documents import DocumentsError, Import, Kept, find_odd_keys, read_documents, write_documents
 from local.ending import Ending
+from local.oracle.compare import SETTINGS
 from local.postgres import PostgresError
 from local.sample import PARTITION_KEYS, Source
 from local.stack import ALL_VERSIONS, LATEST_VERSION, ROOT, Stack, StackError, running, shorten
@@ -24,6 +26,11 @@ this folder:
   {psql} -c "{query}"
 
   curl -H "x-functions-key: {key}" {url}api/status
+
+To compare both sides, type first where they are:
+
+  export {both_sides}
+  {python} -m local.compare
 
 In a browser, {url}api/dashboard shows the state of everything; it asks for the function key, {key}
 
@@ -153,16 +160,26 @@ def _explain(stack: Stack, kept: Path | None) -> str:
         f"{part}: " + ", ".join(f"{name} {value}" for name, value in values.items())
         for part, values in stack.describe().items()
     ]
-    settings = stack.settings
     python = shorten(sys.executable)
-    write = _WRITE.format(cosmos=settings["COSMOS_CONNECTION"], database=settings["COSMOS_DATABASE"], python=python)
+    write = _WRITE.format(
+        cosmos=stack.settings["COSMOS_CONNECTION"], database=stack.settings["COSMOS_DATABASE"], python=python
+    )
     has_sample = stack.containers == PARTITION_KEYS
     ready = _READY.format(
         sample=write if has_sample else "",
         query=_QUERY if has_sample else "select container, state, count(*) from cdc.document group by 1, 2",
         psql=stack.psql_command,
+        both_sides=_export(stack),
+        python=python,
         key=stack.functions_key,
         url=stack.functions.url,
         kept=" and remove the data" if kept is None else f"; {kept} keeps the documents",
     )
     return "\n".join([*parts, ready])
+
+
+def _export(stack: Stack) -> str:
+    """Return the settings that say where both sides are, as a shell reads them, for PostgreSQL's administrator."""
+    named = {name: stack.settings[name] for name in (*SETTINGS, "EXTRA_CONTAINERS") if stack.settings[name]}
+    named["POSTGRES_CONNECTION"] = stack.administrator
+    return " ".join(f"{name}={shlex.quote(value)}" for name, value in named.items())

@@ -113,9 +113,8 @@ def _profile_file(arguments: argparse.Namespace) -> Profile:
             profiler.see(document)
             show(f"{number} documents")
         complete = True
-    return profiler.build(
-        Source(name=arguments.container or arguments.json.stem, kind="file", read=0, complete=complete)
-    )
+    name = arguments.container or arguments.json.stem.removesuffix(".documents")
+    return profiler.build(Source(name=name, kind="file", read=0, complete=complete))
 
 
 def _profile_container(tools: _Tools, arguments: argparse.Namespace) -> Profile:

@@ -44,7 +44,7 @@ class Difference:
 class Comparison:
     """What both sides hold, and where they differ; `parked` counts the documents with a dead letter.
 
-    `unlisted` are replicated containers that were not compared, because the list has no fields of them.
+    `unlisted` are containers, replicated or asked for, that were not compared: the list has no fields of them.
     """
 
     documents: int
@@ -117,7 +117,7 @@ def compare(
                 if any(target.rows.values()) or not group[0].extra or name in extra:
                     documents = _read_source(database.get_container_client(name))
                     parts.append(_compare_container(group, documents, target))
-            unlisted = connection.execute(_UNLISTED, [list(by_container)]).fetchall()
+            replicated = connection.execute(_UNLISTED, [list(by_container)]).fetchall()
     finally:
         client.close()
     return Comparison(
@@ -126,7 +126,7 @@ def compare(
         rows=sum(part.rows for part in parts),
         parked=sum(part.parked for part in parts),
         differences=[difference for part in parts for difference in part.differences],
-        unlisted=[row["container"] for row in unlisted],
+        unlisted=sorted({*(row["container"] for row in replicated), *extra} - by_container.keys()),
     )
 
 
@@ -264,5 +264,9 @@ def compare_settings(settings: Mapping[str, str], application: str = "mystira") 
     """Compare what the app's settings name, as the login of COMPARE_CONNECTION where that is set."""
     cosmos, database, postgres = (settings[name] for name in SETTINGS)
     postgres = settings.get("COMPARE_CONNECTION") or postgres
-    extra = settings.get("EXTRA_CONTAINERS", "").replace(" ", "").split(",")
-    return compare(cosmos, database, postgres, extra, EXPECTED[application])
+    return compare(cosmos, database, postgres, list_extra(settings), EXPECTED[application])
+
+
+def list_extra(settings: Mapping[str, str]) -> list[str]:
+    """Return the containers that EXTRA_CONTAINERS names."""
+    return [name for name in settings.get("EXTRA_CONTAINERS", "").replace(" ", "").split(",") if name]

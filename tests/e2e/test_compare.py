@@ -190,6 +190,16 @@ def test_two_equal_sides_have_no_difference(settings: Mapping[str, str]) -> None
     assert comparison.stdout.endswith(" rows, 1 parked, 0 differences\n")
 
 
+def test_a_container_of_the_settings_without_fields_is_named_with_exit_code_2(settings: Mapping[str, str]) -> None:
+    """What is compared of others is equal, and says nothing of the one that somebody asked for."""
+    comparison = _print({**settings, "EXTRA_CONTAINERS": "PendingSignups, Loans"})
+
+    assert comparison.returncode == 2
+    *_, compared, unlisted = comparison.stdout.splitlines()
+    assert compared.endswith(", 0 differences")
+    assert unlisted == "compare: Loans was not compared: local/oracle/expected.py has no fields of it"
+
+
 @pytest.mark.parametrize("what", PLANTS)
 def test_one_planted_difference_is_the_one_that_is_found(settings: Mapping[str, str], what: str) -> None:
     """One difference, planted in two sides that were equal."""
