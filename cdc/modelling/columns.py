@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cdc.core.conventions import Instants
-from cdc.modelling.forms import INSTANTS, Form
+from cdc.modelling.forms import INSTANTS, Form, is_amount
 from cdc.modelling.naming import write_snake
 from cdc.modelling.nodes import Kind
 from cdc.modelling.personal import Suspicion
@@ -229,7 +229,7 @@ def _choose_number(name: str, facts: Facts, conventions: Instants) -> ColumnType
     before, after = numbers.digits_before, numbers.digits_after
     if numbers.sizes.get("larger") and not numbers.fractional:
         return numeric(max(38, before), 0) if before <= _MOST_DIGITS else JSON
-    if is_money(name, facts) and before + max(2, after) <= 15 and before <= 14:
+    if is_money(name, facts) and is_amount(before, after):
         return numeric(18, 2 if after <= 2 else 4)
     if numbers.fractional or numbers.pointed:
         is_decimal = conventions is Instants.DOTNET and _words(name) & _EXACT and after <= 4 and before <= 11

@@ -93,6 +93,7 @@ def _describe_numbers(numbers: Numbers) -> NumberFacts:
     return NumberFacts.model_validate(
         {
             "sizes": dict(numbers.sizes),
+            "amounts": dict(numbers.amounts),
             "digits_before": numbers.before,
             "digits_after": numbers.after,
             "epochs": dict(numbers.epochs),

@@ -136,6 +136,11 @@ def count_digits(number: float | Decimal) -> tuple[int, int]:
     return max(0, before), after
 
 
+def is_amount(before: int, after: int) -> bool:
+    """Return whether a number with so many digits before and after its point may be money: a double holds them all."""
+    return after <= 4 and before <= 14 and before + max(2, after) <= 15
+
+
 def read_size(number: int) -> str:
     """Return the smallest of `int32`, `int53`, `int64` and `larger` that holds a whole number."""
     if -_INT32 <= number < _INT32:

@@ -76,10 +76,11 @@ class Texts:
 class Numbers:
     """What the numbers at one path look like; `counts` are those of `NumberFacts`."""
 
-    __slots__ = ("after", "before", "counts", "epochs", "sizes")
+    __slots__ = ("after", "amounts", "before", "counts", "epochs", "sizes")
 
     def __init__(self) -> None:
         self.sizes: Counter[str] = Counter()
+        self.amounts: Counter[str] = Counter()
         self.epochs: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
         self.before = self.after = 0
@@ -93,6 +94,8 @@ class Numbers:
             self.counts["pointed"] += 1
         before, after = forms.count_digits(number)
         self.before, self.after = max(self.before, before), max(self.after, after)
+        if forms.is_amount(before, after):
+            self.amounts["two" if after <= 2 else "four"] += 1
         if whole is None:
             self.counts["fractional"] += 1
             return
@@ -105,6 +108,7 @@ class Numbers:
 
     def merge(self, other: "Numbers") -> None:
         self.sizes += other.sizes
+        self.amounts += other.amounts
         self.epochs += other.epochs
         self.counts += other.counts
         self.before, self.after = max(self.before, other.before), max(self.after, other.after)

@@ -1,11 +1,11 @@
 """Set odd values aside: one value in hundreds must not decide a column."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TypeVar
 
 from cdc.core.conventions import Instants
-from cdc.modelling.columns import TEXT, choose, find_instants
+from cdc.modelling.columns import TEXT, choose, find_instants, is_money
 from cdc.modelling.forms import INSTANTS, Form
 from cdc.modelling.hazards import find_hazards
 from cdc.modelling.profile import Facts, NumberFacts, TextFacts
@@ -49,9 +49,20 @@ def _keep_kind(facts: Facts) -> Facts:
     gone = counts.keys() - {kept}
     update: dict[str, object] = {name: None for kind in gone for name in _OF_KIND.get(kind, ())}
     update |= {"fields": {}, "entries": None, "unnamed": 0} if "object" in gone else {}
+    update["odd_numbers"] = {} if {kept} | gone != {"number", "string"} else _list_numbers(facts, gone)
     kinds = {kind: count for kind, count in facts.kinds.items() if kind in (kept, "null")}
     odd = sum(counts[kind] for kind in gone)
     return _update(facts, odd, update | {"kinds": kinds})
+
+
+def _list_numbers(facts: Facts, gone: Collection[str]) -> dict[Form, int]:
+    """Return how many odd values a field that reads numbers in texts, too, would take."""
+    if "number" in gone:
+        return {} if facts.numbers is None else {Form.DECIMAL: facts.numbers.amounts.get("two", 0)}
+    texts = facts.texts
+    if texts is None or texts.digits_after > 2:
+        return {}
+    return {form: texts.forms[form] for form in (Form.WHOLE_NUMBER, Form.DECIMAL) if form in texts.forms}
 
 
 def _keep_form(facts: Facts, name: str) -> Facts:
@@ -59,8 +70,6 @@ def _keep_form(facts: Facts, name: str) -> Facts:
         return _keep_form_of_texts(facts, facts.texts, name)
     if facts.kind == "number" and facts.numbers is not None:
         return _keep_numbers(facts, facts.numbers, name)
-    if facts.kind == "array" and facts.arrays is not None and facts.arrays.repeating:
-        return _update(facts, facts.arrays.repeating, {})
     return facts
 
 
@@ -89,8 +98,10 @@ def _keep_form_of_texts(facts: Facts, texts: TextFacts, name: str) -> Facts:
 def _keep_numbers(facts: Facts, numbers: NumberFacts, name: str) -> Facts:
     """Keep times if nearly all numbers are of one unit, and whole numbers that a column of these holds."""
     total = sum(numbers.sizes.values())
-    if numbers.fractional or numbers.not_finite:
+    if numbers.not_finite:
         return facts
+    if numbers.fractional:
+        return _keep_amounts(facts, numbers, name)
     for unit, times in numbers.epochs.items():
         if times < total and are_nearly_all(times, total):
             kept = {"sizes": {"int53": times}, "epochs": {unit: times}, "no_times": total - times}
@@ -103,6 +114,17 @@ def _keep_numbers(facts: Facts, numbers: NumberFacts, name: str) -> Facts:
     sizes = {size: count for size, count in numbers.sizes.items() if size != "larger"}
     held = {"sizes": sizes, "digits_before": min(19, numbers.digits_before)}
     return _update(facts, large, {"numbers": numbers.model_copy(update=held)})
+
+
+def _keep_amounts(facts: Facts, numbers: NumberFacts, name: str) -> Facts:
+    """Keep amounts of money if nearly all numbers are such: one with more digits would make all of them doubles."""
+    total, kept = sum(numbers.sizes.values()) + numbers.fractional, sum(numbers.amounts.values())
+    if kept == total or not are_nearly_all(kept, total):
+        return facts
+    digits = {"digits_before": min(11, numbers.digits_before), "digits_after": 4 if "four" in numbers.amounts else 2}
+    sizes = {size: count for size, count in numbers.sizes.items() if size in ("int32", "int53")}
+    changed = _update(facts, total - kept, {"numbers": numbers.model_copy(update={**digits, "sizes": sizes})})
+    return changed if is_money(name, changed) else facts
 
 
 def _update(facts: Facts, odd: int, update: Mapping[str, object]) -> Facts:

@@ -8,10 +8,10 @@ from cdc.modelling.conventions_found import suspect_marks
 from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign
 from cdc.modelling.hazards import has_no_zone, has_zones
 from cdc.modelling.module_text import write_mark
+from cdc.modelling.odd_text import code, list_odd, walk_arrays
 from cdc.modelling.personal import Suspicion
 from cdc.modelling.renames import Rename, find_renames
 
-_ROUNDED = {"numeric(18, 2)": 2, "numeric(18, 4)": 4}
 _NO_HAZARD = ("null_and_absent",)
 # So few documents without a property are perhaps mistakes.
 _FEW = 0.01
@@ -43,7 +43,7 @@ def _describe_conventions(design: Design) -> Iterator[str]:
 def _ask_for_mark(design: Design) -> Iterator[str]:
     marks = {mark.property: mark for type_ in design.types for mark in suspect_marks(type_.facts)}
     if marks:
-        yield f"- Documents with {' or '.join(map(_code, marks))} keep their rows, as Cosmos keeps them."
+        yield f"- Documents with {' or '.join(map(code, marks))} keep their rows, as Cosmos keeps them."
         mark = next(iter(marks.values()))
         yield f"  If their rows shall go, write `{write_mark(mark)}` in the conventions, and remove its column."
     else:
@@ -58,7 +58,7 @@ def _describe_type(type_: TypeDesign) -> Iterator[str]:
         yield ""
         yield from _describe_table(table)
     yield ""
-    yield from _list_odd(type_)
+    yield from list_odd(type_)
     yield from _list_local(type_)
     yield from _list_never(type_)
     yield from _list_nearly_required(type_)
@@ -72,12 +72,12 @@ def _describe_type(type_: TypeDesign) -> Iterator[str]:
         yield "Look at these ([profiling.md](../profiling.md) says what to do):"
         yield ""
         for path, facts in hazards:
-            yield f"- {_code(path)}: {', '.join(hazard for hazard in facts.hazards if hazard not in _NO_HAZARD)}"
+            yield f"- {code(path)}: {', '.join(hazard for hazard in facts.hazards if hazard not in _NO_HAZARD)}"
         yield ""
 
 
 def _describe_rename(type_: TypeDesign, rename: Rename) -> Iterator[str]:
-    new, old = _code(rename.new), _code(rename.old)
+    new, old = code(rename.new), code(rename.old)
     if any({rename.new, rename.old} <= {*column.spellings} for column in type_.root.columns):
         yield f"{old} was renamed to {new}: only newer documents have the second, each has one of them, and the"
         yield f"{rename.both} documents with both say the same. They are one column; the newer name wins."
@@ -89,8 +89,8 @@ def _describe_rename(type_: TypeDesign, rename: Rename) -> Iterator[str]:
 
 
 def _describe_table(table: TableDesign) -> Iterator[str]:
-    keys = ", ".join(map(_code, table.primary_key))
-    what = f", one row for each item of {_code(table.source)}" if table.spellings else ""
+    keys = ", ".join(map(code, table.primary_key))
+    what = f", one row for each item of {code(table.source)}" if table.spellings else ""
     there = "" if table.there is None else " It exists: no migration makes it."
     name = table.sql_name if table.there is None else ".".join(table.there)
     yield f"Table `{name}`, key {keys}{what}.{there}"
@@ -100,21 +100,15 @@ def _describe_table(table: TableDesign) -> Iterator[str]:
     parts = dict(_name_parts(table.parts))
     for column in table.all_columns:
         source = _name_source(column, parts, table)
-        yield f"| {_code(column.name)} | {column.type.sql} | {source} | {_tell_null(column)} |"
+        yield f"| {code(column.name)} | {column.type.sql} | {source} | {_tell_null(column)} |"
     if table.left:
         yield ""
         yield "Nothing writes these columns:"
         yield ""
-        yield from (f"- {_code(name)}: {reason}" for name, reason in table.left)
+        yield from (f"- {code(name)}: {reason}" for name, reason in table.left)
     if table.unmapped:
         yield ""
-        yield f"No column for: {', '.join(map(_code, table.unmapped))}."
-
-
-def _code(name: str) -> str:
-    """Return a property's name as code that ends neither the code nor a table's cell."""
-    escaped = " ".join(name.split()).replace("`", "'").replace("|", r"\|")
-    return f"`{escaped}`"
+        yield f"No column for: {', '.join(map(code, table.unmapped))}."
 
 
 def _name_parts(parts: Iterable[Part], field: str = "", source: str = "") -> Iterator[tuple[str, str]]:
@@ -130,7 +124,7 @@ def _name_source(column: Column, parts: dict[str, str], table: TableDesign) -> s
     if not column.spellings:
         return "the place in the array, from 0"
     before = f"{parts[column.part]}." if column.part else ""
-    return ", ".join(_code(f"{before}{name}") for name in column.spellings)
+    return ", ".join(code(f"{before}{name}") for name in column.spellings)
 
 
 def _tell_null(column: Column) -> str:
@@ -140,27 +134,11 @@ def _tell_null(column: Column) -> str:
     return "yes; no value was seen" if empty else "yes"
 
 
-def _list_odd(type_: TypeDesign) -> Iterator[str]:
-    """Say which values do not fit: seen ones, and those of numbers that are never rounded."""
-    odd = [(path, facts) for path, facts in type_.facts.walk() if facts.odd]
-    if odd:
-        yield "These have a few values of another kind or form. Documents with one are parked, unless the field reads"
-        yield "it, as `Numeric` and `LongNumber` read a number in a text. `plan --json` says which they are: correct"
-        yield "them in Cosmos DB, or let the model read both."
-        yield ""
-        yield from (f"- **{_code(path)}: at most {_count(facts.odd)} will be parked**" for path, facts in odd)
-        yield ""
-    scales = {column.type.sql for table in type_.root.walk() for column in table.columns} & {*_ROUNDED}
-    for sql in sorted(scales):
-        yield f"`{sql}` never rounds: a number with more than {_ROUNDED[sql]} digits after its point is parked."
-        yield ""
-
-
 def _list_local(type_: TypeDesign) -> Iterator[str]:
     """Name the columns without a zone."""
     for path, facts in type_.facts.walk():
         if has_zones(type_.facts) and has_no_zone(facts):
-            yield f"{_code(path)} names no zone, and other times do: its column is a `timestamp`, as written. If it is"
+            yield f"{code(path)} names no zone, and other times do: its column is a `timestamp`, as written. If it is"
             yield "in UTC, make it `_INSTANT` in `mappers/tables.py`, and `timestamptz` in the migration."
             yield ""
 
@@ -178,23 +156,20 @@ def _list_never(type_: TypeDesign) -> Iterator[str]:
 
 
 def _list_nearly_required(type_: TypeDesign) -> Iterator[str]:
-    """Name what very few documents lack: perhaps it is required, and those are wrong."""
+    """Name what very few documents lack: perhaps it is required, and those are wrong. Null arrays have no rows."""
+    arrays = {id(facts) for _, facts in walk_arrays(type_.root, type_.facts)}
     for path, facts in type_.facts.walk():
         lacking = facts.parents - facts.present + facts.kinds.get("null", 0)
-        if 0 < lacking <= _FEW * facts.parents:
+        if 0 < lacking <= _FEW * facts.parents and id(facts) not in arrays:
             yield f"- `{path}` is missing or null in {lacking} of {facts.parents}: is it required? Then its field has"
             yield "  no `None`, and its column is `not null` in `mappers/tables.py` and in the migration: documents"
             yield "  without it are parked."
             yield ""
 
 
-def _count(documents: int) -> str:
-    return "1 document" if documents == 1 else f"{documents} documents"
-
-
 def _list_names(title: str, paths: tuple[str, ...]) -> Iterator[str]:
     if paths:
-        yield f"{title}: {', '.join(map(_code, paths))}."
+        yield f"{title}: {', '.join(map(code, paths))}."
         yield ""
 
 

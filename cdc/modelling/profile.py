@@ -76,10 +76,12 @@ class NumberFacts(_Part):
 
     `pointed` ones are written with a point, such as 5.0: Cosmos writes whole numbers without. `epochs` counts whole
     numbers that may be times between 2001 and 2100, in seconds or milliseconds since 1970; `no_times` are others among
-    these, where a column of times was chosen. A double does not hold `rounded` ones.
+    these, where a column of times was chosen. A double does not hold `rounded` ones. `amounts` counts those that may be
+    money, with at most `two` or `four` digits after the point.
     """
 
     sizes: dict[Literal["int32", "int53", "int64", "larger"], int] = {}
+    amounts: dict[Literal["two", "four"], int] = {}
     fractional: int = 0
     rounded: int = 0
     pointed: int = 0
@@ -136,6 +138,8 @@ class Facts(_Part):
     alike: tuple[Alike, ...] = ()
     # Values that `init` sets aside; a profile has none.
     odd: int = 0
+    # Those of them that are numbers in texts, or numbers among such texts, with at most two digits after the point.
+    odd_numbers: dict[Form, int] = {}
 
     @property
     def kind(self) -> Kind | None:

@@ -17,7 +17,7 @@ from cdc.modelling.page_text import write_page
 from cdc.modelling.project import write_project
 from cdc.modelling.tables_text import write_migration
 from tests.builders import by_column
-from tests.unit.modelling.generated import check_golden, load
+from tests.unit.modelling.generated import check_golden, load, plan
 from tests.unit.modelling.test_profiler import profile
 
 ROOT = Path(__file__).parents[3]
@@ -59,6 +59,10 @@ def with_odd(name, usual, *odd, count=120):
         ("owner", lambda n: f"0b5c3bd4-8a0e-4b8c-9d0a-{n:012}", "nobody", "uuid"),
         ("count", lambda n: n, "many", "integer"),
         ("size", lambda n: n, 2**70, "integer"),
+        ("lateFee", lambda n: n / 4, 1e12 + 0.001, "numeric(18, 2)"),
+        ("lateFee", lambda n: n / 4, 0.1 + 0.2, "numeric(18, 2)"),
+        ("lateFee", lambda n: n / 16, 12_345_678_901_234.25, "numeric(18, 4)"),
+        ("lateFee", lambda n: n / 4, 2**60, "numeric(18, 2)"),
         ("open", lambda n: n % 2 == 0, "yes", "boolean"),
         ("names", lambda n: ["a", str(n)], "a", "text[]"),
     ],
@@ -75,6 +79,84 @@ def test_one_odd_value_in_hundreds_does_not_decide_a_column(name, usual, odd, sq
 
 
 @pytest.mark.parametrize(
+    ("name", "usual", "odd", "is_parked"),
+    [
+        ("deposit", lambda n: n / 4, "5.00", False),
+        ("deposit", lambda n: n / 4, "5", False),
+        ("deposit", lambda n: n / 4, "5,00", True),
+        ("deposit", lambda n: n / 4, "5.005", True),
+        ("deposit", lambda n: f"{n}.50", 5.25, False),
+        ("weight", lambda n: n / 4, "5.00", True),
+        ("views", lambda n: 2**44 + n, "7", False),
+        ("views", lambda n: 2**44 + n, "7.5", True),
+        ("views", lambda n: n, "7", True),
+    ],
+)
+def test_the_page_names_no_odd_value_that_the_field_reads(monkeypatch, name, usual, odd, is_parked):
+    documents = with_odd(name, usual, odd)
+    designed = design(documents)
+
+    assert (f"`$.{name}`: at most 1 document will be parked" in write_page(designed)) is is_parked
+    assert len(plan(load(monkeypatch, designed), documents)) == is_parked
+
+
+def test_an_array_that_is_null_parks_nothing_and_is_not_asked_for(monkeypatch):
+    documents = [{"id": str(n), "items": [{"itemId": f"a{n}"}, {"itemId": "x"}] if n else None} for n in range(150)]
+    documents.append({"id": "twice", "items": [{"itemId": "x"}, {"itemId": "x"}]})
+    designed = design(documents)
+
+    page = write_page(designed)
+    assert "- **`$.items[].itemId`, which repeats in an array: at most 1 document will be parked**" in page
+    assert page.count("`$.items") == 1
+    assert len(plan(load(monkeypatch, designed), documents)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "usual", "odd", "said"),
+    [
+        ("fee", lambda n: n / 4, 1e12 + 0.001, "1 of 31 amounts have more digits than `numeric(18, 4)` takes"),
+        ("fee", lambda n: n / 4, "3,50", "its values have several types (1 string, 30 number)"),
+        (
+            "owner",
+            lambda n: f"0b5c3bd4-8a0e-4b8c-9d0a-{n:012}",
+            "nobody",
+            "30 of 31 texts are ids, and the others are not",
+        ),
+        ("doneOn", lambda n: f"2026-01-{n % 28 + 1:02}", "soon", "30 of 31 texts are days, and the others are not"),
+    ],
+)
+def test_the_page_says_which_odd_values_have_decided_a_type(name, usual, odd, said):
+    documents = with_odd(name, usual, odd, count=30)
+
+    assert f": {said}." in write_page(design(documents))
+    assert "have decided" not in write_page(design(documents[1:]))
+
+
+def test_odd_amounts_of_two_kinds_do_not_decide_a_column_and_are_counted():
+    designed = design(with_odd("lateFee", lambda n: n / 4, "3,50", 1e12 + 0.001))
+
+    assert types(designed)["late_fee"] == "numeric(18, 2)"
+    page = write_page(designed)
+    assert "`$.lateFee`: at most 2 documents will be parked" in page
+    assert "many_digits" not in page
+
+
+@pytest.mark.parametrize(
+    ("name", "usual", "odd", "count", "sql"),
+    [
+        ("weight", lambda n: n / 4, 1e12 + 0.001, 120, "double precision"),
+        ("lateFee", lambda n: n / 4, 1e12 + 0.001, 30, "double precision"),
+    ],
+)
+def test_a_long_number_that_decides_a_column_parks_nothing(name, usual, odd, count, sql):
+    """Doubles hold what no amount has; a few values show no rule."""
+    designed = design(with_odd(name, usual, odd, count=count))
+
+    assert types(designed)[name if name == "weight" else "late_fee"] == sql
+    assert "will be parked" not in write_page(designed)
+
+
+@pytest.mark.parametrize(
     ("name", "repeating", "sizes", "is_key"),
     [("id", 1, 2, True), ("id", 9, 2, False), ("id", 1, 1, False), ("placeId", 1, 2, False), ("partId", 1, 2, True)],
 )
@@ -85,7 +167,8 @@ def test_one_array_with_a_key_twice_in_hundreds_does_not_decide_a_child_table(na
     designed = design([{"id": str(n), "parts": array} for n, array in enumerate(arrays)])
 
     assert ("position" in types(designed, "thing_parts")) is not is_key
-    assert (f"`$.parts`: at most {repeating} document" in write_page(designed)) is is_key
+    repeats = f"**`$.parts[].{name}`, which repeats in an array: at most {repeating} document"
+    assert (repeats in write_page(designed)) is is_key
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,7 @@ def test_money_has_its_digits_and_a_score_its_point():
     assert values(5.0).numbers.model_dump(exclude_defaults=True) == {
         "sizes": {"int32": 1},
         "pointed": 1,
+        "amounts": {"two": 1},
         "digits_before": 1,
     }
 
