@@ -13,9 +13,10 @@ STATEMENTS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "sql").glob(
 CONTAINERS = [mapper.container for mapper in (*MAPPERS, *EXTRA_MAPPERS)]
 TABLES = [table.name for mapper in (*MAPPERS, *EXTRA_MAPPERS) for table in mapper.tables]
 TYPES = [name for mapper in (*MAPPERS, *EXTRA_MAPPERS) for name in mapper.types]
-# Accounts of Cosmos and of Azure are what the engine speaks of; the other words are English.
-COMMON = {"accounts", "Account", "badges", "scenarios"}
-NAMES = re.compile("(?i:mystira)|" + "|".join(rf"\b{name}\b" for name in {*CONTAINERS, *TABLES, *TYPES} - COMMON))
+# Of one word, only these are nothing else: an application may have orders, and what the engine says has an order.
+ALONE = {"Accounts", "Badge", "Badges", "Scenario", "Scenarios"}
+OWN = ALONE | {name for name in (*CONTAINERS, *TABLES, *TYPES) if re.search("[a-z][A-Z]|_", name)}
+NAMES = re.compile("(?i:mystira)|" + "|".join(rf"\b{name}\b" for name in OWN))
 
 
 def find_files(place):
