@@ -225,7 +225,7 @@ class _Designer:
 
 
 def _name_child(parent: str, array: str) -> str:
-    """Return the name of a child table: of `OrderLines` in `orders` `order_lines`."""
+    """Return the name of a child table: of `BookPages` in `books` `book_pages`."""
     above, name = singular(parent), plural(singular(write_snake(array)))
     return name if name.startswith(f"{above}_") else f"{above}_{name}"
 

@@ -67,6 +67,8 @@ def test_a_container_is_added_as_the_page_says(project, monkeypatch, empty_dsn):
     assert "\ngreen" in said
     assert "$.accessToken of order looks like a secret" in said
     project.check("Orders")
+    tests = ["tests/unit/test_names.py", "tests/integration/mappers/test_extra_containers.py"]
+    project.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "Orders or application", *tests)
 
     with subprocess.Popen(
         [sys.executable, *command, "--json"], cwd=project.folder, stdout=subprocess.PIPE, text=True
