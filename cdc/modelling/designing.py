@@ -26,6 +26,8 @@ from cdc.modelling.renames import find_renames, join
 from cdc.modelling.shapes import has_key, is_child, is_part
 from cdc.modelling.types_found import choose_types
 
+# So many seconds after its last change, Cosmos removes a document.
+TIME_TO_LIVE = "ttl"
 # Arrays inside more arrays become JSON.
 _DEEPEST = 3
 
@@ -110,7 +112,7 @@ class _Designer:
         # These are read without a column of their own.
         apart = {"id", rules.key, *rules.type_properties, *mark}
         has_mark = any(name in every for name in mark)
-        left = [name for name in every if name not in apart and _is_left(name, has_mark=has_mark)]
+        left = [name for name in every if name not in apart and _is_left(name, every[name], has_mark=has_mark)]
         fields = {name: facts for name, facts in every.items() if name not in apart and name not in left}
         keys = [name for name in self._paths if profile.key.repeated and name in fields]
         renamed = {each.new: each.old for each in find_renames(profile.root) if each.is_sure}
@@ -251,8 +253,10 @@ def _add_older(column: Column, renamed: Mapping[str, str]) -> Column:
     return column if old is None else replace(column, spellings=(*column.spellings, old))
 
 
-def _is_left(name: str, *, has_mark: bool) -> bool:
-    """Return whether a property of a document gets no column, as times of deletion beside a mark."""
+def _is_left(name: str, facts: Facts, *, has_mark: bool) -> bool:
+    """Return whether a property of a document gets no column, as Cosmos' own and times of deletion beside a mark."""
+    if name == TIME_TO_LIVE and facts.kinds.keys() <= {"number", "null"}:
+        return True
     return has_mark and fold(name) in ("deletedat", "deletedby", "deletedon", "deleteddate")
 
 

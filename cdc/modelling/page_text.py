@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from cdc.core.conventions import ANYTHING
 from cdc.modelling.conventions_found import suspect_marks
 from cdc.modelling.design import Column, Design, Part, TableDesign, TypeDesign
+from cdc.modelling.designing import TIME_TO_LIVE
 from cdc.modelling.hazards import has_no_zone, has_zones
 from cdc.modelling.module_text import write_mark
 from cdc.modelling.odd_text import code, list_odd, walk_arrays
@@ -109,6 +110,8 @@ def _describe_table(table: TableDesign) -> Iterator[str]:
     if table.unmapped:
         yield ""
         yield f"No column for: {', '.join(map(code, table.unmapped))}."
+    if TIME_TO_LIVE in table.unmapped and not table.spellings:
+        yield f"{code(TIME_TO_LIVE)} is for Cosmos, which removes the document then; its rows go, too."
 
 
 def _name_parts(parts: Iterable[Part], field: str = "", source: str = "") -> Iterator[tuple[str, str]]:

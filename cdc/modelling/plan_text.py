@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 
 from cdc.core.mapping import ObservationKind
+from cdc.modelling.personal import Suspicion, suspect
 from cdc.modelling.plan import Plan, estimate_hours
 from cdc.modelling.rule_check import Breach
 
@@ -10,6 +11,7 @@ _SHOWN_AT_MOST = 20
 _PARKED = "correct these documents, or let the mapper take them: a parked document keeps its old rows, or has none"
 _UNMAPPED = "add a mapper, or accept the type in READINESS_ACCEPTED_TYPES"
 _UNREAD = "add a field to the model, or list the name in `unmapped`"
+_NEVER_COPIED = "list the name in `unmapped` of the model: a secret is never copied"
 _BREACH = "correct the documents, or change the rule: PostgreSQL would refuse some of these rows"
 
 Line = tuple[bool, str]
@@ -34,8 +36,7 @@ def write(plan: Plan, accepted: Collection[str], units_per_second: float) -> Ite
     yield from _list(
         name, "types that nobody maps", [f"{type_}: {count} documents" for type_, count in unmapped], _UNMAPPED
     )
-    unread = [f"{path}{_say(kind)}: {count} documents" for kind, path, count in plan.list_unread()]
-    yield from _list(name, "properties that are not read", unread, _UNREAD)
+    yield from _list_unread(plan)
     for (kind, path), count in plan.observations.items():
         if kind == ObservationKind.AMBIGUOUS:
             yield True, f"note  {name}: {path} is ambiguous in {count} documents"
@@ -69,6 +70,16 @@ def _list(name: str, what: str, found: Sequence[str], remedy: str) -> Iterator[L
     if len(found) > _SHOWN_AT_MOST:
         yield False, f"        and {len(found) - _SHOWN_AT_MOST} more"
     yield False, f"      {remedy}"
+
+
+def _list_unread(plan: Plan) -> Iterator[Line]:
+    said: dict[bool, list[str]] = {True: [], False: []}
+    for kind, path, count in plan.list_unread():
+        is_secret = Suspicion.SECRET in suspect(path.rpartition(".")[2], {})
+        said[is_secret].append(f"{path}{_say(kind)}: {count} documents")
+    name = plan.mapper.container
+    yield from _list(name, "properties that are not read and look like secrets", said[True], _NEVER_COPIED)
+    yield from _list(name, "properties that are not read", said[False], _UNREAD)
 
 
 def _count_rows(plan: Plan) -> list[str]:

@@ -135,7 +135,6 @@ def test_two_types_with_tables_inside_each_other(project, said, applied):
         "shipping_address_floor": 3,
         "wild": [1],
         "from": "web",
-        "ttl": None,
     }
     option = {"order_id": str(UUID(int=0)), "line_id": "l0", "id": 0, "name": "x"}
     assert rows["order_line_options"][0] == option

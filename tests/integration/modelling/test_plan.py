@@ -168,6 +168,27 @@ def test_what_cannot_be_planned_is_one_sentence(plan, tmp_path, arguments, messa
     assert "Traceback" not in said
 
 
+def test_a_name_that_looks_like_a_secret_belongs_into_unmapped(plan, monkeypatch, tmp_path):
+    """Also inside an object; no other property is called one."""
+    monkeypatch.setattr("cdc.command.choose_mappers", lambda _: MAPPERS)
+    line = {"lineId": "0" * 32, "priceHash": "x"}
+    documents = [
+        {"id": "a", "type": "order", "customerId": "c", "total": 1, "apiToken": "x", "colour": 1, "lines": [line]}
+    ]
+    (tmp_path / "orders.json").write_text(json.dumps(documents))
+
+    code, said = plan(None, "orders", "--json", "orders.json")
+
+    assert code == 1
+    secrets, others = said.split("FAIL  ")[1:]
+    assert "look like secrets" in secrets
+    assert "apiToken: 1 documents" in secrets
+    assert "priceHash: 1 documents" in secrets
+    assert "list the name in `unmapped` of the model: a secret is never copied" in secrets
+    assert "colour: 1 documents" in others
+    assert "add a field to the model" in others
+
+
 def test_a_container_with_several_types_is_planned_type_by_type(plan, monkeypatch, tmp_path):
     """Rows are counted in the tables of each type, and a value that does not fit is named by its path."""
     monkeypatch.setattr("cdc.command.choose_mappers", lambda _: MAPPERS)

@@ -326,9 +326,15 @@ def test_cents_have_room():
     assert types(design([{"id": str(n), "feeCents": n} for n in range(20)]))["fee_cents"] == "bigint"
 
 
-def test_the_time_to_live_is_kept():
-    """PostgreSQL removes nothing by itself: whoever does must know it."""
-    assert types(design([{"id": str(n), "ttl": 3600} for n in range(20)]))["ttl"] == "integer"
+def test_the_time_to_live_is_left_to_cosmos():
+    """Cosmos removes the document, and its rows go; a property of an item, or of another kind, is an application's."""
+    designed = design([{"id": str(n), "ttl": 3600, "routes": [{"id": "a", "ttl": 5}]} for n in range(20)])
+
+    assert table(designed, "things").unmapped == ("ttl",)
+    assert types(designed, "thing_routes")["ttl"] == "integer"
+    assert 'unmapped = ("ttl",)' in write_module(designed, designed.types[0])
+    assert "`ttl` is for Cosmos" in write_page(designed)
+    assert types(design([{"id": str(n), "ttl": "short"} for n in range(20)]))["ttl"] == "text"
 
 
 def test_a_first_day_does_not_make_a_day_null():
