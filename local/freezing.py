@@ -10,15 +10,20 @@ from pathlib import Path
 from local.postgres import Postgres
 
 
+def freeze(*pids: int) -> None:
+    """Hold up processes; return when each stands."""
+    for pid in pids:
+        _send(pid, signal.SIGSTOP)
+    # A thread that runs when the signal is sent may still answer somebody.
+    while any(state in "RSD" for pid in pids for _, state, _ in _read_stats(f"{pid}/task")):
+        time.sleep(0.001)
+
+
 @contextmanager
 def frozen(*pids: int) -> Iterator[None]:
     """Hold up processes until the block ends; a session may end in between."""
     try:
-        for pid in pids:
-            _send(pid, signal.SIGSTOP)
-        # A thread that runs when the signal is sent may still answer somebody.
-        while any(state in "RSD" for pid in pids for _, state, _ in _read_stats(f"{pid}/task")):
-            time.sleep(0.001)
+        freeze(*pids)
         yield
     finally:
         for pid in pids:

@@ -23,6 +23,7 @@ from psycopg.sql import SQL, Identifier
 
 from local import roles
 from local.cosmos.auth import EMULATOR_KEY
+from local.freezing import freeze
 from local.oracle.compare import Comparison, compare_settings
 from local.patience import PATIENCE_SECONDS
 from local.postgres import Postgres
@@ -52,8 +53,7 @@ class Part:
     ) -> None:
         self._command = [python, "-m", *command, "--port", "0", "--with-parent"]
         self._environment = {**os.environ, **environment}
-        self._folder = folder
-        self._log = log
+        self._folder, self._log = folder, log
         self.start()
 
     def start(self) -> None:
@@ -90,7 +90,7 @@ class Part:
 
     def pause(self) -> None:
         """Hold it up, as a machine that is starved would."""
-        self._process.send_signal(signal.SIGSTOP)
+        freeze(self.pid)
 
     def go_on(self) -> None:
         """Let it go on where it was held up."""
